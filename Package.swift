@@ -1,0 +1,79 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+// libtorch: TORCH_HOME if the user brings their own (a directory with include/ and lib/),
+// else the copy that `Scripts/setup` links at .deps/torch. With that copy the binary finds its
+// libraries relative to itself, so a built tree can be moved.
+let torchHome = Context.environment["TORCH_HOME"]
+let torch = torchHome ?? Context.packageDirectory + "/.deps/torch"
+let torchLibraryPaths =
+    torchHome.map { ["\($0)/lib"] } ?? ["$ORIGIN/../../../.deps/torch/lib", "$ORIGIN/../lib/suture"]
+
+let linkTorch: [LinkerSetting] = [
+    .unsafeFlags(["-L\(torch)/lib"] + torchLibraryPaths.flatMap { ["-Xlinker", "-rpath", "-Xlinker", $0] }),
+    .linkedLibrary("torch_cpu"), .linkedLibrary("c10"),
+]
+
+func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+    .testTarget(
+        name: name, dependencies: dependencies + ["SutureTestSupport"], path: "Tests/\(name)")
+}
+
+let package = Package(
+    name: "suture",
+    platforms: [.macOS(.v14)],
+    products: [
+        .library(name: "SutureKit", targets: ["SutureKit"]),
+        .executable(name: "suture", targets: ["suture"]),
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
+        .package(url: "https://github.com/swiftlang/swift-docc-plugin", from: "1.5.0"),
+    ],
+    targets: [
+        .target(
+            name: "CTorch",
+            cxxSettings: [
+                .unsafeFlags([
+                    "-isystem", "\(torch)/include", "-isystem", "\(torch)/include/torch/csrc/api/include",
+                ])
+            ],
+            linkerSettings: linkTorch),
+        .target(name: "SutureTensor", dependencies: ["CTorch"]),
+        .target(
+            name: "SutureFormats", dependencies: [.product(name: "Crypto", package: "swift-crypto")]),
+        .target(name: "SutureTokenizers", dependencies: ["SutureFormats"]),
+        .target(name: "SutureModels", dependencies: ["SutureTensor", "SutureFormats", "SutureTokenizers"]),
+        .target(name: "SuturePatches", dependencies: ["SutureFormats"]),
+        .target(
+            name: "SutureRepair", dependencies: ["SutureModels", "SuturePatches"],
+            resources: [.embedInCode("Resources")]),
+        .target(name: "SutureReports", dependencies: ["SutureRepair"]),
+        .target(
+            name: "SutureKit",
+            dependencies: [
+                "SutureTensor", "SutureFormats", "SutureTokenizers", "SutureModels", "SuturePatches",
+                "SutureRepair", "SutureReports",
+            ]),
+        .executableTarget(
+            name: "suture",
+            dependencies: ["SutureKit", .product(name: "ArgumentParser", package: "swift-argument-parser")]),
+        .executableTarget(
+            name: "suture-bench",
+            dependencies: ["SutureKit", .product(name: "ArgumentParser", package: "swift-argument-parser")],
+            path: "Benchmarks/Sources"),
+
+        .target(
+            name: "SutureTestSupport", dependencies: ["SutureFormats"], path: "Tests/SutureTestSupport"),
+        tests("TensorTests", ["SutureTensor"]),
+        tests("FormatsTests", ["SutureFormats"]),
+        tests("TokenizersTests", ["SutureTokenizers"]),
+        tests("ModelsTests", ["SutureModels"]),
+        tests("PatchesTests", ["SuturePatches"]),
+        tests("RepairTests", ["SutureRepair"]),
+        tests("ReportsTests", ["SutureReports"]),
+        tests("CommandTests", ["SutureFormats", "suture"]),
+    ],
+    cxxLanguageStandard: .cxx20
+)

@@ -1,0 +1,47 @@
+/// What every error of Suture can say of itself: one clear line, a hint, and how a command should exit.
+public protocol Diagnostic: Error, CustomStringConvertible, Sendable {
+    /// What kind of problem this is; decides the exit code of the command.
+    var kind: DiagnosticKind { get }
+    /// What went wrong, in a few words.
+    var problem: String { get }
+    /// Where: a file, a tensor, a byte offset, a token.
+    var subject: String? { get }
+    /// What should have been there.
+    var expected: String? { get }
+    /// What was there.
+    var found: String? { get }
+    /// What the user can do about it.
+    var hint: String? { get }
+}
+
+/// The kinds of problems, with the exit code of the command for each.
+public enum DiagnosticKind: Int32, Sendable {
+    /// The work could not be done (exit code 1).
+    case failed = 1
+    /// The request makes no sense as it stands (exit code 2).
+    case usage = 2
+    /// The work was refused to protect something: a wrong base, a conflict, a guard (exit code 3).
+    case refused = 3
+    /// A file is not what it should be (exit code 4).
+    case badInput = 4
+}
+
+extension Diagnostic {
+    public var subject: String? { nil }
+    public var expected: String? { nil }
+    public var found: String? { nil }
+    public var hint: String? { nil }
+
+    /// One line: `subject: problem (expected X, found Y)`, and the hint after a semicolon.
+    public var description: String {
+        var line = subject.map { "\($0): \(problem)" } ?? problem
+        switch (expected, found) {
+        case (let expected?, let found?): line += " (expected \(expected), found \(found))"
+        case (let expected?, nil): line += " (expected \(expected))"
+        case (nil, let found?): line += " (found \(found))"
+        case (nil, nil): break
+        }
+        if let hint { line += "; \(hint)" }
+        return line
+    }
+}
