@@ -1,1 +1,146 @@
+// A C interface to libtorch: handles, operators, autograd, errors. No logic lives here.
+//
+// A CTensor owns one reference to a tensor and is freed with ct_free. A function that makes a tensor
+// returns NULL on failure, one that returns int32_t returns 0 on success; the reason is then in
+// ct_last_error(), which is kept for each thread until its next failure. No C++ exception leaves.
 #pragma once
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct CTensor CTensor;
+typedef struct CGenerator CGenerator;
+typedef struct COptimizer COptimizer;
+
+// Element types, by the numbers of c10::ScalarType.
+enum { CT_UINT8 = 0, CT_INT32 = 3, CT_INT64 = 4, CT_FLOAT16 = 5, CT_FLOAT32 = 6, CT_FLOAT64 = 7, CT_BOOL = 11, CT_BFLOAT16 = 15 };
+// Devices, by the numbers of c10::DeviceType.
+enum { CT_CPU = 0, CT_CUDA = 1, CT_MPS = 13 };
+
+// ---- runtime
+const char *ct_last_error(void);
+const char *ct_built_version(void);
+const char *ct_loaded_version(void);
+void ct_set_threads(int32_t count);
+int32_t ct_threads(void);
+bool ct_device_available(int32_t kind);
+int32_t ct_synchronize(int32_t kind);
+bool ct_grad_enabled(void);
+void ct_set_grad_enabled(bool enabled);
+
+// ---- making and reading
+typedef void (*ct_release)(void *context);
+CTensor *ct_copy_bytes(const void *bytes, const int64_t *shape, int32_t rank, int32_t dtype);
+CTensor *ct_borrow_bytes(const void *bytes, const int64_t *shape, int32_t rank, int32_t dtype, ct_release release, void *context);
+CTensor *ct_full(const int64_t *shape, int32_t rank, double value, int32_t dtype, int32_t device, int32_t index);
+CTensor *ct_arange(int64_t start, int64_t end, int32_t dtype, int32_t device, int32_t index);
+CTensor *ct_normal(const int64_t *shape, int32_t rank, CGenerator *generator);
+CTensor *ct_uniform(const int64_t *shape, int32_t rank, CGenerator *generator);
+CTensor *ct_permutation(int64_t count, CGenerator *generator);
+CGenerator *ct_generator(uint64_t seed);
+void ct_generator_free(CGenerator *generator);
+void ct_free(CTensor *tensor);
+int32_t ct_rank(const CTensor *t);
+void ct_shape(const CTensor *t, int64_t *out);
+int32_t ct_dtype(const CTensor *t);
+void ct_device(const CTensor *t, int32_t *kind, int32_t *index);
+int32_t ct_read(const CTensor *t, void *out, size_t bytes);  // contiguous copy to host memory
+int32_t ct_item(const CTensor *t, double *out);
+const void *ct_data(const CTensor *t);                       // NULL unless contiguous on the CPU
+
+// ---- conversion and shape
+CTensor *ct_to_dtype(const CTensor *t, int32_t dtype);
+CTensor *ct_to_device(const CTensor *t, int32_t device, int32_t index);
+CTensor *ct_contiguous(const CTensor *t);
+CTensor *ct_clone(const CTensor *t);
+CTensor *ct_reshape(const CTensor *t, const int64_t *shape, int32_t rank);
+CTensor *ct_expand(const CTensor *t, const int64_t *shape, int32_t rank);
+CTensor *ct_permute(const CTensor *t, const int64_t *order, int32_t rank);
+CTensor *ct_transpose(const CTensor *t, int64_t a, int64_t b);
+CTensor *ct_unsqueeze(const CTensor *t, int64_t dim);
+CTensor *ct_squeeze(const CTensor *t, int64_t dim);
+CTensor *ct_narrow(const CTensor *t, int64_t dim, int64_t start, int64_t length);
+CTensor *ct_select(const CTensor *t, int64_t dim, int64_t index);
+CTensor *ct_index_select(const CTensor *t, int64_t dim, const CTensor *indices);
+CTensor *ct_gather(const CTensor *t, int64_t dim, const CTensor *indices);
+CTensor *ct_index_add(const CTensor *t, int64_t dim, const CTensor *indices, const CTensor *source);
+CTensor *ct_index_copy(const CTensor *t, int64_t dim, const CTensor *indices, const CTensor *source);
+CTensor *ct_cat(const CTensor *const *tensors, int32_t count, int64_t dim);
+CTensor *ct_stack(const CTensor *const *tensors, int32_t count, int64_t dim);
+CTensor *ct_triu(const CTensor *t, int64_t diagonal);
+CTensor *ct_tril(const CTensor *t, int64_t diagonal);
+int32_t ct_copy_into(const CTensor *destination, const CTensor *source);
+
+// ---- element by element
+#define CT_UNARY(name) CTensor *ct_##name(const CTensor *t);
+#define CT_BINARY(name) CTensor *ct_##name(const CTensor *a, const CTensor *b);
+#define CT_SCALAR(name) CTensor *ct_##name##_scalar(const CTensor *a, double b);
+#define CT_UNARIES(X) X(neg) X(abs) X(exp) X(log) X(sqrt) X(rsqrt) X(square) X(reciprocal) X(sign) X(sin) X(cos) X(tanh) \
+    X(sigmoid) X(relu) X(silu) X(round) X(isfinite) X(logical_not)
+#define CT_BINARIES(X) X(add) X(sub) X(mul) X(div) X(maximum) X(minimum) X(eq) X(ne) X(lt) X(le) X(gt) X(ge) X(logical_and) \
+    X(logical_or) X(matmul) X(bmm)
+#define CT_SCALARS(X) X(add) X(sub) X(mul) X(div) X(pow) X(eq) X(ne) X(lt) X(le) X(gt) X(ge)
+CT_UNARIES(CT_UNARY)
+CT_BINARIES(CT_BINARY)
+CT_SCALARS(CT_SCALAR)
+CTensor *ct_gelu(const CTensor *t, bool tanh_approximation);
+CTensor *ct_clamp(const CTensor *t, double low, double high);
+CTensor *ct_where(const CTensor *condition, const CTensor *a, const CTensor *b);
+CTensor *ct_masked_fill(const CTensor *t, const CTensor *mask, double value);
+CTensor *ct_addcmul(const CTensor *t, const CTensor *a, const CTensor *b);
+
+// ---- reductions; count 0 means every dimension
+CTensor *ct_sum(const CTensor *t, const int64_t *dims, int32_t count, bool keep);
+CTensor *ct_mean(const CTensor *t, const int64_t *dims, int32_t count, bool keep);
+CTensor *ct_amax(const CTensor *t, const int64_t *dims, int32_t count, bool keep);
+CTensor *ct_amin(const CTensor *t, const int64_t *dims, int32_t count, bool keep);
+CTensor *ct_logsumexp(const CTensor *t, int64_t dim, bool keep);
+CTensor *ct_norm(const CTensor *t, int64_t dim, bool keep);
+CTensor *ct_argmax(const CTensor *t, int64_t dim);
+CTensor *ct_cumsum(const CTensor *t, int64_t dim);
+int32_t ct_topk(const CTensor *t, int64_t k, int64_t dim, bool largest, CTensor **values, CTensor **indices);
+int32_t ct_sort(const CTensor *t, int64_t dim, bool descending, CTensor **values, CTensor **indices);
+
+// ---- network layers
+CTensor *ct_linear(const CTensor *input, const CTensor *weight, const CTensor *bias);
+CTensor *ct_embedding(const CTensor *weight, const CTensor *ids);
+CTensor *ct_softmax(const CTensor *t, int64_t dim);
+CTensor *ct_log_softmax(const CTensor *t, int64_t dim);
+CTensor *ct_layer_norm(const CTensor *t, const CTensor *gain, const CTensor *bias, double epsilon);
+CTensor *ct_rms_norm(const CTensor *t, const CTensor *gain, double epsilon);
+CTensor *ct_attention(const CTensor *q, const CTensor *k, const CTensor *v, const CTensor *mask, bool causal, double scale, bool grouped);
+CTensor *ct_cross_entropy(const CTensor *logits, const CTensor *targets);
+
+// ---- linear algebra
+CTensor *ct_cholesky(const CTensor *t);
+CTensor *ct_cholesky_solve(const CTensor *rhs, const CTensor *factor);
+CTensor *ct_solve(const CTensor *a, const CTensor *b);
+CTensor *ct_pinv(const CTensor *t, double relative_tolerance);
+CTensor *ct_lstsq(const CTensor *a, const CTensor *b);
+int32_t ct_qr(const CTensor *t, CTensor **q, CTensor **r);
+int32_t ct_svd(const CTensor *t, CTensor **u, CTensor **s, CTensor **vh);
+int32_t ct_eigh(const CTensor *t, CTensor **values, CTensor **vectors);
+
+// ---- gradients
+int32_t ct_set_requires_grad(const CTensor *t, bool on);
+bool ct_requires_grad(const CTensor *t);
+CTensor *ct_detach(const CTensor *t);
+int32_t ct_backward(const CTensor *t);
+CTensor *ct_grad(const CTensor *t);  // NULL with an empty error when there is none
+void ct_clear_grad(const CTensor *t);
+int32_t ct_gradients(const CTensor *output, const CTensor *output_gradient, const CTensor *const *inputs, int32_t count, bool keep_graph, CTensor **out);
+
+// ---- optimizers
+COptimizer *ct_adam(const CTensor *const *parameters, int32_t count, double rate, double beta1, double beta2, double epsilon, double decay);
+COptimizer *ct_sgd(const CTensor *const *parameters, int32_t count, double rate, double momentum, double decay);
+int32_t ct_optimizer_step(COptimizer *optimizer);
+void ct_optimizer_zero_grad(COptimizer *optimizer);
+void ct_optimizer_free(COptimizer *optimizer);
+
+#ifdef __cplusplus
+}
+#endif

@@ -1,0 +1,81 @@
+#include <torch/csrc/autograd/autograd.h>
+#include <torch/optim/adam.h>
+#include <torch/optim/sgd.h>
+
+#include "support.h"
+
+using namespace ctorch;
+
+struct COptimizer {
+    std::unique_ptr<torch::optim::Optimizer> value;
+};
+
+int32_t ct_set_requires_grad(const CTensor *t, bool on) {
+    return guard([&] { t->value.requires_grad_(on); });
+}
+
+bool ct_requires_grad(const CTensor *t) { return t->value.requires_grad(); }
+
+CTensor *ct_detach(const CTensor *t) {
+    return make([&] { return t->value.detach(); });
+}
+
+int32_t ct_backward(const CTensor *t) {
+    return guard([&] { t->value.backward(); });
+}
+
+CTensor *ct_grad(const CTensor *t) {
+    set_error("");
+    const at::Tensor &gradient = t->value.grad();
+    return gradient.defined() ? make([&] { return gradient; }) : nullptr;
+}
+
+void ct_clear_grad(const CTensor *t) { t->value.mutable_grad().reset(); }
+
+int32_t ct_gradients(
+    const CTensor *output, const CTensor *output_gradient, const CTensor *const *inputs, int32_t count, bool keep_graph,
+    CTensor **out) {
+    return guard([&] {
+        std::vector<at::Tensor> seeds;
+        if (output_gradient) seeds.push_back(output_gradient->value);
+        const auto gradients = torch::autograd::grad(
+            {output->value}, tensors(inputs, count), seeds, keep_graph, /*create_graph=*/false, /*allow_unused=*/false);
+        for (int32_t i = 0; i < count; ++i) out[i] = new CTensor{gradients[static_cast<size_t>(i)]};
+    });
+}
+
+namespace {
+
+template <class Body>
+COptimizer *optimizer(Body &&body) {
+    COptimizer *result = nullptr;
+    guard([&] { result = new COptimizer{body()}; });
+    return result;
+}
+
+}  // namespace
+
+COptimizer *ct_adam(
+    const CTensor *const *parameters, int32_t count, double rate, double beta1, double beta2, double epsilon, double decay) {
+    return optimizer([&] {
+        auto options = torch::optim::AdamOptions(rate).betas({beta1, beta2}).eps(epsilon).weight_decay(decay);
+        return std::make_unique<torch::optim::Adam>(tensors(parameters, count), options);
+    });
+}
+
+COptimizer *ct_sgd(const CTensor *const *parameters, int32_t count, double rate, double momentum, double decay) {
+    return optimizer([&] {
+        auto options = torch::optim::SGDOptions(rate).momentum(momentum).weight_decay(decay);
+        return std::make_unique<torch::optim::SGD>(tensors(parameters, count), options);
+    });
+}
+
+int32_t ct_optimizer_step(COptimizer *optimizer) {
+    return guard([&] { optimizer->value->step(); });
+}
+
+void ct_optimizer_zero_grad(COptimizer *optimizer) {
+    guard([&] { optimizer->value->zero_grad(); });
+}
+
+void ct_optimizer_free(COptimizer *optimizer) { delete optimizer; }

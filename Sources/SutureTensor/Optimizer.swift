@@ -1,0 +1,49 @@
+import CTorch
+
+/// Gradient descent over a few parameters: Adam or SGD, as libtorch has them.
+///
+/// An optimizer owns its parameters: ``step(_:)`` changes them in place, the one exception to the
+/// rule that a tensor never changes.
+public final class Optimizer {
+    /// The rule that turns a gradient into a step.
+    public enum Rule: Sendable {
+        /// Adam (Kingma & Ba 2014) with L2 decay added to the gradient.
+        case adam(rate: Double, beta1: Double = 0.9, beta2: Double = 0.999, epsilon: Double = 1e-8, decay: Double = 0)
+        /// Stochastic gradient descent with momentum as in PyTorch (no dampening).
+        case sgd(rate: Double, momentum: Double = 0, decay: Double = 0)
+    }
+
+    /// The parameters, with their present values.
+    public let parameters: [Tensor]
+    private let handle: OpaquePointer
+
+    /// Starts from copies of `initial`.
+    public init(_ initial: [Tensor], _ rule: Rule) throws(TensorError) {
+        var parameters: [Tensor] = []
+        for tensor in initial {
+            parameters.append(try Tensor(ct_clone(tensor.handle), "clone", [tensor]).tracked())
+        }
+        let made =
+            switch rule {
+            case .adam(let rate, let beta1, let beta2, let epsilon, let decay):
+                ct_adam(parameters.handles, Int32(parameters.count), rate, beta1, beta2, epsilon, decay)
+            case .sgd(let rate, let momentum, let decay):
+                ct_sgd(parameters.handles, Int32(parameters.count), rate, momentum, decay)
+            }
+        guard let made else { throw TensorError("Optimizer", parameters) }
+        self.parameters = parameters
+        handle = made
+    }
+
+    deinit { ct_optimizer_free(handle) }
+
+    /// One step down the gradient of the scalar that `loss` computes; returns the loss before the step.
+    @discardableResult
+    public func step(_ loss: ([Tensor]) throws -> Tensor) throws -> Double {
+        ct_optimizer_zero_grad(handle)
+        let value = try loss(parameters)
+        guard ct_backward(value.handle) == 0 else { throw TensorError("backward", [value]) }
+        guard ct_optimizer_step(handle) == 0 else { throw TensorError("step", parameters) }
+        return try value.item()
+    }
+}

@@ -1,0 +1,30 @@
+import CTorch
+
+/// Random tensors from a seed: the same numbers on every machine and in every run.
+///
+/// Drawn on the CPU with libtorch's Mersenne Twister, whatever the device.
+public final class RandomSource {
+    private let handle: OpaquePointer
+
+    public init(seed: UInt64) throws(TensorError) {
+        guard let made = ct_generator(seed) else { throw TensorError("RandomSource") }
+        handle = made
+    }
+
+    deinit { ct_generator_free(handle) }
+
+    /// Independent standard normal numbers.
+    public func normal(_ shape: [Int]) throws(TensorError) -> Tensor {
+        try Tensor(ct_normal(shape.int64, Int32(shape.count), handle), "normal\(shape)")
+    }
+
+    /// Independent numbers, uniform in 0..<1.
+    public func uniform(_ shape: [Int]) throws(TensorError) -> Tensor {
+        try Tensor(ct_uniform(shape.int64, Int32(shape.count), handle), "uniform\(shape)")
+    }
+
+    /// The whole numbers 0..<count in random order.
+    public func permutation(_ count: Int) throws(TensorError) -> [Int] {
+        try Tensor(ct_permutation(Int64(count), handle), "permutation").ints()
+    }
+}

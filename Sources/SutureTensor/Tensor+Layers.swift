@@ -1,0 +1,46 @@
+import CTorch
+
+// What networks are made of.
+extension Tensor {
+    /// `x W^T + b`: `[..., in]` with a weight `[out, in]` and a bias `[out]` gives `[..., out]`.
+    public func linear(_ weight: Tensor, bias: Tensor? = nil) throws(TensorError) -> Tensor {
+        try Tensor(ct_linear(handle, weight.handle, bias?.handle), "linear", [self, weight])
+    }
+
+    /// The rows of this `[vocabulary, width]` table at `ids` (int64).
+    public func embedding(_ ids: Tensor) throws(TensorError) -> Tensor {
+        try Tensor(ct_embedding(handle, ids.handle), "embedding", [self, ids])
+    }
+
+    public func softmax(_ dim: Int = -1) throws(TensorError) -> Tensor { try Tensor(ct_softmax(handle, Int64(dim)), "softmax(\(dim))", [self]) }
+
+    public func logSoftmax(_ dim: Int = -1) throws(TensorError) -> Tensor {
+        try Tensor(ct_log_softmax(handle, Int64(dim)), "logSoftmax(\(dim))", [self])
+    }
+
+    /// `(x - mean) / sqrt(variance + epsilon) * gain + bias` over the last dimension.
+    public func layerNorm(gain: Tensor?, bias: Tensor?, epsilon: Double) throws(TensorError) -> Tensor {
+        try Tensor(ct_layer_norm(handle, gain?.handle, bias?.handle, epsilon), "layerNorm", [self])
+    }
+
+    /// `x / sqrt(mean(x^2) + epsilon) * gain` over the last dimension.
+    public func rmsNorm(gain: Tensor?, epsilon: Double) throws(TensorError) -> Tensor {
+        try Tensor(ct_rms_norm(handle, gain?.handle, epsilon), "rmsNorm", [self])
+    }
+
+    /// Scaled dot-product attention of queries `[batch, heads, positions, width]` over keys and values
+    /// `[batch, groups, keys, width]`; `mask` is boolean (true = may see) or added to the scores.
+    public static func attention(
+        queries: Tensor, keys: Tensor, values: Tensor, mask: Tensor? = nil, causal: Bool = false, scale: Double
+    ) throws(TensorError) -> Tensor {
+        let grouped = queries.shape.count == 4 && keys.shape.count == 4 && queries.shape[1] != keys.shape[1]
+        return try Tensor(
+            ct_attention(queries.handle, keys.handle, values.handle, mask?.handle, causal, scale, grouped), "attention",
+            [queries, keys, values])
+    }
+
+    /// The mean cross-entropy of logits `[n, classes]` against class indices `[n]` (int64).
+    public func crossEntropy(_ targets: Tensor) throws(TensorError) -> Tensor {
+        try Tensor(ct_cross_entropy(handle, targets.handle), "crossEntropy", [self, targets])
+    }
+}
