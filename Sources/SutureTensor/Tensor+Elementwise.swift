@@ -20,6 +20,11 @@ extension Tensor {
     public static func .< (a: Tensor, b: Double) throws(TensorError) -> Tensor { try Tensor(ct_lt_scalar(a.handle, b), ".<", [a]) }
     public static func .> (a: Tensor, b: Double) throws(TensorError) -> Tensor { try Tensor(ct_gt_scalar(a.handle, b), ".>", [a]) }
 
+    /// Where both tensors of booleans hold.
+    public func logicalAnd(_ other: Tensor) throws(TensorError) -> Tensor {
+        try Tensor(ct_logical_and(handle, other.handle), "logicalAnd", [self, other])
+    }
+
     public func abs() throws(TensorError) -> Tensor { try Tensor(ct_abs(handle), "abs", [self]) }
     public func exp() throws(TensorError) -> Tensor { try Tensor(ct_exp(handle), "exp", [self]) }
     public func log() throws(TensorError) -> Tensor { try Tensor(ct_log(handle), "log", [self]) }

@@ -1,1 +1,1 @@
-// SutureTokenizers
+// tokenizers

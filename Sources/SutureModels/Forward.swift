@@ -1,0 +1,282 @@
+import SutureTensor
+
+/// Keys and values of one layer, `[batch, key-value heads, positions, head width]`, keys already rotated.
+struct KeyValues: Sendable {
+    var keys: Tensor
+    var values: Tensor
+
+    /// The first `count` positions for some rows of the batch; a batch of one serves any number of rows.
+    func prefix(_ count: Int, rows: [Int]) throws -> KeyValues {
+        func pick(_ tensor: Tensor) throws -> Tensor {
+            let part = try tensor.narrowed(2, 0..<count)
+            return tensor.shape[0] == 1 ? try part.expanded([rows.count, -1, -1, -1]) : try part.gathered(0, at: rows)
+        }
+        return KeyValues(keys: try pick(keys), values: try pick(values))
+    }
+
+    func appending(_ next: KeyValues) throws -> KeyValues {
+        KeyValues(
+            keys: try Tensor.concatenated([keys, next.keys], 2), values: try Tensor.concatenated([values, next.values], 2))
+    }
+}
+
+/// One batch on its way through the layers: the only forward code there is for decoders.
+///
+/// A full run starts at position 0, a decoding step at the end of what is cached, a replay where its
+/// change is. The batch may grow on the way (``Trace/replay(_:capturing:logits:)``). It applies the
+/// changes and keeps the values that are asked for.
+final class Forward {
+    let model: LanguageModel
+    /// The position of the first column of the batch in its prompts.
+    private(set) var first: Int
+    /// One past the position of the last column.
+    let end: Int
+    private let changes: [Change]
+    private let wanted: Set<Site>
+    /// The values kept, `[batch, positions, width]`.
+    private(set) var captured: [Site: Tensor] = [:]
+
+    private let rotation: (cos: Tensor, sin: Tensor)?
+    private var mask: Tensor?
+
+    /// What happens to some rows (all if nil) of the batch.
+    struct Change {
+        var row: Int?
+        var last: Int
+        var kind: Kind
+        enum Kind {
+            case intervention(Intervention)
+            case edit(NeuronEdit)
+        }
+    }
+
+    init(
+        _ model: LanguageModel, positions: Range<Int>, changes: [Change] = [], capturing wanted: Set<Site> = []
+    ) throws {
+        self.model = model
+        first = positions.lowerBound
+        end = positions.upperBound
+        self.changes = changes
+        self.wanted = wanted
+        rotation = try Forward.rotation(model, positions)
+        mask = try Forward.mask(model, positions)
+    }
+
+    // MARK: - Stages
+
+    /// Token embeddings `[batch, positions, width]` of right-padded prompts.
+    func embed(_ ids: Tensor) throws -> Tensor {
+        let tokens = try model.weights.embedding.embedding(ids)
+        guard let positions = model.weights.positions else { return tokens }
+        return try tokens + positions.narrowed(0, first..<end)
+    }
+
+    /// The residual stream after attention of `layer`, and the keys and values of this batch.
+    ///
+    /// `prefix` holds those of the positions before `first`. With `lastOnly` just the last position
+    /// goes on: nothing else is needed of the last layer when only the next token is asked for.
+    func attention(
+        _ layer: Int, _ input: Tensor, prefix: KeyValues?, lastOnly: Bool = false
+    ) throws -> (residual: Tensor, own: KeyValues) {
+        let architecture = model.architecture
+        let weights = model.weights.layers[layer]
+        var residual = try visit(.residual(layer), input)
+        let normed = try weights.attentionNorm(residual)
+        let own = KeyValues(
+            keys: try rotate(split(weights.key(normed), architecture.keyValueHeads)),
+            values: try split(weights.value(normed), architecture.keyValueHeads))
+
+        var asking = normed
+        var rotationFrom = 0
+        var mask = mask
+        if lastOnly, end - first > 1 {
+            let columns = end - first
+            asking = try normed.narrowed(1, columns - 1..<columns)
+            residual = try residual.narrowed(1, columns - 1..<columns)
+            rotationFrom = columns - 1
+            first = end - 1
+            mask = try mask?.narrowed(0, columns - 1..<columns)
+        }
+        let queries = try rotate(split(weights.query(asking), architecture.heads), from: rotationFrom)
+        let seen = try prefix?.appending(own) ?? own
+        let columns = queries.shape[2]
+        let mixed = try Tensor.attention(
+            queries: queries, keys: seen.keys, values: seen.values, mask: mask,
+            causal: mask == nil && columns > 1, scale: architecture.attentionScale(layer))
+        var heads = try mixed.transposed(1, 2).reshaped([mixed.shape[0], columns, architecture.heads * architecture.headWidth])
+        heads = try visitHeads(layer, heads)
+        return (try residual + visit(.attentionOut(layer), weights.output(heads)), own)
+    }
+
+    /// The residual stream after the MLP of `layer`.
+    func mlp(_ layer: Int, _ residual: Tensor) throws -> Tensor {
+        let weights = model.weights.layers[layer]
+        let normed = try weights.mlpNorm(residual)
+        let hidden: Tensor =
+            if let gate = weights.gate {
+                try activate(gate(normed)) * weights.up(normed)
+            } else {
+                try activate(weights.up(normed))
+            }
+        let visited = try visit(.mlpHidden(layer), hidden)
+        let out = try adding(edits(in: layer), to: weights.down(visited), hidden: visited)
+        return try residual + visit(.mlpOut(layer), out)
+    }
+
+    /// Scores of the next token, from the stream that leaves the last layer.
+    func logits(_ input: Tensor) throws -> Tensor {
+        let residual = try visit(.residual(model.architecture.layers), input)
+        return try visit(.logits, model.logits(ofResidual: residual))
+    }
+
+    /// Only the last position goes on, where it is all that is needed.
+    func narrowToLast(_ input: Tensor) throws -> Tensor {
+        guard end - first > 1 else { return input }
+        let columns = end - first
+        first = end - 1
+        return try input.narrowed(1, columns - 1..<columns)
+    }
+
+    private func activate(_ input: Tensor) throws -> Tensor {
+        switch model.architecture.activation {
+        case .silu: try input.silu()
+        case .gelu: try input.gelu()
+        case .geluTanh: try input.gelu(tanhApproximation: true)
+        case .relu: try input.relu()
+        }
+    }
+
+    /// `[batch, positions, heads x width]` to `[batch, heads, positions, width]`.
+    private func split(_ input: Tensor, _ heads: Int) throws -> Tensor {
+        try input.reshaped([input.shape[0], input.shape[1], heads, model.architecture.headWidth]).transposed(1, 2)
+    }
+
+    // MARK: - Positions
+
+    /// Rotates queries or keys: channel i of the first half with channel i of the second.
+    private func rotate(_ input: Tensor, from column: Int = 0) throws -> Tensor {
+        guard let rotation else { return input }
+        let columns = column..<column + input.shape[2]
+        let half = model.architecture.headWidth / 2
+        let swapped = try Tensor.concatenated(
+            [-input.narrowed(3, half..<2 * half), input.narrowed(3, 0..<half)], 3)
+        return try input * rotation.cos.narrowed(0, columns) + swapped * rotation.sin.narrowed(0, columns)
+    }
+
+    private static func rotation(_ model: LanguageModel, _ positions: Range<Int>) throws -> (cos: Tensor, sin: Tensor)? {
+        guard case .rotary(let frequencies) = model.architecture.positions else { return nil }
+        let rates = try Tensor((frequencies + frequencies).map(Float.init), device: model.device).unsqueezed(0)
+        let angles = try Tensor.arange(positions, device: model.device).to(.float32).unsqueezed(1) * rates
+        return (try angles.cos(), try angles.sin())
+    }
+
+    /// Which keys each query may see, `[queries, keys]`; nil where plain causality or nothing hides any.
+    private static func mask(_ model: LanguageModel, _ positions: Range<Int>) throws -> Tensor? {
+        let window = model.architecture.window.flatMap { $0 < positions.upperBound ? $0 : nil }
+        guard window != nil || (positions.lowerBound > 0 && positions.count > 1) else { return nil }
+        let queries = try Tensor.arange(positions, device: model.device).unsqueezed(1)
+        let keys = try Tensor.arange(0..<positions.upperBound, device: model.device).unsqueezed(0)
+        let causal = try keys .<= queries
+        guard let window else { return causal }
+        return try causal.logicalAnd(queries .< keys + Double(window))
+    }
+
+    // MARK: - Changes and captures
+
+    private func visit(_ site: Site, _ value: Tensor) throws -> Tensor {
+        let changed = try intervene(site, value)
+        if wanted.contains(site) { captured[site] = changed }
+        return changed
+    }
+
+    /// All heads as one site, and each alone: `[batch, positions, heads x head width]`.
+    private func visitHeads(_ layer: Int, _ value: Tensor) throws -> Tensor {
+        let width = model.architecture.headWidth
+        var value = value
+        for head in 0..<model.architecture.heads {
+            let site = Site.head(layer: layer, index: head)
+            guard wanted.contains(site) || changes.contains(where: { $0.site == site }) else { continue }
+            let columns = head * width..<(head + 1) * width
+            let part = try value.narrowed(2, columns)
+            let changed = try intervene(site, part)
+            if changed !== part {
+                let indices = try Tensor.arange(columns, device: model.device)
+                value = try value.replacing(2, at: indices, with: changed)
+            }
+            if wanted.contains(site) { captured[site] = changed }
+        }
+        return try visit(.heads(layer), value)
+    }
+
+    private func intervene(_ site: Site, _ value: Tensor) throws -> Tensor {
+        var value = value
+        var byRow: [Int: Tensor] = [:]
+        for change in changes {
+            guard case .intervention(let intervention) = change.kind, intervention.site == site else { continue }
+            if let row = change.row {
+                let part = try byRow[row] ?? value.narrowed(0, row..<row + 1)
+                byRow[row] = try apply(intervention, part, last: change.last)
+            } else {
+                value = try apply(intervention, value, last: change.last)
+            }
+        }
+        guard !byRow.isEmpty else { return value }
+        let rows = byRow.keys.sorted()
+        let parts = rows.compactMap { byRow[$0] }
+        if rows.count == value.shape[0] { return try Tensor.concatenated(parts, 0) }
+        return try value.replacing(0, at: Tensor(rows, device: model.device), with: Tensor.concatenated(parts, 0))
+    }
+
+    private func apply(_ intervention: Intervention, _ value: Tensor, last: Int) throws -> Tensor {
+        let columns: [Int]
+        switch intervention.positions {
+        case .all: return try changed(value, intervention.change)
+        case .last: columns = [last - first]
+        case .at(let positions): columns = positions.map { $0 - first }
+        }
+        // Positions that were left behind no longer matter to what is asked for.
+        let present = columns.filter { $0 >= 0 }
+        guard !present.isEmpty else { return value }
+        let indices = try Tensor(present, device: model.device)
+        return try value.replacing(1, at: indices, with: changed(value.gathered(1, at: indices), intervention.change))
+    }
+
+    private func changed(_ value: Tensor, _ change: Intervention.Change) throws -> Tensor {
+        switch change {
+        case .replace(let other): try other.to(model.device).expanded(value.shape)
+        case .add(let other): try value + other.to(model.device)
+        case .scale(let factor): try value * factor
+        case .map(let function): try function(value)
+        }
+    }
+
+    /// A neuron's edit changes the MLP's output at every position by its activation there times `delta`.
+    private func adding(_ edits: [(row: Int?, edit: NeuronEdit)], to out: Tensor, hidden: Tensor) throws -> Tensor {
+        var out = out
+        let shared = edits.filter { $0.row == nil }.map(\.edit)
+        if !shared.isEmpty {
+            let activations = try hidden.gathered(2, at: shared.map(\.neuron.index))
+            out = try out + activations.matmul(Tensor.stacked(shared.map(\.delta)))
+        }
+        let single = edits.compactMap { edit in edit.row.map { ($0, edit.edit) } }
+        guard !single.isEmpty else { return out }
+        let contributions = try single.map { row, edit in
+            try hidden.selected(0, row).narrowed(1, edit.neuron.index..<edit.neuron.index + 1) * edit.delta
+        }
+        return try out.adding(0, at: Tensor(single.map(\.0), device: model.device), Tensor.stacked(contributions))
+    }
+
+    private func edits(in layer: Int) -> [(row: Int?, edit: NeuronEdit)] {
+        changes.compactMap { change in
+            guard case .edit(let edit) = change.kind, edit.neuron.layer == layer else { return nil }
+            return (change.row, edit)
+        }
+    }
+}
+
+extension Forward.Change {
+    var site: Site? {
+        guard case .intervention(let intervention) = kind else { return nil }
+        return intervention.site
+    }
+}

@@ -1,0 +1,63 @@
+import SutureTensor
+
+/// A text being continued, token by token: keys and values of what was seen, and the scores of what comes next.
+public struct DecodingSession {
+    public let model: LanguageModel
+    /// The number of tokens seen.
+    public private(set) var length: Int
+    /// The scores of the next token, `[vocabulary]`.
+    public private(set) var logits: Tensor
+    private var keyValues: [KeyValues]
+
+    /// Reads a prompt.
+    public init(_ model: LanguageModel, prompt: [Int]) throws {
+        try model.check(tokens: [prompt])
+        let forward = try Forward(model, positions: 0..<prompt.count)
+        var residual = try forward.embed(model.padded([prompt]))
+        var keyValues: [KeyValues] = []
+        let layers = model.architecture.layers
+        for layer in 0..<layers {
+            let (middle, own) = try forward.attention(layer, residual, prefix: nil, lastOnly: layer == layers - 1)
+            keyValues.append(own)
+            residual = try forward.mlp(layer, middle)
+        }
+        self.model = model
+        self.keyValues = keyValues
+        length = prompt.count
+        logits = try forward.scores(residual, .last, lasts: nil).squeezed(0)
+    }
+
+    /// Reads one more token.
+    public mutating func append(_ token: Int) throws {
+        guard length < model.architecture.contextLength else {
+            throw ModelError(
+                .outOfRange, "the text does not fit the model", expected: "\(model.architecture.contextLength) tokens at most")
+        }
+        try model.check(tokens: [[token]])
+        let forward = try Forward(model, positions: length..<length + 1)
+        var residual = try forward.embed(model.padded([[token]]))
+        for layer in 0..<model.architecture.layers {
+            let (middle, own) = try forward.attention(layer, residual, prefix: keyValues[layer])
+            keyValues[layer] = try keyValues[layer].appending(own)
+            residual = try forward.mlp(layer, middle)
+        }
+        logits = try forward.scores(residual, .last, lasts: nil).squeezed(0)
+        length += 1
+    }
+}
+
+extension LanguageModel {
+    /// Continues a prompt, always with the most likely token, until `limit` tokens or until `isDone`
+    /// accepts what was generated so far. Returns the new tokens.
+    public func generate(_ prompt: [Int], limit: Int, until isDone: ([Int]) throws -> Bool = { _ in false }) throws -> [Int] {
+        guard limit > 0 else { return [] }
+        var session = try DecodingSession(self, prompt: prompt)
+        var generated: [Int] = []
+        while true {
+            generated.append(Int(try session.logits.argmax().item()))
+            if try generated.count >= limit || isDone(generated) || session.length >= architecture.contextLength { break }
+            try session.append(generated[generated.count - 1])
+        }
+        return generated
+    }
+}

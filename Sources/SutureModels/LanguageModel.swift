@@ -1,0 +1,96 @@
+import SutureTensor
+import SutureTokenizers
+
+/// A decoder that was loaded: weights, architecture and, where it has one, its tokenizer.
+///
+/// A loaded model never changes. ``replacing(_:)`` and ``editing(_:)`` give another model that shares
+/// all weights but the changed ones.
+public final class LanguageModel: Sendable {
+    public let architecture: Architecture
+    public let device: Device
+    let weights: Weights
+    /// The tensors under their checkpoint names, as float32 on `device`.
+    let tensors: [String: Tensor]
+
+    /// A model from tensors under their checkpoint names.
+    ///
+    /// Throws ``ModelError`` with code `badWeights` for a tensor that is missing or has another shape.
+    public init(_ architecture: Architecture, tensors: [String: Tensor], device: Device = .cpu) throws {
+        var architecture = architecture
+        let names = architecture.tensors
+        guard let prefix = names.prefixes.first(where: { tensors[$0 + names.embedding] != nil }) else {
+            throw ModelError(
+                .badWeights, "the token embeddings are missing",
+                expected: names.prefixes.map { $0 + names.embedding }.joined(separator: " or "))
+        }
+        architecture.tensors.prefix = prefix
+        // Some GPT-2 and Llama checkpoints hold a head although the configuration ties it.
+        self.architecture = architecture
+        self.device = device
+        self.tensors = try tensors.mapValues { try $0.to(.float32).to(device) }
+        weights = try Weights(architecture, self.tensors)
+    }
+
+    /// The same model with some tensors replaced, under their checkpoint names.
+    public func replacing(_ replacements: [String: Tensor]) throws -> LanguageModel {
+        try LanguageModel(architecture, tensors: tensors.merging(replacements) { $1 }, device: device)
+    }
+
+    /// The same model with what some neurons write changed.
+    public func editing(_ edits: [NeuronEdit]) throws -> LanguageModel {
+        var changed: [String: Tensor] = [:]
+        for (layer, edits) in Dictionary(grouping: edits, by: \.neuron.layer) {
+            let (name, orientation) = architecture.writeVectors(layer: layer)
+            guard let matrix = tensors[name] else { throw ModelError(.badWeights, "the tensor is missing", subject: name) }
+            let indices = try Tensor(edits.map(\.neuron.index), device: device)
+            let deltas = try Tensor.stacked(edits.map(\.delta))
+            changed[name] =
+                switch orientation {
+                case .outIn: try matrix.adding(1, at: indices, deltas.transposed())
+                case .inOut: try matrix.adding(0, at: indices, deltas)
+                }
+        }
+        return try replacing(changed)
+    }
+
+    /// What a neuron writes to the residual stream, `[width]`.
+    public func writeVector(_ neuron: Neuron) throws -> Tensor {
+        try check(neuron)
+        return try weights.layers[neuron.layer].down.weight.selected(1, neuron.index)
+    }
+
+    /// The output head, `[vocabulary, width]`.
+    public var head: Tensor { weights.head.weight }
+
+    /// The gain of the norm before the head, `[width]`.
+    public var finalGain: Tensor { weights.finalNorm.gain }
+
+    /// The scores of the next token for residual vectors `[..., width]` that leave the last layer.
+    public func logits(ofResidual residual: Tensor) throws -> Tensor {
+        try weights.head(weights.finalNorm(residual))
+    }
+
+    func check(_ neuron: Neuron) throws {
+        guard (0..<architecture.layers).contains(neuron.layer), (0..<architecture.hiddenWidth).contains(neuron.index) else {
+            throw ModelError(
+                .outOfRange, "the model has no such neuron", subject: "\(neuron)",
+                expected: "\(architecture.layers) layers of \(architecture.hiddenWidth)")
+        }
+    }
+
+    /// Throws unless every prompt has tokens, all of the vocabulary, and fits the context.
+    func check(tokens: [[Int]]) throws {
+        guard !tokens.isEmpty else { throw ModelError(.outOfRange, "there is no prompt to run") }
+        for prompt in tokens {
+            guard (1...architecture.contextLength).contains(prompt.count) else {
+                throw ModelError(
+                    .outOfRange, "the prompt does not fit the model", expected: "1...\(architecture.contextLength) tokens",
+                    found: "\(prompt.count)")
+            }
+            if let token = prompt.first(where: { !(0..<architecture.vocabulary).contains($0) }) {
+                throw ModelError(
+                    .outOfRange, "a token is not in the vocabulary", expected: "0..<\(architecture.vocabulary)", found: "\(token)")
+            }
+        }
+    }
+}

@@ -1,0 +1,164 @@
+import SutureTensor
+
+/// One small change to try on a recorded run.
+public struct Alternative: Sendable {
+    /// Which prompt of the trace it resumes.
+    public var prompt: Int
+    public var interventions: [Intervention]
+    /// Changes of what neurons write, as if the weights had been edited.
+    public var edits: [NeuronEdit]
+
+    public init(prompt: Int = 0, _ interventions: [Intervention] = [], edits: [NeuronEdit] = []) {
+        self.prompt = prompt
+        self.interventions = interventions
+        self.edits = edits
+    }
+}
+
+extension Trace {
+    /// Resumes the run under each alternative and computes only what it can have changed.
+    ///
+    /// A change at layer l and position p touches nothing before it, so layers below l and positions
+    /// before p come from the trace. Alternatives share one batch: each joins at the layer where its
+    /// own change is. Gradients flow through what is computed. The result equals the full run up to
+    /// rounding, whatever the batch.
+    ///
+    /// Captured values and logits have one row for each alternative, in their order, and the positions
+    /// from the first change on. Throws ``ModelError`` for sites, positions, neurons or prompts that
+    /// are not there.
+    public func replay(
+        _ alternatives: [Alternative], capturing: [Site] = [], logits: LogitPositions = .last
+    ) throws -> Activations {
+        let plans = try alternatives.map { try Plan($0, in: self, capturing: capturing) }
+        guard let first = plans.map(\.firstPosition).min() else {
+            throw ModelError(.invalidReplay, "there is no alternative to replay")
+        }
+        // Everything that shares a batch shares its first position. Runs of different first positions
+        // are apart unless captures have to line up.
+        if capturing.isEmpty, logits == .last {
+            let groups = Dictionary(grouping: plans.indices, by: { plans[$0].firstPosition })
+            if groups.count > 1 {
+                var rows = [Tensor?](repeating: nil, count: plans.count)
+                for (start, members) in groups {
+                    let result = try run(members.map { plans[$0] }, from: start, [], .last)
+                    for (row, member) in members.enumerated() { rows[member] = try result.logits.narrowed(0, row..<row + 1) }
+                }
+                return Activations(
+                    firstPosition: first, logits: try Tensor.concatenated(rows.compactMap { $0 }, 0), captured: [:])
+            }
+        }
+        return try run(plans, from: first, capturing, logits)
+    }
+
+    /// Where an alternative has to resume.
+    private struct Plan {
+        let alternative: Alternative
+        var entry: Entry
+        var firstPosition: Int
+        /// Edits whose effect on the residual stream entering `entry` is known from captured activations.
+        var settled: [NeuronEdit] = []
+
+        init(_ alternative: Alternative, in trace: Trace, capturing: [Site]) throws {
+            let model = trace.model
+            self.alternative = alternative
+            guard trace.tokens.indices.contains(alternative.prompt) else {
+                throw ModelError(
+                    .outOfRange, "the trace has no such prompt", expected: "0..<\(trace.tokens.count)",
+                    found: "\(alternative.prompt)")
+            }
+            let length = trace.tokens[alternative.prompt].count
+            try model.check(alternative.interventions, capturing, length: length)
+            for edit in alternative.edits { try model.check(edit.neuron) }
+
+            let end = Entry(layer: model.architecture.layers, stage: .attention)
+            let sites = (alternative.interventions.map(\.site) + capturing).map { min($0.entry, end) }
+            let edited = alternative.edits.map { Entry(layer: $0.neuron.layer, stage: .mlp) }
+            entry = (sites + edited).min() ?? end
+            firstPosition =
+                alternative.edits.isEmpty
+                ? alternative.interventions.map { Plan.first($0.positions, length: length) }.min() ?? length - 1 : 0
+
+            // The lowest layer's edits are settled where nothing else of that layer needs computing.
+            let behind = Entry(layer: entry.layer + 1, stage: .attention)
+            if edited.contains(entry), sites.allSatisfy({ $0 >= behind }), trace.captured[.mlpHidden(entry.layer)] != nil {
+                settled = alternative.edits.filter { $0.neuron.layer == entry.layer }
+                entry = behind
+            }
+        }
+
+        private static func first(_ positions: Intervention.Positions, length: Int) -> Int {
+            switch positions {
+            case .all: 0
+            case .last: length - 1
+            case .at(let positions): positions.min() ?? length - 1
+            }
+        }
+    }
+
+    private func run(
+        _ plans: [Plan], from start: Int, _ capturing: [Site], _ positions: LogitPositions
+    ) throws -> Activations {
+        // Rows stand in the order in which they join, so that a row's place never changes.
+        let order = plans.indices.sorted { (plans[$0].entry, $0) < (plans[$1].entry, $1) }
+        let ordered = order.map { plans[$0] }
+        let prompts = ordered.map(\.alternative.prompt)
+        let lasts = prompts.map { tokens[$0].count - 1 }
+        let end = (lasts.max() ?? 0) + 1
+        var changes: [Forward.Change] = []
+        for (row, plan) in ordered.enumerated() {
+            let pending = plan.alternative.edits.filter { $0.neuron.layer >= plan.entry.layer }
+            changes += plan.alternative.interventions.map { .init(row: row, last: lasts[row], kind: .intervention($0)) }
+            changes += pending.map { .init(row: row, last: lasts[row], kind: .edit($0)) }
+        }
+
+        let forward = try Forward(model, positions: start..<end, changes: changes, capturing: Set(capturing))
+        let layers = model.architecture.layers
+        let sameEnd = lasts.allSatisfy { $0 == end - 1 }
+        let lastOnly = positions == .last && sameEnd && capturing.isEmpty
+        var batch: Tensor?
+        var joined = 0
+
+        func join(_ entry: Entry) throws {
+            let joining = ordered[joined...].prefix { $0.entry == entry }
+            guard !joining.isEmpty else { return }
+            let rows = try joining.map { try resume($0, forward.first..<end) }
+            batch = try Tensor.concatenated((batch.map { [$0] } ?? []) + rows, 0)
+            joined += joining.count
+        }
+
+        let lowest = ordered.first.map { min($0.entry.layer, layers) } ?? layers
+        for layer in lowest..<layers {
+            try join(Entry(layer: layer, stage: .attention))
+            if let input = batch {
+                let prefix = start > 0 ? try keyValues[layer].prefix(start, rows: Array(prompts[..<joined])) : nil
+                batch = try forward.attention(layer, input, prefix: prefix, lastOnly: lastOnly && layer == layers - 1).residual
+            }
+            try join(Entry(layer: layer, stage: .mlp))
+            if let input = batch { batch = try forward.mlp(layer, input) }
+        }
+        if lastOnly, let input = batch { batch = try forward.narrowToLast(input) }
+        try join(Entry(layer: layers, stage: .attention))
+        guard let batch else { throw ModelError(.invalidReplay, "there is no alternative to replay") }
+
+        // Back to the order of the caller.
+        var place = [Int](repeating: 0, count: order.count)
+        for (row, index) in order.enumerated() { place[index] = row }
+        let isOrdered = order == Array(order.indices)
+        func restore(_ value: Tensor) throws -> Tensor { isOrdered ? value : try value.gathered(0, at: place) }
+        let scores = try forward.scores(batch, positions, lasts: sameEnd ? nil : lasts)
+        return Activations(
+            firstPosition: start, logits: try restore(scores), captured: try forward.captured.mapValues(restore))
+    }
+
+    /// The residual stream where a plan resumes, `[1, positions, width]`.
+    private func resume(_ plan: Plan, _ columns: Range<Int>) throws -> Tensor {
+        let row = plan.alternative.prompt
+        let source = plan.entry.stage == .attention ? residuals[plan.entry.layer] : middles[plan.entry.layer]
+        var stream = try source.narrowed(0, row..<row + 1).narrowed(1, columns)
+        for edit in plan.settled {
+            let hidden = try self[.mlpHidden(edit.neuron.layer)].narrowed(0, row..<row + 1).narrowed(1, columns)
+            stream = try stream + hidden.narrowed(2, edit.neuron.index..<edit.neuron.index + 1) * edit.delta
+        }
+        return stream
+    }
+}
