@@ -1,0 +1,109 @@
+"""What the golden generators for models share: recording a run with hooks, writing files, keeping the manifest."""
+
+import contextlib
+import hashlib
+import json
+import pathlib
+
+import torch
+import transformers
+from safetensors.torch import save_file
+
+GOLDENS = pathlib.Path(__file__).resolve().parent.parent
+LIMIT = 300_000  # bytes; a golden is committed, so it stays small
+
+
+class Parts:
+    """The modules of one decoder, named alike for the Llama and the GPT-2 layout."""
+
+    def __init__(self, model):
+        self.model = model
+        if hasattr(model, "transformer"):
+            stack = model.transformer
+            self.layers, self.final_norm, self.embedding = list(stack.h), stack.ln_f, stack.wte
+            self.attention = [layer.attn for layer in self.layers]
+            self.mlp = [layer.mlp for layer in self.layers]
+            self.attention_output = [layer.attn.c_proj for layer in self.layers]
+            self.mlp_output = [layer.mlp.c_proj for layer in self.layers]
+            self.output_is_transposed = True  # Conv1D keeps [in, out]
+        else:
+            stack = model.model
+            self.layers, self.final_norm, self.embedding = list(stack.layers), stack.norm, stack.embed_tokens
+            self.attention = [layer.self_attn for layer in self.layers]
+            self.mlp = [layer.mlp for layer in self.layers]
+            self.attention_output = [layer.self_attn.o_proj for layer in self.layers]
+            self.mlp_output = [layer.mlp.down_proj for layer in self.layers]
+            self.output_is_transposed = False
+        self.head_count = model.config.num_attention_heads
+
+
+@contextlib.contextmanager
+def hooked(handles):
+    try:
+        yield
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+def on_input(module, change):
+    """Calls `change(input)` before `module` runs; what it returns, if anything, replaces the input."""
+
+    def hook(_, args, kwargs):
+        if args:
+            new = change(args[0])
+            return None if new is None else ((new, *args[1:]), kwargs)
+        new = change(kwargs["hidden_states"])
+        return None if new is None else (args, {**kwargs, "hidden_states": new})
+
+    return module.register_forward_pre_hook(hook, with_kwargs=True)
+
+
+def on_output(module, take):
+    return module.register_forward_hook(lambda _, __, out: take(out[0] if isinstance(out, tuple) else out))
+
+
+def record(model, ids, keep_graph=False):
+    """Runs one prompt and returns (logits [T, V], {site: list of [1, T, width] for each layer})."""
+    parts = Parts(model)
+    sites = {"residual": [], "attn.heads": [], "attn.out": [], "mlp.hidden": [], "mlp.out": []}
+
+    def keep(site):
+        def take(x):
+            if keep_graph and x.requires_grad:
+                x.retain_grad()
+            sites[site].append(x)
+
+        return take
+
+    handles = [on_input(m, keep("residual")) for m in [*parts.layers, parts.final_norm]]
+    handles += [on_input(m, keep("attn.heads")) for m in parts.attention_output]
+    handles += [on_output(m, keep("attn.out")) for m in parts.attention]
+    handles += [on_input(m, keep("mlp.hidden")) for m in parts.mlp_output]
+    handles += [on_output(m, keep("mlp.out")) for m in parts.mlp]
+    with hooked(handles), torch.set_grad_enabled(keep_graph):
+        logits = model(input_ids=torch.tensor([ids]), use_cache=False).logits[0]
+    return logits, sites
+
+
+def write(path, tensors, **metadata):
+    metadata |= {"torch": torch.__version__, "transformers": transformers.__version__}
+    tensors = {k: v.detach().clone().contiguous() for k, v in tensors.items()}
+    for name, value in tensors.items():
+        if value.is_floating_point() and not torch.isfinite(value).all():
+            raise SystemExit(f"{path}: {name} is not finite")
+    save_file(tensors, path, metadata={k: str(v) for k, v in metadata.items()})
+    if path.stat().st_size > LIMIT:
+        raise SystemExit(f"{path} has {path.stat().st_size} bytes, the limit is {LIMIT}")
+
+
+def update_manifest(section, folder, **facts):
+    """Records versions, facts and the SHA-256 of every file below `folder` in MANIFEST.json."""
+    path = GOLDENS / "MANIFEST.json"
+    manifest = json.loads(path.read_text()) if path.exists() else {}
+    files = {}
+    for file in sorted(p for p in folder.rglob("*") if p.is_file()):
+        files[str(file.relative_to(GOLDENS))] = hashlib.sha256(file.read_bytes()).hexdigest()
+    versions = {"torch": torch.__version__, "transformers": transformers.__version__}
+    manifest[section] = {**facts, "reference": versions, "sha256": files}
+    path.write_text(json.dumps(manifest, indent=2, sort_keys=True) + "\n")
