@@ -1,3 +1,8 @@
+import Foundation
+
+/// The members of a JSON object, in their order.
+public typealias JSONObject = OrderedTable<JSON>
+
 /// A JSON value that keeps what it was read from: the bytes of strings, the text of numbers, the order of keys.
 ///
 /// ```swift
@@ -48,6 +53,20 @@ public enum JSON: Sendable, Equatable {
         _ text: String, source: String = "JSON", duplicateKeys: DuplicateKeys = .reject
     ) throws -> JSON {
         try parse(Array(text.utf8), source: source, duplicateKeys: duplicateKeys)
+    }
+
+    /// Reads the one value that a file holds, of at most 256 MiB.
+    public static func parse(contentsOf url: URL, duplicateKeys: DuplicateKeys = .reject) throws -> JSON {
+        let file = try MappedFile(url)
+        let limit = 256 << 20
+        guard file.bytes.count <= limit else {
+            throw FormatError(
+                .tooLarge, "too large for a JSON file", subject: file.name, expected: "at most \(limit) bytes",
+                found: "\(file.bytes.count)")
+        }
+        return try withExtendedLifetime(file) {
+            try parse(file.bytes, source: file.name, duplicateKeys: duplicateKeys)
+        }
     }
 }
 

@@ -4,15 +4,17 @@ public struct JSONField: Sendable {
     /// Where the value is, `config.json: rope_scaling.factor`.
     public let path: String
 
-    /// The root of a document; `source` names it in errors.
+    /// The root of a document, which `source` names in errors.
     public init(_ value: JSON, source: String) {
-        self.value = value
-        path = source + ":"
+        self.init(value, path: source, isRoot: true)
     }
 
-    private init(_ value: JSON, path: String) {
+    private let isRoot: Bool
+
+    private init(_ value: JSON, path: String, isRoot: Bool = false) {
         self.value = value
         self.path = path
+        self.isRoot = isRoot
     }
 
     /// The value under `key`.
@@ -20,9 +22,9 @@ public struct JSONField: Sendable {
     /// - Throws: ``FormatError`` if this is not an object or has no such key.
     public func require(_ key: ByteString) throws -> JSONField {
         guard let found = try object[key] else {
-            throw FormatError(.missingKey, "key \"\(key)\" is missing", subject: trimmedPath)
+            throw FormatError(.missingKey, "key \"\(key)\" is missing", subject: path)
         }
-        return JSONField(found, path: child(key))
+        return child(key, found)
     }
 
     /// The value under `key`, or `nil` if the key is absent or its value `null`.
@@ -30,7 +32,7 @@ public struct JSONField: Sendable {
     /// - Throws: ``FormatError`` if this is not an object.
     public func optional(_ key: ByteString) throws -> JSONField? {
         guard let found = try object[key], !found.isNull else { return nil }
-        return JSONField(found, path: child(key))
+        return child(key, found)
     }
 
     public var int: Int {
@@ -64,14 +66,15 @@ public struct JSONField: Sendable {
         }
     }
 
-    private var trimmedPath: String { path.hasSuffix(":") ? String(path.dropLast()) : path }
-
-    private func child(_ key: ByteString) -> String { path.hasSuffix(":") ? "\(path) \(key)" : "\(path).\(key)" }
+    /// A member of this object, already looked up.
+    func child(_ key: ByteString, _ value: JSON) -> JSONField {
+        JSONField(value, path: "\(path)\(isRoot ? ": " : ".")\(key)")
+    }
 
     private func mismatch<Value>(_ expected: String) throws -> Value {
         var found = value.kindName
         if case .number(let text) = value { found = String(text.string.prefix(40)) }
-        throw FormatError(.wrongJSONType, "wrong kind of value", subject: trimmedPath, expected: expected, found: found)
+        throw FormatError(.wrongJSONType, "wrong kind of value", subject: path, expected: expected, found: found)
     }
 }
 

@@ -1,0 +1,56 @@
+import Crypto
+import Foundation
+
+/// SHA-256, over chunks as they come.
+public struct Digest {
+    private var hasher = SHA256()
+
+    public init() {}
+
+    public mutating func update(_ bytes: UnsafeRawBufferPointer) {
+        hasher.update(bufferPointer: bytes)
+    }
+
+    /// The digest of all chunks so far, as 64 hexadecimal digits.
+    public var hexadecimal: String {
+        let digits = Array("0123456789abcdef".utf8)
+        let text = hasher.finalize().flatMap { [digits[Int($0 >> 4)], digits[Int($0 & 15)]] }
+        return String(decoding: text, as: UTF8.self)
+    }
+}
+
+extension Digest {
+    /// SHA-256 of bytes, as 64 hexadecimal digits.
+    public static func sha256(_ bytes: UnsafeRawBufferPointer) -> String {
+        var digest = Digest()
+        digest.update(bytes)
+        return digest.hexadecimal
+    }
+
+    /// SHA-256 of bytes, as 64 hexadecimal digits.
+    public static func sha256(_ bytes: [UInt8]) -> String { bytes.withUnsafeBytes { sha256($0) } }
+
+    /// SHA-256 of a file, as 64 hexadecimal digits.
+    public static func sha256(contentsOf url: URL) throws -> String {
+        let file = try MappedFile(url)
+        return withExtendedLifetime(file) { sha256(file.bytes) }
+    }
+
+    /// What identifies the content of a tensor, wherever it is stored and whatever its name.
+    ///
+    /// SHA-256 of `TYPE[size,size,...]`, a zero byte, and the tensor's bytes; the type by its safetensors name.
+    public static func tensor(type: StorageType, shape: [Int], bytes: UnsafeRawBufferPointer) -> String {
+        var digest = Digest()
+        let label = "\(type.rawValue)[\(shape.map(String.init).joined(separator: ","))]\0"
+        Array(label.utf8).withUnsafeBytes { digest.update($0) }
+        digest.update(bytes)
+        return digest.hexadecimal
+    }
+}
+
+extension SafetensorsFile {
+    /// The digest of one of this file's tensors; see ``Digest/tensor(type:shape:bytes:)``.
+    public func digest(of tensor: Tensor) -> String {
+        bytes(of: tensor).withUnsafeBytes { Digest.tensor(type: tensor.type, shape: tensor.shape, bytes: $0) }
+    }
+}

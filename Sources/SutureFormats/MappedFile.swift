@@ -1,0 +1,65 @@
+import Foundation
+
+/// A file in memory, read-only, its pages loaded by the system as they are touched.
+///
+/// A file must not shrink while it is mapped: the system ends a process that touches pages past the new end.
+public final class MappedFile: Sendable {
+    /// What is in the file; valid as long as this object lives (``MappedBytes`` sees to that).
+    public nonisolated(unsafe) let bytes: UnsafeRawBufferPointer
+    /// The file as the user named it, for messages.
+    public let name: String
+
+    /// - Throws: ``FormatError`` if the file cannot be read or is a directory, a pipe or the like.
+    public init(_ url: URL) throws {
+        name = url.relativePath
+        // Without O_NONBLOCK the opening of a pipe would wait for its other end.
+        let descriptor = open(url.path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
+        guard descriptor >= 0 else { throw FormatError.system(.cannotRead, "cannot be opened", name) }
+        defer { close(descriptor) }
+        var status = stat()
+        guard fstat(descriptor, &status) == 0 else { throw FormatError.system(.cannotRead, "cannot be read", name) }
+        guard status.st_mode & S_IFMT == S_IFREG else {
+            throw FormatError(.notARegularFile, "not a regular file", subject: name)
+        }
+        let count = Int(status.st_size)
+        if count == 0 {
+            bytes = UnsafeRawBufferPointer(start: nil, count: 0)
+            return
+        }
+        guard let start = mmap(nil, count, PROT_READ, MAP_PRIVATE, descriptor, 0), start != MAP_FAILED else {
+            throw FormatError.system(.cannotRead, "cannot be mapped", name)
+        }
+        bytes = UnsafeRawBufferPointer(start: start, count: count)
+    }
+
+    deinit {
+        if let start = bytes.baseAddress { munmap(UnsafeMutableRawPointer(mutating: start), bytes.count) }
+    }
+}
+
+/// A part of a mapped file, which keeps the file mapped.
+public struct MappedBytes: Sendable {
+    public let file: MappedFile
+    /// Which bytes of the file these are.
+    public let range: Range<Int>
+
+    /// `range` must lie in the file.
+    init(_ file: MappedFile, _ range: Range<Int>) {
+        self.file = file
+        self.range = range
+    }
+
+    public var count: Int { range.count }
+
+    /// Runs `body` on the bytes, without a copy; they are not aligned to anything.
+    public func withUnsafeBytes<Result>(_ body: (UnsafeRawBufferPointer) throws -> Result) rethrows -> Result {
+        try withExtendedLifetime(file) { try body(UnsafeRawBufferPointer(rebasing: file.bytes[range])) }
+    }
+}
+
+extension FormatError {
+    /// An error of the operating system, with its reason from `errno`.
+    static func system(_ code: Code, _ problem: String, _ subject: String) -> FormatError {
+        FormatError(code, "\(problem): \(String(cString: strerror(errno)))", subject: subject)
+    }
+}

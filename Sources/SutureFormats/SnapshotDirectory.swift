@@ -1,0 +1,162 @@
+import Foundation
+
+/// A model directory as Hugging Face lays it out: `config.json`, safetensors in one file or in shards, and the rest.
+///
+/// The weights are, in this order: the shards of `model.safetensors.index.json` if all of them are there, else
+/// `model.safetensors`, else all of `model*.safetensors`. An index of which a shard is missing is an error unless
+/// `model.safetensors` is there: such an index is a leftover, and ``notices`` says so.
+public struct SnapshotDirectory: Sendable {
+    /// Where a tensor is: in which file, and what that file's header says of it.
+    public struct Tensor: Sendable {
+        public let file: SafetensorsFile
+        public let entry: SafetensorsFile.Tensor
+
+        public var bytes: MappedBytes { file.bytes(of: entry) }
+    }
+
+    public let url: URL
+    /// What `config.json` says.
+    public let config: JSONField
+    /// The weight files, in the order of their names.
+    public let files: [SafetensorsFile]
+    /// All tensors of all weight files by name, file by file in the order of their data.
+    public let tensors: OrderedTable<Tensor>
+    /// Paths of all other files, relative to the directory and sorted: what a copy of the model must carry along.
+    public let otherFiles: [String]
+    /// What is odd about the directory but no error, one line each.
+    public let notices: [String]
+
+    static let indexName = "model.safetensors.index.json"
+    static let singleName = "model.safetensors"
+
+    /// Opens a directory, maps its weights and checks all headers and the index.
+    ///
+    /// - Throws: ``FormatError`` if a file is missing or malformed, a shard's name in the index is not a plain file name,
+    ///   or a tensor is not in the shard that the index names.
+    public init(_ url: URL) throws {
+        self.url = url
+        let selection = try WeightSelection(in: url)
+        config = JSONField(try Self.config(in: url), source: url.appending(path: "config.json").relativePath)
+        files = try selection.names.map { try SafetensorsFile(url.appending(path: $0)) }
+        var tensors = OrderedTable<Tensor>()
+        for file in files {
+            for entry in file.tensors {
+                guard tensors.append(ByteString(entry.name), Tensor(file: file, entry: entry)) else {
+                    throw FormatError(
+                        .duplicateName, "another weight file has a tensor of this name too",
+                        subject: "\(file.file.name): \(entry.name)")
+                }
+            }
+        }
+        self.tensors = tensors
+        var notices = selection.notices
+        if let index = selection.index {
+            notices += try index.check(files: Dictionary(uniqueKeysWithValues: zip(selection.names, files)))
+        }
+        self.notices = notices
+        otherFiles = try Self.files(in: url).filter { !selection.names.contains($0) && $0 != Self.indexName }
+    }
+
+    /// The tensor of that name.
+    public subscript(name: String) -> Tensor? { tensors[ByteString(name)] }
+
+    private static func config(in url: URL) throws -> JSON {
+        let file = url.appending(path: "config.json")
+        guard FileManager.default.fileExists(atPath: file.path) else {
+            throw FormatError(
+                .missingFile, "config.json is missing", subject: url.relativePath,
+                hint: "name the directory of a model as Hugging Face lays it out")
+        }
+        return try JSON.parse(contentsOf: file)
+    }
+
+    /// Relative paths of the regular files, also through links, but not the hidden ones.
+    private static func files(in url: URL) throws -> [String] {
+        let manager = FileManager.default
+        return try manager.subpathsOfDirectory(atPath: url.path).filter { path in
+            var isDirectory: ObjCBool = false
+            let exists = manager.fileExists(atPath: url.appending(path: path).path, isDirectory: &isDirectory)
+            return exists && !isDirectory.boolValue && !path.split(separator: "/").contains { $0.hasPrefix(".") }
+        }.sorted()
+    }
+}
+
+/// Which files of a directory hold the weights, and the index if it was followed.
+private struct WeightSelection {
+    var names: [String]
+    var index: ShardIndex?
+    var notices: [String] = []
+
+    init(in url: URL) throws {
+        guard let all = try? FileManager.default.contentsOfDirectory(atPath: url.path) else {
+            throw FormatError(.cannotRead, "not a directory that can be read", subject: url.relativePath)
+        }
+        if all.contains(SnapshotDirectory.indexName) {
+            let index = try ShardIndex(url.appending(path: SnapshotDirectory.indexName))
+            let missing = index.shards.filter { !all.contains($0) }
+            if missing.isEmpty {
+                (names, self.index) = (index.shards, index)
+                return
+            }
+            guard all.contains(SnapshotDirectory.singleName) else {
+                throw FormatError(
+                    .missingFile, "weight files that the index names are missing", subject: index.name,
+                    found: "no \(missing[0])" + (missing.count > 1 ? " and \(missing.count - 1) more" : ""),
+                    hint: "fetch them again")
+            }
+            notices = ["\(index.name): ignored, because it names missing files such as \(missing[0])"]
+        }
+        let weights = all.filter { $0.hasPrefix("model") && $0.hasSuffix(".safetensors") }.sorted()
+        names = weights.contains(SnapshotDirectory.singleName) ? [SnapshotDirectory.singleName] : weights
+        if names.isEmpty {
+            let isPickled = all.contains { $0.hasSuffix(".bin") || $0.hasSuffix(".pth") || $0.hasSuffix(".pt") }
+            throw FormatError(
+                .missingFile, "there are no weights", subject: url.relativePath, expected: "model*.safetensors",
+                found: "\(all.count) other files",
+                hint: isPickled ? "convert the weights to safetensors: pickled files are not read" : nil)
+        }
+    }
+}
+
+/// `model.safetensors.index.json`: in which shard each tensor is.
+private struct ShardIndex {
+    let name: String
+    let shardOfTensor: [(tensor: ByteString, shard: String)]
+    /// The names of the shards, sorted.
+    let shards: [String]
+
+    // `metadata.total_size` is not checked: writers disagree on whether tied tensors count once or twice.
+    init(_ url: URL) throws {
+        name = url.relativePath
+        let map = try JSONField(JSON.parse(contentsOf: url), source: name).require("weight_map")
+        shardOfTensor = try map.object.map { key, value in (key, try map.child(key, value).string) }
+        shards = Set(shardOfTensor.map(\.shard)).sorted()
+        for shard in shards where !Self.isPlainFileName(shard) {
+            throw FormatError(
+                .unsafePath, "the index names a weight file outside of its directory", subject: name,
+                expected: "a plain file name ending in .safetensors", found: "\"\(shard.prefix(80))\"",
+                hint: "do not trust this model")
+        }
+    }
+
+    /// Notices of tensors that the index does not list.
+    func check(files: [String: SafetensorsFile]) throws -> [String] {
+        var listed: [String: Int] = [:]
+        for (tensor, shard) in shardOfTensor {
+            guard let file = files[shard], file[tensor.string] != nil else {
+                throw FormatError(
+                    .missingTensor, "tensor \"\(tensor)\" is not in the weight file that the index names",
+                    subject: name, expected: "it in \(shard)")
+            }
+            listed[shard, default: 0] += 1
+        }
+        return files.sorted { $0.key < $1.key }.compactMap { shard, file in
+            let unlisted = file.tensors.count - listed[shard, default: 0]
+            return unlisted == 0 ? nil : "\(file.file.name): \(unlisted) tensors are not in the index"
+        }
+    }
+
+    private static func isPlainFileName(_ name: String) -> Bool {
+        name.hasSuffix(".safetensors") && !name.hasPrefix(".") && !name.utf8.contains { "/\\\0".utf8.contains($0) }
+    }
+}
