@@ -13,7 +13,7 @@ public struct FormatError: Diagnostic, Equatable {
         // GGUF
         case badMagic, unsupportedVersion, badAlignment, malformedMetadata
         // Snapshot directories
-        case unsafePath, missingFile, missingTensor
+        case unsafePath, missingFile, missingTensor, unsupportedModel
     }
 
     public let code: Code

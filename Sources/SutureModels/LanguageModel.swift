@@ -1,5 +1,4 @@
 import SutureTensor
-import SutureTokenizers
 
 /// A decoder that was loaded: weights, architecture and, where it has one, its tokenizer.
 ///

@@ -1,0 +1,116 @@
+import Foundation
+
+/// A model's files, whatever their format: a configuration, and named tensors as Hugging Face names them.
+///
+/// A snapshot directory is taken as it is. A GGUF file is presented as the snapshot it was made from: names, order of
+/// rows and configuration are translated back, and quantized weights read as float32, the numbers every engine computes
+/// with. So a patch made on a GGUF file fits its conversion to a snapshot, byte for byte.
+public struct Checkpoint: Sendable {
+    /// A tensor as the checkpoint presents it.
+    public struct Tensor: Sendable, Equatable {
+        public let name: String
+        public let type: StorageType
+        /// The sizes, outermost first.
+        public let shape: [Int]
+    }
+
+    /// Where the model is.
+    public let url: URL
+    /// What `config.json` says.
+    public let config: JSONField
+    /// All tensors, in the order of the files.
+    public let tensors: [Tensor]
+    private let source: Source
+    private let positions: [ByteString: Int]
+
+    private enum Source: Sendable {
+        case snapshot(SnapshotDirectory)
+        case gguf(GGUFTranslation)
+    }
+
+    /// Opens a snapshot directory, or a file in GGUF format.
+    ///
+    /// - Throws: ``FormatError`` for files that are missing or malformed.
+    public init(_ url: URL) throws {
+        self.url = url
+        var isDirectory: ObjCBool = false
+        guard FileManager.default.fileExists(atPath: url.path, isDirectory: &isDirectory) else {
+            throw FormatError(.missingFile, "there is no such model", subject: url.relativePath)
+        }
+        if isDirectory.boolValue {
+            let snapshot = try SnapshotDirectory(url)
+            source = .snapshot(snapshot)
+            config = snapshot.config
+            tensors = snapshot.tensors.map { Tensor(name: $1.entry.name, type: $1.entry.type, shape: $1.entry.shape) }
+        } else {
+            let translation = try GGUFTranslation(GGUFFile(url))
+            source = .gguf(translation)
+            config = JSONField(translation.config, source: url.relativePath)
+            tensors = translation.tensors.map { Tensor(name: $0.name, type: .float32, shape: $0.shape) }
+        }
+        positions = Dictionary(uniqueKeysWithValues: tensors.enumerated().map { (ByteString($1.name), $0) })
+    }
+
+    /// The tensor of that name.
+    public subscript(name: String) -> Tensor? { positions[ByteString(name)].map { tensors[$0] } }
+
+    /// The snapshot directory this is, or nil for a GGUF file.
+    public var snapshot: SnapshotDirectory? {
+        if case .snapshot(let snapshot) = source { snapshot } else { nil }
+    }
+
+    /// The GGUF file this is, or nil for a snapshot directory.
+    public var gguf: GGUFFile? {
+        if case .gguf(let translation) = source { translation.file } else { nil }
+    }
+
+    /// The elements of one of this checkpoint's tensors, row-major: mapped where they are stored so, else converted.
+    public func data(of tensor: Tensor) throws -> TensorData {
+        switch source {
+        case .snapshot(let snapshot):
+            guard let stored = snapshot[tensor.name] else { throw missing(tensor.name) }
+            return TensorData(stored.bytes)
+        case .gguf(let translation):
+            guard let position = positions[ByteString(tensor.name)] else { throw missing(tensor.name) }
+            return try translation.data(of: translation.tensors[position])
+        }
+    }
+
+    /// The SHA-256 over type, shape and bytes of a tensor, by which a patch knows its base.
+    public func digest(of tensor: Tensor) throws -> String {
+        Digest.tensor(type: tensor.type, shape: tensor.shape, bytes: try data(of: tensor).bytes)
+    }
+
+    private func missing(_ name: String) -> FormatError {
+        FormatError(.missingTensor, "there is no tensor \"\(name)\"", subject: url.relativePath)
+    }
+}
+
+/// The bytes of a tensor, kept for as long as this lives.
+public final class TensorData: Sendable {
+    public nonisolated(unsafe) let bytes: UnsafeRawBufferPointer
+    private let mapped: MappedFile?
+
+    init(_ mapped: MappedBytes) {
+        self.mapped = mapped.file
+        bytes = UnsafeRawBufferPointer(rebasing: mapped.file.bytes[mapped.range])
+    }
+
+    /// Memory for `count` floats, filled by `fill`.
+    init(count: Int, fill: (UnsafeMutableBufferPointer<Float>) throws -> Void) rethrows {
+        let memory = UnsafeMutableRawBufferPointer.allocate(byteCount: count * 4, alignment: 64)
+        mapped = nil
+        bytes = UnsafeRawBufferPointer(memory)
+        try fill(memory.bindMemory(to: Float.self))
+    }
+
+    /// A copy, aligned for any element type.
+    public init(copying source: UnsafeRawBufferPointer) {
+        let memory = UnsafeMutableRawBufferPointer.allocate(byteCount: source.count, alignment: 64)
+        memory.copyMemory(from: source)
+        mapped = nil
+        bytes = UnsafeRawBufferPointer(memory)
+    }
+
+    deinit { if mapped == nil { bytes.deallocate() } }
+}
