@@ -33,7 +33,8 @@ struct GGUFTranslation: Sendable {
             names = Self.gpt2Names
         default:
             throw FormatError(
-                .unsupportedModel, "this model family is not supported", subject: "\(file.file.name): general.architecture",
+                .unsupportedModel, "this model family is not supported",
+                subject: "\(file.file.name): general.architecture",
                 expected: "llama, qwen2 or gpt2", found: family)
         }
         let heads = try file.int(ByteString("\(family).attention.head_count"))
@@ -47,14 +48,19 @@ struct GGUFTranslation: Sendable {
                     .unsupportedModel, "this tensor has no place in the family \(family)",
                     subject: "\(file.file.name): \(stored.name)")
             }
-            let name = translated.split(separator: "{}", omittingEmptySubsequences: false).joined(separator: parts.layer) + parts.suffix
+            let name =
+                translated.split(separator: "{}", omittingEmptySubsequences: false).joined(separator: parts.layer)
+                + parts.suffix
             var layout = Layout.same
             if family == "llama", parts.kind == "blk.attn_q" { layout = .interleaved(heads: heads) }
             if family == "llama", parts.kind == "blk.attn_k" { layout = .interleaved(heads: keyValueHeads ?? heads) }
-            if family == "gpt2", Self.gpt2Transposed.contains(parts.kind), stored.shape.count == 2 { layout = .transposed }
+            if family == "gpt2", Self.gpt2Transposed.contains(parts.kind), stored.shape.count == 2 {
+                layout = .transposed
+            }
             if case .interleaved(let heads) = layout, heads < 1 || stored.shape[0] % (2 * heads) != 0 {
                 throw FormatError(
-                    .sizeMismatch, "the rows cannot be shared out among the heads", subject: "\(file.file.name): \(stored.name)",
+                    .sizeMismatch, "the rows cannot be shared out among the heads",
+                    subject: "\(file.file.name): \(stored.name)",
                     expected: "a multiple of \(2 * max(heads, 1))", found: "\(stored.shape[0])")
             }
             var shape = stored.shape
@@ -111,7 +117,7 @@ struct GGUFTranslation: Sendable {
         "blk.ffn_up": "model.layers.{}.mlp.up_proj",
         "blk.ffn_down": "model.layers.{}.mlp.down_proj",
         "output_norm": "model.norm",
-        "output": "lm_head",
+        "output": "lm_head"
     ]
 
     private static let gpt2Names = [
@@ -124,7 +130,7 @@ struct GGUFTranslation: Sendable {
         "blk.ffn_up": "transformer.h.{}.mlp.c_fc",
         "blk.ffn_down": "transformer.h.{}.mlp.c_proj",
         "output_norm": "transformer.ln_f",
-        "output": "lm_head",
+        "output": "lm_head"
     ]
 
     private static let gpt2Transposed: Set = ["blk.attn_qkv", "blk.attn_output", "blk.ffn_up", "blk.ffn_down"]
@@ -148,7 +154,7 @@ extension GGUFTranslation {
             ("max_position_embeddings", .init(try file.int(key("context_length")))),
             ("rms_norm_eps", .init(shortest(try file.double(key("attention.layer_norm_rms_epsilon"))))),
             ("hidden_act", "silu"),
-            ("tie_word_embeddings", .init(file["output.weight"] == nil)),
+            ("tie_word_embeddings", .init(file["output.weight"] == nil))
         ]
         if let width = try file.optionalInt(key("attention.key_length")) { config.append(("head_dim", .init(width))) }
         let theta = file.metadata[key("rope.freq_base")]?.doubleValue ?? 10_000
@@ -180,7 +186,7 @@ extension GGUFTranslation {
             ("vocab_size", .init(try vocabulary(file))),
             ("layer_norm_epsilon", .init(shortest(try file.double("gpt2.attention.layer_norm_epsilon")))),
             ("activation_function", "gelu_new"),
-            ("tie_word_embeddings", .init(file["output.weight"] == nil)),
+            ("tie_word_embeddings", .init(file["output.weight"] == nil))
         ]
         return JSON(members: config + specials(file))
     }
@@ -188,14 +194,18 @@ extension GGUFTranslation {
     private static func specials(_ file: GGUFFile) -> JSON.Members {
         var members: JSON.Members = []
         for (key, name) in [("bos_token_id", "bos_token_id"), ("eos_token_id", "eos_token_id")] {
-            if let id = file.metadata[ByteString("tokenizer.ggml.\(name)")]?.intValue { members.append((ByteString(key), .init(id))) }
+            if let id = file.metadata[ByteString("tokenizer.ggml.\(name)")]?.intValue {
+                members.append((ByteString(key), .init(id)))
+            }
         }
         return members
     }
 
     private static func vocabulary(_ file: GGUFFile) throws -> Int {
         guard let embedding = file["token_embd.weight"] else {
-            throw FormatError(.missingTensor, "the token embeddings are missing", subject: file.file.name, expected: "token_embd.weight")
+            throw FormatError(
+                .missingTensor, "the token embeddings are missing", subject: file.file.name,
+                expected: "token_embd.weight")
         }
         return embedding.rowCount
     }

@@ -42,7 +42,7 @@ extension LanguageModel {
         let length = lengths.max() ?? 0
         let forward = try Forward(self, positions: 0..<length, changes: changes, capturing: Set(capturing))
         let sameLength = lengths.allSatisfy { $0 == length }
-        let lastOnly = logits == .last && sameLength && capturing.isEmpty
+        let lastOnly = logits == .last && sameLength && forward.needsLastOnly
 
         var residual = try forward.embed(padded(tokens))
         for layer in 0..<architecture.layers {
@@ -81,21 +81,5 @@ extension Forward {
             return [Change(row: nil, last: (lengths.first ?? 0) - 1, kind: .intervention(intervention))]
         }
         return lengths.enumerated().map { Change(row: $0, last: $1 - 1, kind: .intervention(intervention)) }
-    }
-
-    /// Logits where they are asked for; `lasts` are the last positions of rows that differ in length.
-    func scores(_ residual: Tensor, _ positions: LogitPositions, lasts: [Int]?) throws -> Tensor {
-        switch (positions, lasts) {
-        case (.all, _):
-            return try logits(residual)
-        case (.last, nil):
-            return try logits(narrowToLast(residual)).squeezed(1)
-        case (.last, let lasts?):
-            // Rows end at different columns: pick each row's last column, then go on as one column.
-            let width = residual.shape[2]
-            let columns = try Tensor(lasts.map { $0 - first }, shape: [lasts.count, 1, 1], device: model.device)
-                .expanded([lasts.count, 1, width])
-            return try logits(residual.taking(1, at: columns)).squeezed(1)
-        }
     }
 }

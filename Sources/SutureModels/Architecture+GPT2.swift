@@ -8,7 +8,8 @@ extension Architecture {
         for (key, needed) in [("scale_attn_weights", true), ("add_cross_attention", false)] as [(ByteString, Bool)] {
             guard try config.bool(key, default: needed) == needed else {
                 throw ModelError(
-                    .unsupported, "this variant of GPT-2 is not supported", subject: "\(config.path).\(key)", expected: "\(needed)",
+                    .unsupported, "this variant of GPT-2 is not supported", subject: "\(config.path).\(key)",
+                    expected: "\(needed)",
                     found: "\(!needed)")
             }
         }

@@ -55,7 +55,8 @@ extension Architecture {
         case "qwen2":
             guard try config.bool("use_sliding_window", default: false) else { return nil }
             throw ModelError(
-                .unsupported, "sliding windows in some layers only are not supported", subject: config.path + ".use_sliding_window",
+                .unsupported, "sliding windows in some layers only are not supported",
+                subject: config.path + ".use_sliding_window",
                 expected: "false", found: "true")
         default:
             return nil
@@ -70,7 +71,8 @@ extension Architecture {
         let scaling = try config.optional("rope_parameters") ?? config.optional("rope_scaling")
         let theta = try scaling?.optional("rope_theta")?.double ?? config.double("rope_theta", default: 10_000)
         guard headWidth > 0, headWidth % 2 == 0, headWidth <= 1 << 16, theta > 0 else {
-            throw ModelError(.unsupported, "rotary positions need an even head width", subject: config.path, found: "\(headWidth)")
+            throw ModelError(
+                .unsupported, "rotary positions need an even head width", subject: config.path, found: "\(headWidth)")
         }
         let frequencies = stride(from: 0, to: headWidth, by: 2).map { pow(theta, -Double($0) / Double(headWidth)) }
         guard let scaling else { return .rotary(frequencies: frequencies) }

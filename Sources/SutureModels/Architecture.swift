@@ -95,7 +95,9 @@ public struct TensorNames: Sendable, Equatable {
     var prefix = ""
 
     func name(_ template: String, layer: Int = 0) -> String {
-        prefix + template.split(separator: "{}", maxSplits: 1, omittingEmptySubsequences: false).joined(separator: "\(layer)")
+        prefix
+            + template.split(separator: "{}", maxSplits: 1, omittingEmptySubsequences: false).joined(
+                separator: "\(layer)")
     }
 }
 
@@ -122,14 +124,17 @@ extension Architecture {
         let sizes = [
             ("layers", layers, 1024), ("width", width, 1 << 20), ("heads", heads, 1 << 16),
             ("key and value heads", keyValueHeads, 1 << 16), ("head width", headWidth, 1 << 16),
-            ("hidden width", hiddenWidth, 1 << 22), ("vocabulary", vocabulary, 1 << 24), ("context length", contextLength, 1 << 28),
+            ("hidden width", hiddenWidth, 1 << 22), ("vocabulary", vocabulary, 1 << 24),
+            ("context length", contextLength, 1 << 28)
         ]
         for (name, value, limit) in sizes where !(1...limit).contains(value) {
-            throw ModelError(.unsupported, "\(name) is out of range", subject: source, expected: "1...\(limit)", found: "\(value)")
+            throw ModelError(
+                .unsupported, "\(name) is out of range", subject: source, expected: "1...\(limit)", found: "\(value)")
         }
         guard heads % keyValueHeads == 0 else {
             throw ModelError(
-                .unsupported, "heads cannot be shared out", subject: source, expected: "a multiple of \(keyValueHeads) key-value heads",
+                .unsupported, "heads cannot be shared out", subject: source,
+                expected: "a multiple of \(keyValueHeads) key-value heads",
                 found: "\(heads)")
         }
     }

@@ -16,7 +16,8 @@ struct KeyValues: Sendable {
 
     func appending(_ next: KeyValues) throws -> KeyValues {
         KeyValues(
-            keys: try Tensor.concatenated([keys, next.keys], 2), values: try Tensor.concatenated([values, next.values], 2))
+            keys: try Tensor.concatenated([keys, next.keys], 2),
+            values: try Tensor.concatenated([values, next.values], 2))
     }
 }
 
@@ -103,7 +104,9 @@ final class Forward {
         let mixed = try Tensor.attention(
             queries: queries, keys: seen.keys, values: seen.values, mask: mask,
             causal: mask == nil && columns > 1, scale: architecture.attentionScale(layer))
-        var heads = try mixed.transposed(1, 2).reshaped([mixed.shape[0], columns, architecture.heads * architecture.headWidth])
+        var heads = try mixed.transposed(1, 2).reshaped([
+            mixed.shape[0], columns, architecture.heads * architecture.headWidth
+        ])
         heads = try visitHeads(layer, heads)
         return (try residual + visit(.attentionOut(layer), weights.output(heads)), own)
     }
@@ -123,13 +126,32 @@ final class Forward {
         return try residual + visit(.mlpOut(layer), out)
     }
 
-    /// Scores of the next token, from the stream that leaves the last layer.
-    func logits(_ input: Tensor) throws -> Tensor {
+    /// Scores of the next token where `positions` asks for them, from the stream that leaves the last layer:
+    /// `[batch, positions, vocabulary]`, or `[batch, vocabulary]` at each row's last position, given in
+    /// `lasts` where rows differ.
+    func scores(_ input: Tensor, _ positions: LogitPositions, lasts: [Int]?) throws -> Tensor {
         let residual = try visit(.residual(model.architecture.layers), input)
-        return try visit(.logits, model.logits(ofResidual: residual))
+        switch (positions, lasts) {
+        case (.all, _):
+            return try visit(.logits, model.logits(ofResidual: residual))
+        case (.last, nil):
+            return try visit(.logits, model.logits(ofResidual: narrowToLast(residual))).squeezed(1)
+        case (.last, let lasts?):
+            let columns = try Tensor(lasts.map { $0 - first }, shape: [lasts.count, 1, 1], device: model.device)
+            let picked = try residual.taking(1, at: columns.expanded([lasts.count, 1, residual.shape[2]]))
+            return try visit(.logits, model.logits(ofResidual: picked)).squeezed(1)
+        }
     }
 
-    /// Only the last position goes on, where it is all that is needed.
+    /// Whether nothing but the last position matters behind the last layer's keys and values, when only
+    /// the next token is asked for: so unless a change or a capture there speaks of other positions.
+    var needsLastOnly: Bool {
+        let last = model.architecture.layers - 1
+        let sites = wanted.union(changes.compactMap(\.site))
+        return !sites.contains { $0 != .logits && $0 != .residual(last) && $0.entry.layer >= last }
+    }
+
+    /// Only the last position goes on.
     func narrowToLast(_ input: Tensor) throws -> Tensor {
         guard end - first > 1 else { return input }
         let columns = end - first
@@ -163,7 +185,8 @@ final class Forward {
         return try input * rotation.cos.narrowed(0, columns) + swapped * rotation.sin.narrowed(0, columns)
     }
 
-    private static func rotation(_ model: LanguageModel, _ positions: Range<Int>) throws -> (cos: Tensor, sin: Tensor)? {
+    private static func rotation(_ model: LanguageModel, _ positions: Range<Int>) throws -> (cos: Tensor, sin: Tensor)?
+    {
         guard case .rotary(let frequencies) = model.architecture.positions else { return nil }
         let rates = try Tensor((frequencies + frequencies).map(Float.init), device: model.device).unsqueezed(0)
         let angles = try Tensor.arange(positions, device: model.device).to(.float32).unsqueezed(1) * rates

@@ -31,7 +31,8 @@ public struct DecodingSession {
     public mutating func append(_ token: Int) throws {
         guard length < model.architecture.contextLength else {
             throw ModelError(
-                .outOfRange, "the text does not fit the model", expected: "\(model.architecture.contextLength) tokens at most")
+                .outOfRange, "the text does not fit the model",
+                expected: "\(model.architecture.contextLength) tokens at most")
         }
         try model.check(tokens: [[token]])
         let forward = try Forward(model, positions: length..<length + 1)
@@ -49,13 +50,17 @@ public struct DecodingSession {
 extension LanguageModel {
     /// Continues a prompt, always with the most likely token, until `limit` tokens or until `isDone`
     /// accepts what was generated so far. Returns the new tokens.
-    public func generate(_ prompt: [Int], limit: Int, until isDone: ([Int]) throws -> Bool = { _ in false }) throws -> [Int] {
+    public func generate(_ prompt: [Int], limit: Int, until isDone: ([Int]) throws -> Bool = { _ in false }) throws
+        -> [Int]
+    {
         guard limit > 0 else { return [] }
         var session = try DecodingSession(self, prompt: prompt)
         var generated: [Int] = []
         while true {
             generated.append(Int(try session.logits.argmax().item()))
-            if try generated.count >= limit || isDone(generated) || session.length >= architecture.contextLength { break }
+            if try generated.count >= limit || isDone(generated) || session.length >= architecture.contextLength {
+                break
+            }
             try session.append(generated[generated.count - 1])
         }
         return generated

@@ -16,7 +16,8 @@ extension LanguageModel {
     ///
     /// `replacing` may give another tensor in place of a stored one: this is how a patch is applied on load.
     public static func load(
-        _ checkpoint: Checkpoint, device: Device = .cpu, replacing: (Checkpoint.Tensor, TensorData) throws -> TensorData? = { _, _ in nil }
+        _ checkpoint: Checkpoint, device: Device = .cpu,
+        replacing: (Checkpoint.Tensor, TensorData) throws -> TensorData? = { _, _ in nil }
     ) throws -> LanguageModel {
         guard device.isAvailable else {
             throw ModelError(
@@ -49,7 +50,8 @@ extension LanguageModel {
             let gigabytes = { (bytes: Int) in String(format: "%.1f GB", Double(bytes) / 1e9) }
             throw ModelError(
                 .tooLarge, "the model does not fit into memory", subject: checkpoint.url.relativePath,
-                expected: "\(gigabytes(needed)) for its weights as float32", found: "\(gigabytes(present)) in this machine")
+                expected: "\(gigabytes(needed)) for its weights as float32",
+                found: "\(gigabytes(present)) in this machine")
         }
     }
 

@@ -40,7 +40,9 @@ public final class LanguageModel: Sendable {
         var changed: [String: Tensor] = [:]
         for (layer, edits) in Dictionary(grouping: edits, by: \.neuron.layer) {
             let (name, orientation) = architecture.writeVectors(layer: layer)
-            guard let matrix = tensors[name] else { throw ModelError(.badWeights, "the tensor is missing", subject: name) }
+            guard let matrix = tensors[name] else {
+                throw ModelError(.badWeights, "the tensor is missing", subject: name)
+            }
             let indices = try Tensor(edits.map(\.neuron.index), device: device)
             let deltas = try Tensor.stacked(edits.map(\.delta))
             changed[name] =
@@ -70,7 +72,8 @@ public final class LanguageModel: Sendable {
     }
 
     func check(_ neuron: Neuron) throws {
-        guard (0..<architecture.layers).contains(neuron.layer), (0..<architecture.hiddenWidth).contains(neuron.index) else {
+        guard (0..<architecture.layers).contains(neuron.layer), (0..<architecture.hiddenWidth).contains(neuron.index)
+        else {
             throw ModelError(
                 .outOfRange, "the model has no such neuron", subject: "\(neuron)",
                 expected: "\(architecture.layers) layers of \(architecture.hiddenWidth)")
@@ -83,12 +86,14 @@ public final class LanguageModel: Sendable {
         for prompt in tokens {
             guard (1...architecture.contextLength).contains(prompt.count) else {
                 throw ModelError(
-                    .outOfRange, "the prompt does not fit the model", expected: "1...\(architecture.contextLength) tokens",
+                    .outOfRange, "the prompt does not fit the model",
+                    expected: "1...\(architecture.contextLength) tokens",
                     found: "\(prompt.count)")
             }
             if let token = prompt.first(where: { !(0..<architecture.vocabulary).contains($0) }) {
                 throw ModelError(
-                    .outOfRange, "a token is not in the vocabulary", expected: "0..<\(architecture.vocabulary)", found: "\(token)")
+                    .outOfRange, "a token is not in the vocabulary", expected: "0..<\(architecture.vocabulary)",
+                    found: "\(token)")
             }
         }
     }

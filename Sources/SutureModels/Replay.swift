@@ -41,7 +41,9 @@ extension Trace {
                 var rows = [Tensor?](repeating: nil, count: plans.count)
                 for (start, members) in groups {
                     let result = try run(members.map { plans[$0] }, from: start, [], .last)
-                    for (row, member) in members.enumerated() { rows[member] = try result.logits.narrowed(0, row..<row + 1) }
+                    for (row, member) in members.enumerated() {
+                        rows[member] = try result.logits.narrowed(0, row..<row + 1)
+                    }
                 }
                 return Activations(
                     firstPosition: first, logits: try Tensor.concatenated(rows.compactMap { $0 }, 0), captured: [:])
@@ -80,7 +82,9 @@ extension Trace {
 
             // The lowest layer's edits are settled where nothing else of that layer needs computing.
             let behind = Entry(layer: entry.layer + 1, stage: .attention)
-            if edited.contains(entry), sites.allSatisfy({ $0 >= behind }), trace.captured[.mlpHidden(entry.layer)] != nil {
+            if edited.contains(entry), sites.allSatisfy({ $0 >= behind }),
+                trace.captured[.mlpHidden(entry.layer)] != nil
+            {
                 settled = alternative.edits.filter { $0.neuron.layer == entry.layer }
                 entry = behind
             }
@@ -114,7 +118,7 @@ extension Trace {
         let forward = try Forward(model, positions: start..<end, changes: changes, capturing: Set(capturing))
         let layers = model.architecture.layers
         let sameEnd = lasts.allSatisfy { $0 == end - 1 }
-        let lastOnly = positions == .last && sameEnd && capturing.isEmpty
+        let lastOnly = positions == .last && sameEnd && forward.needsLastOnly
         var batch: Tensor?
         var joined = 0
 
@@ -131,7 +135,8 @@ extension Trace {
             try join(Entry(layer: layer, stage: .attention))
             if let input = batch {
                 let prefix = start > 0 ? try keyValues[layer].prefix(start, rows: Array(prompts[..<joined])) : nil
-                batch = try forward.attention(layer, input, prefix: prefix, lastOnly: lastOnly && layer == layers - 1).residual
+                batch = try forward.attention(layer, input, prefix: prefix, lastOnly: lastOnly && layer == layers - 1)
+                    .residual
             }
             try join(Entry(layer: layer, stage: .mlp))
             if let input = batch { batch = try forward.mlp(layer, input) }

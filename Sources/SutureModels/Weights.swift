@@ -61,7 +61,8 @@ struct Weights: Sendable {
                 down: try reader.linear(names.down, layer, from: architecture.hiddenWidth, to: width))
         }
         finalNorm = try reader.norm(names.finalNorm, 0)
-        head = Linear(weight: architecture.tiedHead ? embedding : try reader.tensor(names.head, [architecture.vocabulary, width]))
+        head = Linear(
+            weight: architecture.tiedHead ? embedding : try reader.tensor(names.head, [architecture.vocabulary, width]))
     }
 
     private struct Reader {
@@ -70,7 +71,8 @@ struct Weights: Sendable {
 
         func tensor(_ name: String, _ shape: [Int]) throws -> Tensor {
             guard let tensor = tensors[name] else {
-                throw ModelError(.badWeights, "a tensor of the architecture is missing", subject: name, expected: "\(shape)")
+                throw ModelError(
+                    .badWeights, "a tensor of the architecture is missing", subject: name, expected: "\(shape)")
             }
             guard tensor.shape == shape else {
                 throw ModelError(
@@ -88,7 +90,9 @@ struct Weights: Sendable {
                 bias: architecture.norm == .layer ? try tensor(name + ".bias", [architecture.width]) : nil)
         }
 
-        func linear(_ projection: TensorNames.Projection, _ layer: Int, from input: Int, to output: Int) throws -> Linear {
+        func linear(_ projection: TensorNames.Projection, _ layer: Int, from input: Int, to output: Int) throws
+            -> Linear
+        {
             let name = architecture.tensors.name(projection.tensor, layer: layer)
             // Where several projections share a tensor, they are equally wide.
             let stored = projection.part == nil ? output : 3 * output

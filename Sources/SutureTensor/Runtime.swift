@@ -18,7 +18,8 @@ public enum Runtime {
         let release = { (version: String) in version.split(separator: "+").first.map(String.init) ?? version }
         guard release(built) == release(version) else {
             throw TensorError(
-                "libtorch", reason: "built against \(built) but \(version) is loaded; rebuild, or set TORCH_HOME to \(built)")
+                "libtorch",
+                reason: "built against \(built) but \(version) is loaded; rebuild, or set TORCH_HOME to \(built)")
         }
     }
 

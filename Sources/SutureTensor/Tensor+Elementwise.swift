@@ -2,23 +2,51 @@ import CTorch
 
 // Element by element, broadcasting as NumPy and PyTorch do.
 extension Tensor {
-    public static func + (a: Tensor, b: Tensor) throws(TensorError) -> Tensor { try Tensor(ct_add(a.handle, b.handle), "+", [a, b]) }
-    public static func - (a: Tensor, b: Tensor) throws(TensorError) -> Tensor { try Tensor(ct_sub(a.handle, b.handle), "-", [a, b]) }
-    public static func * (a: Tensor, b: Tensor) throws(TensorError) -> Tensor { try Tensor(ct_mul(a.handle, b.handle), "*", [a, b]) }
-    public static func / (a: Tensor, b: Tensor) throws(TensorError) -> Tensor { try Tensor(ct_div(a.handle, b.handle), "/", [a, b]) }
-    public static func + (a: Tensor, b: Double) throws(TensorError) -> Tensor { try Tensor(ct_add_scalar(a.handle, b), "+", [a]) }
-    public static func - (a: Tensor, b: Double) throws(TensorError) -> Tensor { try Tensor(ct_sub_scalar(a.handle, b), "-", [a]) }
-    public static func * (a: Tensor, b: Double) throws(TensorError) -> Tensor { try Tensor(ct_mul_scalar(a.handle, b), "*", [a]) }
-    public static func / (a: Tensor, b: Double) throws(TensorError) -> Tensor { try Tensor(ct_div_scalar(a.handle, b), "/", [a]) }
+    public static func + (a: Tensor, b: Tensor) throws(TensorError) -> Tensor {
+        try Tensor(ct_add(a.handle, b.handle), "+", [a, b])
+    }
+    public static func - (a: Tensor, b: Tensor) throws(TensorError) -> Tensor {
+        try Tensor(ct_sub(a.handle, b.handle), "-", [a, b])
+    }
+    public static func * (a: Tensor, b: Tensor) throws(TensorError) -> Tensor {
+        try Tensor(ct_mul(a.handle, b.handle), "*", [a, b])
+    }
+    public static func / (a: Tensor, b: Tensor) throws(TensorError) -> Tensor {
+        try Tensor(ct_div(a.handle, b.handle), "/", [a, b])
+    }
+    public static func + (a: Tensor, b: Double) throws(TensorError) -> Tensor {
+        try Tensor(ct_add_scalar(a.handle, b), "+", [a])
+    }
+    public static func - (a: Tensor, b: Double) throws(TensorError) -> Tensor {
+        try Tensor(ct_sub_scalar(a.handle, b), "-", [a])
+    }
+    public static func * (a: Tensor, b: Double) throws(TensorError) -> Tensor {
+        try Tensor(ct_mul_scalar(a.handle, b), "*", [a])
+    }
+    public static func / (a: Tensor, b: Double) throws(TensorError) -> Tensor {
+        try Tensor(ct_div_scalar(a.handle, b), "/", [a])
+    }
     public static prefix func - (a: Tensor) throws(TensorError) -> Tensor { try Tensor(ct_neg(a.handle), "-", [a]) }
 
     /// Comparisons give a tensor of booleans.
-    public static func .== (a: Tensor, b: Tensor) throws(TensorError) -> Tensor { try Tensor(ct_eq(a.handle, b.handle), ".==", [a, b]) }
-    public static func .< (a: Tensor, b: Tensor) throws(TensorError) -> Tensor { try Tensor(ct_lt(a.handle, b.handle), ".<", [a, b]) }
-    public static func .<= (a: Tensor, b: Tensor) throws(TensorError) -> Tensor { try Tensor(ct_le(a.handle, b.handle), ".<=", [a, b]) }
-    public static func .== (a: Tensor, b: Double) throws(TensorError) -> Tensor { try Tensor(ct_eq_scalar(a.handle, b), ".==", [a]) }
-    public static func .< (a: Tensor, b: Double) throws(TensorError) -> Tensor { try Tensor(ct_lt_scalar(a.handle, b), ".<", [a]) }
-    public static func .> (a: Tensor, b: Double) throws(TensorError) -> Tensor { try Tensor(ct_gt_scalar(a.handle, b), ".>", [a]) }
+    public static func .== (a: Tensor, b: Tensor) throws(TensorError) -> Tensor {
+        try Tensor(ct_eq(a.handle, b.handle), ".==", [a, b])
+    }
+    public static func .< (a: Tensor, b: Tensor) throws(TensorError) -> Tensor {
+        try Tensor(ct_lt(a.handle, b.handle), ".<", [a, b])
+    }
+    public static func .<= (a: Tensor, b: Tensor) throws(TensorError) -> Tensor {
+        try Tensor(ct_le(a.handle, b.handle), ".<=", [a, b])
+    }
+    public static func .== (a: Tensor, b: Double) throws(TensorError) -> Tensor {
+        try Tensor(ct_eq_scalar(a.handle, b), ".==", [a])
+    }
+    public static func .< (a: Tensor, b: Double) throws(TensorError) -> Tensor {
+        try Tensor(ct_lt_scalar(a.handle, b), ".<", [a])
+    }
+    public static func .> (a: Tensor, b: Double) throws(TensorError) -> Tensor {
+        try Tensor(ct_gt_scalar(a.handle, b), ".>", [a])
+    }
 
     /// Where both tensors of booleans hold.
     public func logicalAnd(_ other: Tensor) throws(TensorError) -> Tensor {
@@ -40,9 +68,15 @@ extension Tensor {
     public func relu() throws(TensorError) -> Tensor { try Tensor(ct_relu(handle), "relu", [self]) }
     public func silu() throws(TensorError) -> Tensor { try Tensor(ct_silu(handle), "silu", [self]) }
     public func isFinite() throws(TensorError) -> Tensor { try Tensor(ct_isfinite(handle), "isFinite", [self]) }
-    public func pow(_ exponent: Double) throws(TensorError) -> Tensor { try Tensor(ct_pow_scalar(handle, exponent), "pow", [self]) }
-    public func maximum(_ other: Tensor) throws(TensorError) -> Tensor { try Tensor(ct_maximum(handle, other.handle), "maximum", [self, other]) }
-    public func minimum(_ other: Tensor) throws(TensorError) -> Tensor { try Tensor(ct_minimum(handle, other.handle), "minimum", [self, other]) }
+    public func pow(_ exponent: Double) throws(TensorError) -> Tensor {
+        try Tensor(ct_pow_scalar(handle, exponent), "pow", [self])
+    }
+    public func maximum(_ other: Tensor) throws(TensorError) -> Tensor {
+        try Tensor(ct_maximum(handle, other.handle), "maximum", [self, other])
+    }
+    public func minimum(_ other: Tensor) throws(TensorError) -> Tensor {
+        try Tensor(ct_minimum(handle, other.handle), "minimum", [self, other])
+    }
 
     /// The Gaussian error linear unit: exact with erf, or the tanh approximation of GPT-2.
     public func gelu(tanhApproximation: Bool = false) throws(TensorError) -> Tensor {

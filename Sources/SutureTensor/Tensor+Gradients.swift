@@ -19,7 +19,9 @@ extension Tensor {
     }
 
     /// sum(seed * d(this) / d(input)) for each input.
-    public func gradients(of inputs: [Tensor], seed: Tensor?, keepingGraph: Bool = false) throws(TensorError) -> [Tensor] {
+    public func gradients(of inputs: [Tensor], seed: Tensor?, keepingGraph: Bool = false) throws(TensorError)
+        -> [Tensor]
+    {
         var out = [OpaquePointer?](repeating: nil, count: inputs.count)
         guard ct_gradients(handle, seed?.handle, inputs.handles, Int32(inputs.count), keepingGraph, &out) == 0 else {
             throw TensorError("gradients", [self] + inputs)

@@ -12,7 +12,9 @@ extension Tensor {
         try Tensor(ct_embedding(handle, ids.handle), "embedding", [self, ids])
     }
 
-    public func softmax(_ dim: Int = -1) throws(TensorError) -> Tensor { try Tensor(ct_softmax(handle, Int64(dim)), "softmax(\(dim))", [self]) }
+    public func softmax(_ dim: Int = -1) throws(TensorError) -> Tensor {
+        try Tensor(ct_softmax(handle, Int64(dim)), "softmax(\(dim))", [self])
+    }
 
     public func logSoftmax(_ dim: Int = -1) throws(TensorError) -> Tensor {
         try Tensor(ct_log_softmax(handle, Int64(dim)), "logSoftmax(\(dim))", [self])

@@ -30,7 +30,8 @@ extension Tensor {
     /// U, the singular values in falling order, and V^T, in reduced form.
     public func svd() throws(TensorError) -> (u: Tensor, s: Tensor, vt: Tensor) {
         var handles: (OpaquePointer?, OpaquePointer?, OpaquePointer?)
-        guard ct_svd(handle, &handles.0, &handles.1, &handles.2) == 0, let u = handles.0, let s = handles.1, let vt = handles.2
+        guard ct_svd(handle, &handles.0, &handles.1, &handles.2) == 0, let u = handles.0, let s = handles.1,
+            let vt = handles.2
         else { throw TensorError("svd", [self]) }
         return (Tensor(owning: u), Tensor(owning: s), Tensor(owning: vt))
     }

@@ -32,7 +32,9 @@ extension Tensor {
     }
 
     /// The index (int64) of the largest element along `dim`.
-    public func argmax(_ dim: Int = -1) throws(TensorError) -> Tensor { try Tensor(ct_argmax(handle, Int64(dim)), "argmax(\(dim))", [self]) }
+    public func argmax(_ dim: Int = -1) throws(TensorError) -> Tensor {
+        try Tensor(ct_argmax(handle, Int64(dim)), "argmax(\(dim))", [self])
+    }
 
     /// Running sums along `dim`.
     public func cumulativeSum(_ dim: Int) throws(TensorError) -> Tensor {
@@ -45,7 +47,9 @@ extension Tensor {
     }
 
     /// The elements sorted along `dim`, with their indices (int64).
-    public func sorted(_ dim: Int = -1, descending: Bool = false) throws(TensorError) -> (values: Tensor, indices: Tensor) {
+    public func sorted(_ dim: Int = -1, descending: Bool = false) throws(TensorError) -> (
+        values: Tensor, indices: Tensor
+    ) {
         try two("sorted(\(dim))") { ct_sort(handle, Int64(dim), descending, $0, $1) }
     }
 

@@ -34,7 +34,8 @@ extension Tensor {
     /// The part with `range` of dimension `dim`, without a copy.
     public func narrowed(_ dim: Int, _ range: Range<Int>) throws(TensorError) -> Tensor {
         try Tensor(
-            ct_narrow(handle, Int64(dim), Int64(range.lowerBound), Int64(range.count)), "narrowed(\(dim), \(range))", [self])
+            ct_narrow(handle, Int64(dim), Int64(range.lowerBound), Int64(range.count)), "narrowed(\(dim), \(range))",
+            [self])
     }
 
     /// The part at `index` of dimension `dim`, which is dropped; negative counts from the end.
@@ -59,13 +60,15 @@ extension Tensor {
 
     /// This tensor with `source` added at `indices` (int64) of dimension `dim`.
     public func adding(_ dim: Int, at indices: Tensor, _ source: Tensor) throws(TensorError) -> Tensor {
-        try Tensor(ct_index_add(handle, Int64(dim), indices.handle, source.handle), "adding(\(dim))", [self, indices, source])
+        try Tensor(
+            ct_index_add(handle, Int64(dim), indices.handle, source.handle), "adding(\(dim))", [self, indices, source])
     }
 
     /// This tensor with the parts at `indices` (int64) of dimension `dim` replaced by those of `source`.
     public func replacing(_ dim: Int, at indices: Tensor, with source: Tensor) throws(TensorError) -> Tensor {
         try Tensor(
-            ct_index_copy(handle, Int64(dim), indices.handle, source.handle), "replacing(\(dim))", [self, indices, source])
+            ct_index_copy(handle, Int64(dim), indices.handle, source.handle), "replacing(\(dim))",
+            [self, indices, source])
     }
 
     /// Tensors laid end to end along `dim`.

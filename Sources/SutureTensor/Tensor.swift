@@ -61,7 +61,9 @@ extension Tensor {
         guard shape.reduce(1, *) == elements.count, !shape.contains(where: { $0 < 0 }) else {
             throw TensorError("Tensor", reason: "\(elements.count) elements do not fill \(shape)")
         }
-        let made = elements.withUnsafeBytes { ct_copy_bytes($0.baseAddress, shape.int64, Int32(shape.count), Element.dtype.code) }
+        let made = elements.withUnsafeBytes {
+            ct_copy_bytes($0.baseAddress, shape.int64, Int32(shape.count), Element.dtype.code)
+        }
         guard let made else { throw TensorError("Tensor") }
         guard device != .cpu else {
             self.init(owning: made)
@@ -95,14 +97,17 @@ extension Tensor {
     }
 
     /// A tensor of zeros.
-    public static func zeros(_ shape: [Int], dtype: DType = .float32, device: Device = .cpu) throws(TensorError) -> Tensor {
+    public static func zeros(_ shape: [Int], dtype: DType = .float32, device: Device = .cpu) throws(TensorError)
+        -> Tensor
+    {
         try full(shape, 0, dtype: dtype, device: device)
     }
 
     /// The whole numbers of `range`, as int64.
     public static func arange(_ range: Range<Int>, device: Device = .cpu) throws(TensorError) -> Tensor {
         try Tensor(
-            ct_arange(Int64(range.lowerBound), Int64(range.upperBound), DType.int64.code, device.kind.code, device.index),
+            ct_arange(
+                Int64(range.lowerBound), Int64(range.upperBound), DType.int64.code, device.kind.code, device.index),
             "arange")
     }
 }
@@ -123,7 +128,8 @@ extension UInt8: TensorElement { public static var dtype: DType { .uint8 } }
 
 extension Tensor {
     /// The elements in row-major order, converted to `Element`.
-    public func elements<Element: TensorElement>(as type: Element.Type = Element.self) throws(TensorError) -> [Element] {
+    public func elements<Element: TensorElement>(as type: Element.Type = Element.self) throws(TensorError) -> [Element]
+    {
         let source = try to(Element.dtype)
         var failed = false
         let elements = [Element](unsafeUninitializedCapacity: count) { buffer, initialized in
