@@ -33,15 +33,31 @@ extension Diagnostic {
     public var hint: String? { nil }
 
     /// One line: `subject: problem (expected X, found Y)`, and the hint after a semicolon.
+    ///
+    /// What comes from files cannot break the line or move the cursor, and is cut where it is long.
     public var description: String {
-        var line = subject.map { "\($0): \(problem)" } ?? problem
-        switch (expected, found) {
+        var line = subject.map { "\(printable($0)): \(printable(problem))" } ?? printable(problem)
+        switch (expected.map(printable), found.map(printable)) {
         case (let expected?, let found?): line += " (expected \(expected), found \(found))"
         case (let expected?, nil): line += " (expected \(expected))"
         case (nil, let found?): line += " (found \(found))"
         case (nil, nil): break
         }
-        if let hint { line += "; \(hint)" }
+        if let hint { line += "; \(printable(hint))" }
         return line
     }
+}
+
+/// Text for one line of a terminal: control characters and line breaks as escapes, at most 300 scalars.
+private func printable(_ text: String) -> String {
+    let limit = 300
+    var result = ""
+    for (index, scalar) in text.unicodeScalars.enumerated() {
+        if index == limit { return result + "..." }
+        switch scalar.properties.generalCategory {
+        case .control, .lineSeparator, .paragraphSeparator: result += scalar.escaped(asASCII: true)
+        default: result.unicodeScalars.append(scalar)
+        }
+    }
+    return result
 }

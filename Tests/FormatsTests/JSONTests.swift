@@ -119,7 +119,7 @@ struct JSONTests {
         #expect(try JSON.parse("9223372036854775808").intValue == nil)
         #expect(try JSON.parse("1e999").doubleValue == nil)
         #expect(try JSON.parse("1e-5").doubleValue == 1e-5)
-        for value in [0.1, -0.0, 5e-324, 1.7976931348623157e308, 1e22] {
+        for value in [0.1, -0.0, Double.leastNonzeroMagnitude, 1.7976931348623157e308, 1e22] {
             #expect(try JSON.parse(JSON(value).serialized()).doubleValue?.bitPattern == value.bitPattern)
         }
         #expect(JSON(Double.nan) == .null)
