@@ -24,7 +24,7 @@ extension Report {
                 columns: columns,
                 rows: bars.map { bar in
                     let numbers: [Double?] = [bar.value] + (hasIntervals ? [bar.low, bar.high] : [])
-                    return [.init(bar.label)] + numbers.map { .init($0.map(Numeral.short) ?? "") }
+                    return [.init(Visible.label(bar.label))] + numbers.map { .init($0.map(Numeral.short) ?? "") }
                 })
         }
     }

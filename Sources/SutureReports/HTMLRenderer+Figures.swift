@@ -14,8 +14,8 @@ extension HTMLRenderer {
                     tag("span", ["class": "state", "title": token.state.rawValue], .text(token.state.symbol))),
                 probability("before", token.before), probability("after", token.after),
                 tag(
-                    "span", ["class": "instead"],
-                    token.instead.map { [Markup.text("was "), tag("code", [:], .text(Visible.token($0)))] } ?? []))
+                    "span", ["class": "instead", "title": token.instead.map(Visible.token)],
+                    token.instead.map { [.text("was "), tag("code", [:], .text(Visible.token($0)))] } ?? []))
         }
         return [key, tag("ol", ["class": "tokens"], boxes)]
     }
@@ -43,6 +43,7 @@ extension HTMLRenderer {
         }
         let rows = chart.bars.flatMap { bar -> [Markup] in
             let value = Numeral.short(bar.value)
+            let label = Visible.label(bar.label)
             var shapes = grid
             if let end = scale.fraction(bar.value) {
                 shapes.append(
@@ -55,8 +56,8 @@ extension HTMLRenderer {
                 shapes += [low, high].map { line($0, 10, $0, 18, class: "interval") }
             }
             return [
-                tag("span", ["class": "label"], .text(Visible.line(bar.label))),
-                drawing("\(Visible.line(bar.label)): \(value)", height: 28, shapes),
+                tag("span", ["class": "label"], .text(label)),
+                drawing("\(label): \(value)", height: 28, shapes),
                 tag("span", ["class": "value"], .text(value))
             ]
         }
@@ -123,12 +124,12 @@ extension HTMLRenderer {
     /// Ticks and title below a drawing.
     func xAxis(_ scale: Scale, title: String, y: Int) -> [Markup] {
         scale.ticks.enumerated().map { index, tick in
-            // Every other label gives way on a narrow screen; both ends stay when their number is odd.
+            // Where there are many, every other label gives way on a narrow screen.
             tag(
                 "text",
                 [
                     "x": percent(scale.fraction(tick) ?? 0), "y": "\(y + 14)", "text-anchor": "middle",
-                    "class": index.isMultiple(of: 2) ? "tick" : "tick odd"
+                    "class": index.isMultiple(of: 2) || scale.ticks.count < 5 ? "tick" : "tick odd"
                 ], .text(scale.label(tick)))
         } + [
             tag(

@@ -1,8 +1,8 @@
 extension HTMLRenderer {
     /// Cells of a fixed size: a map that is too wide is scrolled, not shrunk until nobody can read it.
     func heatmap(_ map: Report.Heatmap) -> [Markup] {
-        let rowNames = map.rows.map { truncated(Visible.token($0), to: 20) }
-        let columnNames = map.columns.map { truncated(Visible.token($0), to: 14) }
+        let rowNames = map.rows.map { truncated(Visible.label($0), to: 20) }
+        let columnNames = map.columns.map { truncated(Visible.label($0), to: 14) }
         let cellHeight = 20
         let cellWidth = min(max(640 / max(1, columnNames.count), 20), 56)
         let left = 16 + 7 * max(displayWidth(Visible.line(map.rowTitle)), rowNames.map { displayWidth($0) }.max() ?? 0)

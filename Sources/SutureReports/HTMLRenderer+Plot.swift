@@ -13,6 +13,7 @@ extension HTMLRenderer {
         ]
 
         var marks: [Mark] = []
+        var segments: [(from: Mark, to: Mark)] = []
         for (index, series) in plot.series.enumerated() {
             let color = index % Self.markerPaths.count
             var previous: Mark?
@@ -24,13 +25,14 @@ extension HTMLRenderer {
                 }
                 let mark = Mark(x: across, y: height(up), series: color, name: series.name, point: point)
                 if series.isLine, let previous {
+                    segments.append((previous, mark))
                     shapes.append(line(previous.x, previous.y, mark.x, mark.y, class: "line series\(color)"))
                 }
                 previous = mark
                 marks.append(mark)
             }
         }
-        shapes += marks.map(marker) + labels(of: marks)
+        shapes += marks.map(marker) + labels(of: marks, besides: segments)
         let height = Int(Self.plotHeight)
         let yAxis = y.ticks.map { tick in
             tag(
@@ -91,13 +93,20 @@ extension HTMLRenderer {
                                 "xmlns": "http://www.w3.org/2000/svg", "width": "14", "height": "14",
                                 "viewBox": "-7 -7 14 14", "aria-hidden": "true"
                             ], tag("path", ["d": Self.markerPaths[color], "class": "marker series\(color)"])),
-                        .text(Visible.line(series.name)))
+                        .text(Visible.label(series.name)))
                 })
         ]
     }
 
     /// The labels for which there is room beside their points, on a phone and on a wide page.
-    private func labels(of marks: [Mark]) -> [Markup] {
+    private func labels(of marks: [Mark], besides segments: [(from: Mark, to: Mark)]) -> [Markup] {
+        var obstacles = marks.map { (x: $0.x, y: $0.y) }
+        for (from, to) in segments {
+            for part in 1..<16 {
+                let t = Double(part) / 16
+                obstacles.append((from.x + (to.x - from.x) * t, from.y + (to.y - from.y) * t))
+            }
+        }
         var taken: [(mark: Mark, place: LabelPlace, width: Double)] = []
         var result: [Markup] = []
         for mark in marks {
@@ -108,7 +117,7 @@ extension HTMLRenderer {
                 [280.0, 720.0].allSatisfy { pageWidth in
                     let box = place.box(x: mark.x * pageWidth, y: mark.y, width: width)
                     return box.left >= 0 && box.right <= pageWidth && box.top >= 0 && box.bottom <= Self.plotHeight
-                        && marks.allSatisfy { !box.contains(x: $0.x * pageWidth, y: $0.y) }
+                        && obstacles.allSatisfy { !box.touches(x: $0.x * pageWidth, y: $0.y) }
                         && taken.allSatisfy { other in
                             !box.overlaps(
                                 other.place.box(x: other.mark.x * pageWidth, y: other.mark.y, width: other.width))
@@ -168,7 +177,7 @@ private struct LabelBox {
         left < other.right && other.left < right && top < other.bottom && other.top < bottom
     }
 
-    func contains(x: Double, y: Double) -> Bool {
-        overlaps(LabelBox(left: x - 5, right: x + 5, top: y - 5, bottom: y + 5))
+    func touches(x: Double, y: Double) -> Bool {
+        overlaps(LabelBox(left: x - 4, right: x + 4, top: y - 4, bottom: y + 4))
     }
 }

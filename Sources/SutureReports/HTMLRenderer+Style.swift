@@ -31,7 +31,7 @@ extension HTMLRenderer {
         .subtitle { color: var(--soft); margin: 8px 0 0; }
         .verdict { display: flex; gap: 14px; align-items: flex-start; margin: 28px 0 32px; padding: 18px 20px;
           border-radius: 10px; border: 1px solid var(--line); background: var(--card); }
-        .verdict p { margin: 0; font-size: 1.0625rem; line-height: 28px; font-weight: 550; }
+        .verdict p { margin: 0; font-size: 1.0625rem; line-height: 28px; font-weight: 500; }
         .verdict .mark { flex: none; width: 28px; height: 28px; border-radius: 50%; text-align: center;
           font-weight: 700; line-height: 28px; color: var(--card); background: var(--gray); }
         .verdict.good { background: var(--blue-soft); border-color: transparent; }
@@ -80,17 +80,18 @@ extension HTMLRenderer {
         .swatch { width: 12px; height: 8px; border-radius: 2px; }
         .swatch.before { background: var(--orange); }
         .swatch.after { background: var(--blue); margin-left: 10px; }
-        .tokens { display: flex; flex-wrap: wrap; gap: 8px; margin: 0; padding: 0; list-style: none; }
-        .token { flex: 0 1 auto; min-width: 116px; max-width: 100%; padding: 9px 11px; border: 1px solid var(--line);
-          border-radius: 8px; }
+        .tokens { display: grid; grid-template-columns: repeat(auto-fill, minmax(142px, 1fr)); gap: 8px; margin: 0;
+          padding: 0; list-style: none; }
+        .token { min-width: 0; padding: 9px 11px; border: 1px solid var(--line); border-radius: 8px; }
         .token .label { display: flex; justify-content: space-between; gap: 10px; margin-bottom: 6px; font-weight: 600; }
         .token .label code { white-space: pre-wrap; font-size: 0.9375rem; }
         .token.fixed { border-color: var(--blue); background: var(--blue-soft); }
         .token.fixed .state { color: var(--blue); }
         .token.wrong { border-color: var(--orange); background: var(--orange-soft); }
         .token.wrong .state { color: var(--orange); }
-        .token .instead { display: block; color: var(--soft); font-size: 0.8125rem; min-height: 1.3rem; }
-        .probability { display: grid; grid-template-columns: minmax(48px, 1fr) 5.5ch; gap: 8px; align-items: center;
+        .token .instead { display: block; color: var(--soft); font-size: 0.8125rem; min-height: 1.3rem;
+          overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
+        .probability { display: grid; grid-template-columns: minmax(24px, 1fr) 6.5ch; gap: 6px; align-items: center;
           font-size: 0.75rem; line-height: 1.45; color: var(--soft); text-align: right;
           font-variant-numeric: tabular-nums; }
         .bars { display: grid; grid-template-columns: minmax(60px, max-content) minmax(80px, 1fr) max-content;
@@ -127,8 +128,7 @@ extension HTMLRenderer {
           .bars .label { max-width: 108px; }
           .bars { column-gap: 10px; }
           .odd { display: none; }
-          .tokens { display: grid; grid-template-columns: repeat(2, minmax(0, 1fr)); }
-          .token { min-width: 0; }
+          .tokens { grid-template-columns: repeat(2, minmax(0, 1fr)); }
           th, td { padding-right: 16px; }
         }
         @media print {

@@ -52,9 +52,9 @@ extension Report {
 
         var values: Table {
             Table(
-                columns: [.init("\(rowTitle) \\ \(columnTitle)")] + columns.map { .number($0) },
+                columns: [.init("\(rowTitle) \\ \(columnTitle)")] + columns.map { .number(Visible.label($0)) },
                 rows: rows.indices.map { row in
-                    [.init(rows[row])] + columns.indices.map { .init(Numeral.short(value(row, $0))) }
+                    [.init(Visible.label(rows[row]))] + columns.indices.map { .init(Numeral.short(value(row, $0))) }
                 })
         }
     }

@@ -1,8 +1,10 @@
+import Foundation
+
 /// Writes a report as Markdown with pipe tables; drawings become tables with bars of characters.
 struct MarkdownRenderer {
     func render(_ report: Report) -> String {
         var parts = ["# \(escape(report.title))"]
-        if let subtitle = report.subtitle { parts.append(escape(subtitle)) }
+        if let subtitle = report.subtitle { parts.append(line(subtitle)) }
         if let verdict = report.verdict { parts.append("> **\(verdict.outcome.symbol)** \(escape(verdict.text))") }
         parts += report.blocks.map(block)
         return parts.filter { !$0.isEmpty }.joined(separator: "\n\n") + "\n"
@@ -12,12 +14,17 @@ struct MarkdownRenderer {
         switch block {
         case .heading(let text): "## \(escape(text))"
         case .paragraph(let text):
-            text.split(separator: "\n").map { escape(String($0)) }.joined(separator: "\n\n")
+            text.split(separator: "\n").map { line(String($0)) }.joined(separator: "\n\n")
         case .facts(let facts): facts.map { "- **\(escape($0.name))**: \(escape($0.value))" }.joined(separator: "\n")
         case .table(let table): self.table(table)
         case .tokenStrip(let strip): figure(strip)
         case .barChart(let chart):
-            figure(chart, bars: chart.bars.map { Bars.unicode($0.value, on: chart.scale, width: 24) })
+            figure(
+                chart,
+                bars: chart.bars.map { bar in
+                    // A table cell drops the spaces that would line the bars up.
+                    Bars.unicode(bar.value, on: chart.scale, width: 24).filter { $0 != " " }
+                })
         case .heatmap(let heatmap): figure(heatmap)
         case .plot(let plot): figure(plot)
         case .comparison(let comparison): self.comparison(comparison)
@@ -27,6 +34,7 @@ struct MarkdownRenderer {
     private func figure(_ figure: some Figure, bars: [String]? = nil) -> String {
         var values = figure.values
         values.caption = figure.caption
+        if values.rows.isEmpty { return "**\(escape(figure.caption))**\n\nNothing to show." }
         if let bars {
             values.columns.append("")
             values.rows = zip(values.rows, bars).map { $0 + [.init($1)] }
@@ -78,27 +86,24 @@ struct MarkdownRenderer {
         return longest
     }
 
-    /// Plain text on one line, with every character that Markdown or HTML could take for markup escaped.
+    /// Plain text on one line, with every character escaped that Markdown or HTML could take for markup.
     private func escape(_ text: String) -> String {
         var result = ""
         for scalar in Visible.line(text).unicodeScalars {
-            if "\\`*_{}[]<>#|~!&$+-.()".unicodeScalars.contains(scalar), mustEscape(scalar, after: result) {
-                result += "\\"
-            }
+            if "\\`*_[]<>|~&".unicodeScalars.contains(scalar) { result += "\\" }
             result.unicodeScalars.append(scalar)
         }
         return result
     }
 
-    /// Lists, rules and numbers only begin at the start of a line; elsewhere an escape would be noise.
-    private func mustEscape(_ scalar: Unicode.Scalar, after text: String) -> Bool {
-        switch scalar {
-        case "+", "-": text.allSatisfy(\.isWhitespace)
-        case ".", ")": !text.isEmpty && text.allSatisfy { $0.isNumber || $0.isWhitespace }
-        case "(", "{", "}", "$", "!": false
-        case "#": text.allSatisfy { $0.isWhitespace || $0 == "\\" || $0 == "#" }
-        default: true
-        }
+    /// Text that begins a line, where also lists, headings and rules begin.
+    private func line(_ text: String) -> String {
+        let text = escape(text.trimmingCharacters(in: .whitespaces))
+        let number = text.prefix { $0.isASCII && $0.isNumber }
+        let rest = text[number.endIndex...]
+        guard let mark = rest.first else { return text }
+        let isMarker = number.isEmpty ? "#+-=".contains(mark) : ".)".contains(mark)
+        return isMarker ? "\(number)\\\(rest)" : text
     }
 }
 

@@ -17,14 +17,16 @@ extension Report {
         var yScale: Scale { y.scale(series.flatMap { $0.points.map(\.y) }) }
 
         var values: Table {
-            Table(
-                columns: ["series", .number(x.title), .number(y.title), "label"],
+            let isNamed = series.contains { !$0.name.isEmpty }
+            let isLabeled = series.contains { $0.points.contains { $0.label != nil } }
+            let name: [Table.Column] = isNamed ? ["series"] : []
+            let label: [Table.Column] = isLabeled ? ["label"] : []
+            return Table(
+                columns: name + [.number(x.title), .number(y.title)] + label,
                 rows: series.flatMap { series in
                     series.points.map { point in
-                        [
-                            .init(series.name), .init(Numeral.short(point.x)), .init(Numeral.short(point.y)),
-                            .init(point.label ?? "")
-                        ]
+                        let name: [Table.Cell] = isNamed ? [.init(Visible.label(series.name))] : []
+                        return name + [point.x, point.y].map { .init(Numeral.short($0)) } + [.init(point.label ?? "")]
                     }
                 })
         }

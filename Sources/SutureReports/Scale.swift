@@ -60,7 +60,7 @@ struct Scale {
 
     /// The tick's text: as many decimals as the step needs.
     func label(_ tick: Double) -> String {
-        if isLogarithmic { return Numeral.short(tick) }
+        if isLogarithmic { return low < 1e-3 || high >= 1e6 ? Numeral.scientific(tick) : Numeral.short(tick) }
         let greatest = max(low.magnitude, high.magnitude)
         if greatest >= 1e6 || greatest < 1e-3 { return Numeral.scientific(tick) }
         let decimals = max(0, -Int(log10(step).rounded(.down)))

@@ -26,7 +26,7 @@ extension TerminalRenderer {
     }
 
     func barChart(_ chart: Report.BarChart) -> String {
-        let labels = chart.bars.map { truncated(Visible.line($0.label), to: max(8, width / 3)) }
+        let labels = chart.bars.map { truncated(Visible.label($0.label), to: max(8, width / 3)) }
         let numbers = chart.bars.map { bar in
             let value = Numeral.short(bar.value)
             guard let low = bar.low, let high = bar.high else { return value }
@@ -49,7 +49,7 @@ extension TerminalRenderer {
 
     /// Two characters a cell: a sign and a shade. Columns that do not fit are left out, and said so.
     func heatmap(_ map: Report.Heatmap) -> String {
-        let names = map.rows.map { truncated(Visible.token($0), to: max(8, width / 4)) }
+        let names = map.rows.map { truncated(Visible.label($0), to: max(8, width / 4)) }
         let column = names.map { displayWidth($0) }.max() ?? 0
         let shown = min(map.columns.count, max(1, (width - column - 1) / 2))
         let rows = map.rows.indices.map { row in
@@ -58,7 +58,7 @@ extension TerminalRenderer {
         let (low, high) = map.limits
         let least = map.coloring == .diverging ? -high : low
         var legend = "\(map.rowTitle) down, \(map.columnTitle) across: "
-        legend += map.columns.first.map { "\(Visible.token($0)) to \(Visible.token(map.columns[shown - 1]))" } ?? "none"
+        legend += map.columns.first.map { "\(Visible.label($0)) to \(Visible.label(map.columns[shown - 1]))" } ?? "none"
         legend += "; from \(Numeral.short(least)) to \(Numeral.short(high))"
         if shown < map.columns.count { legend += "; \(map.columns.count - shown) more columns do not fit" }
         return (rows + [style.dim(wrap(legend))]).joined(separator: "\n")
@@ -72,22 +72,46 @@ extension TerminalRenderer {
         return style(strength < 0 ? .bad : .good, "\(sign)\(shade)")
     }
 
+    /// One text under the other, changed lines marked.
     func comparison(_ comparison: Report.Comparison) -> String {
         let spans = comparison.spans
-        func side(_ title: String, _ mark: String, _ outcome: Report.Outcome, _ spans: [Report.Comparison.Span])
-            -> String
-        {
-            let text = spans.map(\.text).joined()
-            let isChanged = spans.contains(where: \.isChanged)
-            let lines = wrap(text, to: width - 2).split(separator: "\n", omittingEmptySubsequences: false)
-            return
-                ([style.dim(Visible.line(title))]
-                + lines.map { line in
-                    let line = "\(isChanged ? mark : " ") \(line)"
-                    return isChanged ? style(outcome, line) : line
-                }).joined(separator: "\n")
+        return side(comparison.beforeTitle, spans.before, mark: "-", outcome: .bad) + "\n"
+            + side(comparison.afterTitle, spans.after, mark: "+", outcome: .good)
+    }
+
+    private func side(
+        _ title: String, _ spans: [Report.Comparison.Span], mark: String, outcome: Report.Outcome
+    ) -> String {
+        var lines = [(text: "", isChanged: false)]
+        for span in spans {
+            let pieces = span.text.split(separator: "\n", omittingEmptySubsequences: false)
+            for (index, piece) in pieces.enumerated() {
+                if index > 0 { lines.append(("", false)) }
+                lines[lines.count - 1].text += piece
+                if span.isChanged, !piece.isEmpty { lines[lines.count - 1].isChanged = true }
+            }
         }
-        return side(comparison.beforeTitle, "-", .bad, spans.before) + "\n"
-            + side(comparison.afterTitle, "+", .good, spans.after)
+        let marked = lines.flatMap { line in
+            cut(Visible.line(line.text)).map { piece in
+                line.isChanged ? style(outcome, "\(mark) \(piece)") : "  \(piece)"
+            }
+        }
+        return ([style.dim(wrap(Visible.line(title)))] + marked).joined(separator: "\n")
+    }
+
+    /// Cuts code where the line is full; unlike `wrap`, keeps its spaces.
+    private func cut(_ text: String) -> [String] {
+        var pieces = [""]
+        var used = 0
+        for character in text {
+            let next = displayWidth(String(character))
+            if used + next > width - 2 {
+                pieces.append("")
+                used = 0
+            }
+            pieces[pieces.count - 1].append(character)
+            used += next
+        }
+        return pieces
     }
 }

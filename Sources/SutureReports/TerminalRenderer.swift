@@ -53,7 +53,7 @@ struct TerminalRenderer {
         for row in rows {
             for (column, text) in row.enumerated() { widths[column] = max(widths[column], displayWidth(text)) }
         }
-        shrink(&widths)
+        shrink(&widths, of: table)
         func line(_ cells: [String], _ paint: (Int, String) -> String) -> String {
             let cells = cells.enumerated().map { index, text in
                 paint(
@@ -75,13 +75,15 @@ struct TerminalRenderer {
         return cell.highlight.map { "\(symbol($0)) \(text)" } ?? text
     }
 
-    /// Takes columns from the widest until the table fits, but leaves every column a few.
-    private func shrink(_ widths: inout [Int]) {
-        let least = 4
-        while widths.reduce(0, +) + 2 * (widths.count - 1) > width, let widest = widths.max(), widest > least,
-            let index = widths.firstIndex(of: widest)
-        {
-            widths[index] -= 1
+    /// Takes from the widest columns until the table fits, from text before numbers; every column keeps a few.
+    private func shrink(_ widths: inout [Int], of table: Report.Table) {
+        let text = table.columns.indices.filter { table.columns[$0].alignment == .left }
+        for (columns, least) in [(text, 8), (Array(table.columns.indices), 4)] {
+            while widths.reduce(0, +) + 2 * (widths.count - 1) > width,
+                let widest = columns.max(by: { widths[$0] < widths[$1] }), widths[widest] > least
+            {
+                widths[widest] -= 1
+            }
         }
     }
 

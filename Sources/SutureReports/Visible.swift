@@ -13,6 +13,13 @@ enum Visible {
         replacing(text) { $0 == "\n" || $0 == "\t" ? " " : nil }
     }
 
+    /// A name on one line: as a token where white space would be lost, such as around ` ls` or in a lone line break.
+    static func label(_ text: String) -> String {
+        let scalars = text.unicodeScalars
+        let isBare = scalars.first?.properties.isWhitespace ?? false || scalars.last?.properties.isWhitespace ?? false
+        return isBare || scalars.contains("\n") || scalars.contains("\t") ? token(text) : line(text)
+    }
+
     /// A token or a piece of code on one line: spaces are shown as `·`, line breaks as `⏎`, tabs as `⇥`.
     static func token(_ text: String) -> String {
         if text.isEmpty { return "∅" }
