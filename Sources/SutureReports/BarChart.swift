@@ -1,0 +1,48 @@
+extension Report {
+    /// Horizontal bars from zero; values may be negative and carry an interval.
+    public struct BarChart: Sendable, Figure {
+        public var caption: String
+        /// What the values measure, with the unit.
+        public var axis: String
+        public var bars: [Bar]
+
+        public init(caption: String, axis: String, bars: [Bar]) {
+            self.caption = caption
+            self.axis = axis
+            self.bars = bars
+        }
+
+        var scale: Scale {
+            Scale(covering: bars.flatMap { [$0.value, $0.low, $0.high].compactMap(\.self) } + [0])
+        }
+
+        var values: Table {
+            let hasIntervals = bars.contains { $0.low != nil || $0.high != nil }
+            let columns: [Table.Column] =
+                ["", .number(axis)] + (hasIntervals ? [.number("low"), .number("high")] : [])
+            return Table(
+                columns: columns,
+                rows: bars.map { bar in
+                    let numbers: [Double?] = [bar.value] + (hasIntervals ? [bar.low, bar.high] : [])
+                    return [.init(Visible.label(bar.label))] + numbers.map { .init($0.map(Numeral.short) ?? "") }
+                })
+        }
+    }
+}
+
+extension Report.BarChart {
+    /// A bar, with the ends of its interval of uncertainty where that is known.
+    public struct Bar: Sendable {
+        public var label: String
+        public var value: Double
+        public var low: Double?
+        public var high: Double?
+
+        public init(_ label: String, _ value: Double, low: Double? = nil, high: Double? = nil) {
+            self.label = label
+            self.value = value
+            self.low = low
+            self.high = high
+        }
+    }
+}

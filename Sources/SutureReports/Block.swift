@@ -1,0 +1,32 @@
+extension Report {
+    /// One piece of a report, in reading order.
+    public enum Block: Sendable {
+        case heading(String)
+        case paragraph(String)
+        case facts([Fact])
+        case table(Table)
+        case tokenStrip(TokenStrip)
+        case barChart(BarChart)
+        case heatmap(Heatmap)
+        case plot(Plot)
+        case comparison(Comparison)
+    }
+
+    /// A name and its value, such as `Method: gap step`.
+    public struct Fact: Sendable {
+        public var name: String
+        public var value: String
+
+        public init(_ name: String, _ value: String) {
+            self.name = name
+            self.value = value
+        }
+    }
+}
+
+/// A block that is drawn: it says what it shows, and can be read as a table instead.
+protocol Figure {
+    var caption: String { get }
+    /// Every value of the figure.
+    var values: Report.Table { get }
+}

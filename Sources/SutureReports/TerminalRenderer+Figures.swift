@@ -1,0 +1,117 @@
+extension TerminalRenderer {
+    /// One line a token: what it is, its probability before and after, what stood there instead.
+    func tokenStrip(_ strip: Report.TokenStrip) -> String {
+        let labels = strip.tokens.map { truncated(Visible.token($0.text), to: max(8, width / 4)) }
+        let column = labels.map { displayWidth($0) }.max() ?? 0
+        let bar = max(4, min(16, (width - column - 24) / 2))
+        return zip(labels, strip.tokens).map { label, token in
+            let mark =
+                switch token.state {
+                case .unchanged: " "
+                case .fixed: style(.good, symbol(.good))
+                case .wrong: style(.bad, symbol(.bad))
+                }
+            let before = style(.bad, Bars.share(token.before, width: bar, isUnicode: isUnicode))
+            let after = style(.good, Bars.share(token.after, width: bar, isUnicode: isUnicode))
+            let line =
+                "\(mark) \(padded(label, to: column))  \(before) \(percent(token.before))  \(after) \(percent(token.after))"
+            let used = column + 2 * bar + 20
+            guard let instead = token.instead, width - used > 8 else { return line }
+            return line + "  " + style.dim(truncated("was \(Visible.token(instead))", to: width - used - 2))
+        }.joined(separator: "\n")
+    }
+
+    private func percent(_ probability: Double?) -> String {
+        padded(Numeral.percent(probability), to: 6, alignment: .right)
+    }
+
+    func barChart(_ chart: Report.BarChart) -> String {
+        let labels = chart.bars.map { truncated(Visible.label($0.label), to: max(8, width / 3)) }
+        let numbers = chart.bars.map { bar in
+            let value = Numeral.short(bar.value)
+            guard let low = bar.low, let high = bar.high else { return value }
+            return "\(value) [\(Numeral.short(low)), \(Numeral.short(high))]"
+        }
+        let labelColumn = labels.map { displayWidth($0) }.max() ?? 0
+        let numberColumn = numbers.map { displayWidth($0) }.max() ?? 0
+        let bar = max(4, min(40, width - labelColumn - numberColumn - 4))
+        let scale = chart.scale
+        let rows = chart.bars.indices.map { index in
+            let value = chart.bars[index].value
+            let shape =
+                isUnicode ? Bars.unicode(value, on: scale, width: bar) : Bars.ascii(value, on: scale, width: bar)
+            return padded(labels[index], to: labelColumn) + "  "
+                + style(value < 0 ? .bad : .good, padded(shape, to: bar)) + "  "
+                + padded(numbers[index], to: numberColumn, alignment: .right)
+        }
+        return ([style.dim(wrap(chart.axis))] + rows).joined(separator: "\n")
+    }
+
+    /// Two characters a cell: a sign and a shade. Columns that do not fit are left out, and said so.
+    func heatmap(_ map: Report.Heatmap) -> String {
+        let names = map.rows.map { truncated(Visible.label($0), to: max(8, width / 4)) }
+        let column = names.map { displayWidth($0) }.max() ?? 0
+        let shown = min(map.columns.count, max(1, (width - column - 1) / 2))
+        let rows = map.rows.indices.map { row in
+            padded(names[row], to: column) + " " + (0..<shown).map { cell(map, row, $0) }.joined()
+        }
+        let (low, high) = map.limits
+        let least = map.coloring == .diverging ? -high : low
+        var legend = "\(map.rowTitle) down, \(map.columnTitle) across: "
+        legend += map.columns.first.map { "\(Visible.label($0)) to \(Visible.label(map.columns[shown - 1]))" } ?? "none"
+        legend += "; from \(Numeral.short(least)) to \(Numeral.short(high))"
+        if shown < map.columns.count { legend += "; \(map.columns.count - shown) more columns do not fit" }
+        return (rows + [style.dim(wrap(legend))]).joined(separator: "\n")
+    }
+
+    private func cell(_ map: Report.Heatmap, _ row: Int, _ column: Int) -> String {
+        guard let strength = map.strength(of: map.value(row, column)) else { return "  " }
+        let shades: [Character] = isUnicode ? ["·", "░", "▒", "▓", "█"] : [".", ":", "+", "*", "#"]
+        let shade = shades[min(shades.count - 1, Int(strength.magnitude * Double(shades.count)))]
+        let sign: Character = strength < 0 ? "-" : map.coloring == .diverging && strength > 0 ? "+" : shade
+        return style(strength < 0 ? .bad : .good, "\(sign)\(shade)")
+    }
+
+    /// One text under the other, changed lines marked.
+    func comparison(_ comparison: Report.Comparison) -> String {
+        let spans = comparison.spans
+        return side(comparison.beforeTitle, spans.before, mark: "-", outcome: .bad) + "\n"
+            + side(comparison.afterTitle, spans.after, mark: "+", outcome: .good)
+    }
+
+    private func side(
+        _ title: String, _ spans: [Report.Comparison.Span], mark: String, outcome: Report.Outcome
+    ) -> String {
+        var lines = [(text: "", isChanged: false)]
+        for span in spans {
+            let pieces = span.text.split(separator: "\n", omittingEmptySubsequences: false)
+            for (index, piece) in pieces.enumerated() {
+                if index > 0 { lines.append(("", false)) }
+                lines[lines.count - 1].text += piece
+                if span.isChanged, !piece.isEmpty { lines[lines.count - 1].isChanged = true }
+            }
+        }
+        let marked = lines.flatMap { line in
+            cut(Visible.line(line.text)).map { piece in
+                line.isChanged ? style(outcome, "\(mark) \(piece)") : "  \(piece)"
+            }
+        }
+        return ([style.dim(wrap(Visible.line(title)))] + marked).joined(separator: "\n")
+    }
+
+    /// Cuts code where the line is full; unlike `wrap`, keeps its spaces.
+    private func cut(_ text: String) -> [String] {
+        var pieces = [""]
+        var used = 0
+        for character in text {
+            let next = displayWidth(String(character))
+            if used + next > width - 2 {
+                pieces.append("")
+                used = 0
+            }
+            pieces[pieces.count - 1].append(character)
+            used += next
+        }
+        return pieces
+    }
+}

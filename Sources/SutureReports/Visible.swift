@@ -1,0 +1,63 @@
+import Foundation
+
+/// Text made harmless and visible: what a model says may hold control characters, escape sequences
+/// and marks that turn the direction of writing.
+enum Visible {
+    /// Prose: line breaks and tabs stay, every other control character is drawn as a symbol or as `‹U+202E›`.
+    static func text(_ text: String) -> String {
+        replacing(text) { $0 == "\n" || $0 == "\t" ? String($0) : nil }
+    }
+
+    /// One line of prose: line breaks and tabs become spaces.
+    static func line(_ text: String) -> String {
+        replacing(text) { $0 == "\n" || $0 == "\t" ? " " : nil }
+    }
+
+    /// A name on one line: as a token where white space would be lost, such as around ` ls` or in a lone line break.
+    static func label(_ text: String) -> String {
+        let scalars = text.unicodeScalars
+        let isBare = scalars.first?.properties.isWhitespace ?? false || scalars.last?.properties.isWhitespace ?? false
+        return isBare || scalars.contains("\n") || scalars.contains("\t") ? token(text) : line(text)
+    }
+
+    /// A token or a piece of code on one line: spaces are shown as `·`, line breaks as `⏎`, tabs as `⇥`.
+    static func token(_ text: String) -> String {
+        if text.isEmpty { return "∅" }
+        return replacing(text) { scalar in
+            switch scalar {
+            case " ": "·"
+            case "\n": "⏎"
+            case "\t": "⇥"
+            default: nil
+            }
+        }
+    }
+
+    private static func replacing(_ text: String, special: (Unicode.Scalar) -> String?) -> String {
+        var result = String.UnicodeScalarView()
+        for scalar in text.unicodeScalars {
+            if let replacement = special(scalar) {
+                result.append(contentsOf: replacement.unicodeScalars)
+            } else if scalar.value < 0x20, let picture = Unicode.Scalar(0x2400 + scalar.value) {
+                result.append(picture)
+            } else if scalar == "\u{7F}" {
+                result.append("\u{2421}")
+            } else if isHidden(scalar) {
+                result.append(contentsOf: String(format: "‹U+%04X›", scalar.value).unicodeScalars)
+            } else {
+                result.append(scalar)
+            }
+        }
+        return String(result)
+    }
+
+    /// Whether a scalar shows nothing itself but changes what is around it, or is no character at all.
+    static func isHidden(_ scalar: Unicode.Scalar) -> Bool {
+        // Joiners make up emoji and Indic and Persian words.
+        if scalar == "\u{200C}" || scalar == "\u{200D}" { return false }
+        switch scalar.properties.generalCategory {
+        case .control, .format, .lineSeparator, .paragraphSeparator: return true
+        default: return scalar.properties.isNoncharacterCodePoint
+        }
+    }
+}
