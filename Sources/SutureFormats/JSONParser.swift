@@ -117,7 +117,7 @@ extension JSONParser {
         let opening = position
         position += 1
         var runStart = position
-        unescaped.removeAll(keepingCapacity: true)
+        if !unescaped.isEmpty { unescaped.removeAll(keepingCapacity: true) }
         while let byte = current {
             switch byte {
             case UInt8(ascii: "\""):

@@ -5,8 +5,11 @@ public struct OrderedTable<Value: Sendable>: Sendable {
     public typealias Member = (key: ByteString, value: Value)
 
     private var members: [Member] = []
-    /// The first position of each key; left empty while a search through a few members is as fast.
-    private var positions: [ByteString: Int] = [:]
+    /// A hash table of the first position of each key: twice as many slots as members at least, a power of two of them.
+    /// A slot holds half of the hash above and the position plus one below, or 0. Empty while there are few members.
+    ///
+    /// A dictionary would hold the keys again, and hash them twice to tell whether one is new.
+    private var slots: [UInt64] = []
     private static var searchLimit: Int { 8 }
 
     public init() {}
@@ -30,35 +33,62 @@ public struct OrderedTable<Value: Sendable>: Sendable {
 
     /// Where `key` is, if it is there.
     public func position(of key: ByteString) -> Int? {
-        members.count <= Self.searchLimit ? members.firstIndex { $0.key == key } : positions[key]
+        if slots.isEmpty { return members.firstIndex { $0.key == key } }
+        let slot = slots[slotIndex(of: key, hash: Self.hash(key))]
+        return slot == 0 ? nil : Self.position(in: slot)
     }
 
     /// Adds a member at the end, even if its key is there already; tells whether the key is new.
     @discardableResult
     mutating func append(_ key: ByteString, _ value: Value) -> Bool {
+        let position = members.count
         members.append((key, value))
-        let last = members.count - 1
-        if last < Self.searchLimit { return !members[..<last].contains { $0.key == key } }
-        if last == Self.searchLimit { indexMembers(upTo: last) }
-        return indexMember(key, at: last)
+        if position < Self.searchLimit { return !members[..<position].contains { $0.key == key } }
+        if slots.count < 2 * members.count { makeSlots(for: position) }
+        return indexMember(at: position)
     }
 
     private mutating func removeAll(_ key: ByteString) {
         members.removeAll { $0.key == key }
-        positions = [:]
-        if members.count > Self.searchLimit { indexMembers(upTo: members.count) }
+        slots = []
+        if members.count > Self.searchLimit { makeSlots(for: members.count) }
     }
+}
 
-    private mutating func indexMembers(upTo end: Int) {
-        for position in 0..<end { indexMember(members[position].key, at: position) }
-    }
+// MARK: The hash table
 
+extension OrderedTable {
+    /// Enters the member at `position` unless its key is there already; tells whether it was new.
     @discardableResult
-    private mutating func indexMember(_ key: ByteString, at position: Int) -> Bool {
-        let index = positions[key, default: position]
-        if index == position { positions[key] = position }
-        return index == position
+    private mutating func indexMember(at position: Int) -> Bool {
+        let hash = Self.hash(members[position].key)
+        let index = slotIndex(of: members[position].key, hash: hash)
+        if slots[index] != 0 { return false }
+        slots[index] = (hash >> 32) << 32 | UInt64(position + 1)
+        return true
     }
+
+    /// The slot that has `key`, or the empty one where it belongs.
+    private func slotIndex(of key: ByteString, hash: UInt64) -> Int {
+        var index = Int(hash >> 32) & (slots.count - 1)
+        while case let slot = slots[index], slot != 0 {
+            if slot >> 32 == hash >> 32, members[Self.position(in: slot)].key == key { break }
+            index = (index + 1) & (slots.count - 1)
+        }
+        return index
+    }
+
+    /// Makes a table with room to grow and enters the first `count` members.
+    private mutating func makeSlots(for count: Int) {
+        let room = 4 * (count + 1)
+        slots = Array(repeating: 0, count: 1 << (Int.bitWidth - room.leadingZeroBitCount))
+        for position in 0..<count { indexMember(at: position) }
+    }
+
+    private static func position(in slot: UInt64) -> Int { Int(slot & 0xFFFF_FFFF) - 1 }
+
+    /// A hash that differs from run to run, so that no file can be made to collide.
+    private static func hash(_ key: ByteString) -> UInt64 { UInt64(truncatingIfNeeded: Int64(key.hashValue)) }
 }
 
 extension OrderedTable: RandomAccessCollection {
