@@ -1,0 +1,27 @@
+/// What is done to text before it is cut into pieces.
+enum Normalizer: Sendable {
+    case compose
+    case prepend([UInt8])
+    case replace([UInt8], with: [UInt8])
+
+    func apply(to text: inout AlignedText) {
+        switch self {
+        case .compose:
+            if let changes = CanonicalComposition.shared.changes(in: text.bytes) { text.apply(changes) }
+        case .prepend(let prefix): text.prepend(prefix)
+        case .replace(let pattern, let content): text.replace(pattern, with: content)
+        }
+    }
+}
+
+extension [Normalizer] {
+    func apply(to text: inout AlignedText) {
+        for normalizer in self { normalizer.apply(to: &text) }
+    }
+
+    func normalized(_ bytes: [UInt8]) -> [UInt8] {
+        var text = AlignedText(bytes, start: 0)
+        apply(to: &text)
+        return text.bytes
+    }
+}

@@ -1,0 +1,62 @@
+import Foundation
+import SutureFormats
+
+extension Tokenizer {
+    /// Reads a `tokenizer.json` of the `tokenizers` package.
+    ///
+    /// - Throws: ``TokenizerError`` that names the component which is malformed or not supported, or `FormatError` if
+    ///   the file cannot be read or is not JSON.
+    public convenience init(tokenizerJSON url: URL) throws {
+        self.init(try Self.parts(tokenizerJSON: url))
+    }
+
+    /// Reads a Hugging Face snapshot directory: `tokenizer.json`, and the roles of special tokens from
+    /// `tokenizer_config.json` if it is there.
+    ///
+    /// - Throws: as ``init(tokenizerJSON:)``.
+    public convenience init(snapshot directory: URL) throws {
+        var parts = try Self.parts(tokenizerJSON: directory.appending(path: "tokenizer.json"))
+        let config = directory.appending(path: "tokenizer_config.json")
+        if FileManager.default.fileExists(atPath: config.path) { try parts.readRoles(of: config) }
+        self.init(parts)
+    }
+
+    /// Reads the vocabulary in the metadata of a GGUF file.
+    ///
+    /// - Throws: ``TokenizerError`` if it is malformed or of a kind that is not supported, `FormatError` if a part of it
+    ///   is missing.
+    public convenience init(gguf file: GGUFFile) throws {
+        self.init(try GGUFVocabularyReader(file).parts())
+    }
+
+    private static func parts(tokenizerJSON url: URL) throws -> TokenizerParts {
+        let file = try MappedFile(url)
+        let json = try JSON.parse(file.bytes, source: file.name)
+        return try TokenizerJSONReader(json, source: file.name).parts()
+    }
+}
+
+extension TokenizerParts {
+    fileprivate mutating func readRoles(of url: URL) throws {
+        let file = try MappedFile(url)
+        let config = JSONField(try JSON.parse(file.bytes, source: file.name), source: file.name)
+        func role(_ key: ByteString) throws -> Int? {
+            guard let field = try config.optional(key) else { return nil }
+            // Old files have the token as an object with its settings.
+            let content = try field.value.bytesValue ?? field.require("content").bytes
+            guard let id = id(of: content) else {
+                throw TokenizerError(
+                    .unknownToken, "a special token is not in the vocabulary", subject: field.path,
+                    found: "\"\(content)\"")
+            }
+            return id
+        }
+        roles = TokenRoles(
+            beginning: try role("bos_token"), end: try role("eos_token"),
+            unknown: try role("unk_token") ?? roles.unknown, padding: try role("pad_token"))
+    }
+
+    private func id(of content: ByteString) -> Int? {
+        addedTokens.first { ByteString($0.content) == content }?.id ?? model.tokens.id(of: content.bytes)
+    }
+}
