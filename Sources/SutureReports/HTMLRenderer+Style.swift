@@ -74,8 +74,9 @@ extension HTMLRenderer {
         .positive, .after { fill: var(--blue); }
         .negative, .before { fill: var(--orange); }
         .track { fill: var(--grid); }
+        .cell { stroke: var(--grid); }
         .gap { fill: none; stroke: var(--line); stroke-dasharray: 2 2; }
-        .key { display: flex; align-items: center; gap: 6px; margin: 0 0 12px; font-size: 0.8125rem; color: var(--soft); }
+        .key { display: flex; white-space: normal; align-items: center; gap: 6px; margin: 0 0 12px; font-size: 0.8125rem; color: var(--soft); }
         .scroll + .key { margin: 0; }
         .swatch { width: 12px; height: 8px; border-radius: 2px; }
         .swatch.before { background: var(--orange); }
