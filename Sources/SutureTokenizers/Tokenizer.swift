@@ -116,7 +116,7 @@ extension Tokenizer {
         for processor in postProcessors {
             switch processor {
             case .trimOffsets(let addsPrefixSpace):
-                encoding.trimOffsets(addsPrefixSpace: addsPrefixSpace, token: tokenSlice)
+                encoding.trimOffsets(addsPrefixSpace: addsPrefixSpace, token: tokenToTrim)
             case .template(let before, let after):
                 guard case .asConfigured = specials else { continue }
                 encoding.surround(with: before, after)
@@ -162,8 +162,9 @@ extension Tokenizer {
         }
     }
 
-    private func tokenSlice(_ id: Int) -> ArraySlice<UInt8>? {
-        addedByID[id].map { Array($0.content.utf8)[...] } ?? model.tokens.token(id)
+    private func tokenToTrim(_ id: Int) -> (bytes: ArraySlice<UInt8>, spaces: Encoding.SpaceKind)? {
+        if let added = addedByID[id] { return (Array(added.content.utf8)[...], .whiteSpace) }
+        return model.tokens.token(id).map { ($0, .blanks) }
     }
 }
 
