@@ -7,18 +7,31 @@ enum PostProcessor: Sendable {
 }
 
 extension Encoding {
+    /// Moves the ends of each token's range by as many scalars as the token has spaces there.
+    ///
+    /// The scalars are those of the text, which need not be spaces: a space that was put before a word has the offset
+    /// of the word's first scalar. That is what the reference does.
+    ///
     /// - Parameter token: a token with what counts as a space in it.
-    mutating func trimOffsets(addsPrefixSpace: Bool, token: (Int) -> (bytes: ArraySlice<UInt8>, spaces: SpaceKind)?) {
+    mutating func trimOffsets(
+        in text: UTF8Bytes, addsPrefixSpace: Bool, token: (Int) -> (bytes: ArraySlice<UInt8>, spaces: SpaceKind)?
+    ) {
         for index in ids.indices {
             guard let (bytes, spaces) = token(ids[index]) else { continue }
-            let range = offsets[index]
-            var leading = spaces.lengthOfSpace(atStartOf: bytes)
-            let trailing = spaces.lengthOfSpace(atEndOf: bytes)
-            // The first token's one space was put there by the pre-tokenizer and has no offset.
-            if addsPrefixSpace, leading == 1, index == 0 || range.lowerBound == 0 { leading = 0 }
-            let lower = min(range.lowerBound + leading, range.upperBound)
-            let upper = range.upperBound >= trailing ? max(range.upperBound - trailing, lower) : range.upperBound
-            offsets[index] = lower..<max(lower, upper)
+            var (lower, upper) = (offsets[index].lowerBound, offsets[index].upperBound)
+            var leading = spaces.count(atStartOf: bytes)
+            // The first token's one space was put there by the pre-tokenizer.
+            if addsPrefixSpace, leading == 1, index == 0 || lower == 0 { leading = 0 }
+            while leading > 0, lower < upper {
+                lower = text.scalar(at: lower).end
+                leading -= 1
+            }
+            var trailing = spaces.count(atEndOf: bytes)
+            while trailing > 0, upper > lower {
+                upper = text.scalarStart(before: upper)
+                trailing -= 1
+            }
+            offsets[index] = lower..<upper
         }
     }
 
@@ -29,21 +42,18 @@ extension Encoding {
         /// All white space, and what stands for a space in the alphabet of bytes.
         case whiteSpace
 
-        func lengthOfSpace(atStartOf bytes: ArraySlice<UInt8>) -> Int {
+        func count(atStartOf bytes: ArraySlice<UInt8>) -> Int {
             switch self {
             case .blanks: bytes.prefix { $0 == UInt8(ascii: " ") }.count
-            case .whiteSpace:
-                String(decoding: bytes, as: UTF8.self).unicodeScalars.prefix(while: Self.isSpace)
-                    .reduce(0) { $0 + UTF8.width($1) }
+            case .whiteSpace: String(decoding: bytes, as: UTF8.self).unicodeScalars.prefix(while: Self.isSpace).count
             }
         }
 
-        func lengthOfSpace(atEndOf bytes: ArraySlice<UInt8>) -> Int {
+        func count(atEndOf bytes: ArraySlice<UInt8>) -> Int {
             switch self {
             case .blanks: bytes.reversed().prefix { $0 == UInt8(ascii: " ") }.count
             case .whiteSpace:
-                String(decoding: bytes, as: UTF8.self).unicodeScalars.reversed().prefix(while: Self.isSpace)
-                    .reduce(0) { $0 + UTF8.width($1) }
+                String(decoding: bytes, as: UTF8.self).unicodeScalars.reversed().prefix(while: Self.isSpace).count
             }
         }
 
