@@ -32,6 +32,16 @@ struct ReferenceTests {
         #expect([roles.beginning, roles.end, roles.unknown, roles.padding] == [1, 2, 0, 2])
     }
 
+    @Test("SmolLM2 as transformers loads it", .enabled(if: Goldens.smollm2 != nil, "the model is not set up"))
+    func smollm2Transformers() throws {
+        let tokenizer = try Tokenizer(gguf: GGUFFile(try #require(Goldens.smollm2)))
+        let vectors = JSONField(try GoldenFile.json("tokenizers/smollm2-transformers.json"), source: "vectors")
+        for vector in try vectors.require("vectors").array {
+            let text = try vector.require("text").string
+            #expect(try tokenizer.encode(text).ids == vector.require("ids").array.map { try $0.int })
+        }
+    }
+
     @Test("A vocabulary with scores has the ids of SentencePiece")
     func sentencePiece() throws {
         let tokenizer = try Tokenizer(gguf: GGUFFile(Goldens.url("tokenizers/sentencepiece.gguf")))

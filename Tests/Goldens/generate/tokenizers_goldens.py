@@ -127,13 +127,21 @@ def hash_blocks(count, add):
     return hashes
 
 
-def golden(tokenizer):
+def golden(tokenizer, complete=None):
+    """`complete` is the same tokenizer with a token for every byte.
+
+    Where a vocabulary lacks a byte, `tokenizers` skips it and counts on as if it were not in the text, so that all
+    later offsets in the piece are too low. The offsets of the complete tokenizer are those that they should be.
+    """
     vectors = []
+    size = tokenizer.get_vocab_size(with_added_tokens=True)
 
     def encode(index, block):
         text = hostile_string(SEED, index)
         encoding = tokenizer.encode(text, add_special_tokens=False)
-        offsets = byte_offsets(text, encoding.offsets)
+        source = complete.encode(text, add_special_tokens=False) if complete else encoding
+        offsets = [pair for token, pair in zip(source.ids, byte_offsets(text, source.offsets)) if token < size]
+        assert encoding.ids == [token for token in source.ids if token < size]
         block.add(len(encoding.ids))
         for token, (start, end) in zip(encoding.ids, offsets):
             block.add(token, start, end)
@@ -143,8 +151,6 @@ def golden(tokenizer):
                 "configured": tokenizer.encode(text, add_special_tokens=True).ids,
                 "decoded": tokenizer.decode(encoding.ids, skip_special_tokens=False),
                 "withoutSpecials": tokenizer.decode(encoding.ids, skip_special_tokens=True)})
-
-    size = tokenizer.get_vocab_size(with_added_tokens=True)
 
     def decode(index, block):
         random = SplitMix64(DECODING_SEED + index)
@@ -292,6 +298,7 @@ def metaspace_always():
 
 
 def smollm2(path):
+    """The tokenizer of the model, and the same with the bytes that it lacks."""
     fields = gguf.GGUFReader(path).fields
 
     def values(name):
@@ -300,12 +307,18 @@ def smollm2(path):
 
     tokens = [bytes(value).decode() for value in values("tokens")]
     merges = [tuple(bytes(value).decode().split(" ")) for value in values("merges")]
-    tokenizer = Tokenizer(models.BPE(vocab={token: i for i, token in enumerate(tokens)}, merges=merges))
-    tokenizer.pre_tokenizer = pre_tokenizers.Sequence([
-        pre_tokenizers.Digits(individual_digits=True), pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=True)])
-    tokenizer.decoder = decoders.ByteLevel()
-    tokenizer.add_special_tokens([special(tokens[i]) for i, kind in enumerate(values("token_type")) if kind[0] == 3])
-    return tokenizer
+    specials = [special(tokens[i]) for i, kind in enumerate(values("token_type")) if kind[0] == 3]
+
+    def build(tokens):
+        tokenizer = Tokenizer(models.BPE(vocab={token: i for i, token in enumerate(tokens)}, merges=merges))
+        tokenizer.pre_tokenizer = pre_tokenizers.Sequence([
+            pre_tokenizers.Digits(individual_digits=True),
+            pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=True)])
+        tokenizer.decoder = decoders.ByteLevel()
+        tokenizer.add_special_tokens(specials)
+        return tokenizer
+
+    return build(tokens), build(tokens + sorted(set(pre_tokenizers.ByteLevel.alphabet()) - set(tokens)))
 
 
 def write_gguf(name, model, pre, tokens, kinds, merges=None, scores=None):
@@ -380,7 +393,7 @@ def main():
         print(name, tokenizer.get_vocab_size())
     sentence_piece()
     if len(sys.argv) > 1:
-        write("smollm2.golden.json", golden(smollm2(sys.argv[1])))
+        write("smollm2.golden.json", golden(*smollm2(sys.argv[1])))
     files = sorted(path for path in OUT.iterdir() if path.name != "manifest.json")
     (OUT / "manifest.json").write_text(json.dumps({
         "script": "tokenizers_goldens.py", "tokenizers": tokenizers.__version__,
