@@ -23,8 +23,8 @@ extension Tokenizer {
 
     /// Reads the vocabulary in the metadata of a GGUF file.
     ///
-    /// - Throws: ``TokenizerError`` if it is malformed or of a kind that is not supported, `FormatError` if a part of it
-    ///   is missing.
+    /// - Throws: ``TokenizerError`` if it is malformed or of a kind that is not supported, `FormatError` if a part is
+    ///   missing.
     public convenience init(gguf file: GGUFFile) throws {
         self.init(try GGUFVocabularyReader(file).parts())
     }
