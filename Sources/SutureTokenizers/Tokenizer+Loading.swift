@@ -21,6 +21,15 @@ extension Tokenizer {
         self.init(parts)
     }
 
+    /// Reads the tokenizer of a model, wherever its files keep it.
+    public convenience init(_ checkpoint: Checkpoint) throws {
+        if let gguf = checkpoint.gguf {
+            try self.init(gguf: gguf)
+        } else {
+            try self.init(snapshot: checkpoint.url)
+        }
+    }
+
     /// Reads the vocabulary in the metadata of a GGUF file.
     ///
     /// - Throws: ``TokenizerError`` if it is malformed or of a kind that is not supported, `FormatError` if a part is
