@@ -14,7 +14,8 @@ extension TerminalRenderer {
             let before = style(.bad, Bars.share(token.before, width: bar, isUnicode: isUnicode))
             let after = style(.good, Bars.share(token.after, width: bar, isUnicode: isUnicode))
             let line =
-                "\(mark) \(padded(label, to: column))  \(before) \(percent(token.before))  \(after) \(percent(token.after))"
+                "\(mark) \(padded(label, to: column))  \(before) \(percent(token.before))"
+                + "  \(after) \(percent(token.after))"
             let used = column + 2 * bar + 20
             guard let instead = token.instead, width - used > 8 else { return line }
             return line + "  " + style.dim(truncated("was \(Visible.token(instead))", to: width - used - 2))
