@@ -15,7 +15,7 @@ struct OutputOptions: ParsableArguments {
     func show(_ report: Report, quietly line: String) {
         switch format {
         case .human:
-            print(report.terminal(width: Terminal.width, style: .automatic(for: .standardOutput)))
+            print(report.terminal(width: Terminal.width, style: .automatic(for: .output)))
         case .json:
             print(report.json, terminator: "")
         case .quiet:
