@@ -2,12 +2,10 @@ import SutureFormats
 
 /// Reads the components of a `tokenizer.json`; what it does not know is an error that names it.
 struct TokenizerJSONReader {
-    let root: JSONField
-    let source: String
+    private let root: JSONField
 
-    init(_ json: JSON, source: String) {
-        root = JSONField(json, source: source)
-        self.source = source
+    init(_ root: JSONField) {
+        self.root = root
     }
 
     /// `truncation` and `padding` are not read: they are settings of a call, and `transformers` overrides them.

@@ -182,9 +182,14 @@ def train(pre_tokenizer, normalizer=None, size=1_000, specials=(), alphabet=()):
     if normalizer:
         tokenizer.normalizer = normalizer
     trainer = trainers.BpeTrainer(
-        vocab_size=size, special_tokens=list(specials), show_progress=False, initial_alphabet=list(alphabet),
-        limit_alphabet=400)
-    tokenizer.train_from_iterator(training_texts(), trainer)
+        vocab_size=size, special_tokens=list(specials), show_progress=False, initial_alphabet=list(alphabet))
+    texts = training_texts()
+    if not alphabet:
+        # The trainer's own limit is not deterministic.
+        counts = collections.Counter("".join(texts))
+        kept = set(sorted(counts, key=lambda scalar: (-counts[scalar], scalar))[:400])
+        texts = ["".join(scalar for scalar in text if scalar in kept) for text in texts]
+    tokenizer.train_from_iterator(texts, trainer)
     return tokenizer
 
 
