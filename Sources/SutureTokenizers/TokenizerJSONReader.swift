@@ -191,7 +191,9 @@ extension TokenizerJSONReader {
                     throw Self.unsupported("at the end of tokens, decoder", name, at: component)
                 }
                 let count = try component.require("start").int
-                decoder.strip = (try component.require("content").bytes.bytes, count)
+                let content = try component.require("content").bytes.bytes
+                guard !content.isEmpty else { throw Self.unsupported("of no content, decoder", name, at: component) }
+                decoder.strip = (content, count)
             case "ByteLevel":
                 try advance(to: 5, name, component)
                 guard lastStep == 5, decoder.isPlain else {

@@ -65,6 +65,11 @@ struct MalformedFileTests {
         Case(
             json: with(#""decoder": {"type": "Sequence", "decoders": [{"type": "Fuse"}, {"type": "ByteFallback"}]}"#),
             code: .unsupported, mention: "ByteFallback"),
+        Case(
+            json: with(
+                #""decoder": {"type": "Sequence", "decoders": [{"type": "Fuse"}, "#
+                    + #"{"type": "Strip", "content": "", "start": 99999999999, "stop": 0}]}"#),
+            code: .unsupported, mention: "Strip"),
         Case(json: added(0, "<x>"), code: .conflictingTokens, mention: "<x>"),
         Case(json: added(7, "ab"), code: .conflictingTokens, mention: "ab"),
         Case(json: added(-5, "<x>"), code: .idOutOfRange, mention: "-5")
