@@ -39,16 +39,21 @@ extension Tokenizer {
     }
 
     private static func parts(tokenizerJSON url: URL) throws -> TokenizerParts {
+        try TokenizerJSONReader(JSONField(file: url)).parts()
+    }
+}
+
+extension JSONField {
+    fileprivate init(file url: URL) throws {
         let file = try MappedFile(url)
-        let json = try JSON.parse(file.bytes, source: file.name)
-        return try TokenizerJSONReader(json, source: file.name).parts()
+        let json = try withExtendedLifetime(file) { try JSON.parse(file.bytes, source: file.name) }
+        self.init(json, source: file.name)
     }
 }
 
 extension TokenizerParts {
     fileprivate mutating func readRoles(of url: URL) throws {
-        let file = try MappedFile(url)
-        let config = JSONField(try JSON.parse(file.bytes, source: file.name), source: file.name)
+        let config = try JSONField(file: url)
         func role(_ key: ByteString) throws -> Int? {
             guard let field = try config.optional(key) else { return nil }
             // Old files have the token as an object with its settings.

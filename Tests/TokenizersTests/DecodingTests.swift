@@ -58,21 +58,4 @@ struct DecodingTests {
             #expect(tokenizer.decode([id]) == "\u{FFFD}")
         }
     }
-
-    @Test("A written snapshot makes the same ids", arguments: ["gpt2", "llama3", "qwen2"])
-    func snapshot(name: String) throws {
-        let tokenizer = try Tokenizer(gguf: GGUFFile(Goldens.url("tokenizers/\(name).gguf")))
-        try withTemporaryDirectory { directory in
-            try tokenizer.write(toSnapshot: directory)
-            let written = try Tokenizer(snapshot: directory)
-            #expect(written.addedTokens == tokenizer.addedTokens)
-            #expect(written.roles == tokenizer.roles)
-            for index in 0..<500 {
-                let text = HostileStrings.string(index)
-                let expected = tokenizer.encode(text, specials: .asConfigured)
-                #expect(written.encode(text, specials: .asConfigured) == expected)
-            }
-            #expect(throws: FormatError.self) { try tokenizer.write(toSnapshot: directory) }
-        }
-    }
 }

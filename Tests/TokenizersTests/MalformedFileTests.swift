@@ -25,7 +25,8 @@ struct MalformedFileTests {
     static let cases = [
         Case(json: with(model: #""vocab": {"a": 0}, "merges": ["a b"]"#), code: .unknownToken, mention: "merges[0]"),
         Case(
-            json: with(model: #""vocab": {"a": 0, "b": 1}, "merges": ["a b"]"#), code: .unknownToken, mention: "\"ab\""),
+            json: with(model: #""vocab": {"a": 0, "b": 1}, "merges": ["a b"]"#), code: .unknownToken,
+            mention: "\"ab\""),
         Case(json: with(model: #""vocab": {"a": 0, "b": 0}, "merges": []"#), code: .conflictingTokens, mention: "id 0"),
         Case(json: with(model: #""vocab": {"a": -1}, "merges": []"#), code: .idOutOfRange, mention: "-1"),
         Case(
@@ -53,15 +54,22 @@ struct MalformedFileTests {
         Case(json: with(#""pre_tokenizer": {"type": "Whitespace"}"#), code: .unsupported, mention: "Whitespace"),
         Case(
             json: with(
-                #""pre_tokenizer": {"type": "Split", "pattern": {"Regex": "x+"}, "behavior": "Isolated", "invert": false}"#
+                #""pre_tokenizer": {"type": "Split", "pattern": {"Regex": "x+"}, "behavior": "Isolated", "#
+                    + #""invert": false}"#
             ),
             code: .unsupported, mention: "x+"),
         Case(
-            json: with(#""post_processor": {"type": "BertProcessing"}"#), code: .unsupported, mention: "BertProcessing"),
+            json: with(#""post_processor": {"type": "BertProcessing"}"#), code: .unsupported,
+            mention: "BertProcessing"),
         Case(json: with(#""decoder": {"type": "CTC"}"#), code: .unsupported, mention: "CTC"),
         Case(
             json: with(#""decoder": {"type": "Sequence", "decoders": [{"type": "Fuse"}, {"type": "ByteFallback"}]}"#),
             code: .unsupported, mention: "ByteFallback"),
+        Case(
+            json: with(
+                #""decoder": {"type": "Sequence", "decoders": [{"type": "Fuse"}, "#
+                    + #"{"type": "Strip", "content": "", "start": 99999999999, "stop": 0}]}"#),
+            code: .unsupported, mention: "Strip"),
         Case(json: added(0, "<x>"), code: .conflictingTokens, mention: "<x>"),
         Case(json: added(7, "ab"), code: .conflictingTokens, mention: "ab"),
         Case(json: added(-5, "<x>"), code: .idOutOfRange, mention: "-5")

@@ -182,9 +182,14 @@ def train(pre_tokenizer, normalizer=None, size=1_000, specials=(), alphabet=()):
     if normalizer:
         tokenizer.normalizer = normalizer
     trainer = trainers.BpeTrainer(
-        vocab_size=size, special_tokens=list(specials), show_progress=False, initial_alphabet=list(alphabet),
-        limit_alphabet=400)
-    tokenizer.train_from_iterator(training_texts(), trainer)
+        vocab_size=size, special_tokens=list(specials), show_progress=False, initial_alphabet=list(alphabet))
+    texts = training_texts()
+    if not alphabet:
+        # The trainer's own limit is not deterministic.
+        counts = collections.Counter("".join(texts))
+        kept = set(sorted(counts, key=lambda scalar: (-counts[scalar], scalar))[:400])
+        texts = ["".join(scalar for scalar in text if scalar in kept) for text in texts]
+    tokenizer.train_from_iterator(texts, trainer)
     return tokenizer
 
 
@@ -394,7 +399,7 @@ def main():
     sentence_piece()
     if len(sys.argv) > 1:
         write("smollm2.golden.json", golden(*smollm2(sys.argv[1])))
-    files = sorted(path for path in OUT.iterdir() if path.name != "manifest.json")
+    files = sorted(path for path in OUT.iterdir() if path.name not in ("manifest.json", "written.json"))
     (OUT / "manifest.json").write_text(json.dumps({
         "script": "tokenizers_goldens.py", "tokenizers": tokenizers.__version__,
         "sentencepiece": sentencepiece.__version__, "gguf": "0.19.0", "seed": SEED, "trainingSeed": TRAINING_SEED,
