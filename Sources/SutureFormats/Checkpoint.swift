@@ -104,6 +104,14 @@ public final class TensorData: Sendable {
         try fill(memory.bindMemory(to: Float.self))
     }
 
+    /// Memory for `byteCount` bytes, aligned for any element type, filled by `fill`.
+    public init(byteCount: Int, fill: (UnsafeMutableRawBufferPointer) throws -> Void) rethrows {
+        let memory = UnsafeMutableRawBufferPointer.allocate(byteCount: byteCount, alignment: 64)
+        mapped = nil
+        bytes = UnsafeRawBufferPointer(memory)
+        try fill(memory)
+    }
+
     /// A copy, aligned for any element type.
     public init(copying source: UnsafeRawBufferPointer) {
         let memory = UnsafeMutableRawBufferPointer.allocate(byteCount: source.count, alignment: 64)

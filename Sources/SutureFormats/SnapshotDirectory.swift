@@ -23,6 +23,8 @@ public struct SnapshotDirectory: Sendable {
     public let tensors: OrderedTable<Tensor>
     /// Paths of all other files, relative to the directory and sorted: what a copy of the model must carry along.
     public let otherFiles: [String]
+    /// The name of the index of the shards, also of one that is a leftover, if there is one.
+    public let indexFile: String?
     /// What is odd about the directory but no error, one line each.
     public let notices: [String]
 
@@ -54,6 +56,8 @@ public struct SnapshotDirectory: Sendable {
             notices += try index.check(files: Dictionary(uniqueKeysWithValues: zip(selection.names, files)))
         }
         self.notices = notices
+        indexFile =
+            FileManager.default.fileExists(atPath: url.appending(path: Self.indexName).path) ? Self.indexName : nil
         otherFiles = try Self.files(in: url).filter { !selection.names.contains($0) && $0 != Self.indexName }
     }
 

@@ -1,0 +1,42 @@
+import Foundation
+
+extension SnapshotDirectory {
+    /// Creates a snapshot directory, whole or not at all, from what `body` puts into the directory that it is given.
+    ///
+    /// - Parameters:
+    ///   - source: the model it is made from, which must stay as it is.
+    ///   - overwriting: whether another snapshot directory there is replaced; nothing else ever is.
+    /// - Throws: ``FormatError`` with `alreadyExists` if something is there, or if `url` is, holds, or lies in `source`.
+    public static func create<Result>(
+        at url: URL, from source: URL, overwriting: Bool, _ body: (URL) throws -> Result
+    ) throws -> Result {
+        let target = url.standardizedFileURL.resolvingSymlinksInPath().path
+        let origin = source.standardizedFileURL.resolvingSymlinksInPath().path
+        if target == origin || origin.hasPrefix(target + "/") || target.hasPrefix(origin + "/") {
+            throw FormatError(
+                .alreadyExists, "the result must not be written over or into the model it is made from",
+                subject: url.relativePath, hint: "choose another directory")
+        }
+        if overwriting, FileManager.default.fileExists(atPath: target),
+            !FileManager.default.fileExists(atPath: target + "/config.json")
+        {
+            throw FormatError(
+                .alreadyExists, "there is something that is not a model, and it is not overwritten",
+                subject: url.relativePath, hint: "choose another directory")
+        }
+        return try AtomicDirectory.write(to: URL(filePath: target), overwriting: overwriting, body)
+    }
+
+    /// Copies files of this directory, named by their relative paths, into another.
+    public func copy(_ paths: [String], to directory: URL) throws {
+        for path in paths {
+            let target = directory.appending(path: path)
+            try FileManager.default.createDirectory(
+                at: target.deletingLastPathComponent(), withIntermediateDirectories: true)
+            let file = try MappedFile(url.appending(path: path))
+            try AtomicFile.write(to: target) { copy in
+                try withExtendedLifetime(file) { try copy.append(file.bytes) }
+            }
+        }
+    }
+}
