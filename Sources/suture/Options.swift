@@ -49,8 +49,12 @@ struct ModelOptions: ParsableArguments {
         return try Checkpoint(url)
     }
 
-    func load(_ checkpoint: Checkpoint) throws -> LanguageModel {
-        try LanguageModel.load(checkpoint, device: Device(device) ?? .cpu)
+    /// Loads the model, with patches applied on the way.
+    func load(_ checkpoint: Checkpoint, patches: [AppliedPatch] = []) throws -> LanguageModel {
+        let patched = try patches.isEmpty ? nil : PatchedCheckpoint(checkpoint).adding(patches)
+        return try LanguageModel.load(checkpoint, device: Device(device) ?? .cpu) { tensor, data in
+            try patched?.data(for: tensor, current: data)
+        }
     }
 }
 

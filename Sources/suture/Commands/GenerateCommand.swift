@@ -44,8 +44,8 @@ struct GenerateCommand: ParsableCommand {
         let tokenizer = try Tokenizer(checkpoint)
         let text = prompt == "-" ? try standardInput() : prompt
         let ids = tokenizer.encode(text).ids
-        let patches = try PatchStack(patch.map { AppliedPatch(try Patch(contentsOf: URL(filePath: $0)), scale: scale) })
-        let patched = try LanguageModel.load(checkpoint, patches: patches, device: Device(model.device) ?? .cpu)
+        let patches = try patch.map { AppliedPatch(try Patch(contentsOf: URL(filePath: $0)), scale: scale) }
+        let patched = try model.load(checkpoint, patches: patches)
         let isStreaming = printing.format == .human && !compare
         var stream = StreamingDecoder(tokenizer)
         let written = try patched.generate(ids, limit: tokens) { generated in

@@ -89,8 +89,7 @@ struct RepairCommand: ParsableCommand {
                 hint: "raise --max-divergence if you accept this")
         }
         if let output, !result.edits.isEmpty {
-            let patch = try Patch(result, of: checkpoint, architecture: repair.model.architecture)
-            try patch.write(to: URL(filePath: output), overwriting: force)
+            try result.patch(of: checkpoint, repair.model.architecture).write(to: URL(filePath: output), overwriting: force)
             if printing.format == .human { note("wrote \(output)") }
         }
         if result.report.count(.abandoned) > 0 { throw ExitCode(DiagnosticKind.failed.rawValue) }
