@@ -79,7 +79,9 @@ public struct GapStep: RepairMethod {
                 let wrong = state.gaps.indices.filter { state.gaps[$0] >= 0 }
                 let short = repairs.filter { state.gaps[$0.place] > -0.98 * method.margin }
                 if wrong.isEmpty, short.isEmpty {
-                    return Proposal(edits: repairs.map { NeuronEdit($0.neuron, delta: $0.delta) }, steps: steps)
+                    return Proposal(
+                        edits: repairs.map { NeuronEdit($0.neuron, delta: $0.delta) }, steps: steps,
+                        places: Dictionary(repairs.map { ($0.neuron, $0.place) }) { $1 })
                 }
                 guard steps.count <= method.rounds * failure.answer.count else { break }
                 for place in wrong where !repairs.contains(where: { $0.place == place }) {

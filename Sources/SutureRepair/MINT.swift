@@ -28,10 +28,10 @@ public struct MINT: RepairMethod {
 
     public func propose(_ failure: TokenizedFailure, in workshop: Workshop, on model: LanguageModel) throws -> Proposal {
         var proposal = Proposal()
-        var counts: [Neuron: (steps: Int, delta: Tensor)] = [:]
+        var deltas: [Neuron: Tensor] = [:]
         var repaired = 0
         while repaired <= failure.answer.count {
-            let patched = counts.isEmpty ? model : try model.editing(counts.map { NeuronEdit($0, delta: $1.delta) })
+            let patched = deltas.isEmpty ? model : try model.editing(deltas.map(NeuronEdit.init))
             guard let position = try patched.firstWrongToken(failure) else { break }
             guard repaired < failure.answer.count else { return proposal.abandoning("later repairs keep breaking earlier tokens") }
             let context = failure.prompt + failure.answer[..<position]
@@ -43,12 +43,12 @@ public struct MINT: RepairMethod {
             }
             proposal.steps += steps.order
             for (neuron, delta) in steps.deltas {
-                let before = counts[neuron]
-                counts[neuron] = ((before?.steps ?? 0) + 1, try before.map { try $0.delta + delta } ?? delta)
+                deltas[neuron] = try deltas[neuron].map { try $0 + delta } ?? delta
+                proposal.places[neuron] = position
             }
             repaired += 1
         }
-        proposal.edits = counts.map { NeuronEdit($0, delta: $1.delta) }
+        proposal.edits = deltas.map(NeuronEdit.init)
             .sorted { ($0.neuron.layer, $0.neuron.index) < ($1.neuron.layer, $1.neuron.index) }
         return proposal
     }

@@ -48,13 +48,19 @@ public struct Repair {
         var edits: [NeuronEdit] = []
         var outcomes: [RepairReport.Outcome] = []
         var held: [TokenizedFailure] = []
+        var changed: [Neuron: RepairReport.ChangedNeuron] = [:]
         for (index, failure) in failures.enumerated() {
             progress("repairing", index, failures.count)
             let tokenized = try TokenizedFailure(failure, tokenizer)
             let began = clock.now
             var (outcome, proposal) = try attempt(failure, tokenized, edits, held)
             outcome.seconds = (clock.now - began) / .seconds(1)
-            if outcome.status == .fixed { edits = try merge(edits, proposal.edits) }
+            if outcome.status == .fixed {
+                edits = try merge(edits, proposal.edits)
+                for edit in edits where proposal.places[edit.neuron] != nil {
+                    changed[edit.neuron] = try describe(edit, tokenized, place: proposal.places[edit.neuron] ?? 0)
+                }
+            }
             if outcome.status != .abandoned { held.append(tokenized) }
             outcomes.append(outcome)
             progress("repairing", index + 1, failures.count)
@@ -67,7 +73,7 @@ public struct Repair {
         judged.perplexityAfter = heldOut.perplexityAfter
         let report = RepairReport(
             model: modelName, method: method.name, options: method.options, failures: outcomes,
-            neurons: try edits.map(describe), sideEffects: effects, heldOut: heldOut, limits: limits,
+            neurons: edits.compactMap { changed[$0.neuron] }, sideEffects: effects, heldOut: heldOut, limits: limits,
             objections: limits.objections(judged), seconds: (clock.now - start) / .seconds(1))
         return Result(edits: edits, report: report)
     }
@@ -134,11 +140,16 @@ public struct Repair {
         return merged
     }
 
-    private func describe(_ edit: NeuronEdit) throws -> RepairReport.ChangedNeuron {
-        let pushed = try model.head.linear((edit.delta * model.finalGain).unsqueezed(0)).squeezed(1)
+    /// What an edit writes where it was made for: the token at `place` of the answer.
+    private func describe(_ edit: NeuronEdit, _ failure: TokenizedFailure, place: Int) throws -> RepairReport.ChangedNeuron {
+        let site = Site.mlpHidden(edit.neuron.layer)
+        let hidden = try model.run([failure.led], capturing: [site])[site].squeezed(0)
+        let activation = try hidden.selected(0, failure.places.lowerBound + place).selected(0, edit.neuron.index).item()
+        let pushed = try model.head.linear((edit.delta * model.finalGain * activation).unsqueezed(0)).squeezed(1)
         return RepairReport.ChangedNeuron(
             neuron: edit.neuron, change: try edit.delta.norm().item(), length: try model.writeVector(edit.neuron).norm().item(),
-            promotes: try pushed.top(6).indices.ints().map(text), demotes: try (-pushed).top(6).indices.ints().map(text))
+            activation: activation, promotes: try pushed.top(6).indices.ints().map(text),
+            demotes: try (-pushed).top(6).indices.ints().map(text))
     }
 
     private func text(_ token: Int) -> String { tokenizer.decode([token]) }

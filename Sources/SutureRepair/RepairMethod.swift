@@ -21,6 +21,8 @@ public struct Proposal: Sendable {
     public var steps: [Neuron] = []
     /// The neurons the method chose from.
     public var candidates: [Neuron] = []
+    /// Where in the answer each neuron was changed for, by its token; the last place counts.
+    public var places: [Neuron: Int] = [:]
     /// Why the method gave up, if it did.
     public var abandoned: String?
 }

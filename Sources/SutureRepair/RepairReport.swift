@@ -59,7 +59,9 @@ public struct RepairReport: Sendable, Codable {
         /// The length of the change, and of the vector before.
         public var change: Double
         public var length: Double
-        /// The tokens that the change speaks for and against most, by the head.
+        /// The neuron's activation where it was changed for, on the original model; its sign turns what it writes.
+        public var activation: Double
+        /// The tokens that the change speaks for and against most there, by the head.
         public var promotes: [String]
         public var demotes: [String]
     }
