@@ -9,8 +9,8 @@ struct Suture: ParsableCommand {
         abstract: "Patches for neural networks: find, apply, check and remove small changes.",
         version: "0.1.0",
         groupedSubcommands: [
-            CommandGroup(name: "Repair:", subcommands: [RepairCommand.self, GenerateCommand.self]),
-            CommandGroup(name: "Models:", subcommands: [InspectCommand.self, ParityCommand.self]),
+            CommandGroup(name: "Repair", subcommands: [RepairCommand.self, GenerateCommand.self]),
+            CommandGroup(name: "Models", subcommands: [InspectCommand.self, ParityCommand.self]),
         ])
 }
 
