@@ -122,3 +122,15 @@ public final class TensorData: Sendable {
 
     deinit { if mapped == nil { bytes.deallocate() } }
 }
+
+extension Checkpoint {
+    /// How many tensors are stored in each type, by the type's name in the file.
+    public var storageTypes: [String: Int] {
+        let names: [String] =
+            switch source {
+            case .snapshot(let snapshot): snapshot.tensors.map(\.value.entry.type.rawValue)
+            case .gguf(let translation): translation.tensors.map(\.stored.type.name)
+            }
+        return names.reduce(into: [:]) { $0[$1, default: 0] += 1 }
+    }
+}

@@ -46,8 +46,9 @@ extension GGUFType {
     }
 }
 
-/// The value of an IEEE half. Without the F16C instructions, which a portable build may not use, the compiler would call
-/// a function for each.
+/// The value of an IEEE half.
+///
+/// Without the F16C instructions, which a portable build may not use, the compiler would call a function for each.
 @inline(__always)
 private func float(half: UInt16) -> Float {
     // The exponent of a half has another bias; a product with 2^112 corrects it for normal and subnormal values alike.

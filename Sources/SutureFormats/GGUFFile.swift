@@ -2,8 +2,8 @@ import Foundation
 
 /// A GGUF file, version 2 or 3, little endian: metadata and tensors, mapped, checked as a whole when it is opened.
 ///
-/// The format: `GGUF`, the version, the counts of tensors and of metadata; the metadata, each a name, a type and a value;
-/// for each tensor its name, sizes, type and offset; then the data, at a multiple of the alignment.
+/// The format: `GGUF`, the version, the counts of tensors and of metadata; the metadata, each a name, a type and a
+/// value; for each tensor its name, sizes, type and offset; then the data, at a multiple of the alignment.
 public struct GGUFFile: Sendable {
     /// What the file says of a tensor.
     public struct Tensor: Sendable, Equatable {
@@ -28,8 +28,8 @@ public struct GGUFFile: Sendable {
 
     /// Maps a file and checks all that comes before the data.
     ///
-    /// - Throws: ``FormatError`` for a file that is cut, malformed, of another version, or has tensors of an unsupported
-    ///   type, that overlap, or that reach past the end.
+    /// - Throws: ``FormatError`` for a file that is cut, malformed, of another version, or has tensors of an
+    ///   unsupported type, that overlap, or that reach past the end.
     public init(_ url: URL) throws {
         file = try MappedFile(url)
         var reader = GGUFReader(file.bytes, source: file.name)
@@ -191,7 +191,8 @@ extension GGUFFile {
             }
             self.type = type
             shape = sizes.reversed().map { Int(clamping: $0) }
-            guard let count = elementCount(shape), (shape.last ?? 1).isMultiple(of: type.blockLength),
+            guard let count = elementCount(shape), !shape.contains(0),
+                (shape.last ?? 1).isMultiple(of: type.blockLength),
                 case (let bytes, let overflow) = (count / type.blockLength).multipliedReportingOverflow(
                     by: type.blockWidth),
                 !overflow

@@ -38,8 +38,8 @@ public enum SafetensorsWriter {
     /// - Parameters:
     ///   - metadata: notes for the header. Some loaders refuse a file without `format`, so PyTorch's is the default.
     ///   - overwriting: whether a file that is there already is replaced.
-    /// - Throws: ``FormatError`` if a name is there twice, a shape overflows, a source gives fewer or more bytes than its
-    ///   shape asks for, or the file cannot be written; the old state is then as it was.
+    /// - Throws: ``FormatError`` if a name is there twice, a shape overflows, a source gives fewer or more bytes than
+    ///   its shape asks for, or the file cannot be written; the old state is then as it was.
     public static func write(
         _ tensors: [SafetensorsSource], metadata: OrderedTable<ByteString> = ["format": "pt"], to url: URL,
         overwriting: Bool = false

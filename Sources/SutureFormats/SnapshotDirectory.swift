@@ -33,8 +33,8 @@ public struct SnapshotDirectory: Sendable {
 
     /// Opens a directory, maps its weights and checks all headers and the index.
     ///
-    /// - Throws: ``FormatError`` if a file is missing or malformed, a shard's name in the index is not a plain file name,
-    ///   or a tensor is not in the shard that the index names.
+    /// - Throws: ``FormatError`` if a file is missing or malformed, a shard's name in the index is not a plain file
+    ///   name, or a tensor is not in the shard that the index names.
     public init(_ url: URL) throws {
         self.url = url
         let selection = try WeightSelection(in: url)

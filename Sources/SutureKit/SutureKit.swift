@@ -1,1 +1,8 @@
-// SutureKit
+// One import for all of Suture.
+@_exported import SutureFormats
+@_exported import SutureModels
+@_exported import SuturePatches
+@_exported import SutureRepair
+@_exported import SutureReports
+@_exported import SutureTensor
+@_exported import SutureTokenizers

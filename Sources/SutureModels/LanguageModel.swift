@@ -98,3 +98,11 @@ public final class LanguageModel: Sendable {
         }
     }
 }
+
+extension LanguageModel {
+    /// The write vectors of a layer's neurons as columns, `[width, m]`.
+    public func writeVectors(layer: Int) throws -> Tensor {
+        try check(Neuron(layer: layer, index: 0))
+        return weights.layers[layer].down.weight
+    }
+}

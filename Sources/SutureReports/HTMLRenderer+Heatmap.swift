@@ -39,7 +39,7 @@ extension HTMLRenderer {
                         [
                             "x": "\(left + column * cellWidth)", "y": "\(y)", "width": "\(cellWidth - 1)",
                             "height": "\(cellHeight - 1)",
-                            "class": strength.map { $0 < 0 ? "negative" : "positive" } ?? "gap",
+                            "class": strength.map { $0 < 0 ? "cell negative" : "cell positive" } ?? "gap",
                             "fill-opacity": strength.map { Numeral.decimal($0.magnitude) }
                         ], tag("title", [:], .text("\(name), \(columnName): \(Numeral.short(value))"))))
             }

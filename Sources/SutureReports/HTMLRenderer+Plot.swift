@@ -140,7 +140,7 @@ extension HTMLRenderer {
 
 /// Where a label stands to its point.
 private enum LabelPlace: CaseIterable {
-    case right, left, above, below
+    case right, left, above, below, lowerRight, upperLeft, upperRight, lowerLeft
 
     var shift: (x: Double, y: Double) {
         switch self {
@@ -148,13 +148,17 @@ private enum LabelPlace: CaseIterable {
         case .left: (-9, 4)
         case .above: (0, -9)
         case .below: (0, 18)
+        case .lowerRight: (7, 16)
+        case .upperLeft: (-7, -7)
+        case .upperRight: (7, -7)
+        case .lowerLeft: (-7, 16)
         }
     }
 
     var anchor: String {
         switch self {
-        case .right: "start"
-        case .left: "end"
+        case .right, .lowerRight, .upperRight: "start"
+        case .left, .lowerLeft, .upperLeft: "end"
         case .above, .below: "middle"
         }
     }
@@ -162,8 +166,8 @@ private enum LabelPlace: CaseIterable {
     func box(x: Double, y: Double, width: Double) -> LabelBox {
         let start =
             switch self {
-            case .right: x + shift.x
-            case .left: x + shift.x - width
+            case .right, .lowerRight, .upperRight: x + shift.x
+            case .left, .lowerLeft, .upperLeft: x + shift.x - width
             case .above, .below: x - width / 2
             }
         return LabelBox(left: start, right: start + width, top: y + shift.y - 11, bottom: y + shift.y + 3)

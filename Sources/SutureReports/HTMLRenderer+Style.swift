@@ -9,7 +9,7 @@ extension HTMLRenderer {
           --blue: #1f6feb; --blue-soft: #e8f0fd; --orange: #c8690a; --orange-soft: #fcf0e2; --gray: #8b929b;
           --code: #f3f4f5; --s2: #0b8a6b; --s3: #a6478c; --s4: #6a737d; --s5: #2a9fc7;
           --sans: system-ui, -apple-system, "Segoe UI", Roboto, "Noto Sans", "Helvetica Neue", Arial, sans-serif;
-          --mono: ui-monospace, SFMono-Regular, "SF Mono", Menlo, Consolas, "Liberation Mono", "DejaVu Sans Mono", monospace;
+          --mono: ui-monospace, SFMono-Regular, "SF Mono", Menlo, Consolas, "Liberation Mono", monospace;
         }
         @media (prefers-color-scheme: dark) {
           :root {
@@ -74,8 +74,10 @@ extension HTMLRenderer {
         .positive, .after { fill: var(--blue); }
         .negative, .before { fill: var(--orange); }
         .track { fill: var(--grid); }
+        .cell { stroke: var(--grid); }
         .gap { fill: none; stroke: var(--line); stroke-dasharray: 2 2; }
-        .key { display: flex; align-items: center; gap: 6px; margin: 0 0 12px; font-size: 0.8125rem; color: var(--soft); }
+        .key { display: flex; align-items: center; gap: 6px; margin: 0 0 12px; white-space: normal; font-size: 0.8125rem;
+          color: var(--soft); }
         .scroll + .key { margin: 0; }
         .swatch { width: 12px; height: 8px; border-radius: 2px; }
         .swatch.before { background: var(--orange); }
@@ -83,7 +85,8 @@ extension HTMLRenderer {
         .tokens { display: grid; grid-template-columns: repeat(auto-fill, minmax(142px, 1fr)); gap: 8px; margin: 0;
           padding: 0; list-style: none; }
         .token { min-width: 0; padding: 9px 11px; border: 1px solid var(--line); border-radius: 8px; }
-        .token .label { display: flex; justify-content: space-between; gap: 10px; margin-bottom: 6px; font-weight: 600; }
+        .token .label { display: flex; justify-content: space-between; gap: 10px; margin-bottom: 6px;
+          font-weight: 600; }
         .token .label code { white-space: pre-wrap; font-size: 0.9375rem; }
         .token.fixed { border-color: var(--blue); background: var(--blue-soft); }
         .token.fixed .state { color: var(--blue); }

@@ -58,15 +58,13 @@ struct HTMLRenderer {
     /// The drawing with its caption, and its values as a table that can be opened.
     private func figure(_ figure: some Figure, _ drawing: [Markup]) -> Markup {
         let values = figure.values
-        return tag(
-            "figure", [:],
-            [tag("figcaption", [:], .text(figure.caption))]
-                + (values.rows.isEmpty ? [tag("p", ["class": "empty"], "Nothing to show.")] : drawing)
-                + [
-                    tag(
-                        "details", [:], tag("summary", [:], "Data"),
-                        tag("div", ["class": "scroll"], table(values)))
-                ])
+        let caption = tag("figcaption", [:], .text(figure.caption))
+        guard !values.rows.isEmpty else {
+            return tag("figure", [:], caption, tag("p", ["class": "empty"], "Nothing to show."))
+        }
+        let data = tag(
+            "details", [:], tag("summary", [:], "Data"), tag("div", ["class": "scroll"], table(values)))
+        return tag("figure", [:], [caption] + drawing + [data])
     }
 
     private func table(_ table: Report.Table) -> Markup {

@@ -53,7 +53,7 @@ struct MarkdownRenderer {
 
     private func cell(_ cell: Report.Table.Cell, in column: Report.Table.Column) -> String {
         if cell.text.isEmpty { return "" }
-        let text = column.isCode ? Self.code(Visible.token(cell.text)) : escape(cell.text)
+        let text = column.isCode ? code(Visible.token(cell.text)) : escape(cell.text)
         return cell.highlight.map { "**\($0.symbol)** \(text)" } ?? text
     }
 
@@ -70,10 +70,12 @@ struct MarkdownRenderer {
     }
 
     /// A code span that holds the text whatever backticks are in it, and that fits a table cell.
-    private static func code(_ text: String) -> String {
-        let fence = String(repeating: "`", count: longestRun(of: "`", in: text) + 1)
+    private func code(_ text: String) -> String {
+        // Within a code span a pipe cannot be escaped without doubt about a backslash before it.
+        if text.contains("|") { return "<code>\(escape(text))</code>" }
+        let fence = String(repeating: "`", count: Self.longestRun(of: "`", in: text) + 1)
         let space = text.hasPrefix("`") || text.hasSuffix("`") ? " " : ""
-        return fence + space + text.replacing("|", with: "\\|") + space + fence
+        return fence + space + text + space + fence
     }
 
     private static func longestRun(of mark: Character, in text: String) -> Int {

@@ -14,7 +14,8 @@ extension TerminalRenderer {
             let before = style(.bad, Bars.share(token.before, width: bar, isUnicode: isUnicode))
             let after = style(.good, Bars.share(token.after, width: bar, isUnicode: isUnicode))
             let line =
-                "\(mark) \(padded(label, to: column))  \(before) \(percent(token.before))  \(after) \(percent(token.after))"
+                "\(mark) \(padded(label, to: column))  \(before) \(percent(token.before))"
+                + "  \(after) \(percent(token.after))"
             let used = column + 2 * bar + 20
             guard let instead = token.instead, width - used > 8 else { return line }
             return line + "  " + style.dim(truncated("was \(Visible.token(instead))", to: width - used - 2))
@@ -27,11 +28,14 @@ extension TerminalRenderer {
 
     func barChart(_ chart: Report.BarChart) -> String {
         let labels = chart.bars.map { truncated(Visible.label($0.label), to: max(8, width / 3)) }
-        let numbers = chart.bars.map { bar in
-            let value = Numeral.short(bar.value)
-            guard let low = bar.low, let high = bar.high else { return value }
-            return "\(value) [\(Numeral.short(low)), \(Numeral.short(high))]"
+        let values = chart.bars.map { Numeral.short($0.value) }
+        let intervals = chart.bars.map { bar in
+            guard let low = bar.low, let high = bar.high else { return "" }
+            return " [\(Numeral.short(low)), \(Numeral.short(high))]"
         }
+        // Where there is no room for a bar beside them, the intervals give way.
+        let isRoomy = zip(values, intervals).allSatisfy { displayWidth($0 + $1) <= width / 2 }
+        let numbers = isRoomy ? zip(values, intervals).map { $0 + $1 } : values
         let labelColumn = labels.map { displayWidth($0) }.max() ?? 0
         let numberColumn = numbers.map { displayWidth($0) }.max() ?? 0
         let bar = max(4, min(40, width - labelColumn - numberColumn - 4))

@@ -121,11 +121,11 @@ extension Report {
     /// The report as text for a terminal or a log.
     ///
     /// - Parameters:
-    ///   - width: Columns; tables are cut to fit and text is wrapped.
+    ///   - width: Columns, at least 40; tables are cut to fit and text is wrapped.
     ///   - style: Whether to color; the default never does.
     ///   - isUnicode: Whether marks and bars may be other than ASCII.
     public func terminal(width: Int = 80, style: Terminal.Style = .plain, isUnicode: Bool = true) -> String {
-        TerminalRenderer(width: max(24, width), style: style, isUnicode: isUnicode).render(self)
+        TerminalRenderer(width: max(40, width), style: style, isUnicode: isUnicode).render(self)
     }
 }
 

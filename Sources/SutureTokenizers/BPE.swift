@@ -1,4 +1,4 @@
-/// Byte-pair encoding: a piece is cut into symbols, and neighbors are merged, the lowest rank first, the leftmost first.
+/// Byte-pair encoding: a piece is cut into symbols, and neighbors are merged, the lowest rank and the leftmost first.
 struct BPE: Sendable {
     /// What a piece is cut into at first.
     enum Symbols: Sendable {

@@ -96,7 +96,8 @@ struct BPEBuilder {
             let ids = (0...255).map { tokens.id(of: [UInt8($0)]).map(Int32.init) }
             if ids.contains(nil), byteFallback || fuseUnknown && unknown != nil {
                 throw TokenizerError(
-                    .unsupported, "byte fallback or fused unknown tokens with a byte-level vocabulary are not supported",
+                    .unsupported,
+                    "byte fallback or fused unknown tokens with a byte-level vocabulary are not supported",
                     subject: subject)
             }
             symbols = .bytes(ids.map { $0 ?? unknown ?? -1 })

@@ -7,7 +7,8 @@ public struct Encoding: Sendable, Equatable {
     /// A range always holds whole scalars: a token that is a part of a scalar's bytes has the range of that scalar,
     /// so the ranges of neighbors can overlap. A token that was put there by the tokenizer has an empty range, or that
     /// of the scalar it was put before. Where the tokenizer's post-processor trims offsets, spaces at the ends of a
-    /// token are not in its range. All this is what `tokenizers` does, whose offsets count scalars instead.
+    /// token are not in its range. All this is what `tokenizers` does, whose offsets count scalars instead; only what
+    /// comes after ``lost`` bytes has its true place here, where `tokenizers` counts as if they were not there.
     public internal(set) var offsets: [Range<Int>] = []
     /// The parts of the text's UTF-8 for which the vocabulary has no token, in order: no id stands for them.
     ///

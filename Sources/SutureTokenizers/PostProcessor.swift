@@ -7,28 +7,58 @@ enum PostProcessor: Sendable {
 }
 
 extension Encoding {
-    /// - Parameter token: the bytes of a token.
-    mutating func trimOffsets(addsPrefixSpace: Bool, token: (Int) -> ArraySlice<UInt8>?) {
+    /// Moves the ends of each token's range by as many scalars as the token has spaces there.
+    ///
+    /// The scalars are those of the text, which need not be spaces: a space that was put before a word has the offset
+    /// of the word's first scalar. That is what the reference does.
+    ///
+    /// - Parameter token: a token with what counts as a space in it.
+    mutating func trimOffsets(
+        in text: UTF8Bytes, addsPrefixSpace: Bool, token: (Int) -> (bytes: ArraySlice<UInt8>, spaces: SpaceKind)?
+    ) {
         for index in ids.indices {
-            guard let bytes = token(ids[index]) else { continue }
-            let range = offsets[index]
-            var leading = Self.lengthOfSpace(bytes, fromEnd: false)
-            let trailing = Self.lengthOfSpace(bytes, fromEnd: true)
-            // The first token's one space was put there by the pre-tokenizer and has no offset.
-            if addsPrefixSpace, leading == 1, index == 0 || range.lowerBound == 0 { leading = 0 }
-            let lower = min(range.lowerBound + leading, range.upperBound)
-            let upper = range.upperBound >= trailing ? max(range.upperBound - trailing, lower) : range.upperBound
-            offsets[index] = lower..<max(lower, upper)
+            guard let (bytes, spaces) = token(ids[index]) else { continue }
+            var (lower, upper) = (offsets[index].lowerBound, offsets[index].upperBound)
+            var leading = spaces.count(atStartOf: bytes)
+            // The first token's one space was put there by the pre-tokenizer.
+            if addsPrefixSpace, leading == 1, index == 0 || lower == 0 { leading = 0 }
+            while leading > 0, lower < upper {
+                lower = text.scalar(at: lower).end
+                leading -= 1
+            }
+            var trailing = spaces.count(atEndOf: bytes)
+            while trailing > 0, upper > lower {
+                upper = text.scalarStart(before: upper)
+                trailing -= 1
+            }
+            offsets[index] = lower..<upper
         }
     }
 
-    private static func lengthOfSpace(_ bytes: ArraySlice<UInt8>, fromEnd: Bool) -> Int {
-        guard let outermost = fromEnd ? bytes.last : bytes.first else { return 0 }
-        // Nearly all tokens: no white space there.
-        if outermost < 0x80, outermost != 0x20, !(0x09...0x0D).contains(outermost) { return 0 }
-        let isSpace: (Unicode.Scalar) -> Bool = { $0.properties.isWhitespace }
-        let text = String(decoding: bytes, as: UTF8.self).unicodeScalars
-        let spaces = fromEnd ? Array(text.reversed().prefix(while: isSpace)) : Array(text.prefix(while: isSpace))
-        return spaces.reduce(0) { $0 + UTF8.width($1) }
+    /// What is trimmed.
+    enum SpaceKind {
+        /// Spaces only: in the alphabet of bytes other white space is letters.
+        case blanks
+        /// All white space, and what stands for a space in the alphabet of bytes.
+        case whiteSpace
+
+        func count(atStartOf bytes: ArraySlice<UInt8>) -> Int {
+            switch self {
+            case .blanks: bytes.prefix { $0 == UInt8(ascii: " ") }.count
+            case .whiteSpace: String(decoding: bytes, as: UTF8.self).unicodeScalars.prefix(while: Self.isSpace).count
+            }
+        }
+
+        func count(atEndOf bytes: ArraySlice<UInt8>) -> Int {
+            switch self {
+            case .blanks: bytes.reversed().prefix { $0 == UInt8(ascii: " ") }.count
+            case .whiteSpace:
+                String(decoding: bytes, as: UTF8.self).unicodeScalars.reversed().prefix(while: Self.isSpace).count
+            }
+        }
+
+        private static func isSpace(_ scalar: Unicode.Scalar) -> Bool {
+            scalar == "Ġ" || scalar.properties.isWhitespace
+        }
     }
 }

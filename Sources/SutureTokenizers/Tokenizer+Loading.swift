@@ -21,25 +21,39 @@ extension Tokenizer {
         self.init(parts)
     }
 
+    /// Reads the tokenizer of a model, wherever its files keep it.
+    public convenience init(_ checkpoint: Checkpoint) throws {
+        if let gguf = checkpoint.gguf {
+            try self.init(gguf: gguf)
+        } else {
+            try self.init(snapshot: checkpoint.url)
+        }
+    }
+
     /// Reads the vocabulary in the metadata of a GGUF file.
     ///
-    /// - Throws: ``TokenizerError`` if it is malformed or of a kind that is not supported, `FormatError` if a part of it
-    ///   is missing.
+    /// - Throws: ``TokenizerError`` if it is malformed or of a kind that is not supported, `FormatError` if a part is
+    ///   missing.
     public convenience init(gguf file: GGUFFile) throws {
         self.init(try GGUFVocabularyReader(file).parts())
     }
 
     private static func parts(tokenizerJSON url: URL) throws -> TokenizerParts {
+        try TokenizerJSONReader(JSONField(file: url)).parts()
+    }
+}
+
+extension JSONField {
+    fileprivate init(file url: URL) throws {
         let file = try MappedFile(url)
-        let json = try JSON.parse(file.bytes, source: file.name)
-        return try TokenizerJSONReader(json, source: file.name).parts()
+        let json = try withExtendedLifetime(file) { try JSON.parse(file.bytes, source: file.name) }
+        self.init(json, source: file.name)
     }
 }
 
 extension TokenizerParts {
     fileprivate mutating func readRoles(of url: URL) throws {
-        let file = try MappedFile(url)
-        let config = JSONField(try JSON.parse(file.bytes, source: file.name), source: file.name)
+        let config = try JSONField(file: url)
         func role(_ key: ByteString) throws -> Int? {
             guard let field = try config.optional(key) else { return nil }
             // Old files have the token as an object with its settings.

@@ -101,22 +101,24 @@ extension Tokenizer {
     /// ``addedTokens`` that are written in the text, special ones too, become their ids. Nothing is put before or after
     /// unless `specials` says so.
     public func encode(_ text: String, specials: SpecialTokens = .none) -> Encoding {
-        var encoding = Encoding()
         var text = text
-        text.withUTF8 { bytes in
-            var work = Work()
-            for part in addedToText.split(bytes) {
-                switch part {
-                case .token(let id, let range): encoding.append(id, range)
-                case .text(let range):
-                    encode(AlignedText(UTF8Bytes(rebasing: bytes[range]), start: range.lowerBound), &encoding, &work)
-                }
+        return text.withUTF8 { encode($0, specials) }
+    }
+
+    private func encode(_ text: UTF8Bytes, _ specials: SpecialTokens) -> Encoding {
+        var encoding = Encoding()
+        var work = Work()
+        for part in addedToText.split(text) {
+            switch part {
+            case .token(let id, let range): encoding.append(id, range)
+            case .text(let range):
+                encode(AlignedText(UTF8Bytes(rebasing: text[range]), start: range.lowerBound), &encoding, &work)
             }
         }
         for processor in postProcessors {
             switch processor {
             case .trimOffsets(let addsPrefixSpace):
-                encoding.trimOffsets(addsPrefixSpace: addsPrefixSpace, token: tokenSlice)
+                encoding.trimOffsets(in: text, addsPrefixSpace: addsPrefixSpace, token: tokenToTrim)
             case .template(let before, let after):
                 guard case .asConfigured = specials else { continue }
                 encoding.surround(with: before, after)
@@ -162,8 +164,9 @@ extension Tokenizer {
         }
     }
 
-    private func tokenSlice(_ id: Int) -> ArraySlice<UInt8>? {
-        addedByID[id].map { Array($0.content.utf8)[...] } ?? model.tokens.token(id)
+    private func tokenToTrim(_ id: Int) -> (bytes: ArraySlice<UInt8>, spaces: Encoding.SpaceKind)? {
+        if let added = addedByID[id] { return (Array(added.content.utf8)[...], .whiteSpace) }
+        return model.tokens.token(id).map { ($0, .blanks) }
     }
 }
 

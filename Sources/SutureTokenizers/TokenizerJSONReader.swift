@@ -2,12 +2,10 @@ import SutureFormats
 
 /// Reads the components of a `tokenizer.json`; what it does not know is an error that names it.
 struct TokenizerJSONReader {
-    let root: JSONField
-    let source: String
+    private let root: JSONField
 
-    init(_ json: JSON, source: String) {
-        root = JSONField(json, source: source)
-        self.source = source
+    init(_ root: JSONField) {
+        self.root = root
     }
 
     /// `truncation` and `padding` are not read: they are settings of a call, and `transformers` overrides them.
@@ -193,7 +191,9 @@ extension TokenizerJSONReader {
                     throw Self.unsupported("at the end of tokens, decoder", name, at: component)
                 }
                 let count = try component.require("start").int
-                decoder.strip = (try component.require("content").bytes.bytes, count)
+                let content = try component.require("content").bytes.bytes
+                guard !content.isEmpty else { throw Self.unsupported("of no content, decoder", name, at: component) }
+                decoder.strip = (content, count)
             case "ByteLevel":
                 try advance(to: 5, name, component)
                 guard lastStep == 5, decoder.isPlain else {

@@ -118,7 +118,8 @@ def write_safetensors():
     st_case("type-number", "wrongJSONType", safetensors({"a": entry(32, [2], 0, 8)}, bytes(8)))
     st_case("tensor-not-object", "wrongJSONType", safetensors({"a": 1}))
     st_case("tensor-unknown-key", "malformedHeader", safetensors({"a": {**one, "stride": [1]}}, bytes(8)))
-    st_case("name-with-newlines", "unknownType", safetensors({"a\nerror: b\x1b[2J\u2028": entry("?", [2], 0, 8)}, bytes(8)))
+    st_case("name-with-newlines", "unknownType", safetensors(
+        {"a\nerror: b\x1b[2J\u2028": entry("?", [2], 0, 8)}, bytes(8)))
     st_case("name-long", "unknownType", safetensors({"a" * 4000: entry("?", [2], 0, 8)}, bytes(8)))
     st_case("metadata-number", "wrongJSONType", safetensors({"__metadata__": {"step": 3}, "a": one}, bytes(8)))
 
@@ -191,6 +192,7 @@ def write_gguf():
         [], [text("a") + struct.pack("<IQIQ", 2**32 - 1, 8, f32, 0)], bytes(32)))
     gguf_case("shape-overflow", "overflow", gguf([], [tensor("a", [2**32, 2**32], f32, 0)], bytes(32)))
     gguf_case("shape-beyond-int", "overflow", gguf([], [tensor("a", [2**64 - 1, 2], f32, 0)], bytes(32)))
+    gguf_case("shape-zero", "overflow", gguf([], [tensor("a", [0, 2**62], f32, 0)], bytes(32)))
     gguf_case("bytes-overflow", "overflow", gguf([], [tensor("a", [2**62], f32, 0)], bytes(32)))
     gguf_case("row-not-whole-blocks", "overflow", gguf([], [tensor("a", [33], q8_0, 0)], bytes(128)))
     gguf_case("type-unknown", "unknownType", gguf([], [tensor("a", [8], 1000, 0)], bytes(32)))

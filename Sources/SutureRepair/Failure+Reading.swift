@@ -1,0 +1,72 @@
+import Foundation
+import SutureFormats
+
+extension Failure {
+    /// Reads failures from a file: JSON Lines with `prompt` and `expected`, or, where its name ends in
+    /// `.tsv`, two columns with a tab between, in which `\n`, `\t` and `\\` stand for line break, tab and backslash.
+    ///
+    /// Throws ``RepairError`` with code `badList`, or a ``FormatError``, naming the line.
+    public static func read(_ url: URL) throws -> [Failure] {
+        let file = try MappedFile(url)
+        let isTable = url.pathExtension.lowercased() == "tsv"
+        var failures: [Failure] = []
+        for (number, line) in file.bytes.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false).enumerated() {
+            let place = "\(file.name), line \(number + 1)"
+            let bytes = line.last == UInt8(ascii: "\r") ? line.dropLast() : line
+            if bytes.allSatisfy({ $0 == UInt8(ascii: " ") }) { continue }
+            if isTable {
+                failures.append(try Failure(row: bytes, place))
+            } else {
+                let json = try JSON.parse(UnsafeRawBufferPointer(rebasing: bytes), source: place)
+                let fields = JSONField(json, source: place)
+                failures.append(
+                    Failure(prompt: try fields.require("prompt").string, expected: try fields.require("expected").string))
+            }
+        }
+        guard !failures.isEmpty else {
+            throw RepairError(
+                .badList, "there are no failures in this file", subject: file.name,
+                expected: isTable ? "lines of prompt, tab, expected answer" : "lines such as {\"prompt\": \"...\", \"expected\": \"...\"}")
+        }
+        return failures
+    }
+
+    private init(row: Slice<UnsafeRawBufferPointer>, _ place: String) throws {
+        let columns = row.split(separator: UInt8(ascii: "\t"), omittingEmptySubsequences: false)
+        guard columns.count == 2 else {
+            throw RepairError(
+                .badList, "wrong number of columns", subject: place, expected: "prompt, tab, expected answer",
+                found: "\(columns.count) columns")
+        }
+        func text(_ column: Slice<UnsafeRawBufferPointer>) throws -> String {
+            guard let text = String(validating: column, as: UTF8.self) else {
+                throw RepairError(.badList, "this line is not UTF-8", subject: place)
+            }
+            return Escapes.read(text)
+        }
+        self.init(prompt: try text(columns[0]), expected: try text(columns[1]))
+    }
+}
+
+/// Line breaks, tabs and backslashes in a text that has to stay on one line.
+enum Escapes {
+    static func read(_ text: String) -> String {
+        var result = String.UnicodeScalarView()
+        var isEscaped = false
+        for scalar in text.unicodeScalars {
+            switch (isEscaped, scalar) {
+            case (false, "\\"): isEscaped = true
+            case (true, "n"): result.append("\n"); isEscaped = false
+            case (true, "t"): result.append("\t"); isEscaped = false
+            case (true, "\\"): result.append("\\"); isEscaped = false
+            case (true, _):
+                result.append("\\")
+                result.append(scalar)
+                isEscaped = false
+            case (false, _): result.append(scalar)
+            }
+        }
+        if isEscaped { result.append("\\") }
+        return String(result)
+    }
+}

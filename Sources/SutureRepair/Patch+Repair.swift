@@ -1,0 +1,25 @@
+import Foundation
+import SutureFormats
+import SutureModels
+import SuturePatches
+
+extension Repair.Result {
+    /// The edits as a patch of the checkpoint that was repaired, with the report as its evidence.
+    ///
+    /// Throws ``PatchError`` with code `emptyPatch` if nothing was fixed.
+    public func patch(of checkpoint: Checkpoint, _ architecture: Architecture) throws -> Patch {
+        let changes = try edits.map { edit in
+            let (tensor, orientation) = architecture.writeVectors(layer: edit.neuron.layer)
+            return NeuronChange(
+                tensor: tensor, kind: orientation == .outIn ? .columns : .rows, index: edit.neuron.index, delta: try edit.delta.floats())
+        }
+        let options = JSON.object(
+            report.options.sorted { $0.key < $1.key }.reduce(into: JSONObject()) { $0[ByteString($1.key)] = JSON($1.value) })
+        let encoder = JSONEncoder()
+        encoder.keyEncodingStrategy = .convertToSnakeCase
+        encoder.outputFormatting = .sortedKeys
+        return try Patch.neurons(
+            changes, of: checkpoint, method: .init(name: report.method, options: options),
+            results: JSON.parse([UInt8](encoder.encode(report)), source: "the report"))
+    }
+}

@@ -1,0 +1,164 @@
+import SutureModels
+import SutureTensor
+import SutureTokenizers
+
+/// Repairs failures of a model one after another: a method proposes, and nothing counts but what the
+/// patched model then writes when nobody leads it.
+///
+/// An earlier repair must hold: a later one that would undo it is abandoned. An abandoned failure
+/// leaves nothing behind.
+public struct Repair {
+    public let model: LanguageModel
+    public let tokenizer: Tokenizer
+    public let method: any RepairMethod
+    public let workshop: Workshop
+    public var limits = Guard()
+    /// The texts on which side effects are measured.
+    public var guardTexts = Texts.guards
+    /// Called with what is being done, how much of it is done, and of how much.
+    public var progress: (_ activity: String, _ done: Int, _ of: Int) -> Void = { _, _, _ in }
+
+    /// What came out: the edits that fix the failures, and the evidence.
+    public struct Result: Sendable {
+        public let edits: [NeuronEdit]
+        public let report: RepairReport
+    }
+
+    /// Prepares the workshop for the method: once for a model, not for each failure.
+    public init(
+        _ model: LanguageModel, _ tokenizer: Tokenizer, method: any RepairMethod = GapStep(),
+        progress: @escaping (_ activity: String, _ done: Int, _ of: Int) -> Void = { _, _, _ in }
+    ) throws {
+        self.model = model
+        self.tokenizer = tokenizer
+        self.method = method
+        self.progress = progress
+        let statistics = try (method as? GapStep).map { step in
+            try ReferenceStatistics(
+                model, texts: Texts.reference.map { tokenizer.encode($0).ids }, covering: step.layers,
+                progress: { progress("reading reference texts", $0, $1) })
+        }
+        workshop = try Workshop(model, statistics: statistics)
+    }
+
+    /// Repairs `failures` in their order.
+    public func run(_ failures: [Failure], modelName: String) throws -> Result {
+        let clock = ContinuousClock()
+        let start = clock.now
+        var edits: [NeuronEdit] = []
+        var outcomes: [RepairReport.Outcome] = []
+        var held: [TokenizedFailure] = []
+        var changed: [Neuron: RepairReport.ChangedNeuron] = [:]
+        for (index, failure) in failures.enumerated() {
+            progress("repairing", index, failures.count)
+            let tokenized = try TokenizedFailure(failure, tokenizer)
+            let began = clock.now
+            var (outcome, proposal) = try attempt(failure, tokenized, edits, held)
+            outcome.seconds = (clock.now - began) / .seconds(1)
+            if outcome.status == .fixed {
+                edits = try merge(edits, proposal.edits)
+                for edit in edits where proposal.places[edit.neuron] != nil {
+                    changed[edit.neuron] = try describe(edit, tokenized, place: proposal.places[edit.neuron] ?? 0)
+                }
+            }
+            if outcome.status != .abandoned { held.append(tokenized) }
+            outcomes.append(outcome)
+            progress("repairing", index + 1, failures.count)
+        }
+        let effects = try measure(edits, on: guardTexts, "checking side effects")
+        let heldOut = try measure(edits, on: Texts.heldOut, "checking held-out text")
+        // The guard texts are many and short, the held-out ones few and long: perplexity is judged on the latter.
+        var judged = effects
+        judged.perplexityBefore = heldOut.perplexityBefore
+        judged.perplexityAfter = heldOut.perplexityAfter
+        let report = RepairReport(
+            model: modelName, method: method.name, options: method.options, failures: outcomes,
+            neurons: edits.compactMap { changed[$0.neuron] }, sideEffects: effects, heldOut: heldOut, limits: limits,
+            objections: limits.objections(judged), seconds: (clock.now - start) / .seconds(1))
+        return Result(edits: edits, report: report)
+    }
+
+    private func measure(_ edits: [NeuronEdit], on texts: [String], _ activity: String) throws -> SideEffects {
+        try SideEffects.measure(edits, on: model, texts: texts.map { tokenizer.encode($0).ids }) { progress(activity, $0, $1) }
+    }
+
+    /// Tries one failure on top of the edits so far.
+    private func attempt(
+        _ failure: Failure, _ tokenized: TokenizedFailure, _ edits: [NeuronEdit], _ held: [TokenizedFailure]
+    ) throws -> (RepairReport.Outcome, Proposal) {
+        let present = edits.isEmpty ? model : try model.editing(edits)
+        let before = try present.read(tokenized)
+        let written = try present.write(tokenized)
+        var proposal = Proposal()
+        var patched = present
+        var status = RepairReport.Status.right
+        if written != tokenized.answer {
+            proposal = try method.propose(tokenized, in: workshop, on: present)
+            if proposal.abandoned == nil {
+                patched = try model.editing(merge(edits, proposal.edits))
+                proposal = try checked(proposal, patched, tokenized, held)
+            }
+            status = proposal.abandoned == nil ? .fixed : .abandoned
+            if status == .abandoned { patched = present }
+        }
+        let after = status == .fixed ? try patched.read(tokenized) : before
+        let outcome = RepairReport.Outcome(
+            prompt: failure.prompt, expected: failure.expected, before: tokenizer.decode(written),
+            after: tokenizer.decode(status == .fixed ? tokenized.answer : written), status: status, reason: proposal.abandoned,
+            tokens: tokenized.answer.indices.map { place in
+                RepairReport.Token(
+                    text: text(tokenized.answer[place]), before: before.probabilities[place], after: after.probabilities[place],
+                    topBefore: text(before.top[place]), topAfter: text(after.top[place]))
+            },
+            neurons: proposal.edits.map(\.neuron), steps: proposal.steps.count, seconds: 0)
+        return (outcome, proposal)
+    }
+
+    /// Lets the patched model write freely, and asks for the earlier answers again.
+    private func checked(
+        _ proposal: Proposal, _ patched: LanguageModel, _ failure: TokenizedFailure, _ held: [TokenizedFailure]
+    ) throws -> Proposal {
+        let written = try patched.write(failure)
+        guard written == failure.answer else {
+            return proposal.abandoning("written freely, the answer was still \(Visible.quoted(tokenizer.decode(written)))")
+        }
+        for (index, earlier) in held.enumerated() where try !patched.read(earlier).wrong(earlier.answer).isEmpty {
+            return proposal.abandoning("it would undo the answer to failure \(index + 1)")
+        }
+        return proposal
+    }
+
+    private func merge(_ edits: [NeuronEdit], _ more: [NeuronEdit]) throws -> [NeuronEdit] {
+        var merged = edits
+        for edit in more {
+            if let index = merged.firstIndex(where: { $0.neuron == edit.neuron }) {
+                merged[index].delta = try merged[index].delta + edit.delta
+            } else {
+                merged.append(edit)
+            }
+        }
+        return merged
+    }
+
+    /// What an edit writes where it was made for: the token at `place` of the answer.
+    private func describe(_ edit: NeuronEdit, _ failure: TokenizedFailure, place: Int) throws -> RepairReport.ChangedNeuron {
+        let site = Site.mlpHidden(edit.neuron.layer)
+        let hidden = try model.run([failure.led], capturing: [site])[site].squeezed(0)
+        let activation = try hidden.selected(0, failure.places.lowerBound + place).selected(0, edit.neuron.index).item()
+        let pushed = try model.head.linear((edit.delta * model.finalGain * activation).unsqueezed(0)).squeezed(1)
+        return RepairReport.ChangedNeuron(
+            neuron: edit.neuron, change: try edit.delta.norm().item(), length: try model.writeVector(edit.neuron).norm().item(),
+            activation: activation, promotes: try pushed.top(6).indices.ints().map(text),
+            demotes: try (-pushed).top(6).indices.ints().map(text))
+    }
+
+    private func text(_ token: Int) -> String { tokenizer.decode([token]) }
+}
+
+/// Text inside a message.
+enum Visible {
+    static func quoted(_ text: String) -> String {
+        let short = text.count > 60 ? text.prefix(60) + "..." : Substring(text)
+        return "\"" + short.replacing("\n", with: "\\n") + "\""
+    }
+}

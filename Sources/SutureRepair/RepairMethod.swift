@@ -1,0 +1,43 @@
+import SutureModels
+
+/// A way to repair a failure: it proposes edits, and says what it did or why it gave up.
+///
+/// A method proposes; whether the answer comes out right when the model writes freely, and what else
+/// changed, is measured by ``Repair`` afterwards, whatever the method.
+public protocol RepairMethod: Sendable {
+    /// The name in files and commands.
+    var name: String { get }
+    /// What the method was set to, for the patch's manifest.
+    var options: [String: Double] { get }
+    /// Edits of `model` after which it gives the answer of `failure` token by token, or why there are none.
+    func propose(_ failure: TokenizedFailure, in workshop: Workshop, on model: LanguageModel) throws -> Proposal
+}
+
+/// What a method came to.
+public struct Proposal: Sendable {
+    /// The edits, at most one for each neuron; empty if the method gave up.
+    public var edits: [NeuronEdit] = []
+    /// Each change the method made on its way, in order.
+    public var steps: [Neuron] = []
+    /// The neurons the method chose from.
+    public var candidates: [Neuron] = []
+    /// Where in the answer each neuron was changed for, by its token; the last place counts.
+    public var places: [Neuron: Int] = [:]
+    /// Why the method gave up, if it did.
+    public var abandoned: String?
+}
+
+/// What is computed once for a model and serves all its repairs.
+public final class Workshop: Sendable {
+    /// The model as it was loaded.
+    public let original: LanguageModel
+    public let basis: SemanticBasis
+    /// Activations on reference texts; nil where no method that needs them is used.
+    public let statistics: ReferenceStatistics?
+
+    public init(_ original: LanguageModel, statistics: ReferenceStatistics?) throws {
+        self.original = original
+        basis = try SemanticBasis(original)
+        self.statistics = statistics
+    }
+}

@@ -1,0 +1,71 @@
+import SutureModels
+
+/// What a repair came to: every failure with what the model wrote before and after, every neuron that
+/// was changed, and what else changed.
+public struct RepairReport: Sendable, Codable {
+    public var model: String
+    public var method: String
+    public var options: [String: Double]
+    public var failures: [Outcome]
+    public var neurons: [ChangedNeuron]
+    /// On the guard texts.
+    public var sideEffects: SideEffects
+    /// On longer texts that are held out.
+    public var heldOut: SideEffects
+    public var limits: Guard
+    /// Why the guards do not let the patch pass; empty where they do.
+    public var objections: [String]
+    public var seconds: Double
+
+    /// How a failure ended.
+    public enum Status: String, Sendable, Codable {
+        /// The model now writes the expected answer when nobody leads it.
+        case fixed
+        /// The model wrote the expected answer already.
+        case right
+        /// The failure was given up, and nothing was changed for it.
+        case abandoned
+    }
+
+    /// One failure.
+    public struct Outcome: Sendable, Codable {
+        public var prompt: String
+        public var expected: String
+        /// What the model wrote, freely, in as many tokens as the expected answer has.
+        public var before: String
+        public var after: String
+        public var status: Status
+        /// Why it was given up.
+        public var reason: String?
+        public var tokens: [Token]
+        public var neurons: [Neuron]
+        public var steps: Int
+        public var seconds: Double
+    }
+
+    /// A token of the expected answer, with its probability when the model is led along the answer.
+    public struct Token: Sendable, Codable {
+        public var text: String
+        public var before: Double
+        public var after: Double
+        /// What was and is the most likely token in its place.
+        public var topBefore: String
+        public var topAfter: String
+    }
+
+    /// A neuron whose write vector was changed.
+    public struct ChangedNeuron: Sendable, Codable {
+        public var neuron: Neuron
+        /// The length of the change, and of the vector before.
+        public var change: Double
+        public var length: Double
+        /// The neuron's activation where it was changed for, on the original model; its sign turns what it writes.
+        public var activation: Double
+        /// The tokens that the change speaks for and against most there, by the head.
+        public var promotes: [String]
+        public var demotes: [String]
+    }
+
+    /// How many failures ended so.
+    public func count(_ status: Status) -> Int { failures.count { $0.status == status } }
+}

@@ -1,0 +1,81 @@
+import Foundation
+import SutureModels
+import SutureTensor
+
+/// What else a patch changes: the patched model against the original, on texts it should leave alone.
+public struct SideEffects: Sendable, Codable {
+    /// The number of texts, and of positions in them.
+    public var texts = 0
+    public var positions = 0
+    /// KL(original || patched) in nats: the mean over positions, and the largest.
+    public var divergence = 0.0
+    public var largestDivergence = 0.0
+    /// The share of positions with another most likely token.
+    public var changedTop = 0.0
+    /// exp(mean negative log-likelihood of the next token), before and after.
+    public var perplexityBefore = 0.0
+    public var perplexityAfter = 0.0
+
+    /// Perplexity after, relative to before.
+    public var perplexityRatio: Double { perplexityBefore > 0 ? perplexityAfter / perplexityBefore : 1 }
+
+    /// Compares on texts of at least two tokens. Each is run once; the patched model is a replay of it.
+    public static func measure(
+        _ edits: [NeuronEdit], on model: LanguageModel, texts: [[Int]],
+        progress: (_ done: Int, _ of: Int) -> Void = { _, _ in }
+    ) throws -> SideEffects {
+        var effects = SideEffects()
+        var nllBefore = 0.0
+        var nllAfter = 0.0
+        var predicted = 0
+        let touched = Set(edits.map(\.neuron.layer)).sorted().prefix(1).map(Site.mlpHidden)
+        for (done, text) in texts.enumerated() where text.count > 1 {
+            let tokens = Array(text.prefix(model.architecture.contextLength))
+            let trace = try model.trace([tokens], capturing: touched)
+            let before = try model.logits(ofResidual: trace[.residual(model.architecture.layers)]).squeezed(0).logSoftmax()
+            let after = edits.isEmpty
+                ? before : try trace.replay([Alternative(edits: edits)], logits: .all).logits.squeezed(0).logSoftmax()
+            // The difference of two rounded logarithms can fall below zero by rounding alone.
+            let divergences = try (before.exp() * (before - after)).sum([1]).clamped(to: 0...Double.infinity)
+            effects.divergence += try divergences.sum().item()
+            effects.largestDivergence = max(effects.largestDivergence, try divergences.max().item())
+            let changed = try before.argmax(1).ints()
+            effects.changedTop += Double(zip(changed, try after.argmax(1).ints()).count { $0 != $1 })
+            let next = try Tensor(Array(tokens.dropFirst()), shape: [tokens.count - 1, 1], device: model.device)
+            nllBefore -= try before.narrowed(0, 0..<tokens.count - 1).taking(1, at: next).sum().item()
+            nllAfter -= try after.narrowed(0, 0..<tokens.count - 1).taking(1, at: next).sum().item()
+            predicted += tokens.count - 1
+            effects.positions += tokens.count
+            effects.texts += 1
+            progress(done + 1, texts.count)
+        }
+        guard effects.positions > 0 else { return effects }
+        effects.divergence /= Double(effects.positions)
+        effects.changedTop /= Double(effects.positions)
+        effects.perplexityBefore = exp(nllBefore / Double(predicted))
+        effects.perplexityAfter = exp(nllAfter / Double(predicted))
+        return effects
+    }
+}
+
+/// What must not change, and by how much it may.
+public struct Guard: Sendable, Codable, Equatable {
+    /// The mean KL(original || patched), in nats a position.
+    public var maximumDivergence = 0.01
+    /// The share of positions with another most likely token.
+    public var maximumChangedTop = 0.02
+    /// Perplexity after, relative to before.
+    public var maximumPerplexityRatio = 1.01
+
+    public init() {}
+
+    /// Why the side effects are too large, one line for each limit; empty where they pass.
+    public func objections(_ effects: SideEffects) -> [String] {
+        let checks = [
+            ("divergence", effects.divergence, maximumDivergence),
+            ("changed most likely tokens", effects.changedTop, maximumChangedTop),
+            ("perplexity ratio", effects.perplexityRatio, maximumPerplexityRatio),
+        ]
+        return checks.filter { !($0.1 <= $0.2) }.map { String(format: "%@ %.2g is above %.2g", $0.0, $0.1, $0.2) }
+    }
+}

@@ -1,0 +1,30 @@
+import Foundation
+import SutureFormats
+
+/// Short texts that stand for what a model should keep doing: code, shell and prose, one on a line,
+/// with line breaks written as `\n`. All were written for Suture.
+public enum Texts {
+    /// Texts whose activations say how specific a neuron is; disjoint from the guards.
+    public static var reference: [String] { lines(PackageResources.reference_txt) }
+    /// Texts on which a patched model is compared with the original.
+    public static var guards: [String] { lines(PackageResources.guards_txt) }
+    /// Longer texts on which perplexity is measured.
+    public static var heldOut: [String] { lines(PackageResources.heldout_txt) }
+
+    /// The texts of a user's file, one on a line.
+    public static func read(_ url: URL) throws -> [String] {
+        let file = try MappedFile(url)
+        guard let text = String(validating: file.bytes, as: UTF8.self) else {
+            throw RepairError(.badList, "this file is not UTF-8", subject: file.name)
+        }
+        let texts = split(text)
+        guard !texts.isEmpty else { throw RepairError(.badList, "there are no texts in this file", subject: file.name) }
+        return texts
+    }
+
+    private static func lines(_ bytes: [UInt8]) -> [String] { split(String(decoding: bytes, as: UTF8.self)) }
+
+    private static func split(_ text: String) -> [String] {
+        text.split(whereSeparator: \.isNewline).map { Escapes.read(String($0)) }
+    }
+}

@@ -1,0 +1,131 @@
+import Foundation
+import SutureRepair
+
+extension Report {
+    /// The page of a repair: what was fixed, by which neurons, and what else changed.
+    public init(_ repair: RepairReport) throws {
+        let fixed = repair.count(.fixed)
+        let neurons = repair.neurons.count
+        let total = repair.failures.count
+        var blocks: [Block] = []
+        for (index, outcome) in repair.failures.enumerated() {
+            blocks += Self.blocks(of: outcome, number: total > 1 ? index + 1 : nil)
+        }
+        if !repair.neurons.isEmpty { blocks += Self.neuronBlocks(repair.neurons) }
+        if fixed > 0 { blocks += Self.sideEffectBlocks(repair) }
+        blocks += [
+            .heading("How"),
+            .facts([
+                Fact("Model", repair.model),
+                Fact("Method", "\(repair.method) (\(Self.list(repair.options)))"),
+                Fact("Time", String(format: "%.1f s", repair.seconds)),
+            ]),
+        ]
+        try self.init(
+            title: "Repair of \(repair.model)", verdict: Self.verdict(repair, fixed: fixed, neurons: neurons),
+            schema: "suture.repair/1", data: repair, blocks: blocks)
+    }
+
+    private static func verdict(_ repair: RepairReport, fixed: Int, neurons: Int) -> Verdict {
+        let count = neurons == 1 ? "one neuron" : "\(neurons) neurons"
+        let abandoned = repair.count(.abandoned)
+        let right = repair.count(.right)
+        guard repair.objections.isEmpty else {
+            return Verdict(.bad, "Refused: \(repair.objections.joined(separator: "; ")).")
+        }
+        guard fixed > 0 else {
+            return abandoned == 0
+                ? Verdict(.neutral, right == 1 ? "The answer was right already." : "All answers were right already.")
+                : Verdict(.bad, "Not fixed; the model is unchanged.")
+        }
+        let summary =
+            repair.failures.count == 1
+            ? "Fixed by changing \(count)"
+            : "\(fixed) of \(fixed + abandoned) fixed by changing \(count)" + (right > 0 ? ", \(right) right already" : "")
+        let effect = String(
+            format: "%.2g nats of divergence and %.2f%% other most likely tokens on unrelated text", repair.sideEffects.divergence,
+            100 * repair.sideEffects.changedTop)
+        return Verdict(abandoned == 0 ? .good : .mixed, "\(summary); \(effect).")
+    }
+
+    private static func blocks(of outcome: RepairReport.Outcome, number: Int?) -> [Block] {
+        let title =
+            switch outcome.status {
+            case .fixed: "Fixed"
+            case .right: "Right already"
+            case .abandoned: "Abandoned"
+            }
+        var blocks: [Block] = [.heading(number.map { "\($0). \(title)" } ?? title)]
+        var facts = [Fact("Prompt", Visible.line(outcome.prompt)), Fact("Expected", Visible.line(outcome.expected))]
+        if let reason = outcome.reason { facts.append(Fact("Reason", reason)) }
+        if outcome.status == .fixed {
+            facts.append(Fact("Changed", outcome.neurons.map(\.description).joined(separator: ", ")))
+            facts.append(Fact("Corrections", String(format: "%d in %.2f s", outcome.steps, outcome.seconds)))
+        }
+        blocks.append(.facts(facts))
+        if outcome.status == .fixed {
+            blocks.append(
+                .comparison(
+                    Comparison(caption: "What the model writes when nobody leads it", before: outcome.before, after: outcome.after)))
+        }
+        blocks.append(
+            .tokenStrip(
+                TokenStrip(
+                    caption: "The expected answer, token by token: its probability given what comes before",
+                    tokens: outcome.tokens.map { token in
+                        let wasRight = token.topBefore == token.text
+                        let isRight = token.topAfter == token.text
+                        return TokenStrip.Token(
+                            token.text, before: token.before, after: token.after,
+                            state: isRight ? (wasRight ? .unchanged : .fixed) : .wrong, instead: wasRight ? nil : token.topBefore)
+                    })))
+        return blocks
+    }
+
+    private static func neuronBlocks(_ neurons: [RepairReport.ChangedNeuron]) -> [Block] {
+        [
+            .heading("What was changed"),
+            .paragraph(
+                "Each neuron writes one vector to the residual stream whenever it is active. "
+                    + "The change speaks for some tokens and against others, read through the output head."),
+            .table(
+                Table(
+                    caption: "Neurons whose write vector was changed",
+                    columns: ["neuron", .number("change"), .number("of length"), .code("speaks for"), .code("speaks against")],
+                    rows: neurons.map { neuron in
+                        [
+                            .init(neuron.neuron.description), .init(String(format: "%.3g", neuron.change)),
+                            .init(String(format: "%.3g", neuron.length)), .init(quoted(neuron.promotes)), .init(quoted(neuron.demotes)),
+                        ]
+                    })),
+        ]
+    }
+
+    private static func sideEffectBlocks(_ repair: RepairReport) -> [Block] {
+        func row(_ name: String, _ effects: SideEffects) -> [Table.Cell] {
+            [
+                .init(name), .init("\(effects.positions)"), .init(String(format: "%.2g", effects.divergence)),
+                .init(String(format: "%.2g", effects.largestDivergence)), .init(String(format: "%.2f%%", 100 * effects.changedTop)),
+                .init(String(format: "%.3f", effects.perplexityBefore)), .init(String(format: "%.3f", effects.perplexityAfter)),
+            ]
+        }
+        return [
+            .heading("What else changed"),
+            .table(
+                Table(
+                    caption: "The patched model against the original, on text that it should leave alone (\(repair.sideEffects.texts) guard texts, "
+                        + "\(repair.heldOut.texts) held-out texts)",
+                    columns: [
+                        "text", .number("tokens"), .number("KL, mean"), .number("KL, largest"), .number("other top token"),
+                        .number("perplexity before"), .number("after"),
+                    ],
+                    rows: [row("guards", repair.sideEffects), row("held out", repair.heldOut)])),
+        ]
+    }
+
+    private static func list(_ options: [String: Double]) -> String {
+        options.sorted { $0.key < $1.key }.map { "\($0.replacing("_", with: " ")) \(String(format: "%g", $1))" }.joined(separator: ", ")
+    }
+
+    private static func quoted(_ tokens: [String]) -> String { tokens.map { "'\($0)'" }.joined(separator: " ") }
+}

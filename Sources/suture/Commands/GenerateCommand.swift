@@ -1,0 +1,81 @@
+import ArgumentParser
+import Foundation
+import SutureKit
+
+struct GenerateCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "generate", abstract: "Continue a prompt, with or without patches.",
+        discussion: "Always the most likely token is taken. --compare shows what the model writes without and with the patches.")
+
+    @OptionGroup var model: ModelOptions
+
+    @Option(name: .shortAndLong, help: "What the model reads; - reads standard input.")
+    var prompt: String
+
+    @Option(name: [.customShort("n"), .long], help: "How many tokens to write at most.")
+    var tokens = 32
+
+    @Option(help: "A patch to apply on load; may be given several times.")
+    var patch: [String] = []
+
+    @Option(help: "How much of the patches to apply; 1 is all, 0 nothing.")
+    var scale = 1.0
+
+    @Flag(help: "Show the answer without and with the patches.")
+    var compare = false
+
+    @OptionGroup var printing: OutputOptions
+
+    private struct Answer: Encodable, Sendable {
+        var prompt: String
+        var text: String
+        var tokens: [Int]
+        var original: String?
+    }
+
+    func validate() throws {
+        guard (1...100_000).contains(tokens) else { throw ValidationError("--tokens is 1...100000, not \(tokens).") }
+        guard scale.isFinite else { throw ValidationError("--scale is a finite number.") }
+        guard !compare || !patch.isEmpty else { throw ValidationError("--compare needs a --patch.") }
+    }
+
+    func run() throws {
+        let checkpoint = try model.checkpoint()
+        let tokenizer = try Tokenizer(checkpoint)
+        let text = prompt == "-" ? try standardInput() : prompt
+        let ids = tokenizer.encode(text).ids
+        let patches = try patch.map { AppliedPatch(try Patch(contentsOf: URL(filePath: $0)), scale: scale) }
+        let patched = try model.load(checkpoint, patches: patches)
+        let isStreaming = printing.format == .human && !compare
+        var stream = StreamingDecoder(tokenizer)
+        let written = try patched.generate(ids, limit: tokens) { generated in
+            if isStreaming, let last = generated.last, last != tokenizer.roles.end {
+                FileHandle.standardOutput.write(Data(stream.append(last).utf8))
+            }
+            return generated.last == tokenizer.roles.end
+        }
+        if isStreaming {
+            print(stream.finish())
+            return
+        }
+        let answer = tokenizer.decode(written, skippingSpecials: true)
+        let original = compare ? try tokenizer.decode(
+            model.load(checkpoint).generate(ids, limit: tokens) { $0.last == tokenizer.roles.end }, skippingSpecials: true) : nil
+        let report = try Report(
+            title: model.url.lastPathComponent, schema: "suture.generate/1",
+            data: Answer(prompt: text, text: answer, tokens: written, original: original),
+            blocks: [
+                .comparison(
+                    .init(caption: "After: \(text)", before: original ?? "", after: answer, beforeTitle: "original", afterTitle: "patched"))
+            ])
+        printing.show(report, quietly: answer)
+    }
+
+    private func standardInput() throws -> String {
+        let data = FileHandle.standardInput.readDataToEndOfFile()
+        guard let text = String(validating: data, as: UTF8.self) else {
+            throw FormatError(.invalidUTF8, "the prompt is not UTF-8", subject: "standard input")
+        }
+        return text
+    }
+}

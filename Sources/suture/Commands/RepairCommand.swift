@@ -1,0 +1,110 @@
+import ArgumentParser
+import Foundation
+import SutureKit
+
+struct RepairCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "repair",
+        abstract: "Change one or two neurons so that a wrong answer comes out right.",
+        discussion: """
+            Failures come from --failures (JSON Lines with "prompt" and "expected", or .tsv with two columns) or from \
+            --prompt and --expected. An answer that has to end somewhere says so: "ls -a\\n".
+
+            suture repair model -p 'The capital of Australia is' -e ' Canberra' -o fix.safetensors
+            """)
+
+    @OptionGroup var model: ModelOptions
+
+    @Option(name: .shortAndLong, help: "What the model reads.")
+    var prompt: String?
+
+    @Option(name: .shortAndLong, help: "What it should write next.")
+    var expected: String?
+
+    @Option(help: "A file of failures: .jsonl or .tsv.")
+    var failures: String?
+
+    @Option(name: .shortAndLong, help: "Where to write the patch (a safetensors file).")
+    var output: String?
+
+    @Option(help: "Where to write a report as one HTML page.")
+    var report: String?
+
+    @Option(help: "gap: the project's own; mint: as published.")
+    var method = Method.gap
+
+    @Option(help: "How far above every other token the target should lie, in logits (gap).")
+    var margin: Double?
+
+    @Option(help: "The patch factor f (mint).")
+    var factor: Double?
+
+    @Option(help: "A file of texts, one on a line, that the patch should leave alone.")
+    var guardTexts: String?
+
+    @Option(help: "Refuse a patch that diverges more: mean KL in nats a token.")
+    var maxDivergence: Double?
+
+    @Flag(help: "Write over files that are there.")
+    var force = false
+
+    @OptionGroup var printing: OutputOptions
+
+    enum Method: String, ExpressibleByArgument, CaseIterable { case gap, mint }
+
+    func validate() throws {
+        guard (prompt == nil) == (expected == nil) else { throw ValidationError("--prompt and --expected go together.") }
+        guard (prompt == nil) != (failures == nil) else {
+            throw ValidationError("Give either --prompt and --expected, or --failures FILE.")
+        }
+        if let margin, !(0...100).contains(margin) { throw ValidationError("--margin is 0...100, not \(margin).") }
+        if let factor, !(factor > 0 && factor <= 100) { throw ValidationError("--factor is above 0 and at most 100, not \(factor).") }
+        if let maxDivergence, !(maxDivergence >= 0) { throw ValidationError("--max-divergence is not negative.") }
+    }
+
+    func run() throws {
+        try refuseOverwriting(output, force: force)
+        try refuseOverwriting(report, force: force)
+        let list = try failures.map { try Failure.read(URL(filePath: $0)) } ?? [Failure(prompt: prompt ?? "", expected: expected ?? "")]
+        let texts = try guardTexts.map { try Texts.read(URL(filePath: $0)) }
+        let checkpoint = try model.checkpoint()
+        let tokenizer = try Tokenizer(checkpoint)
+        let progress = printing.progress
+        defer { progress.finish() }
+
+        var repair = try Repair(model.load(checkpoint), tokenizer, method: chosenMethod) { activity, done, total in
+            progress.report(.init(activity, completed: done, total: total))
+        }
+        if let texts { repair.guardTexts = texts }
+        if let maxDivergence { repair.limits.maximumDivergence = maxDivergence }
+        let result = try repair.run(list, modelName: model.url.lastPathComponent)
+        progress.finish()
+
+        let page = try Report(result.report)
+        if let report { try AtomicFile.write(Array(page.html().utf8), to: URL(filePath: report), overwriting: force) }
+        printing.show(page, quietly: output ?? "\(result.report.count(.fixed)) fixed")
+        guard result.report.objections.isEmpty else {
+            throw RepairError(
+                .guarded, "the patch was not written: \(result.report.objections.joined(separator: "; "))",
+                hint: "raise --max-divergence if you accept this")
+        }
+        if let output, !result.edits.isEmpty {
+            try result.patch(of: checkpoint, repair.model.architecture).write(to: URL(filePath: output), overwriting: force)
+            if printing.format == .human { note("wrote \(output)") }
+        }
+        if result.report.count(.abandoned) > 0 { throw ExitCode(DiagnosticKind.failed.rawValue) }
+    }
+
+    private var chosenMethod: any RepairMethod {
+        switch method {
+        case .gap:
+            var step = GapStep()
+            if let margin { step.margin = margin }
+            return step
+        case .mint:
+            var mint = MINT()
+            if let factor { mint.factor = factor }
+            return mint
+        }
+    }
+}

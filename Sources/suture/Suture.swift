@@ -1,0 +1,55 @@
+import ArgumentParser
+import Foundation
+import SutureKit
+
+/// `suture`: parsing and printing only; what it does is in the libraries.
+struct Suture: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "suture",
+        abstract: "Patches for neural networks: find, apply, check and remove small changes.",
+        version: "0.1.0",
+        groupedSubcommands: [
+            CommandGroup(name: "Repair:", subcommands: [RepairCommand.self, GenerateCommand.self]),
+            CommandGroup(name: "Models:", subcommands: [InspectCommand.self, ParityCommand.self]),
+        ])
+}
+
+@main
+enum Main {
+    /// Exit codes: 0 done, 1 failed, 2 usage, 3 refused, 4 bad input file.
+    static func main() {
+        do {
+            try Runtime.checkVersion()
+            var command = try Suture.parseAsRoot()
+            try command.run()
+        } catch let code as ExitCode {
+            exit(code.rawValue)
+        } catch let error as any Diagnostic {
+            fail(error.description, error.kind.rawValue)
+        } catch let error as TensorError {
+            fail(error.description, DiagnosticKind.failed.rawValue)
+        } catch {
+            let message = Suture.fullMessage(for: error)
+            let code = Suture.exitCode(for: error)
+            guard code != .success else {
+                print(message)
+                exit(0)
+            }
+            if code == .validationFailure {
+                note(message)
+                exit(DiagnosticKind.usage.rawValue)
+            }
+            fail(error.localizedDescription, DiagnosticKind.failed.rawValue)
+        }
+    }
+
+    private static func fail(_ message: String, _ code: Int32) -> Never {
+        note("error: \(message)")
+        exit(code)
+    }
+}
+
+/// Writes a line to stderr, where all but results goes.
+func note(_ line: String) {
+    FileHandle.standardError.write(Data((line + "\n").utf8))
+}

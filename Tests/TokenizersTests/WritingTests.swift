@@ -1,0 +1,60 @@
+import Foundation
+import SutureFormats
+import SutureTestSupport
+import SutureTokenizers
+import Testing
+
+@Suite("Writing a GGUF vocabulary as a snapshot")
+struct WritingTests {
+    @Test("A written snapshot is the one that was checked", arguments: ["gpt2", "llama3", "qwen2"])
+    func snapshot(name: String) throws {
+        try check(name, Goldens.url("tokenizers/\(name).gguf"))
+    }
+
+    @Test("SmolLM2's vocabulary, too", .enabled(if: Goldens.smollm2 != nil, "the model is not set up"))
+    func smollm2() throws {
+        try check("smollm2", try #require(Goldens.smollm2))
+    }
+
+    @Test("A vocabulary over scalars is refused")
+    func scalars() throws {
+        let tokenizer = try GoldenFile.tokenizer("llama2")
+        try withTemporaryDirectory { directory in
+            let error = try #require(throws: TokenizerError.self) { try tokenizer.write(toSnapshot: directory) }
+            #expect(error.code == .unsupported)
+            let files = try FileManager.default.contentsOfDirectory(atPath: directory.path)
+            #expect(files.isEmpty)
+        }
+    }
+
+    private func check(_ name: String, _ gguf: URL) throws {
+        let tokenizer = try Tokenizer(gguf: GGUFFile(gguf))
+        try withTemporaryDirectory { directory in
+            try tokenizer.write(toSnapshot: directory)
+            try keep(directory, name)
+            let written = try Tokenizer(snapshot: directory)
+            #expect(written.addedTokens == tokenizer.addedTokens)
+            #expect(written.roles == tokenizer.roles)
+            for index in 0..<500 {
+                let text = HostileStrings.string(index)
+                let expected = tokenizer.encode(text, specials: .asConfigured)
+                #expect(written.encode(text, specials: .asConfigured) == expected)
+            }
+            #expect(throws: FormatError.self) { try tokenizer.write(toSnapshot: directory) }
+
+            // `tokenizers_written.py` had the reference load a file with this digest.
+            let digest = try Digest.sha256(contentsOf: directory.appending(path: "tokenizer.json"))
+            let checked = try GoldenFile.json("tokenizers/written.json")[ByteString(name)]
+            #expect(checked?.stringValue == digest)
+        }
+    }
+
+    /// Leaves what was written where `tokenizers_written.py` can check it.
+    private func keep(_ directory: URL, _ name: String) throws {
+        guard let root = ProcessInfo.processInfo.environment["SUTURE_KEEP_SNAPSHOTS"] else { return }
+        let kept = URL(filePath: root).appending(path: name)
+        try? FileManager.default.removeItem(at: kept)
+        try FileManager.default.createDirectory(at: URL(filePath: root), withIntermediateDirectories: true)
+        try FileManager.default.copyItem(at: directory, to: kept)
+    }
+}
