@@ -95,47 +95,57 @@ struct PatchFileTests {
             self.change = change
         }
 
-        static let all: [Fault] =
-            ["schema", "id", "base", "edits", "method", "results", "tool", "created", "parents"].map { key in
-                Fault("no \(key)", nil) { $0.set([ByteString(key)], nil) }
-            } + ["tensor", "kind", "indices", "delta", "original"].map { key in
-                Fault("no \(key) in an edit", nil) { $0.setInEdit(ByteString(key), nil) }
-            } + [
-                Fault("another version", .unsupportedSchema) { $0.set(["schema"], "suture.patch/2") },
-                Fault("a longer version", .unsupportedSchema) { $0.set(["schema"], "suture.patch/10") },
-                Fault("no version", nil) { $0.set(["schema"], 1) },
-                Fault("another id", .tampered) {
-                    $0.set(["id"], JSON("sha256:" + String(repeating: "0", count: 64)))
-                },
-                Fault("an id that is none", .malformedManifest) { $0.set(["id"], "sha256:xyz") },
-                Fault("a parent that is no id", .malformedManifest) { $0.set(["parents"], ["../x"]) },
-                Fault("an unknown kind", .unsupportedKind) { $0.setInEdit("kind", "low_rank") },
-                Fault("an unknown entry in an edit", .malformedManifest) { $0.setInEdit("scale", 2) },
-                Fault("a negative index", .malformedManifest) { $0.setInEdit("indices", [-1, 4]) },
-                Fault("an index past the end", .malformedManifest) { $0.setInEdit("indices", [1, 10]) },
-                Fault("an index beyond Int", nil) { $0.setInEdit("indices", [1, 1e30]) },
-                Fault("an index twice", .malformedManifest) { $0.setInEdit("indices", [4, 4]) },
-                Fault("indices that fall", .malformedManifest) { $0.setInEdit("indices", [4, 1]) },
-                Fault("more indices than payload", .badPayload) { $0.setInEdit("indices", [1, 4, 5]) },
-                Fault("no index", .badPayload) { $0.setInEdit("indices", []) },
-                Fault("another index", .tampered) { $0.setInEdit("indices", [1, 9]) },
-                Fault("a payload that is not there", .malformedManifest) { $0.setInEdit("delta", "nothing") },
-                Fault("a tensor that is not of the base", .malformedManifest) { $0.setInEdit("tensor", "other") },
-                Fault("no edits", .emptyPatch) { $0.set(["edits"], []) },
-                Fault("a base of another shape", .badPayload) { $0.setInBase("shape", [7, 10]) },
-                Fault("a base that is no matrix", .malformedManifest) { $0.setInBase("shape", [60]) },
-                Fault("a base that is huge", .badPayload) { $0.setInBase("shape", [1 << 40, 1 << 40]) },
-                Fault("a base of integers", .badPayload) { $0.setInBase("dtype", "I64") },
-                Fault("a base of no type", .malformedManifest) { $0.setInBase("dtype", "Q4") },
-                Fault("another base", .tampered) {
-                    $0.setInBase("digest", JSON("sha256:" + String(repeating: "0", count: 64)))
-                }
-            ]
+        static let all: [Fault] = missing + wrongManifest + wrongEdit + wrongBase
+
+        private static let missing: [Fault] = {
+            let keys = ["schema", "id", "base", "edits", "method", "results", "tool", "created", "parents"]
+            let editKeys = ["tensor", "kind", "indices", "delta", "original"]
+            return keys.map { key in Fault("no \(key)", nil) { $0.set([ByteString(key)], nil) } }
+                + editKeys.map { key in Fault("no \(key) in an edit", nil) { $0.setInEdit(ByteString(key), nil) } }
+        }()
+
+        private static let wrongManifest: [Fault] = [
+            Fault("another version", .unsupportedSchema) { $0.set(["schema"], "suture.patch/2") },
+            Fault("a longer version", .unsupportedSchema) { $0.set(["schema"], "suture.patch/10") },
+            Fault("no version", nil) { $0.set(["schema"], 1) },
+            Fault("another id", .tampered) {
+                $0.set(["id"], JSON("sha256:" + String(repeating: "0", count: 64)))
+            },
+            Fault("an id that is none", .malformedManifest) { $0.set(["id"], "sha256:xyz") },
+            Fault("a parent that is no id", .malformedManifest) { $0.set(["parents"], ["../x"]) },
+            Fault("no edits", .emptyPatch) { $0.set(["edits"], []) }
+        ]
+
+        private static let wrongEdit: [Fault] = [
+            Fault("an unknown kind", .unsupportedKind) { $0.setInEdit("kind", "low_rank") },
+            Fault("an unknown entry in an edit", .malformedManifest) { $0.setInEdit("scale", 2) },
+            Fault("a negative index", .malformedManifest) { $0.setInEdit("indices", [-1, 4]) },
+            Fault("an index past the end", .malformedManifest) { $0.setInEdit("indices", [1, 10]) },
+            Fault("an index beyond Int", nil) { $0.setInEdit("indices", [1, 1e30]) },
+            Fault("an index twice", .malformedManifest) { $0.setInEdit("indices", [4, 4]) },
+            Fault("indices that fall", .malformedManifest) { $0.setInEdit("indices", [4, 1]) },
+            Fault("more indices than payload", .badPayload) { $0.setInEdit("indices", [1, 4, 5]) },
+            Fault("no index", .badPayload) { $0.setInEdit("indices", []) },
+            Fault("another index", .tampered) { $0.setInEdit("indices", [1, 9]) },
+            Fault("a payload that is not there", .malformedManifest) { $0.setInEdit("delta", "nothing") },
+            Fault("a tensor that is not of the base", .malformedManifest) { $0.setInEdit("tensor", "other") }
+        ]
+
+        private static let wrongBase: [Fault] = [
+            Fault("a base of another shape", .badPayload) { $0.setInBase("shape", [7, 10]) },
+            Fault("a base that is no matrix", .malformedManifest) { $0.setInBase("shape", [60]) },
+            Fault("a base that is huge", .badPayload) { $0.setInBase("shape", [1_099_511_627_776, 1_099_511_627_776]) },
+            Fault("a base of integers", .badPayload) { $0.setInBase("dtype", "I64") },
+            Fault("a base of no type", .malformedManifest) { $0.setInBase("dtype", "Q4") },
+            Fault("another base", .tampered) {
+                $0.setInBase("digest", JSON("sha256:" + String(repeating: "0", count: 64)))
+            }
+        ]
     }
 
     @Test("each fault of a manifest has its own error, in one line", arguments: Fault.all)
     func faults(fault: Fault) throws {
-        try withPatchFile { patch, url in
+        try withPatchFile { _, url in
             try change(url) { fault.change(&$0) }
             do {
                 _ = try Patch(contentsOf: url)
@@ -169,11 +179,9 @@ struct PatchFileTests {
         let file = try SafetensorsFile(url)
         var manifest = try JSON.parse(#require(file.metadata["suture"]).bytes)
         body(&manifest)
-        let copy = url.deletingLastPathComponent().appending(path: "changed.safetensors")
         try SafetensorsWriter.write(
             file.tensors.map { SafetensorsSource($0, of: file) },
-            metadata: ["format": "pt", "suture": ByteString(manifest.serialized())], to: copy)
-        _ = try FileManager.default.replaceItemAt(url, withItemAt: copy)
+            metadata: ["format": "pt", "suture": ByteString(manifest.serialized())], to: url, overwriting: true)
     }
 }
 

@@ -170,8 +170,10 @@ struct PatchLawTests {
     private func nearestBFloat16(_ value: Float) -> Float {
         let low = Float(bitPattern: value.bitPattern & 0xFFFF_0000)
         let high = Float(bitPattern: (value.bitPattern & 0xFFFF_0000) + 0x1_0000)
-        let (below, above) = (Double(value.magnitude) - Double(low.magnitude),
-            Double(high.magnitude) - Double(value.magnitude))
+        let (below, above) = (
+            Double(value.magnitude) - Double(low.magnitude),
+            Double(high.magnitude) - Double(value.magnitude)
+        )
         if below == above { return low.bitPattern >> 16 & 1 == 0 ? low : high }
         return below < above ? low : high
     }

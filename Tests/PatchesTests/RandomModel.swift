@@ -2,6 +2,7 @@ import Foundation
 import SutureFormats
 import SuturePatches
 import SutureTestSupport
+import Testing
 
 /// A small seeded generator, so that every run draws alike.
 struct SplitMix64: RandomNumberGenerator {

@@ -1,0 +1,23 @@
+import ArgumentParser
+import Foundation
+import SutureKit
+
+struct RevertCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "revert", abstract: "Write a new model without one of its patches, exact to the last bit.")
+
+    @Argument(help: "A patched snapshot directory.")
+    var model: String
+
+    @Argument(help: "The id of a patch that `suture log` lists, or its first digits.")
+    var id: String
+
+    @OptionGroup var result: ModelOutputOptions
+    @OptionGroup var printing: OutputOptions
+
+    func run() throws {
+        let rest = try PatchedCheckpoint(Checkpoint(URL(filePath: model))).removing(id)
+        try rest.write(to: result.url, overwriting: result.force)
+        printing.show(try LogCommand.report(rest.stack, of: result.url), quietly: result.output)
+    }
+}

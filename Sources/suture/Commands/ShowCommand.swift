@@ -1,0 +1,61 @@
+import ArgumentParser
+import Foundation
+import SutureKit
+
+struct ShowCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "show", abstract: "Say what a patch changes, who made it and what it is for.")
+
+    @Argument(help: "A patch file.")
+    var patch: String
+
+    @OptionGroup var printing: OutputOptions
+
+    private struct Facts: Encodable, Sendable {
+        struct Edit: Encodable, Sendable {
+            var tensor, kind, dtype: String
+            var shape, indices: [Int]
+            /// The Euclidean norm of what is added.
+            var norm: Double
+        }
+        var id, method, tool, created: String
+        var parents: [String]
+        var edits: [Edit]
+        var results: String
+    }
+
+    func run() throws {
+        let patch = try Patch(contentsOf: URL(filePath: patch))
+        let edits = zip(patch.edits, patch.base).map { edit, base in
+            Facts.Edit(
+                tensor: edit.tensor, kind: edit.kind.rawValue, dtype: base.value.type.rawValue,
+                shape: base.value.shape, indices: edit.indices,
+                norm: edit.delta.reduce(0) { $0 + Double($1) * Double($1) }.squareRoot())
+        }
+        let results = String(decoding: patch.results.serialized(), as: UTF8.self)
+        let facts = Facts(
+            id: patch.id, method: "\(patch.method.name) \(patch.method.version)", tool: patch.tool,
+            created: patch.created, parents: patch.parents, edits: edits, results: results)
+        let report = try Report(
+            title: URL(filePath: self.patch).lastPathComponent, schema: "suture.show/1", data: facts,
+            blocks: [
+                .facts([
+                    .init("Id", facts.id),
+                    .init("Method", facts.method + (patch.method.seed.map { ", seed \($0)" } ?? "")),
+                    .init("Made", "\(facts.created) with \(facts.tool)"),
+                    .init("On top of", facts.parents.isEmpty ? "nothing" : facts.parents.joined(separator: ", "))
+                ]),
+                .table(
+                    .init(
+                        columns: ["Tensor", "Type", "Changed", .number("Norm")],
+                        rows: edits.map { edit in
+                            [
+                                .init(edit.tensor), .init("\(edit.dtype) \(edit.shape)"),
+                                .init("\(edit.kind) \(edit.indices.map(String.init).joined(separator: ", "))"),
+                                .init(String(format: "%.4g", edit.norm))
+                            ]
+                        }))
+            ])
+        printing.show(report, quietly: patch.id)
+    }
+}
