@@ -14,8 +14,6 @@ int32_t ct_set_requires_grad(const CTensor *t, bool on) {
     return guard([&] { t->value.requires_grad_(on); });
 }
 
-bool ct_requires_grad(const CTensor *t) { return t->value.requires_grad(); }
-
 CTensor *ct_detach(const CTensor *t) {
     return make([&] { return t->value.detach(); });
 }
@@ -23,14 +21,6 @@ CTensor *ct_detach(const CTensor *t) {
 int32_t ct_backward(const CTensor *t) {
     return guard([&] { t->value.backward(); });
 }
-
-CTensor *ct_grad(const CTensor *t) {
-    set_error("");
-    const at::Tensor &gradient = t->value.grad();
-    return gradient.defined() ? make([&] { return gradient; }) : nullptr;
-}
-
-void ct_clear_grad(const CTensor *t) { t->value.mutable_grad().reset(); }
 
 int32_t ct_gradients(
     const CTensor *output, const CTensor *output_gradient, const CTensor *const *inputs, int32_t count, bool keep_graph,

@@ -1,33 +1,26 @@
 #include <ATen/ops/abs.h>
 #include <ATen/ops/add.h>
-#include <ATen/ops/addcmul.h>
-#include <ATen/ops/bmm.h>
 #include <ATen/ops/clamp.h>
 #include <ATen/ops/cos.h>
 #include <ATen/ops/div.h>
 #include <ATen/ops/eq.h>
 #include <ATen/ops/exp.h>
-#include <ATen/ops/ge.h>
 #include <ATen/ops/gelu.h>
 #include <ATen/ops/gt.h>
 #include <ATen/ops/isfinite.h>
 #include <ATen/ops/le.h>
 #include <ATen/ops/log.h>
 #include <ATen/ops/logical_and.h>
-#include <ATen/ops/logical_not.h>
-#include <ATen/ops/logical_or.h>
 #include <ATen/ops/lt.h>
 #include <ATen/ops/masked_fill.h>
 #include <ATen/ops/matmul.h>
 #include <ATen/ops/maximum.h>
 #include <ATen/ops/minimum.h>
 #include <ATen/ops/mul.h>
-#include <ATen/ops/ne.h>
 #include <ATen/ops/neg.h>
 #include <ATen/ops/pow.h>
 #include <ATen/ops/reciprocal.h>
 #include <ATen/ops/relu.h>
-#include <ATen/ops/round.h>
 #include <ATen/ops/rsqrt.h>
 #include <ATen/ops/sigmoid.h>
 #include <ATen/ops/sign.h>
@@ -73,8 +66,4 @@ CTensor *ct_where(const CTensor *condition, const CTensor *a, const CTensor *b) 
 
 CTensor *ct_masked_fill(const CTensor *t, const CTensor *mask, double value) {
     return make([&] { return at::masked_fill(t->value, mask->value, value); });
-}
-
-CTensor *ct_addcmul(const CTensor *t, const CTensor *a, const CTensor *b) {
-    return make([&] { return at::addcmul(t->value, a->value, b->value); });
 }

@@ -11,7 +11,6 @@
 #include <ATen/ops/squeeze.h>
 #include <ATen/ops/stack.h>
 #include <ATen/ops/transpose.h>
-#include <ATen/ops/tril.h>
 #include <ATen/ops/triu.h>
 #include <ATen/ops/unsqueeze.h>
 
@@ -85,12 +84,4 @@ CTensor *ct_stack(const CTensor *const *handles, int32_t count, int64_t dim) {
 
 CTensor *ct_triu(const CTensor *t, int64_t diagonal) {
     return make([&] { return at::triu(t->value, diagonal); });
-}
-
-CTensor *ct_tril(const CTensor *t, int64_t diagonal) {
-    return make([&] { return at::tril(t->value, diagonal); });
-}
-
-int32_t ct_copy_into(const CTensor *destination, const CTensor *source) {
-    return guard([&] { destination->value.copy_(source->value); });
 }

@@ -104,11 +104,6 @@ int32_t ct_item(const CTensor *t, double *out) {
     return guard([&] { *out = t->value.item().toDouble(); });
 }
 
-const void *ct_data(const CTensor *t) {
-    const at::Tensor &value = t->value;
-    return value.is_cpu() && value.is_contiguous() ? value.const_data_ptr() : nullptr;
-}
-
 CTensor *ct_to_dtype(const CTensor *t, int32_t dtype) {
     return make([&] { return t->value.to(static_cast<at::ScalarType>(dtype)); });
 }

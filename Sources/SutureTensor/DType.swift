@@ -2,7 +2,22 @@ import CTorch
 
 /// The type of a tensor's elements.
 public enum DType: String, Sendable, CaseIterable {
-    case float32, float64, float16, bfloat16, int64, int32, uint8, bool
+    /// IEEE 754 in 32 bits: what computation runs in unless told otherwise.
+    case float32
+    /// IEEE 754 in 64 bits.
+    case float64
+    /// IEEE 754 in 16 bits: 11 bits of precision, at most 65504.
+    case float16
+    /// The upper half of a float32: 8 bits of precision, the same range.
+    case bfloat16
+    /// Whole numbers; indices are of this type.
+    case int64
+    /// Whole numbers in 32 bits.
+    case int32
+    /// Bytes.
+    case uint8
+    /// Truth values, as comparisons give them.
+    case bool
 
     /// The number of bytes of one element.
     public var byteWidth: Int {

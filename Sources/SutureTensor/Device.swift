@@ -17,6 +17,7 @@ public struct Device: Hashable, Sendable, CustomStringConvertible {
     let kind: Kind
     let index: Int32
 
+    /// The processor, where every libtorch can compute.
     public static let cpu = Device(kind: .cpu, index: -1)
 
     /// Reads `cpu`, `cuda`, `cuda:1` or `mps`; nil for anything else.
@@ -27,7 +28,9 @@ public struct Device: Hashable, Sendable, CustomStringConvertible {
             self.init(kind: kind, index: kind == .cpu ? -1 : 0)
             return
         }
-        guard kind == .cuda, let index = Int32(parts[1]), (0..<128).contains(index) else { return nil }
+        guard kind == .cuda, let index = Int32(parts[1]), (0..<128).contains(index), String(index) == parts[1] else {
+            return nil
+        }
         self.init(kind: kind, index: index)
     }
 
@@ -42,5 +45,6 @@ public struct Device: Hashable, Sendable, CustomStringConvertible {
     /// Waits for the work that was queued there; does nothing on the CPU. For timings.
     public func synchronize() { _ = ct_synchronize(kind.code) }
 
+    /// What ``init(_:)`` reads: `cpu`, `cuda:0`, `mps`.
     public var description: String { index < 0 || kind == .mps ? kind.rawValue : "\(kind.rawValue):\(index)" }
 }

@@ -19,6 +19,7 @@ public final class Optimizer {
 
     /// Starts from copies of `initial`.
     public init(_ initial: [Tensor], _ rule: Rule) throws(TensorError) {
+        guard !initial.isEmpty else { throw TensorError("Optimizer", reason: "there are no parameters") }
         var parameters: [Tensor] = []
         for tensor in initial {
             parameters.append(try Tensor(ct_clone(tensor.handle), "clone", [tensor]).tracked())

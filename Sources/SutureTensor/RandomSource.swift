@@ -6,6 +6,7 @@ import CTorch
 public final class RandomSource {
     private let handle: OpaquePointer
 
+    /// A source of its own; equal seeds give equal numbers.
     public init(seed: UInt64) throws(TensorError) {
         guard let made = ct_generator(seed) else { throw TensorError("RandomSource") }
         handle = made

@@ -4,7 +4,7 @@ import CTorch
 extension Tensor {
     /// `x W^T + b`: `[..., in]` with a weight `[out, in]` and a bias `[out]` gives `[..., out]`.
     public func linear(_ weight: Tensor, bias: Tensor? = nil) throws(TensorError) -> Tensor {
-        try Tensor(ct_linear(handle, weight.handle, bias?.handle), "linear", [self, weight])
+        try Tensor(ct_linear(handle, weight.handle, bias?.handle), "linear", [self, weight, bias])
     }
 
     /// The rows of this `[vocabulary, width]` table at `ids` (int64).
@@ -12,22 +12,24 @@ extension Tensor {
         try Tensor(ct_embedding(handle, ids.handle), "embedding", [self, ids])
     }
 
+    /// `exp(x) / sum(exp(x))` along `dim`.
     public func softmax(_ dim: Int = -1) throws(TensorError) -> Tensor {
         try Tensor(ct_softmax(handle, Int64(dim)), "softmax(\(dim))", [self])
     }
 
+    /// The logarithm of ``softmax(_:)``, without overflow.
     public func logSoftmax(_ dim: Int = -1) throws(TensorError) -> Tensor {
         try Tensor(ct_log_softmax(handle, Int64(dim)), "logSoftmax(\(dim))", [self])
     }
 
     /// `(x - mean) / sqrt(variance + epsilon) * gain + bias` over the last dimension.
     public func layerNorm(gain: Tensor?, bias: Tensor?, epsilon: Double) throws(TensorError) -> Tensor {
-        try Tensor(ct_layer_norm(handle, gain?.handle, bias?.handle, epsilon), "layerNorm", [self])
+        try Tensor(ct_layer_norm(handle, gain?.handle, bias?.handle, epsilon), "layerNorm", [self, gain, bias])
     }
 
     /// `x / sqrt(mean(x^2) + epsilon) * gain` over the last dimension.
     public func rmsNorm(gain: Tensor?, epsilon: Double) throws(TensorError) -> Tensor {
-        try Tensor(ct_rms_norm(handle, gain?.handle, epsilon), "rmsNorm", [self])
+        try Tensor(ct_rms_norm(handle, gain?.handle, epsilon), "rmsNorm", [self, gain])
     }
 
     /// Scaled dot-product attention of queries `[batch, heads, positions, width]` over keys and values
@@ -38,7 +40,7 @@ extension Tensor {
         let grouped = queries.shape.count == 4 && keys.shape.count == 4 && queries.shape[1] != keys.shape[1]
         return try Tensor(
             ct_attention(queries.handle, keys.handle, values.handle, mask?.handle, causal, scale, grouped), "attention",
-            [queries, keys, values])
+            [queries, keys, values, mask])
     }
 
     /// The mean cross-entropy of logits `[n, classes]` against class indices `[n]` (int64).

@@ -73,7 +73,7 @@ extension Tensor {
 
     /// Tensors laid end to end along `dim`.
     public static func concatenated(_ tensors: [Tensor], _ dim: Int) throws(TensorError) -> Tensor {
-        guard tensors.count != 1 else { return tensors[0] }
+        if tensors.count == 1, (-tensors[0].rank..<tensors[0].rank).contains(dim) { return tensors[0] }
         return try Tensor(ct_cat(tensors.handles, Int32(tensors.count), Int64(dim)), "concatenated(\(dim))", tensors)
     }
 

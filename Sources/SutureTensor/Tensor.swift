@@ -22,7 +22,7 @@ public final class Tensor: @unchecked Sendable {
     }
 
     convenience init(
-        _ handle: OpaquePointer?, _ operation: @autoclosure () -> String, _ operands: @autoclosure () -> [Tensor] = []
+        _ handle: OpaquePointer?, _ operation: @autoclosure () -> String, _ operands: @autoclosure () -> [Tensor?] = []
     ) throws(TensorError) {
         guard let handle else { throw TensorError(operation(), operands()) }
         self.init(owning: handle)
@@ -58,7 +58,7 @@ extension Tensor {
         _ elements: [Element], shape: [Int]? = nil, device: Device = .cpu
     ) throws(TensorError) {
         let shape = shape ?? [elements.count]
-        guard shape.reduce(1, *) == elements.count, !shape.contains(where: { $0 < 0 }) else {
+        guard shape.elementCount == elements.count else {
             throw TensorError("Tensor", reason: "\(elements.count) elements do not fill \(shape)")
         }
         let made = elements.withUnsafeBytes {
@@ -78,7 +78,8 @@ extension Tensor {
     public convenience init(
         borrowing bytes: UnsafeRawBufferPointer, shape: [Int], dtype: DType, owner: AnyObject
     ) throws(TensorError) {
-        guard shape.reduce(1, *) * dtype.byteWidth == bytes.count, let base = bytes.baseAddress else {
+        let (count, rest) = bytes.count.quotientAndRemainder(dividingBy: dtype.byteWidth)
+        guard shape.elementCount == count, rest == 0, let base = bytes.baseAddress else {
             throw TensorError("Tensor", reason: "\(bytes.count) bytes do not fill \(dtype.rawValue)\(shape)")
         }
         let context = Unmanaged.passRetained(owner).toOpaque()
@@ -120,11 +121,26 @@ public protocol TensorElement: BitwiseCopyable, Sendable {
     static var dtype: DType { get }
 }
 
-extension Float: TensorElement { public static var dtype: DType { .float32 } }
-extension Double: TensorElement { public static var dtype: DType { .float64 } }
-extension Int: TensorElement { public static var dtype: DType { .int64 } }
-extension Int32: TensorElement { public static var dtype: DType { .int32 } }
-extension UInt8: TensorElement { public static var dtype: DType { .uint8 } }
+extension Float: TensorElement {
+    /// `float32`
+    public static var dtype: DType { .float32 }
+}
+extension Double: TensorElement {
+    /// `float64`
+    public static var dtype: DType { .float64 }
+}
+extension Int: TensorElement {
+    /// `int64`
+    public static var dtype: DType { .int64 }
+}
+extension Int32: TensorElement {
+    /// `int32`
+    public static var dtype: DType { .int32 }
+}
+extension UInt8: TensorElement {
+    /// `uint8`
+    public static var dtype: DType { .uint8 }
+}
 
 extension Tensor {
     /// The elements in row-major order, converted to `Element`.
@@ -174,6 +190,17 @@ extension Tensor {
 
 extension [Int] {
     var int64: [Int64] { map(Int64.init) }
+
+    /// The number of elements of a tensor of this shape; nil where an extent is negative or there are too many.
+    var elementCount: Int? {
+        var count = 1
+        for extent in self {
+            let (product, overflow) = count.multipliedReportingOverflow(by: extent)
+            guard extent >= 0, !overflow else { return nil }
+            count = product
+        }
+        return count
+    }
 }
 
 extension Tensor: CustomStringConvertible {

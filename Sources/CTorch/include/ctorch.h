@@ -50,7 +50,6 @@ int32_t ct_dtype(const CTensor *t);
 void ct_device(const CTensor *t, int32_t *kind, int32_t *index);
 int32_t ct_read(const CTensor *t, void *out, size_t bytes);  // contiguous copy to host memory
 int32_t ct_item(const CTensor *t, double *out);
-const void *ct_data(const CTensor *t);                       // NULL unless contiguous on the CPU
 
 // ---- conversion and shape
 CTensor *ct_to_dtype(const CTensor *t, int32_t dtype);
@@ -72,18 +71,16 @@ CTensor *ct_index_copy(const CTensor *t, int64_t dim, const CTensor *indices, co
 CTensor *ct_cat(const CTensor *const *tensors, int32_t count, int64_t dim);
 CTensor *ct_stack(const CTensor *const *tensors, int32_t count, int64_t dim);
 CTensor *ct_triu(const CTensor *t, int64_t diagonal);
-CTensor *ct_tril(const CTensor *t, int64_t diagonal);
-int32_t ct_copy_into(const CTensor *destination, const CTensor *source);
 
 // ---- element by element
 #define CT_UNARY(name) CTensor *ct_##name(const CTensor *t);
 #define CT_BINARY(name) CTensor *ct_##name(const CTensor *a, const CTensor *b);
 #define CT_SCALAR(name) CTensor *ct_##name##_scalar(const CTensor *a, double b);
 #define CT_UNARIES(X) X(neg) X(abs) X(exp) X(log) X(sqrt) X(rsqrt) X(square) X(reciprocal) X(sign) X(sin) X(cos) X(tanh) \
-    X(sigmoid) X(relu) X(silu) X(round) X(isfinite) X(logical_not)
-#define CT_BINARIES(X) X(add) X(sub) X(mul) X(div) X(maximum) X(minimum) X(eq) X(ne) X(lt) X(le) X(gt) X(ge) X(logical_and) \
-    X(logical_or) X(matmul) X(bmm)
-#define CT_SCALARS(X) X(add) X(sub) X(mul) X(div) X(pow) X(eq) X(ne) X(lt) X(le) X(gt) X(ge)
+    X(sigmoid) X(relu) X(silu) X(isfinite)
+#define CT_BINARIES(X) X(add) X(sub) X(mul) X(div) X(maximum) X(minimum) X(eq) X(lt) X(le) X(logical_and) \
+    X(matmul)
+#define CT_SCALARS(X) X(add) X(sub) X(mul) X(div) X(pow) X(eq) X(lt) X(gt)
 CT_UNARIES(CT_UNARY)
 CT_BINARIES(CT_BINARY)
 CT_SCALARS(CT_SCALAR)
@@ -91,7 +88,6 @@ CTensor *ct_gelu(const CTensor *t, bool tanh_approximation);
 CTensor *ct_clamp(const CTensor *t, double low, double high);
 CTensor *ct_where(const CTensor *condition, const CTensor *a, const CTensor *b);
 CTensor *ct_masked_fill(const CTensor *t, const CTensor *mask, double value);
-CTensor *ct_addcmul(const CTensor *t, const CTensor *a, const CTensor *b);
 
 // ---- reductions; count 0 means every dimension
 CTensor *ct_sum(const CTensor *t, const int64_t *dims, int32_t count, bool keep);
@@ -127,11 +123,8 @@ int32_t ct_eigh(const CTensor *t, CTensor **values, CTensor **vectors);
 
 // ---- gradients
 int32_t ct_set_requires_grad(const CTensor *t, bool on);
-bool ct_requires_grad(const CTensor *t);
 CTensor *ct_detach(const CTensor *t);
 int32_t ct_backward(const CTensor *t);
-CTensor *ct_grad(const CTensor *t);  // NULL with an empty error when there is none
-void ct_clear_grad(const CTensor *t);
 int32_t ct_gradients(const CTensor *output, const CTensor *output_gradient, const CTensor *const *inputs, int32_t count, bool keep_graph, CTensor **out);
 
 // ---- optimizers
