@@ -10,7 +10,10 @@ struct Suture: ParsableCommand {
         version: "0.1.0",
         groupedSubcommands: [
             CommandGroup(name: "Repair", subcommands: [RepairCommand.self, GenerateCommand.self]),
-            CommandGroup(name: "Models", subcommands: [InspectCommand.self, ParityCommand.self]),
+            CommandGroup(
+                name: "Patches",
+                subcommands: [ShowCommand.self, CheckCommand.self, ApplyCommand.self, RevertCommand.self, LogCommand.self]),
+            CommandGroup(name: "Models", subcommands: [InspectCommand.self, ConvertCommand.self, ParityCommand.self]),
         ])
 }
 
