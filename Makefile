@@ -1,0 +1,44 @@
+# Suture: every target does its own set-up; a second run does only what is left to do.
+SMOLLM2 := .deps/smollm2/SmolLM2-135M-Instruct.Q4_1.gguf
+SUTURE := .build/release/suture
+
+.PHONY: help demo test setup release parity bench format lint clean
+
+help:
+	@echo "make demo     repair a wrong answer of a real language model, apply the patch, remove it again"
+	@echo "make test     run all tests"
+	@echo "make parity   hold the forward pass against transformers on SmolLM2-135M"
+	@echo "make bench    measure beside the Python peers"
+	@echo "make format   format the sources        make lint   check that they are"
+
+setup:
+	@command -v swift >/dev/null || { echo "error: Swift 6.2 or newer is needed (https://www.swift.org/install)" >&2; exit 1; }
+	@Scripts/setup
+
+release: setup
+	@swift build -c release --product suture
+
+demo: release
+	@Scripts/demo $(SUTURE) $(SMOLLM2)
+
+test: setup
+	swift test
+
+parity: release
+	$(SUTURE) parity $(SMOLLM2) --golden Tests/Goldens/smollm2/golden.safetensors
+
+bench: setup
+	@Scripts/setup-python
+	swift build -c release --product suture-bench
+	.build/release/suture-bench ops
+	.build/release/suture-bench decode $(SMOLLM2)
+	.build/release/suture-bench replay $(SMOLLM2)
+
+format:
+	swift format -i -r Sources Tests Benchmarks/Sources Package.swift
+
+lint:
+	swift format lint -r Sources Tests Benchmarks/Sources Package.swift
+
+clean:
+	rm -rf .build .deps
