@@ -18,13 +18,19 @@ public struct GapStep: RepairMethod {
     /// How far, in logits, the target should lie above every other token.
     public var margin = 1.0
     /// How many of the last layers neurons are taken from.
-    public var layers = 8
+    ///
+    /// What a neuron near the top writes reaches the head by the direct path, which is what a step is sized by.
+    public var layers = 4
     /// How often a step may be corrected.
-    public var rounds = 10
+    public var rounds = 6
+    /// How many choices of neurons are tried before the failure is given up.
+    public var attempts = 3
 
     public init() {}
 
-    public var options: [String: Double] { ["margin": margin, "layers": Double(layers), "rounds": Double(rounds)] }
+    public var options: [String: Double] {
+        ["margin": margin, "layers": Double(layers), "rounds": Double(rounds), "attempts": Double(attempts)]
+    }
 
     public func propose(_ failure: TokenizedFailure, in workshop: Workshop, on model: LanguageModel) throws -> Proposal {
         guard let statistics = workshop.statistics else {
@@ -73,25 +79,42 @@ public struct GapStep: RepairMethod {
                 layers.map { try trace[.mlpHidden($0)].squeezed(0).narrowed(0, failure.places) })
         }
 
+        /// Neurons that were tried and did not do.
+        var refused: Set<Neuron> = []
+
         mutating func run() throws -> Proposal {
-            for _ in 0...method.rounds {
-                let state = try State(self)
-                let wrong = state.gaps.indices.filter { state.gaps[$0] >= 0 }
-                let short = repairs.filter { state.gaps[$0.place] > -0.98 * method.margin }
-                if wrong.isEmpty, short.isEmpty {
+            for _ in 0..<method.attempts {
+                if try converges() {
                     return Proposal(
                         edits: repairs.map { NeuronEdit($0.neuron, delta: $0.delta) }, steps: steps,
                         places: Dictionary(repairs.map { ($0.neuron, $0.place) }) { $1 })
                 }
-                guard steps.count <= method.rounds * failure.answer.count else { break }
+                refused.formUnion(repairs.map(\.neuron))
+                repairs = []
+            }
+            return Proposal(steps: steps).abandoning(
+                "\(method.attempts) choices of neurons, each corrected \(method.rounds) times, did not bring the answer out")
+        }
+
+        /// Whether the answer comes out right with the neurons that are chosen on the way.
+        private mutating func converges() throws -> Bool {
+            for round in 0...method.rounds {
+                let state = try State(self)
+                let wrong = state.gaps.indices.filter { state.gaps[$0] >= 0 }
+                let isShort = repairs.contains { state.gaps[$0.place] > -0.9 * method.margin }
+                // A margin that is not quite reached in the end does not make a right answer wrong.
+                if wrong.isEmpty, !isShort || round == method.rounds { return true }
+                guard round < method.rounds else { return false }
                 for place in wrong where !repairs.contains(where: { $0.place == place }) {
                     let neuron = try choose(for: place, state)
-                    repairs.append(Repair(place: place, neuron: neuron, delta: try .zeros([model.architecture.width], device: model.device)))
+                    repairs.append(
+                        Repair(
+                            place: place, neuron: neuron,
+                            delta: try .zeros([model.architecture.width], device: model.device)))
                 }
                 try step(state)
             }
-            return Proposal(steps: steps).abandoning(
-                "after \(method.rounds) corrections the answer is still not the most likely one")
+            return false
         }
 
         /// What the model with the present repairs makes of the answer.
@@ -144,7 +167,7 @@ public struct GapStep: RepairMethod {
                 cost = try cost + elsewhere * unit
             }
             cost = try cost / k.square().clamped(to: 1e-12...Double.infinity)
-            let taken = Set(repairs.map(\.neuron))
+            let taken = refused.union(repairs.map(\.neuron))
             let width = model.architecture.hiddenWidth
             let order = try (-cost).reshaped([-1]).top(taken.count + 1).indices.ints()
             let neurons = order.map { Neuron(layer: layers.lowerBound + $0 / width, index: $0 % width) }
