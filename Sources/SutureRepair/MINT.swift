@@ -91,47 +91,29 @@ public struct MINT: RepairMethod {
             var order: [Neuron] = []
             var counts: [Neuron: Int] = [:]
             var rival = rival
-            // How much a candidate's last simulated step narrowed the gap; nil before its first.
-            var gains = [Double?](repeating: nil, count: candidates.count)
-            var gap = try Self.gap(trace.logits.squeezed(0).softmax(), rival, target)
 
             func edits(_ counts: [Neuron: Int]) throws -> [NeuronEdit] {
                 try counts.map { NeuronEdit($0, delta: try delta($0, steps: $1)) }
             }
 
             while order.count < method.maximumSteps {
-                // Candidates that promise less than the best one measured need not be simulated: gains hardly
-                // change from step to step, so the promising ones are simulated first, then those still above.
-                var best: (gap: Double, index: Int, logits: Tensor)?
-                var waiting = candidates.indices.sorted { (gains[$0] ?? .infinity) > (gains[$1] ?? .infinity) }
-                while let next = waiting.first, best == nil || (gains[next] ?? .infinity) > gap - best!.gap {
-                    let batch = gains[next] == nil ? waiting.filter { gains[$0] == nil } : [next]
-                    waiting.removeAll { batch.contains($0) }
-                    let alternatives = try batch.map { index in
-                        Alternative(edits: try edits(counts.merging([candidates[index]: 1], uniquingKeysWith: +)))
-                    }
-                    let logits = try trace.replay(alternatives).logits
-                    let probabilities = try logits.softmax()
-                    for (row, index) in batch.enumerated() {
-                        let reached = try Self.gap(probabilities.selected(0, row), rival, target)
-                        gains[index] = gap - reached
-                        if best.map({ (reached, index) < ($0.gap, $0.index) }) ?? true {
-                            best = (reached, index, try logits.selected(0, row))
-                        }
-                    }
+                let alternatives = try candidates.map { candidate in
+                    Alternative(edits: try edits(counts.merging([candidate: 1], uniquingKeysWith: +)))
+                }
+                let logits = try trace.replay(alternatives).logits
+                let probabilities = try logits.softmax()
+                var best: (gap: Double, index: Int)?
+                for index in candidates.indices {
+                    let gap = try Self.gap(probabilities.selected(0, index), rival, target)
+                    if best.map({ gap < $0.gap }) ?? true { best = (gap, index) }
                 }
                 guard let best else { return nil }
                 counts[candidates[best.index], default: 0] += 1
                 order.append(candidates[best.index])
-                let top = Int(try best.logits.argmax().item())
-                if top == target {
+                rival = Int(try logits.selected(0, best.index).argmax().item())
+                if rival == target {
                     return (order, Dictionary(uniqueKeysWithValues: try edits(counts).map { ($0.neuron, $0.delta) }))
                 }
-                if top != rival {
-                    rival = top
-                    gains = gains.map { _ in nil }
-                }
-                gap = try Self.gap(best.logits.softmax(), rival, target)
             }
             return nil
         }

@@ -1,1 +1,155 @@
+import Foundation
+import SutureModels
+import SutureRepair
+import SutureTensor
+import SutureTestSupport
 import Testing
+
+@Suite("Repair methods on tiny models")
+struct RepairTests {
+    static let models = ["llama", "llama-tied", "gpt2"]
+    static let prompt = [5, 60, 23, 91, 7, 42, 42, 88, 14, 3, 71, 29]
+
+    static func model(_ name: String) throws -> LanguageModel { try LanguageModel.load(Goldens.url("models/\(name)")) }
+
+    static func texts(_ seed: UInt64) throws -> [[Int]] {
+        let random = try RandomSource(seed: seed)
+        return try (0..<12).map { _ in try (random.uniform([16]) * 96).floats().map { Int($0) } }
+    }
+
+    @Test("differences of latent vectors equal those of the pseudoinverse", arguments: models)
+    func basis(name: String) throws {
+        let model = try Self.model(name)
+        let basis = try SemanticBasis(model)
+        let latent = try model.head.to(.float64).transposed().pseudoInverse(tolerance: 1e-12)
+        for (target, other) in [(3, 50), (90, 1)] {
+            let expected = try (latent.selected(0, target) - latent.selected(0, other)).to(.float32)
+            let found = try basis.difference(target, other)
+            #expect(try (found - expected).norm().item() < 1e-3 * expected.norm().item())
+            let contrast = try basis.contrast(target, other)
+            #expect(abs(try (basis.lift(contrast) * contrast).sum().item() - 1) < 1e-4)
+        }
+    }
+
+    @Test("one pass gives the gradient times activation of every layer", arguments: models)
+    func attribution(name: String) throws {
+        let model = try Self.model(name)
+        let layers = 0..<model.architecture.layers
+        let trace = try model.trace([Self.prompt], capturing: layers.map(Site.mlpHidden))
+        let scores = try Attribution.gradientTimesActivation(trace, target: 9, layers: layers)
+        for layer in layers {
+            let leaf = try Tensor.zeros([1, Self.prompt.count, model.architecture.hiddenWidth]).tracked()
+            let run = try model.run([Self.prompt], [Intervention(.mlpHidden(layer), .add(leaf))])
+            let gradient = try run.logits.softmax().selected(1, 9).sum().gradients(of: [leaf])[0]
+            let expected = try (gradient * trace[.mlpHidden(layer)]).squeezed(0).norm(0)
+            #expect(try (scores.selected(0, layer) - expected).abs().max().item() < 1e-5)
+        }
+    }
+
+    @Test("the gap step fixes a token with one neuron and holds it in a full run", arguments: models)
+    func gapStep(name: String) throws {
+        let model = try Self.model(name)
+        let statistics = try ReferenceStatistics(model, texts: Self.texts(1), covering: 4)
+        let workshop = try Workshop(model, statistics: statistics)
+        for target in [2, 17, 64] {
+            let failure = TokenizedFailure(prompt: Self.prompt, answer: [target])
+            let proposal = try GapStep().propose(failure, in: workshop, on: model)
+            #expect(proposal.abandoned == nil)
+            #expect(proposal.edits.count == 1)
+            #expect(try model.editing(proposal.edits).write(failure) == [target])
+        }
+        let right = TokenizedFailure(prompt: Self.prompt, answer: try model.generate(Self.prompt, limit: 3))
+        #expect(try GapStep().propose(right, in: workshop, on: model).edits.isEmpty)
+    }
+
+    @Test("MINT patches the neurons that simulating every candidate would choose", arguments: models, [0.05, 0.5])
+    func mint(name: String, factor: Double) throws {
+        let model = try Self.model(name)
+        let workshop = try Workshop(model, statistics: nil)
+        var mint = MINT()
+        mint.factor = factor
+        for target in [8, 33, 71] {
+            let failure = TokenizedFailure(prompt: Self.prompt, answer: [target])
+            let proposal = try mint.propose(failure, in: workshop, on: model)
+            let expected = try exhaustive(model, workshop.basis, proposal.candidates, target, factor)
+            #expect(proposal.abandoned != nil || proposal.steps == expected.steps)
+            #expect((proposal.abandoned == nil) == expected.fixed)
+            #expect(proposal.abandoned == nil || proposal.edits.isEmpty)
+        }
+    }
+
+    /// The published plan by full runs of edited models: every candidate at every step, explicit updates.
+    private func exhaustive(
+        _ model: LanguageModel, _ basis: SemanticBasis, _ candidates: [Neuron], _ target: Int, _ factor: Double
+    ) throws -> (steps: [Neuron], fixed: Bool) {
+        var rival = try Int(model.run([Self.prompt]).logits.squeezed(0).argmax().item())
+        let difference = try basis.difference(target, rival)
+        let traction = try difference / (difference.max() - difference.min())
+        var current = model
+        var steps: [Neuron] = []
+        for _ in 0..<10 {
+            var best: (gap: Double, neuron: Neuron, model: LanguageModel)?
+            for neuron in candidates {
+                let delta = try (traction - current.writeVector(neuron)) * (factor / (1 + factor))
+                let edited = try current.editing([NeuronEdit(neuron, delta: delta)])
+                let probabilities = try edited.run([Self.prompt]).logits.squeezed(0).softmax().floats()
+                let gap = Double(probabilities[rival] - probabilities[target])
+                if best.map({ gap < $0.gap - 1e-7 }) ?? true { best = (gap, neuron, edited) }
+            }
+            guard let best else { break }
+            current = best.model
+            steps.append(best.neuron)
+            rival = try Int(current.run([Self.prompt]).logits.squeezed(0).argmax().item())
+            if rival == target { return (steps, true) }
+        }
+        return (steps, false)
+    }
+
+    @Test("side effects of nothing are nothing, and those of an edit are what full runs say")
+    func sideEffects() throws {
+        let model = try Self.model("llama")
+        let texts = try Self.texts(2)
+        let none = try SideEffects.measure([], on: model, texts: texts)
+        #expect(none.divergence == 0 && none.changedTop == 0 && none.perplexityRatio == 1)
+        let edit = NeuronEdit(
+            Neuron(layer: 1, index: 4), delta: try RandomSource(seed: 5).normal([model.architecture.width]))
+        let effects = try SideEffects.measure([edit], on: model, texts: texts)
+        var sum = 0.0
+        for text in texts {
+            let before = try model.run([text], logits: .all).logits.logSoftmax()
+            let after = try model.editing([edit]).run([text], logits: .all).logits.logSoftmax()
+            sum += try (before.exp() * (before - after)).sum().item()
+        }
+        #expect(abs(effects.divergence - sum / Double(effects.positions)) < 1e-4)
+        #expect(!Guard().objections(effects).isEmpty && Guard().objections(none).isEmpty)
+        var broken = none
+        broken.divergence = .nan
+        #expect(!Guard().objections(broken).isEmpty)
+    }
+
+    @Test("failures are read from JSON Lines and tables, and bad lines are named")
+    func reading() throws {
+        try withTemporaryDirectory { directory in
+            func read(_ name: String, _ text: String) throws -> [Failure] {
+                let url = directory.appending(path: name)
+                try Data(text.utf8).write(to: url)
+                return try Failure.read(url)
+            }
+            let lines = try read("a.jsonl", "{\"prompt\": \"a\\n$\", \"expected\": \" ls\"}\r\n\n")
+            #expect(lines == [Failure(prompt: "a\n$", expected: " ls")])
+            #expect(try read("a.tsv", "x\\n\\\\\ty\\t\n") == [Failure(prompt: "x\n\\", expected: "y\t")])
+            for (name, text) in [("b.jsonl", ""), ("c.jsonl", "{}"), ("d.jsonl", "[1"), ("e.tsv", "one column")] {
+                #expect(throws: (any Error).self) { _ = try read(name, text) }
+            }
+        }
+    }
+
+    @Test("SmolLM2 computes what transformers computes",
+        .enabled(if: Goldens.smollm2 != nil, "SmolLM2 is not set up"))
+    func real() throws {
+        let parity = try Parity(
+            LanguageModel.load(#require(Goldens.smollm2)), golden: Goldens.url("smollm2/golden.safetensors"))
+        #expect(parity.largestDifference < 1e-3)
+        #expect(parity.hasSameTokens)
+    }
+}
