@@ -11,8 +11,10 @@ struct RepairBenchmark: ParsableCommand {
 
     @Argument(help: "The model.") var model: String
     @Argument(help: "Failures, made by Benchmarks/peers/make_failures.py.") var failures: String
-    @Option(help: "gap or mint.") var method = "gap"
-    @Option(help: "gap: margin in logits.") var margin: Double?
+    @Option(help: "recruit, gap or mint.") var method = "recruit"
+    @Option(help: "recruit and gap: margin in logits.") var margin: Double?
+    @Option(help: "recruit: how similar an input must be.") var threshold: Double?
+    @Option(help: "recruit: how sharply inputs are told apart.") var sharpness: Double?
     @Option(help: "gap: how many of the last layers.") var layers: Int?
     @Option(help: "mint: the patch factor.") var factor: Double?
     @Option(help: "How many failures.") var limit = Int.max
@@ -28,10 +30,8 @@ struct RepairBenchmark: ParsableCommand {
         let network = try LanguageModel.load(checkpoint)
         let tokenizer = try Tokenizer(checkpoint)
         let chosen = try chooseMethod()
-        let statistics = try (chosen as? GapStep).map {
-            try ReferenceStatistics(network, texts: Texts.reference.map { tokenizer.encode($0).ids }, covering: $0.layers)
-        }
-        let workshop = try Workshop(network, statistics: statistics)
+        let workshop = try chosen.prepare(
+            network, texts: Texts.reference.map { tokenizer.encode($0).ids }, reserved: []) { _, _ in }
         let records = try BenchmarkFailure.read(URL(filePath: failures)).dropFirst(skip).prefix(limit)
         let guards = fast ? [] : try Texts.guards.map { try GuardRun(network, tokenizer.encode($0).ids) }
         var lines: [Line] = []
@@ -67,6 +67,12 @@ struct RepairBenchmark: ParsableCommand {
 
     private func chooseMethod() throws -> any RepairMethod {
         switch method {
+        case "recruit":
+            var recruit = Recruit()
+            if let margin { recruit.margin = margin }
+            if let threshold { recruit.threshold = threshold }
+            if let sharpness { recruit.sharpness = sharpness }
+            return recruit
         case "gap":
             var step = GapStep()
             if let margin { step.margin = margin }
@@ -77,7 +83,7 @@ struct RepairBenchmark: ParsableCommand {
             if let factor { mint.factor = factor }
             return mint
         default:
-            throw ValidationError("--method is gap or mint.")
+            throw ValidationError("--method is recruit, gap or mint.")
         }
     }
 

@@ -53,11 +53,6 @@ public struct Architecture: Sendable, Equatable {
         let scale = 1 / Double(headWidth).squareRoot()
         return scalesByLayer ? scale / Double(layer + 1) : scale
     }
-
-    /// The checkpoint's tensor that holds the write vectors of a layer's neurons, and how it holds them.
-    public func writeVectors(layer: Int) -> (tensor: String, orientation: Orientation) {
-        (tensors.name(tensors.down.tensor, layer: layer) + ".weight", tensors.down.orientation)
-    }
 }
 
 /// How a projection's matrix is stored.

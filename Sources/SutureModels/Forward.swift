@@ -117,12 +117,13 @@ final class Forward {
         let normed = try weights.mlpNorm(residual)
         let hidden: Tensor =
             if let gate = weights.gate {
-                try activate(gate(normed)) * weights.up(normed)
+                try model.activate(gate(normed)) * weights.up(normed)
             } else {
-                try activate(weights.up(normed))
+                try model.activate(weights.up(normed))
             }
-        let visited = try visit(.mlpHidden(layer), hidden)
-        let out = try adding(edits(in: layer), to: weights.down(visited), hidden: visited)
+        let edits = edits(in: layer)
+        let visited = try visit(.mlpHidden(layer), rereading(edits, normed, hidden))
+        let out = try adding(edits, to: weights.down(visited), hidden: visited)
         return try residual + visit(.mlpOut(layer), out)
     }
 
@@ -157,15 +158,6 @@ final class Forward {
         let columns = end - first
         first = end - 1
         return try input.narrowed(1, columns - 1..<columns)
-    }
-
-    private func activate(_ input: Tensor) throws -> Tensor {
-        switch model.architecture.activation {
-        case .silu: try input.silu()
-        case .gelu: try input.gelu()
-        case .geluTanh: try input.gelu(tanhApproximation: true)
-        case .relu: try input.relu()
-        }
     }
 
     /// `[batch, positions, heads x width]` to `[batch, heads, positions, width]`.
@@ -271,6 +263,23 @@ final class Forward {
         case .scale(let factor): try value * factor
         case .map(let function): try function(value)
         }
+    }
+
+    /// The hidden activations with those of neurons that read otherwise.
+    private func rereading(
+        _ edits: [(row: Int?, edit: NeuronEdit)], _ normed: Tensor, _ hidden: Tensor
+    ) throws -> Tensor {
+        var hidden = hidden
+        for (row, edit) in edits {
+            guard let change = edit.read else { continue }
+            let read = try model.readVectors(edit.neuron) + change
+            let rows = row.map { $0..<$0 + 1 } ?? 0..<hidden.shape[0]
+            let activations = try model.activation(of: edit.neuron, reading: read, normed.narrowed(0, rows)).unsqueezed(2)
+            let column = try Tensor([edit.neuron.index], device: model.device)
+            let part = try hidden.narrowed(0, rows).replacing(2, at: column, with: activations)
+            hidden = row == nil ? part : try hidden.replacing(0, at: Tensor(Array(rows), device: model.device), with: part)
+        }
+        return hidden
     }
 
     /// A neuron's edit changes the MLP's output at every position by its activation there times `delta`.

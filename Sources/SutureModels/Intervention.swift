@@ -47,14 +47,3 @@ public struct Neuron: Hashable, Sendable, Codable, CustomStringConvertible {
     /// `mlp.8.hidden[1234]`
     public var description: String { "mlp.\(layer).hidden[\(index)]" }
 }
-
-/// A change of what one neuron writes: its column of the output projection plus `delta` `[width]`.
-public struct NeuronEdit: Sendable {
-    public var neuron: Neuron
-    public var delta: Tensor
-
-    public init(_ neuron: Neuron, delta: Tensor) {
-        self.neuron = neuron
-        self.delta = delta
-    }
-}

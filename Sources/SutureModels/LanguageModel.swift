@@ -35,29 +35,18 @@ public final class LanguageModel: Sendable {
         try LanguageModel(architecture, tensors: tensors.merging(replacements) { $1 }, device: device)
     }
 
-    /// The same model with what some neurons write changed.
+    /// The same model with some neurons changed.
     public func editing(_ edits: [NeuronEdit]) throws -> LanguageModel {
         var changed: [String: Tensor] = [:]
-        for (layer, edits) in Dictionary(grouping: edits, by: \.neuron.layer) {
-            let (name, orientation) = architecture.writeVectors(layer: layer)
-            guard let matrix = tensors[name] else {
-                throw ModelError(.badWeights, "the tensor is missing", subject: name)
+        for change in try edits.flatMap({ try architecture.changes(of: $0) }) {
+            guard let matrix = changed[change.tensor] ?? tensors[change.tensor] else {
+                throw ModelError(.badWeights, "the tensor is missing", subject: change.tensor)
             }
-            let indices = try Tensor(edits.map(\.neuron.index), device: device)
-            let deltas = try Tensor.stacked(edits.map(\.delta))
-            changed[name] =
-                switch orientation {
-                case .outIn: try matrix.adding(1, at: indices, deltas.transposed())
-                case .inOut: try matrix.adding(0, at: indices, deltas)
-                }
+            let dimension = change.isColumn ? 1 : 0
+            let index = try Tensor([change.index], device: device)
+            changed[change.tensor] = try matrix.adding(dimension, at: index, change.delta.unsqueezed(dimension))
         }
         return try replacing(changed)
-    }
-
-    /// What a neuron writes to the residual stream, `[width]`.
-    public func writeVector(_ neuron: Neuron) throws -> Tensor {
-        try check(neuron)
-        return try weights.layers[neuron.layer].down.weight.selected(1, neuron.index)
     }
 
     /// The output head, `[vocabulary, width]`.
@@ -69,15 +58,6 @@ public final class LanguageModel: Sendable {
     /// The scores of the next token for residual vectors `[..., width]` that leave the last layer.
     public func logits(ofResidual residual: Tensor) throws -> Tensor {
         try weights.head(weights.finalNorm(residual))
-    }
-
-    func check(_ neuron: Neuron) throws {
-        guard (0..<architecture.layers).contains(neuron.layer), (0..<architecture.hiddenWidth).contains(neuron.index)
-        else {
-            throw ModelError(
-                .outOfRange, "the model has no such neuron", subject: "\(neuron)",
-                expected: "\(architecture.layers) layers of \(architecture.hiddenWidth)")
-        }
     }
 
     /// Throws unless every prompt has tokens, all of the vocabulary, and fits the context.
@@ -96,13 +76,5 @@ public final class LanguageModel: Sendable {
                     found: "\(token)")
             }
         }
-    }
-}
-
-extension LanguageModel {
-    /// The write vectors of a layer's neurons as columns, `[width, m]`.
-    public func writeVectors(layer: Int) throws -> Tensor {
-        try check(Neuron(layer: layer, index: 0))
-        return weights.layers[layer].down.weight
     }
 }

@@ -82,7 +82,8 @@ extension Trace {
 
             // The lowest layer's edits are settled where nothing else of that layer needs computing.
             let behind = Entry(layer: entry.layer + 1, stage: .attention)
-            if edited.contains(entry), sites.allSatisfy({ $0 >= behind }),
+            if edited.contains(entry), alternative.edits.allSatisfy({ $0.read == nil || $0.neuron.layer > entry.layer }),
+                sites.allSatisfy({ $0 >= behind }),
                 trace.captured[.mlpHidden(entry.layer)] != nil
             {
                 settled = alternative.edits.filter { $0.neuron.layer == entry.layer }

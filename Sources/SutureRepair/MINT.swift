@@ -26,12 +26,18 @@ public struct MINT: RepairMethod {
         ["factor": factor, "pool": Double(pool), "maximum_steps": Double(maximumSteps)]
     }
 
+    public func prepare(
+        _ model: LanguageModel, texts: [[Int]], reserved: Set<Neuron>, progress: (_ done: Int, _ of: Int) -> Void
+    ) throws -> Workshop {
+        try Workshop(model)
+    }
+
     public func propose(_ failure: TokenizedFailure, in workshop: Workshop, on model: LanguageModel) throws -> Proposal {
         var proposal = Proposal()
         var deltas: [Neuron: Tensor] = [:]
         var repaired = 0
         while repaired <= failure.answer.count {
-            let patched = deltas.isEmpty ? model : try model.editing(deltas.map(NeuronEdit.init))
+            let patched = deltas.isEmpty ? model : try model.editing(deltas.map { NeuronEdit($0, delta: $1) })
             guard let position = try patched.firstWrongToken(failure) else { break }
             guard repaired < failure.answer.count else { return proposal.abandoning("later repairs keep breaking earlier tokens") }
             let context = failure.prompt + failure.answer[..<position]
@@ -48,7 +54,7 @@ public struct MINT: RepairMethod {
             }
             repaired += 1
         }
-        proposal.edits = deltas.map(NeuronEdit.init)
+        proposal.edits = deltas.map { NeuronEdit($0, delta: $1) }
             .sorted { ($0.neuron.layer, $0.neuron.index) < ($1.neuron.layer, $1.neuron.index) }
         return proposal
     }

@@ -8,10 +8,10 @@ extension Repair.Result {
     ///
     /// Throws ``PatchError`` with code `emptyPatch` if nothing was fixed.
     public func patch(of checkpoint: Checkpoint, _ architecture: Architecture) throws -> Patch {
-        let changes = try edits.map { edit in
-            let (tensor, orientation) = architecture.writeVectors(layer: edit.neuron.layer)
-            return NeuronChange(
-                tensor: tensor, kind: orientation == .outIn ? .columns : .rows, index: edit.neuron.index, delta: try edit.delta.floats())
+        let changes = try edits.flatMap { try architecture.changes(of: $0) }.map { change in
+            NeuronChange(
+                tensor: change.tensor, kind: change.isColumn ? .columns : .rows, index: change.index,
+                delta: try change.delta.floats())
         }
         let options = JSON.object(
             report.options.sorted { $0.key < $1.key }.reduce(into: JSONObject()) { $0[ByteString($1.key)] = JSON($1.value) })

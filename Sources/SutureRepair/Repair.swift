@@ -25,20 +25,19 @@ public struct Repair {
     }
 
     /// Prepares the workshop for the method: once for a model, not for each failure.
+    ///
+    /// - Parameter reserved: neurons that belong to patches the model has; a repair takes others.
     public init(
-        _ model: LanguageModel, _ tokenizer: Tokenizer, method: any RepairMethod = GapStep(),
+        _ model: LanguageModel, _ tokenizer: Tokenizer, method: any RepairMethod = Recruit(), reserved: Set<Neuron> = [],
         progress: @escaping (_ activity: String, _ done: Int, _ of: Int) -> Void = { _, _, _ in }
     ) throws {
         self.model = model
         self.tokenizer = tokenizer
         self.method = method
         self.progress = progress
-        let statistics = try (method as? GapStep).map { step in
-            try ReferenceStatistics(
-                model, texts: Texts.reference.map { tokenizer.encode($0).ids }, covering: step.layers,
-                progress: { progress("reading reference texts", $0, $1) })
-        }
-        workshop = try Workshop(model, statistics: statistics)
+        workshop = try method.prepare(
+            model, texts: Texts.reference.map { tokenizer.encode($0).ids }, reserved: reserved,
+            progress: { progress("reading reference texts", $0, $1) })
     }
 
     /// Repairs `failures` in their order.
@@ -132,7 +131,7 @@ public struct Repair {
         var merged = edits
         for edit in more {
             if let index = merged.firstIndex(where: { $0.neuron == edit.neuron }) {
-                merged[index].delta = try merged[index].delta + edit.delta
+                merged[index] = try merged[index].adding(edit)
             } else {
                 merged.append(edit)
             }
@@ -140,15 +139,21 @@ public struct Repair {
         return merged
     }
 
-    /// What an edit writes where it was made for: the token at `place` of the answer.
+    /// What a changed neuron writes, more than before, where it was made for: the token at `place` of the answer.
     private func describe(_ edit: NeuronEdit, _ failure: TokenizedFailure, place: Int) throws -> RepairReport.ChangedNeuron {
         let site = Site.mlpHidden(edit.neuron.layer)
-        let hidden = try model.run([failure.led], capturing: [site])[site].squeezed(0)
-        let activation = try hidden.selected(0, failure.places.lowerBound + place).selected(0, edit.neuron.index).item()
-        let pushed = try model.head.linear((edit.delta * model.finalGain * activation).unsqueezed(0)).squeezed(1)
+        let position = failure.places.lowerBound + place
+        func activation(_ model: LanguageModel) throws -> Double {
+            try model.run([failure.led], capturing: [site])[site].selected(1, position).selected(1, edit.neuron.index).item()
+        }
+        let before = try model.writeVector(edit.neuron)
+        let old = try activation(model)
+        let new = edit.read == nil ? old : try activation(model.editing([edit]))
+        let written = try (before + edit.delta) * new - before * old
+        let pushed = try model.head.linear((written * model.finalGain).unsqueezed(0)).squeezed(0)
         return RepairReport.ChangedNeuron(
-            neuron: edit.neuron, change: try edit.delta.norm().item(), length: try model.writeVector(edit.neuron).norm().item(),
-            activation: activation, promotes: try pushed.top(6).indices.ints().map(text),
+            neuron: edit.neuron, rereads: edit.read != nil, change: try edit.delta.norm().item(),
+            length: try before.norm().item(), activation: new, promotes: try pushed.top(6).indices.ints().map(text),
             demotes: try (-pushed).top(6).indices.ints().map(text))
     }
 

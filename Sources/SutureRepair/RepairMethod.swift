@@ -9,6 +9,11 @@ public protocol RepairMethod: Sendable {
     var name: String { get }
     /// What the method was set to, for the patch's manifest.
     var options: [String: Double] { get }
+    /// What this method computes once for a model and needs for every repair; `texts` are the reference texts, as
+    /// token ids, and `reserved` are neurons that it must leave alone.
+    func prepare(
+        _ model: LanguageModel, texts: [[Int]], reserved: Set<Neuron>, progress: (_ done: Int, _ of: Int) -> Void
+    ) throws -> Workshop
     /// Edits of `model` after which it gives the answer of `failure` token by token, or why there are none.
     func propose(_ failure: TokenizedFailure, in workshop: Workshop, on model: LanguageModel) throws -> Proposal
 }
@@ -32,12 +37,21 @@ public final class Workshop: Sendable {
     /// The model as it was loaded.
     public let original: LanguageModel
     public let basis: SemanticBasis
-    /// Activations on reference texts; nil where no method that needs them is used.
+    /// Activations of the last layers on reference texts; nil where the method does not need them.
     public let statistics: ReferenceStatistics?
+    /// What one layer reads on reference texts; nil where the method does not need it.
+    public let reads: ReadStatistics?
+    /// Neurons that belong to earlier patches.
+    public let reserved: Set<Neuron>
 
-    public init(_ original: LanguageModel, statistics: ReferenceStatistics?) throws {
+    public init(
+        _ original: LanguageModel, basis: SemanticBasis? = nil, statistics: ReferenceStatistics? = nil,
+        reads: ReadStatistics? = nil, reserved: Set<Neuron> = []
+    ) throws {
         self.original = original
-        basis = try SemanticBasis(original)
+        self.basis = try basis ?? SemanticBasis(original)
         self.statistics = statistics
+        self.reads = reads
+        self.reserved = reserved
     }
 }

@@ -53,13 +53,15 @@ public struct RepairReport: Sendable, Codable {
         public var topAfter: String
     }
 
-    /// A neuron whose write vector was changed.
+    /// A neuron that was changed.
     public struct ChangedNeuron: Sendable, Codable {
         public var neuron: Neuron
-        /// The length of the change, and of the vector before.
+        /// Whether what it reads was changed too: it then stands for its old input no more.
+        public var rereads: Bool
+        /// The length of the change of its write vector, and of that vector before.
         public var change: Double
         public var length: Double
-        /// The neuron's activation where it was changed for, on the original model; its sign turns what it writes.
+        /// The neuron's activation where it was changed for; its sign turns what it writes.
         public var activation: Double
         /// The tokens that the change speaks for and against most there, by the head.
         public var promotes: [String]

@@ -15,7 +15,7 @@ public struct SemanticBasis: Sendable {
     public init(_ model: LanguageModel) throws {
         self.model = model
         let gram = try model.head.transposed().matmul(model.head).to(.float64)
-        factor = try Self.ridged(gram).cholesky()
+        factor = try gram.ridged(by: 1e-6).cholesky()
         // The same for the head as it reads: through the last norm's gain, and centered where the norm centers.
         let gain = try model.finalGain.to(.float64)
         var read = try gram * gain * gain.unsqueezed(1)
@@ -23,14 +23,7 @@ public struct SemanticBasis: Sendable {
             read = try read - read.mean([0], keepingDims: true)
             read = try read - read.mean([1], keepingDims: true)
         }
-        readFactor = try Self.ridged(read).cholesky()
-    }
-
-    private static func ridged(_ gram: Tensor) throws -> Tensor {
-        let width = gram.shape[0]
-        let identity = try Tensor((0..<width * width).map { $0 % (width + 1) == 0 ? 1.0 : 0.0 }, shape: gram.shape, device: gram.device)
-        let ridge = try (gram * identity).sum().item() / Double(width) * 1e-6
-        return try gram + identity * ridge
+        readFactor = try read.ridged(by: 1e-6).cholesky()
     }
 
     /// s_target - s_other `[d]`: the difference of the latent vectors whose logits fit one-hot rows best.
@@ -52,6 +45,12 @@ public struct SemanticBasis: Sendable {
         return try direction / (direction * contrast).sum()
     }
 
+    /// The sum over all tokens of the squared logits that each column of `vectors` `[d, n]` writes, `[n]`, before
+    /// the last norm's scale: diag(V^T G V).
+    public func energy(of vectors: Tensor) throws -> Tensor {
+        try readFactor.transposed().matmul(vectors.to(.float64)).square().sum([0]).to(.float32)
+    }
+
     private func solve(_ vector: Tensor, _ factor: Tensor) throws -> Tensor {
         try vector.to(.float64).unsqueezed(1).solved(cholesky: factor).squeezed(1).to(.float32)
     }
@@ -62,5 +61,15 @@ extension LanguageModel {
     func finalScale(_ residual: Tensor) throws -> Tensor {
         let centered = architecture.norm == .layer ? try residual - residual.mean([-1], keepingDims: true) : residual
         return try (centered.square().mean([-1], keepingDims: true) + architecture.epsilon).sqrt()
+    }
+}
+
+extension Tensor {
+    /// A square matrix with `share` of its mean diagonal element added to the diagonal.
+    func ridged(by share: Double) throws -> Tensor {
+        let width = shape[0]
+        let identity = try Tensor(
+            (0..<width * width).map { $0 % (width + 1) == 0 ? 1.0 : 0.0 }, shape: shape, device: device)
+        return try self + identity * ((self * identity).sum().item() / Double(width) * share)
     }
 }

@@ -1,0 +1,99 @@
+import SutureTensor
+
+extension LanguageModel {
+    /// What a neuron writes to the residual stream, `[width]`.
+    public func writeVector(_ neuron: Neuron) throws -> Tensor {
+        try writeVectors(layer: neuron.layer).selected(1, checked(neuron).index)
+    }
+
+    /// The write vectors of a layer's neurons as columns, `[width, m]`.
+    public func writeVectors(layer: Int) throws -> Tensor {
+        weights.layers[try checked(Neuron(layer: layer, index: 0)).layer].down.weight
+    }
+
+    /// The vectors that a neuron reads with, `[width]` each.
+    public func readVectors(_ neuron: Neuron) throws -> NeuronEdit.Read {
+        let layer = weights.layers[try checked(neuron).layer]
+        return NeuronEdit.Read(
+            gate: try layer.gate?.weight.selected(0, neuron.index), up: try layer.up.weight.selected(0, neuron.index))
+    }
+
+    /// What is added to a neuron's products with its read vectors; zero where the model has no such biases.
+    public func readBiases(_ neuron: Neuron) throws -> (gate: Double, up: Double) {
+        let layer = weights.layers[try checked(neuron).layer]
+        func bias(_ linear: Weights.Linear?) throws -> Double {
+            try linear?.bias.map { try $0.selected(0, neuron.index).item() } ?? 0
+        }
+        return (try bias(layer.gate), try bias(layer.up))
+    }
+
+    /// The activations `[...]` of a neuron that reads the normed stream `[..., width]` with `read`.
+    public func activation(of neuron: Neuron, reading read: NeuronEdit.Read, _ normed: Tensor) throws -> Tensor {
+        let biases = try readBiases(neuron)
+        func product(_ vector: Tensor, _ bias: Double) throws -> Tensor {
+            try normed.linear(vector.unsqueezed(0)).squeezed(normed.shape.count - 1) + bias
+        }
+        let up = try product(read.up, biases.up)
+        guard let gate = read.gate else { return try activate(up) }
+        return try activate(product(gate, biases.gate)) * up
+    }
+
+    func activate(_ input: Tensor) throws -> Tensor {
+        switch architecture.activation {
+        case .silu: try input.silu()
+        case .gelu: try input.gelu()
+        case .geluTanh: try input.gelu(tanhApproximation: true)
+        case .relu: try input.relu()
+        }
+    }
+
+    func check(_ neuron: Neuron) throws {
+        guard (0..<architecture.layers).contains(neuron.layer), (0..<architecture.hiddenWidth).contains(neuron.index)
+        else {
+            throw ModelError(
+                .outOfRange, "the model has no such neuron", subject: "\(neuron)",
+                expected: "\(architecture.layers) layers of \(architecture.hiddenWidth)")
+        }
+    }
+
+    private func checked(_ neuron: Neuron) throws -> Neuron {
+        try check(neuron)
+        return neuron
+    }
+}
+
+extension Trace {
+    /// What the MLP of a layer reads: the stream after attention, normed, `[batch, positions, width]`.
+    public func mlpInput(_ layer: Int) throws -> Tensor {
+        try model.check(Neuron(layer: layer, index: 0))
+        return try model.weights.layers[layer].mlpNorm(middles[layer])
+    }
+}
+
+extension Architecture {
+    /// A change of one row or column of a checkpoint's matrix.
+    public struct MatrixChange: Sendable {
+        public var tensor: String
+        public var isColumn: Bool
+        public var index: Int
+        /// What is added, as long as the row or column.
+        public var delta: Tensor
+    }
+
+    /// A neuron's edit as changes of the checkpoint's matrices.
+    public func changes(of edit: NeuronEdit) throws -> [MatrixChange] {
+        func change(_ projection: TensorNames.Projection, writes: Bool, _ delta: Tensor) -> MatrixChange {
+            MatrixChange(
+                tensor: tensors.name(projection.tensor, layer: edit.neuron.layer) + ".weight",
+                // `[out, in]` has a neuron's write vector as a column and its read vectors as rows.
+                isColumn: (projection.orientation == .outIn) == writes,
+                index: edit.neuron.index + (projection.part?.lowerBound ?? 0), delta: delta)
+        }
+        var changes = [change(tensors.down, writes: true, edit.delta)]
+        if let read = edit.read {
+            changes.append(change(tensors.up, writes: false, read.up))
+            if let gate = tensors.gate, let delta = read.gate { changes.append(change(gate, writes: false, delta)) }
+        }
+        return changes
+    }
+}

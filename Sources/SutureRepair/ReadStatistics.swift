@@ -1,0 +1,42 @@
+import SutureModels
+import SutureTensor
+
+/// What the MLP of one layer reads on reference texts, and how little its neurons do there.
+public struct ReadStatistics: Sendable {
+    public let layer: Int
+    /// E[x x^T] of the normed stream x that the MLP reads, `[d, d]`, float64.
+    let moment: Tensor
+    /// E[x], `[d]`, float64.
+    let mean: Tensor
+    /// How much each neuron moves the logits where it is most active: max k^2 times the energy of what it
+    /// writes, `[m]`.
+    let effect: Tensor
+
+    /// Runs the model on texts.
+    public init(
+        _ model: LanguageModel, _ basis: SemanticBasis, texts: [[Int]], layer: Int,
+        progress: (_ done: Int, _ of: Int) -> Void = { _, _ in }
+    ) throws {
+        self.layer = layer
+        let site = Site.mlpHidden(layer)
+        var inputs: [Tensor] = []
+        var peaks: [Tensor] = []
+        let batchSize = 8
+        let sorted = texts.filter { !$0.isEmpty }.sorted { $0.count < $1.count }
+        for start in stride(from: 0, to: sorted.count, by: batchSize) {
+            let batch = Array(sorted[start..<min(start + batchSize, sorted.count)])
+            let trace = try model.trace(batch, capturing: [site])
+            for (row, tokens) in batch.enumerated() {
+                func part(_ value: Tensor) throws -> Tensor { try value.selected(0, row).narrowed(0, 0..<tokens.count) }
+                inputs.append(try part(trace.mlpInput(layer)))
+                peaks.append(try part(trace[site]).square().max([0]))
+            }
+            progress(min(start + batchSize, sorted.count), sorted.count)
+        }
+        guard !inputs.isEmpty else { throw RepairError(.badRequest, "there are no reference texts") }
+        let all = try Tensor.concatenated(inputs, 0).to(.float64)
+        moment = try all.transposed().matmul(all) / Double(all.shape[0])
+        mean = try all.mean([0])
+        effect = try Tensor.stacked(peaks).max([0]) * basis.energy(of: model.writeVectors(layer: layer))
+    }
+}

@@ -1,0 +1,130 @@
+import SutureModels
+import SutureTensor
+
+/// The project's own method: one idle neuron for each wrong token is given a new input and a new output.
+///
+/// What a neuron reads decides where a repair acts, what it writes decides what it does there. A repair
+/// that only changes what is written acts wherever the neuron happens to be active; this one also
+/// chooses where. Let x be what the MLP reads where the token is written. The key
+///
+///     w = C^-1 x / (x . C^-1 x),   C = E_ref[x x^T] + E_prompt[x x^T] + ridge
+///
+/// answers 1 there and as little as can be on reference texts and in the rest of the prompt (the key of
+/// a rank-one edit, ROME, arXiv 2202.05262, with the prompt as a counterexample). With u a vector that
+/// answers 1 everywhere, the neuron's gate reads a (w - threshold u) and its other input reaches + threshold
+/// minus w, so that its activation
+///
+///     act(a (z - threshold)) (reach - z),   z = w . x
+///
+/// is nearly nothing below the threshold and nearly flat around 1: inputs as similar as another wording
+/// of the same request get the whole repair. What it writes is sized by the gap (``StepSolver``). The
+/// neuron is the one of its layer that does least on reference texts and in the prompt.
+public struct Recruit: RepairMethod {
+    public let name = "recruit"
+    /// How far, in logits, the target should lie above every other token.
+    public var margin = 1.0
+    /// How similar an input must be, between 0 (a text about something else) and 1 (the prompt itself).
+    public var threshold = 0.4
+    /// a: how sharply the neuron tells both sides of the threshold apart.
+    public var sharpness = 20.0
+    /// How often a step may be corrected.
+    public var rounds = 6
+
+    public init() {}
+
+    public var options: [String: Double] {
+        ["margin": margin, "threshold": threshold, "sharpness": sharpness, "rounds": Double(rounds)]
+    }
+
+    /// The activation's other factor is zero here, twice as far above the threshold as the middle of its flat part.
+    private static let reach = 1.5
+
+    /// A tenth of the depth below the top: late enough for what is asked to have been read, and for few layers to
+    /// disturb what is written.
+    static func layer(of depth: Int) -> Int { max(0, depth - max(1, depth / 10)) }
+
+    public func prepare(
+        _ model: LanguageModel, texts: [[Int]], reserved: Set<Neuron>, progress: (_ done: Int, _ of: Int) -> Void
+    ) throws -> Workshop {
+        let basis = try SemanticBasis(model)
+        let layer = Self.layer(of: model.architecture.layers)
+        return try Workshop(
+            model, basis: basis, reads: ReadStatistics(model, basis, texts: texts, layer: layer, progress: progress),
+            reserved: reserved)
+    }
+
+    public func propose(_ failure: TokenizedFailure, in workshop: Workshop, on model: LanguageModel) throws -> Proposal {
+        guard let reads = workshop.reads else {
+            throw RepairError(.badRequest, "the method recruit needs what a layer reads on reference texts")
+        }
+        let site = Site.mlpHidden(reads.layer)
+        let trace = try model.trace([failure.led], capturing: [site])
+        let inputs = try trace.mlpInput(reads.layer).squeezed(0)
+        let effect = try reads.effect.maximum(
+            trace[site].squeezed(0).square().max([0]) * workshop.basis.energy(of: model.writeVectors(layer: reads.layer)))
+        let reserved = try workshop.reserved.union(changed(in: reads.layer, from: workshop.original, to: model))
+        var solver = StepSolver(failure, workshop.basis, trace, margin: margin, rounds: rounds)
+        let isRight = try solver.converges { place, _, taken in
+            let neuron = try idlest(effect, in: reads.layer, without: reserved.union(taken))
+            let read = try key(for: neuron, position: failure.places.lowerBound + place, inputs, reads, model)
+            let activations = try model.activation(of: neuron, reading: read, inputs.narrowed(0, failure.places))
+            let old = try model.readVectors(neuron)
+            let change = try read + NeuronEdit.Read(gate: old.gate.map { try -$0 }, up: -old.up)
+            return StepSolver.Repair(
+                place: place, edit: NeuronEdit(neuron, delta: try -model.writeVector(neuron), read: change),
+                activations: try activations.elements(as: Double.self))
+        }
+        if isRight { return solver.proposal }
+        return Proposal(steps: solver.steps).abandoning(
+            "a step that was corrected \(rounds) times did not bring the answer out")
+    }
+
+    /// The neuron that does least, of those that are free.
+    private func idlest(_ effect: Tensor, in layer: Int, without taken: Set<Neuron>) throws -> Neuron {
+        let order = try (-effect).top(min(taken.count + 1, effect.count)).indices.ints()
+        guard let index = order.first(where: { !taken.contains(Neuron(layer: layer, index: $0)) }) else {
+            throw RepairError(.badRequest, "every neuron of layer \(layer) belongs to a patch already")
+        }
+        return Neuron(layer: layer, index: index)
+    }
+
+    /// The neurons of a layer that earlier repairs have changed.
+    private func changed(in layer: Int, from original: LanguageModel, to model: LanguageModel) throws -> Set<Neuron> {
+        let distance = try (model.writeVectors(layer: layer) - original.writeVectors(layer: layer)).abs().max([0])
+        let distances = try distance.floats()
+        return Set(distances.indices.filter { distances[$0] > 0 }.map { Neuron(layer: layer, index: $0) })
+    }
+
+    /// What the neuron should read to be active at `position` of `inputs` `[positions, d]` and nowhere else.
+    private func key(
+        for neuron: Neuron, position: Int, _ inputs: Tensor, _ reads: ReadStatistics, _ model: LanguageModel
+    ) throws -> NeuronEdit.Read {
+        let inputs = try inputs.to(.float64)
+        let own = try inputs.selected(0, position)
+        var moment = reads.moment
+        var mean = reads.mean
+        let others = (0..<inputs.shape[0]).filter { $0 != position }
+        if !others.isEmpty {
+            let rest = try inputs.gathered(0, at: others)
+            moment = try moment + rest.transposed().matmul(rest) / Double(others.count)
+            mean = try mean + rest.mean([0])
+        }
+        let solved = try Tensor.stacked([own, mean]).transposed().solved(cholesky: moment.ridged(by: 0.1).cholesky())
+        let direction = try solved.selected(1, 0)
+        let key = try direction / (direction * own).sum()
+        // The vector that answers 1 everywhere, as well as one can, and exactly where the token is written.
+        let rough = try solved.selected(1, 1)
+        let unit = try rough + key - key * (rough * own).sum()
+
+        let biases = try model.readBiases(neuron)
+        let selective = try (key - unit * threshold) * sharpness
+        guard model.architecture.isGated else {
+            return NeuronEdit.Read(gate: nil, up: try (selective - unit * biases.up).to(.float32))
+        }
+        // As large as makes the activation 1 where the token is written.
+        let size = 1 / (sharpness * (1 - threshold) * (Self.reach - 1))
+        return NeuronEdit.Read(
+            gate: try (selective - unit * biases.gate).to(.float32),
+            up: try ((unit * Self.reach - key) * size - unit * biases.up).to(.float32))
+    }
+}
