@@ -73,7 +73,7 @@ let package = Package(
         tests("PatchesTests", ["SuturePatches"]),
         tests("RepairTests", ["SutureRepair"]),
         tests("ReportsTests", ["SutureReports"]),
-        tests("CommandTests", ["SutureFormats", "suture"]),
+        tests("CommandTests", ["SutureKit", "suture"]),
     ],
     cxxLanguageStandard: .cxx20
 )

@@ -25,7 +25,7 @@ struct InspectCommand: ParsableCommand {
             family: architecture.family, layers: architecture.layers, width: architecture.width, heads: architecture.heads,
             keyValueHeads: architecture.keyValueHeads, hiddenWidth: architecture.hiddenWidth, vocabulary: architecture.vocabulary,
             contextLength: architecture.contextLength, parameters: checkpoint.tensors.reduce(0) { $0 + $1.shape.reduce(1, *) },
-            storedAs: checkpoint.storageTypes, tokens: try? Tokenizer(checkpoint).vocabularySize,
+            storedAs: checkpoint.storageTypes, tokens: try vocabularySize(checkpoint),
             sites: [
                 "residual.0 ... residual.\(architecture.layers)", "attn.0.head.0 ... attn.\(architecture.layers - 1).head.\(architecture.heads - 1)",
                 "attn.L.heads", "attn.L.out", "mlp.L.hidden", "mlp.L.out", "logits",
@@ -46,5 +46,12 @@ struct InspectCommand: ParsableCommand {
                 ])
             ])
         printing.show(report, quietly: facts.family)
+    }
+
+    /// nil for a snapshot without a tokenizer; one that cannot be read is an error.
+    private func vocabularySize(_ checkpoint: Checkpoint) throws -> Int? {
+        let file = checkpoint.url.appending(path: "tokenizer.json")
+        if checkpoint.gguf == nil, !FileManager.default.fileExists(atPath: file.path) { return nil }
+        return try Tokenizer(checkpoint).vocabularySize
     }
 }

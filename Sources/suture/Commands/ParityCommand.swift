@@ -16,6 +16,10 @@ struct ParityCommand: ParsableCommand {
 
     @OptionGroup var printing: OutputOptions
 
+    func validate() throws {
+        guard tolerance >= 0 else { throw ValidationError("--tolerance is not negative.") }
+    }
+
     func run() throws {
         let parity = try Parity(model.load(model.checkpoint()), golden: URL(filePath: golden))
         let passes = parity.largestDifference <= tolerance && parity.hasSameTokens
