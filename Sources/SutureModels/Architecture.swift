@@ -105,7 +105,7 @@ extension Architecture {
     /// Reads the description from a checkpoint's configuration.
     ///
     /// Throws ``ModelError`` with code `unsupported` for a family or a feature that is not there, and
-    /// a ``FormatError`` for a field that is missing or of the wrong type.
+    /// a `FormatError` for a field that is missing or of the wrong type.
     public init(config: JSON, source: String = "config.json") throws {
         let config = JSONField(config, source: source)
         let family = try config.require("model_type").string

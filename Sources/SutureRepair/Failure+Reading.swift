@@ -5,7 +5,7 @@ extension Failure {
     /// Reads failures from a file: JSON Lines with `prompt` and `expected`, or, where its name ends in
     /// `.tsv`, two columns with a tab between, in which `\n`, `\t` and `\\` stand for line break, tab and backslash.
     ///
-    /// Throws ``RepairError`` with code `badList`, or a ``FormatError``, naming the line.
+    /// Throws ``RepairError`` with code `badList`, or a `FormatError`, naming the line.
     public static func read(_ url: URL) throws -> [Failure] {
         let file = try MappedFile(url)
         let isTable = url.pathExtension.lowercased() == "tsv"

@@ -91,11 +91,11 @@ extension Report {
             .table(
                 Table(
                     caption: "Neurons whose write vector was changed",
-                    columns: ["neuron", .number("change"), .number("of length"), .code("speaks for"), .code("speaks against")],
+                    columns: ["neuron", .number("change"), .number("of length"), "speaks for", "speaks against"],
                     rows: neurons.map { neuron in
                         [
                             .init(neuron.neuron.description), .init(String(format: "%.3g", neuron.change)),
-                            .init(String(format: "%.3g", neuron.length)), .init(quoted(neuron.promotes)), .init(quoted(neuron.demotes)),
+                            .init(String(format: "%.3g", neuron.length)), .init(list(neuron.promotes)), .init(list(neuron.demotes)),
                         ]
                     })),
         ]
@@ -127,5 +127,6 @@ extension Report {
         options.sorted { $0.key < $1.key }.map { "\($0.replacing("_", with: " ")) \(String(format: "%g", $1))" }.joined(separator: ", ")
     }
 
-    private static func quoted(_ tokens: [String]) -> String { tokens.map { "'\($0)'" }.joined(separator: " ") }
+    /// Tokens side by side. Their own spaces are drawn, so that those between them are where a line may break.
+    private static func list(_ tokens: [String]) -> String { tokens.map(Visible.token).joined(separator: "  ") }
 }
