@@ -63,6 +63,7 @@ let package = Package(
             name: "suture-bench",
             dependencies: ["SutureKit", .product(name: "ArgumentParser", package: "swift-argument-parser")],
             path: "Benchmarks/Sources"),
+        .executableTarget(name: "RepairExample", dependencies: ["SutureKit"], path: "Examples/Repair"),
 
         .target(
             name: "SutureTestSupport", dependencies: ["SutureFormats"], path: "Tests/SutureTestSupport"),

@@ -56,7 +56,7 @@ extension Report {
             case .abandoned: "Abandoned"
             }
         var blocks: [Block] = [.heading(number.map { "\($0). \(title)" } ?? title)]
-        var facts = [Fact("Prompt", Visible.line(outcome.prompt)), Fact("Expected", Visible.line(outcome.expected))]
+        var facts = [Fact("Prompt", Visible.line(outcome.prompt)), Fact("Expected", Visible.label(outcome.expected))]
         if let reason = outcome.reason { facts.append(Fact("Reason", reason)) }
         if outcome.status == .fixed {
             facts.append(Fact("Changed", outcome.neurons.map(\.description).joined(separator: ", ")))
