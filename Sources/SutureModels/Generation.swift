@@ -62,11 +62,14 @@ extension LanguageModel {
             guard try session.logits.max().item().isFinite else {
                 throw ModelError(
                     .notFinite, "the scores of the next token are not a number",
-                    subject: "token \(session.length)", hint: "the weights hold NaN, infinity or values that are too large")
+                    subject: "token \(session.length)",
+                    hint: "the weights hold NaN, infinity or values that are too large")
             }
             generated.append(Int(try session.logits.argmax().item()))
             // First, because it also tells a listener of the last token.
-            if try isDone(generated) || generated.count >= limit || session.length >= architecture.contextLength { break }
+            if try isDone(generated) || generated.count >= limit || session.length >= architecture.contextLength {
+                break
+            }
             try session.append(generated[generated.count - 1])
         }
         return generated

@@ -32,6 +32,7 @@ public struct GapStep: RepairMethod {
         ["margin": margin, "layers": Double(layers), "rounds": Double(rounds), "attempts": Double(attempts)]
     }
 
+    /// Closes the gaps of an answer's wrong tokens, all together.
     public func propose(_ failure: TokenizedFailure, in workshop: Workshop, on model: LanguageModel) throws -> Proposal {
         guard let statistics = workshop.statistics else {
             throw RepairError(.badRequest, "the method gap needs activations on reference texts")

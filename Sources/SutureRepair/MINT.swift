@@ -26,6 +26,7 @@ public struct MINT: RepairMethod {
         ["factor": factor, "pool": Double(pool), "maximum_steps": Double(maximumSteps)]
     }
 
+    /// Moves one neuron after another until the answer is right.
     public func propose(_ failure: TokenizedFailure, in workshop: Workshop, on model: LanguageModel) throws -> Proposal {
         var proposal = Proposal()
         var deltas: [Neuron: Tensor] = [:]

@@ -40,8 +40,12 @@ struct ModelOptions: ParsableArguments {
     var url: URL { URL(filePath: model) }
 
     func validate() throws {
-        guard Device(device) != nil else { throw ValidationError("--device is cpu, cuda, cuda:N or mps, not \"\(device)\".") }
-        if let threads, !(1...1024).contains(threads) { throw ValidationError("--threads is 1...1024, not \(threads).") }
+        guard Device(device) != nil else {
+            throw ValidationError("--device is cpu, cuda, cuda:N or mps, not \"\(device)\".")
+        }
+        if let threads, !(1...1024).contains(threads) {
+            throw ValidationError("--threads is 1...1024, not \(threads).")
+        }
     }
 
     func checkpoint() throws -> Checkpoint {

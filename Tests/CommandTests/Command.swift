@@ -29,10 +29,14 @@ struct Command {
     static func run(_ line: String, in directory: URL, input: String = "") throws -> Outcome {
         let process = Process()
         process.executableURL = executable
-        process.arguments = line.split(separator: " ", omittingEmptySubsequences: true).map { $0 == "''" ? "" : String($0) }
+        process.arguments = line.split(separator: " ", omittingEmptySubsequences: true).map {
+            $0 == "''" ? "" : String($0)
+        }
         process.currentDirectoryURL = directory
         // One thread: on models as small as these, more only wait for each other.
-        process.environment = ProcessInfo.processInfo.environment.merging(["OMP_NUM_THREADS": "1", "COLUMNS": "80"]) { $1 }
+        process.environment = ProcessInfo.processInfo.environment.merging(["OMP_NUM_THREADS": "1", "COLUMNS": "80"]) {
+            $1
+        }
         let streams = (input: Pipe(), output: Pipe(), errors: Pipe())
         (process.standardInput, process.standardOutput, process.standardError) = (
             streams.input, streams.output, streams.errors

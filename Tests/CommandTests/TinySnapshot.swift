@@ -55,7 +55,8 @@ enum TinySnapshot {
         }
         // The head reads the embedding of the token at hand more than what the layers add: answers are firm.
         var result = [
-            tensor("model.embed_tokens.weight", [vocabulary, width], 1), tensor("lm_head.weight", [vocabulary, width], 1),
+            tensor("model.embed_tokens.weight", [vocabulary, width], 1),
+            tensor("lm_head.weight", [vocabulary, width], 1),
             ones("model.norm.weight")
         ]
         for layer in 0..<layers {

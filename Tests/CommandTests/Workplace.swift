@@ -71,7 +71,9 @@ extension Workplace {
             try SafetensorsWriter.write(
                 [], metadata: ["suture": ByteString(manifest)], to: url.appending(path: name))
         }
-        let patched = try PatchedCheckpoint(checkpoint).adding([AppliedPatch(Patch(contentsOf: url.appending(path: "good.fix")))])
+        let patched = try PatchedCheckpoint(checkpoint).adding([
+            AppliedPatch(Patch(contentsOf: url.appending(path: "good.fix")))
+        ])
         try patched.write(to: url.appending(path: "patched"))
     }
 }
@@ -124,10 +126,14 @@ extension Workplace {
         try damaged("cut") { try Data(good.dropLast(100)).write(to: $0) }
         try damaged("header") { try Data([UInt8](repeating: 0x7F, count: 64)).write(to: $0) }
         try damaged("no-weights") { _ in }
-        try damaged("pickle") { try Data().write(to: $0.deletingLastPathComponent().appending(path: "pytorch_model.bin")) }
+        try damaged("pickle") {
+            try Data().write(to: $0.deletingLastPathComponent().appending(path: "pytorch_model.bin"))
+        }
         try damaged("directory") { try FileManager.default.createDirectory(at: $0, withIntermediateDirectories: true) }
         try damaged("missing") { try SafetensorsWriter.write(tensors.filter { !$0.name.contains("v_proj") }, to: $0) }
-        try damaged("nan") { try SafetensorsWriter.write(tensors.map { $0.name.contains("1.mlp.up") ? nan($0) : $0 }, to: $0) }
+        try damaged("nan") {
+            try SafetensorsWriter.write(tensors.map { $0.name.contains("1.mlp.up") ? nan($0) : $0 }, to: $0)
+        }
         try damaged("integers") {
             try SafetensorsWriter.write(
                 tensors.map { tensor in
@@ -137,7 +143,8 @@ extension Workplace {
         }
         for (name, shard) in [("traversal", "../model/model.safetensors"), ("no-shard", "model-2.safetensors")] {
             try damaged(name) { _ in
-                try write(#"{"weight_map": {"lm_head.weight": "\#(shard)"}}"#, to: "\(name)/model.safetensors.index.json")
+                try write(
+                    #"{"weight_map": {"lm_head.weight": "\#(shard)"}}"#, to: "\(name)/model.safetensors.index.json")
             }
         }
     }
@@ -151,7 +158,9 @@ extension Workplace {
         try model("no-tokenizer") { try remove("no-tokenizer/tokenizer.json") }
         try model("bad-tokenizer") { try write("{\"model\": {\"vocab\"", to: "bad-tokenizer/tokenizer.json") }
         try model("bare-tokenizer") { try write("{}", to: "bare-tokenizer/tokenizer.json") }
-        try model("unigram") { try write(#"{"model": {"type": "Unigram", "vocab": []}}"#, to: "unigram/tokenizer.json") }
+        try model("unigram") {
+            try write(#"{"model": {"type": "Unigram", "vocab": []}}"#, to: "unigram/tokenizer.json")
+        }
         try model("large-tokenizer") {
             var tokenizer = TinySnapshot.tokenizer
             tokenizer["model"] = ["type": "BPE", "vocab": ["a": 256, "b": 1], "merges": [String]()] as [String: Any]
@@ -168,7 +177,8 @@ extension Workplace {
         try model("drifted", of: "patched") {
             try FileManager.default.removeItem(at: url.appending(path: "drifted/model.safetensors"))
             try FileManager.default.copyItem(
-                at: url.appending(path: "model/model.safetensors"), to: url.appending(path: "drifted/model.safetensors"))
+                at: url.appending(path: "model/model.safetensors"), to: url.appending(path: "drifted/model.safetensors")
+            )
         }
         try model("bad-lock", of: "patched") { try write("{}", to: "bad-lock/suture.lock.json") }
         try model("lost-patch", of: "patched") { try remove("lost-patch/suture") }

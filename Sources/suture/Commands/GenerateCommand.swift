@@ -5,7 +5,9 @@ import SutureKit
 struct GenerateCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "generate", abstract: "Continue a prompt, with or without patches.",
-        discussion: "Always the most likely token is taken. --compare shows what the model writes without and with the patches.")
+        discussion:
+            "Always the most likely token is taken. --compare shows what the model writes without and with the patches."
+    )
 
     @OptionGroup var model: ModelOptions
 
@@ -59,14 +61,19 @@ struct GenerateCommand: ParsableCommand {
             return
         }
         let answer = tokenizer.decode(written, skippingSpecials: true)
-        let original = compare ? try tokenizer.decode(
-            model.load(checkpoint).generate(ids, limit: tokens) { $0.last == tokenizer.roles.end }, skippingSpecials: true) : nil
+        let original =
+            compare
+            ? try tokenizer.decode(
+                model.load(checkpoint).generate(ids, limit: tokens) { $0.last == tokenizer.roles.end },
+                skippingSpecials: true) : nil
         let report = try Report(
             title: model.url.lastPathComponent, schema: "suture.generate/1",
             data: Answer(prompt: text, text: answer, tokens: written, original: original),
             blocks: [
                 .comparison(
-                    .init(caption: "After: \(text)", before: original ?? "", after: answer, beforeTitle: "original", afterTitle: "patched"))
+                    .init(
+                        caption: "After: \(text)", before: original ?? "", after: answer, beforeTitle: "original",
+                        afterTitle: "patched"))
             ])
         printing.show(report, quietly: answer)
     }
