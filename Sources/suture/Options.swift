@@ -67,7 +67,7 @@ func checkPlace(of path: String?, force: Bool) throws {
     guard let path else { return }
     let files = FileManager.default
     var isDirectory: ObjCBool = false
-    if files.fileExists(atPath: path, isDirectory: &isDirectory), !force || isDirectory.boolValue {
+    if files.fileExists(atPath: URL(filePath: path).path, isDirectory: &isDirectory), !force || isDirectory.boolValue {
         throw FormatError(
             .alreadyExists, "this \(isDirectory.boolValue ? "directory" : "file") is there already", subject: path,
             hint: isDirectory.boolValue ? "name a file" : "--force writes over it")

@@ -183,6 +183,7 @@ extension BadInputTests {
         Case("revert drifted ID -o new", "changed since"),
         Case("convert model -o other", "already"),
         Case("convert model -o good.fix --force", "not a model"),
+        Case("repair model -p a -e b -o ''", "name a file"),
         Case("repair model -p a -e b -o good.fix", "good.fix: this file is there already"),
         Case("repair model -p a -e b --report good.fix", "good.fix: this file is there already")
     ]

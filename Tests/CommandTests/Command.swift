@@ -26,7 +26,9 @@ struct Command {
     }()
 
     /// Runs it in `directory`; words of `line` are separated by single spaces, and `''` is an empty one.
-    static func run(_ line: String, in directory: URL, input: String = "") throws -> Outcome {
+    static func run(
+        _ line: String, in directory: URL, input: String = "", output target: FileHandle? = nil
+    ) throws -> Outcome {
         let process = Process()
         process.executableURL = executable
         process.arguments = line.split(separator: " ", omittingEmptySubsequences: true).map {
@@ -39,13 +41,13 @@ struct Command {
         }
         let streams = (input: Pipe(), output: Pipe(), errors: Pipe())
         (process.standardInput, process.standardOutput, process.standardError) = (
-            streams.input, streams.output, streams.errors
+            streams.input, target ?? streams.output, streams.errors
         )
         try process.run()
         streams.input.fileHandleForWriting.write(Data(input.utf8))
         try streams.input.fileHandleForWriting.close()
         // What goes to stderr here always fits into its pipe.
-        let output = streams.output.fileHandleForReading.readDataToEndOfFile()
+        let output = target == nil ? streams.output.fileHandleForReading.readDataToEndOfFile() : Data()
         let errors = streams.errors.fileHandleForReading.readDataToEndOfFile()
         process.waitUntilExit()
         let status = process.terminationReason == .exit ? process.terminationStatus : -process.terminationStatus

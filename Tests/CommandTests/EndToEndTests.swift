@@ -59,6 +59,17 @@ struct EndToEndTests {
         #expect(!FileManager.default.fileExists(atPath: place.url.appending(path: "fix").path))
     }
 
+    #if os(Linux)
+        @Test("a result that cannot be written is an error", arguments: ["inspect model", "generate model -p a"])
+        func fullDisk(_ line: String) throws {
+            let place = try Workplace()
+            let full = try FileHandle(forWritingTo: URL(filePath: "/dev/full"))
+            let outcome = try Command.run(line, in: place.url, output: full)
+            #expect(outcome.status == 1)
+            #expect(outcome.errors == "error: standard output: cannot be written\n")
+        }
+    #endif
+
     @Test("every command explains itself", arguments: commands)
     func help(_ command: String) throws {
         let outcome = try Command.run("\(command) --help", in: FileManager.default.temporaryDirectory)

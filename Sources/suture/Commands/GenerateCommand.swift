@@ -52,7 +52,7 @@ struct GenerateCommand: ParsableCommand {
         var stream = StreamingDecoder(tokenizer)
         let written = try patched.generate(ids, limit: tokens) { generated in
             if isStreaming, let last = generated.last, last != tokenizer.roles.end {
-                FileHandle.standardOutput.write(Data(stream.append(last).utf8))
+                try showAtOnce(stream.append(last))
             }
             return generated.last == tokenizer.roles.end
         }
