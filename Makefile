@@ -2,14 +2,17 @@
 SMOLLM2 := .deps/smollm2/SmolLM2-135M-Instruct.Q4_1.gguf
 SUTURE := .build/release/suture
 
-.PHONY: help demo test setup release parity bench format lint clean
+.PHONY: help demo test setup release parity bench docs format lint clean
+
+SWIFT_FILES := Sources Tests Benchmarks/Sources Examples Snippets Package.swift
 
 help:
 	@echo "make demo     repair a wrong answer of a real language model, apply the patch, remove it again"
 	@echo "make test     run all tests"
 	@echo "make parity   hold the forward pass against transformers on SmolLM2-135M"
 	@echo "make bench    measure beside the Python peers"
-	@echo "make format   format the sources        make lint   check that they are"
+	@echo "make docs     the documentation of all modules, with its examples compiled"
+	@echo "make format   format the sources        make lint   check that they are, and documented"
 
 setup:
 	@command -v swift >/dev/null || { echo "error: Swift 6.2 or newer is needed (https://www.swift.org/install)" >&2; exit 1; }
@@ -34,11 +37,15 @@ bench: setup
 	.build/release/suture-bench decode $(SMOLLM2)
 	.build/release/suture-bench replay $(SMOLLM2)
 
+docs: setup
+	@Scripts/docs
+
 format:
-	swift format -i -r Sources Tests Benchmarks/Sources Package.swift
+	swift format -i -r $(SWIFT_FILES)
 
 lint:
-	swift format lint -r Sources Tests Benchmarks/Sources Package.swift
+	swift format lint --strict -r $(SWIFT_FILES)
+	@Scripts/lint-docs
 
 clean:
 	rm -rf .build .deps

@@ -11,7 +11,7 @@ let torchLibraryPaths =
 
 let linkTorch: [LinkerSetting] = [
     .unsafeFlags(["-L\(torch)/lib"] + torchLibraryPaths.flatMap { ["-Xlinker", "-rpath", "-Xlinker", $0] }),
-    .linkedLibrary("torch_cpu"), .linkedLibrary("c10"),
+    .linkedLibrary("torch_cpu"), .linkedLibrary("c10")
 ]
 
 func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
@@ -24,19 +24,19 @@ let package = Package(
     platforms: [.macOS(.v14)],
     products: [
         .library(name: "SutureKit", targets: ["SutureKit"]),
-        .executable(name: "suture", targets: ["suture"]),
+        .executable(name: "suture", targets: ["suture"])
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
         .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
-        .package(url: "https://github.com/swiftlang/swift-docc-plugin", from: "1.5.0"),
+        .package(url: "https://github.com/swiftlang/swift-docc-plugin", from: "1.5.0")
     ],
     targets: [
         .target(
             name: "CTorch",
             cxxSettings: [
                 .unsafeFlags([
-                    "-isystem", "\(torch)/include", "-isystem", "\(torch)/include/torch/csrc/api/include",
+                    "-isystem", "\(torch)/include", "-isystem", "\(torch)/include/torch/csrc/api/include"
                 ])
             ],
             linkerSettings: linkTorch),
@@ -54,7 +54,7 @@ let package = Package(
             name: "SutureKit",
             dependencies: [
                 "SutureTensor", "SutureFormats", "SutureTokenizers", "SutureModels", "SuturePatches",
-                "SutureRepair", "SutureReports",
+                "SutureRepair", "SutureReports"
             ]),
         .executableTarget(
             name: "suture",
@@ -63,6 +63,7 @@ let package = Package(
             name: "suture-bench",
             dependencies: ["SutureKit", .product(name: "ArgumentParser", package: "swift-argument-parser")],
             path: "Benchmarks/Sources"),
+        .executableTarget(name: "RepairExample", dependencies: ["SutureKit"], path: "Examples/Repair"),
 
         .target(
             name: "SutureTestSupport", dependencies: ["SutureFormats"], path: "Tests/SutureTestSupport"),
@@ -73,7 +74,7 @@ let package = Package(
         tests("PatchesTests", ["SuturePatches"]),
         tests("RepairTests", ["SutureRepair"]),
         tests("ReportsTests", ["SutureReports"]),
-        tests("CommandTests", ["SutureFormats", "suture"]),
+        tests("CommandTests", ["SutureKit", "suture"])
     ],
     cxxLanguageStandard: .cxx20
 )

@@ -9,7 +9,9 @@ public enum AtomicDirectory {
     /// On any error nothing is left of it. `body` writes its files with ``AtomicFile``, which syncs them.
     ///
     /// - Parameters:
+    ///   - url: its place.
     ///   - overwriting: whether a directory that is there already is replaced.
+    ///   - body: is given the directory under its temporary name.
     /// - Throws: ``FormatError`` with `alreadyExists` before anything is written, or if the system fails to write;
     ///   what `body` throws.
     public static func write<Result>(

@@ -12,7 +12,9 @@ public final class AtomicFile {
     /// Creates the file `url` from what `body` writes; on any error nothing is left of it.
     ///
     /// - Parameters:
+    ///   - url: its place.
     ///   - overwriting: whether a file that is there already is replaced.
+    ///   - body: appends the bytes.
     /// - Throws: ``FormatError`` with `alreadyExists` before anything is written, or if the system fails to write;
     ///   what `body` throws.
     public static func write<Result>(

@@ -7,6 +7,7 @@ extension Checkpoint {
     /// copied; a GGUF file gives `config.json`, and `finish` may add what is made elsewhere, such as `tokenizer.json`.
     ///
     /// - Parameters:
+    ///   - url: the place of the directory.
     ///   - overwriting: whether another snapshot directory there is replaced.
     ///   - shardSize: the most bytes of tensors for a file; a model that takes more is written in shards with an index.
     ///   - finish: is given the directory before it gets its name.

@@ -1,3 +1,6 @@
+// The names of the types are those of the format.
+// swift-format-ignore-file: AlwaysUseLowerCamelCase
+
 // What a block holds, in the order of its bytes (ggml's layouts; f16 and integers are little endian). `lo` and `hi` are
 // the low and the high four bits of a byte. All arithmetic is in float32, in the order of the formula, so that the
 // values are those of the reference to the last bit.

@@ -7,6 +7,7 @@ public struct Digest {
 
     public init() {}
 
+    /// Takes in more bytes.
     public mutating func update(_ bytes: UnsafeRawBufferPointer) {
         hasher.update(bufferPointer: bytes)
     }

@@ -53,6 +53,7 @@ public struct GGUFFile: Sendable {
     /// Some rows of a tensor as `Float`, row-major.
     ///
     /// - Parameters:
+    ///   - tensor: one of this file's.
     ///   - rows: which rows; threads may each take a part.
     ///   - values: exactly as many values as the rows have.
     /// - Throws: ``FormatError`` if the type has no conversion or the sizes do not match.

@@ -1,3 +1,6 @@
+// The names of the types are those of the format.
+// swift-format-ignore-file: AlwaysUseLowerCamelCase
+
 /// How a GGUF file stores the elements of a tensor; the raw value is its number there.
 ///
 /// The quantized types store blocks of 32 or 256 values; see `Dequantization.swift` for what is in a block.

@@ -32,7 +32,9 @@ public enum JSON: Sendable, Equatable {
     /// Reads the one value that `bytes` hold, as RFC 8259 has it and nothing beyond.
     ///
     /// - Parameters:
+    ///   - bytes: UTF-8.
     ///   - source: where the bytes are from, for the messages of errors.
+    ///   - duplicateKeys: what becomes of a key that an object has twice.
     /// - Throws: ``FormatError`` that names the byte offset.
     public static func parse(
         _ bytes: UnsafeRawBufferPointer, source: String = "JSON", duplicateKeys: DuplicateKeys = .reject

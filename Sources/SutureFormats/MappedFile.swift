@@ -14,7 +14,10 @@ public final class MappedFile: Sendable {
         name = url.relativePath
         // Without O_NONBLOCK the opening of a pipe would wait for its other end.
         let descriptor = open(url.path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
-        guard descriptor >= 0 else { throw FormatError.system(.cannotRead, "cannot be opened", name) }
+        guard descriptor >= 0 else {
+            if errno == ENOENT { throw FormatError(.missingFile, "there is no such file", subject: name) }
+            throw FormatError.system(.cannotRead, "cannot be opened", name)
+        }
         defer { close(descriptor) }
         var status = stat()
         guard fstat(descriptor, &status) == 0 else { throw FormatError.system(.cannotRead, "cannot be read", name) }

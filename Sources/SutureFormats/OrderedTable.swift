@@ -2,6 +2,7 @@
 ///
 /// The members of a JSON object, the tensors of a file, the metadata of a model.
 public struct OrderedTable<Value: Sendable>: Sendable {
+    /// A key and its value.
     public typealias Member = (key: ByteString, value: Value)
 
     private var members: [Member] = []
@@ -94,6 +95,7 @@ extension OrderedTable {
 extension OrderedTable: RandomAccessCollection {
     public var startIndex: Int { 0 }
     public var endIndex: Int { members.count }
+    /// The member at a place in the order.
     public subscript(position: Int) -> Member { members[position] }
 }
 

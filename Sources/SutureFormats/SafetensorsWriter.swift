@@ -36,7 +36,9 @@ public enum SafetensorsWriter {
     /// Creates a file with these tensors, in this order.
     ///
     /// - Parameters:
+    ///   - tensors: each name once.
     ///   - metadata: notes for the header. Some loaders refuse a file without `format`, so PyTorch's is the default.
+    ///   - url: the place of the file.
     ///   - overwriting: whether a file that is there already is replaced.
     /// - Throws: ``FormatError`` if a name is there twice, a shape overflows, a source gives fewer or more bytes than
     ///   its shape asks for, or the file cannot be written; the old state is then as it was.

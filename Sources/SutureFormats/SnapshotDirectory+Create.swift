@@ -4,8 +4,10 @@ extension SnapshotDirectory {
     /// Creates a snapshot directory, whole or not at all, from what `body` puts into the directory that it is given.
     ///
     /// - Parameters:
+    ///   - url: its place.
     ///   - source: the model it is made from, which must stay as it is.
     ///   - overwriting: whether another snapshot directory there is replaced; nothing else ever is.
+    ///   - body: fills the directory.
     /// - Throws: ``FormatError`` with `alreadyExists` if something is there, or if `url` is, holds, or lies in `source`.
     public static func create<Result>(
         at url: URL, from source: URL, overwriting: Bool, _ body: (URL) throws -> Result

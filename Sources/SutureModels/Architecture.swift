@@ -32,6 +32,7 @@ public struct Architecture: Sendable, Equatable {
     public var tiedHead: Bool
     public var tensors: TensorNames
 
+    /// What a norm does to the residual stream.
     public enum Norm: String, Sendable {
         /// x / rms(x) * gain
         case rms
@@ -39,6 +40,7 @@ public struct Architecture: Sendable, Equatable {
         case layer
     }
 
+    /// How the model knows where a token stands.
     public enum Positions: Sendable, Equatable {
         /// Rotation of queries and keys, in halves: one frequency (radians a position) for each pair of channels.
         case rotary(frequencies: [Double])
@@ -46,6 +48,7 @@ public struct Architecture: Sendable, Equatable {
         case learned
     }
 
+    /// The function of an MLP's hidden units.
     public enum Activation: String, Sendable { case silu, gelu, geluTanh, relu }
 
     /// The size of query and key dot products' divisor in layer `layer`.
@@ -100,7 +103,7 @@ extension Architecture {
     /// Reads the description from a checkpoint's configuration.
     ///
     /// Throws ``ModelError`` with code `unsupported` for a family or a feature that is not there, and
-    /// a ``FormatError`` for a field that is missing or of the wrong type.
+    /// a `FormatError` for a field that is missing or of the wrong type.
     public init(config: JSON, source: String = "config.json") throws {
         let config = JSONField(config, source: source)
         let family = try config.require("model_type").string

@@ -50,6 +50,8 @@ public struct DecodingSession {
 extension LanguageModel {
     /// Continues a prompt, always with the most likely token, until `limit` tokens or until `isDone`
     /// accepts what was generated so far. Returns the new tokens.
+    ///
+    /// Throws ``ModelError`` with code `notFinite` where the scores are no numbers: no token is the most likely then.
     public func generate(_ prompt: [Int], limit: Int, until isDone: ([Int]) throws -> Bool = { _ in false }) throws
         -> [Int]
     {
@@ -57,8 +59,15 @@ extension LanguageModel {
         var session = try DecodingSession(self, prompt: prompt)
         var generated: [Int] = []
         while true {
+            guard try session.logits.max().item().isFinite else {
+                throw ModelError(
+                    .notFinite, "the scores of the next token are not a number",
+                    subject: "token \(session.length)",
+                    hint: "the weights hold NaN, infinity or values that are too large")
+            }
             generated.append(Int(try session.logits.argmax().item()))
-            if try generated.count >= limit || isDone(generated) || session.length >= architecture.contextLength {
+            // First, because it also tells a listener of the last token.
+            if try isDone(generated) || generated.count >= limit || session.length >= architecture.contextLength {
                 break
             }
             try session.append(generated[generated.count - 1])

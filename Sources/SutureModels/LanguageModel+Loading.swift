@@ -6,7 +6,7 @@ import SutureTokenizers
 extension LanguageModel {
     /// Loads a model from a snapshot directory or a GGUF file.
     ///
-    /// float32 weights are mapped, not copied; others are converted once. Throws a ``FormatError`` for
+    /// float32 weights are mapped, not copied; others are converted once. Throws a `FormatError` for
     /// bad files and a ``ModelError`` for a family, a feature or a tensor that does not fit.
     public static func load(_ url: URL, device: Device = .cpu) throws -> LanguageModel {
         try load(Checkpoint(url), device: device)

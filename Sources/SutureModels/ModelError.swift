@@ -18,6 +18,8 @@ public struct ModelError: Diagnostic, Equatable {
         case noDevice
         /// The model does not fit into memory.
         case tooLarge
+        /// The network computes something that is not a finite number.
+        case notFinite
     }
 
     public let code: Code
@@ -41,7 +43,7 @@ public struct ModelError: Diagnostic, Equatable {
 
     public var kind: DiagnosticKind {
         switch code {
-        case .unsupported, .badWeights: .badInput
+        case .unsupported, .badWeights, .notFinite: .badInput
         case .outOfRange, .notCaptured, .invalidReplay, .noDevice: .usage
         case .tooLarge: .failed
         }

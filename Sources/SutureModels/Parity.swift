@@ -34,7 +34,9 @@ public struct Parity: Sendable, Codable {
         let golden = try Golden(url)
         comparisons = try golden.prompts.map { try Self.compare(model, golden, $0) }
         guard !comparisons.isEmpty else {
-            throw ModelError(.unsupported, "this file holds no prompts", subject: url.relativePath, expected: "tensors such as a.ids and a.logits")
+            throw ModelError(
+                .unsupported, "this file holds no prompts", subject: url.relativePath,
+                expected: "tensors such as a.ids and a.logits")
         }
     }
 
@@ -47,7 +49,9 @@ public struct Parity: Sendable, Codable {
             guard let expected = try golden.floats(name) else { return }
             let found = try found()
             guard found.shape == expected.shape else {
-                throw ModelError(.badWeights, "the golden has another shape", subject: name, expected: "\(found.shape)", found: "\(expected.shape)")
+                throw ModelError(
+                    .badWeights, "the golden has another shape", subject: name, expected: "\(found.shape)",
+                    found: "\(expected.shape)")
             }
             let difference = try (found - expected.to(model.device)).abs().max().item()
             // NaN compares false with everything and must not pass for small.
@@ -74,7 +78,10 @@ public struct Parity: Sendable, Codable {
         var prompts: [String] {
             let names = Set(file.tensors.map(\.name))
             return names.filter { $0.hasSuffix(".ids") && file[$0]?.shape.count == 1 }.map { String($0.dropLast(4)) }
-                .filter { prompt in ["logits", "columns.logits"].contains { names.contains("\(prompt).\($0)") } && !prompt.hasSuffix(".last") }
+                .filter { prompt in
+                    ["logits", "columns.logits"].contains { names.contains("\(prompt).\($0)") }
+                        && !prompt.hasSuffix(".last")
+                }
                 .sorted()
         }
 
@@ -97,7 +104,8 @@ public struct Parity: Sendable, Codable {
         ) throws -> [Element] {
             guard entry.type == type else {
                 throw ModelError(
-                    .badWeights, "the golden has another type", subject: "\(file.file.name): \(name)", expected: type.rawValue,
+                    .badWeights, "the golden has another type", subject: "\(file.file.name): \(name)",
+                    expected: type.rawValue,
                     found: entry.type.rawValue)
             }
             let width = MemoryLayout<Element>.size

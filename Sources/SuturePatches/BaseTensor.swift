@@ -2,7 +2,7 @@ import SutureFormats
 
 /// What a patch knows of a tensor that it changes: the tensor's type, shape and content before.
 public struct BaseTensor: Sendable, Equatable {
-    /// `sha256:` and the digest of ``SutureFormats/Digest/tensor(type:shape:bytes:)``.
+    /// `sha256:` and the digest of `Digest.tensor(type:shape:bytes:)`.
     public let digest: String
     public let type: StorageType
     public let shape: [Int]

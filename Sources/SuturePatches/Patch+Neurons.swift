@@ -27,6 +27,8 @@ extension Patch {
     ///
     /// - Parameters:
     ///   - changes: each neuron once; in one matrix all by columns or all by rows.
+    ///   - checkpoint: the model they are made for.
+    ///   - method: how they were found.
     ///   - results: what the method measured.
     /// - Throws: ``PatchError`` for a tensor or an index that is not there, a delta of the wrong length or not finite, a
     ///   neuron that is there twice, and with `emptyPatch` if no weight would change.

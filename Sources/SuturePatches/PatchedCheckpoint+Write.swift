@@ -7,7 +7,9 @@ extension PatchedCheckpoint {
     /// Weight files that hold touched tensors are written anew, with the same header; all other files are copied. The
     /// stack is recorded in `suture.lock.json` and `suture/`; with an empty one the result is the base, byte for byte.
     ///
-    /// - Parameter overwriting: whether another snapshot directory there is replaced.
+    /// - Parameters:
+    ///   - url: the place of the directory.
+    ///   - overwriting: whether another snapshot directory there is replaced.
     /// - Throws: ``PatchError`` if the checkpoint is not the one that the patches were made for, or is no snapshot;
     ///   `FormatError` if there is something already or the system fails. Nothing is left behind.
     public func write(to url: URL, overwriting: Bool = false) throws {

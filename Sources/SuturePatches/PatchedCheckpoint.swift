@@ -81,7 +81,9 @@ public struct PatchedCheckpoint: Sendable {
 
     /// The patched elements of a tensor, or nil if no patch changes it: made for `LanguageModel.load(_:replacing:)`.
     ///
-    /// - Parameter current: the tensor's elements as the checkpoint has them.
+    /// - Parameters:
+    ///   - tensor: one of the checkpoint's.
+    ///   - current: its elements as the checkpoint has them.
     /// - Throws: ``PatchError`` if the tensor is not the one that the patches were made for.
     public func data(for tensor: Checkpoint.Tensor, current: TensorData) throws -> TensorData? {
         guard let base = touched[ByteString(tensor.name)] else { return nil }

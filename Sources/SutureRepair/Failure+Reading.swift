@@ -5,7 +5,7 @@ extension Failure {
     /// Reads failures from a file: JSON Lines with `prompt` and `expected`, or, where its name ends in
     /// `.tsv`, two columns with a tab between, in which `\n`, `\t` and `\\` stand for line break, tab and backslash.
     ///
-    /// Throws ``RepairError`` with code `badList`, or a ``FormatError``, naming the line.
+    /// Throws ``RepairError`` with code `badList`, or a `FormatError`, naming the line.
     public static func read(_ url: URL) throws -> [Failure] {
         let file = try MappedFile(url)
         let isTable = url.pathExtension.lowercased() == "tsv"
@@ -14,14 +14,13 @@ extension Failure {
             let place = "\(file.name), line \(number + 1)"
             let bytes = line.last == UInt8(ascii: "\r") ? line.dropLast() : line
             if bytes.allSatisfy({ $0 == UInt8(ascii: " ") }) { continue }
-            if isTable {
-                failures.append(try Failure(row: bytes, place))
-            } else {
-                let json = try JSON.parse(UnsafeRawBufferPointer(rebasing: bytes), source: place)
-                let fields = JSONField(json, source: place)
-                failures.append(
-                    Failure(prompt: try fields.require("prompt").string, expected: try fields.require("expected").string))
+            let failure = try isTable ? Failure(row: bytes, place) : Failure(json: bytes, place)
+            guard !failure.prompt.isEmpty, !failure.expected.isEmpty else {
+                throw RepairError(
+                    .badList, "a failure needs a prompt and an expected answer", subject: place,
+                    found: failure.prompt.isEmpty ? "an empty prompt" : "an empty answer")
             }
+            failures.append(failure)
         }
         guard !failures.isEmpty else {
             throw RepairError(
@@ -29,6 +28,11 @@ extension Failure {
                 expected: isTable ? "lines of prompt, tab, expected answer" : "lines such as {\"prompt\": \"...\", \"expected\": \"...\"}")
         }
         return failures
+    }
+
+    private init(json line: Slice<UnsafeRawBufferPointer>, _ place: String) throws {
+        let fields = JSONField(try JSON.parse(UnsafeRawBufferPointer(rebasing: line), source: place), source: place)
+        self.init(prompt: try fields.require("prompt").string, expected: try fields.require("expected").string)
     }
 
     private init(row: Slice<UnsafeRawBufferPointer>, _ place: String) throws {

@@ -25,6 +25,7 @@ public struct GapStep: RepairMethod {
         ["margin": margin, "layers": Double(layers), "rounds": Double(rounds), "attempts": Double(attempts)]
     }
 
+    /// Reads what the method needs of the model.
     public func prepare(
         _ model: LanguageModel, texts: [[Int]], reserved: Set<Neuron>, progress: (_ done: Int, _ of: Int) -> Void
     ) throws -> Workshop {
@@ -32,6 +33,7 @@ public struct GapStep: RepairMethod {
         return try Workshop(model, statistics: statistics, reserved: reserved)
     }
 
+    /// Closes the gaps of an answer's wrong tokens, all together.
     public func propose(_ failure: TokenizedFailure, in workshop: Workshop, on model: LanguageModel) throws -> Proposal {
         guard let statistics = workshop.statistics else {
             throw RepairError(.badRequest, "the method gap needs activations on reference texts")

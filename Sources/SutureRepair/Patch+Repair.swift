@@ -6,7 +6,7 @@ import SuturePatches
 extension Repair.Result {
     /// The edits as a patch of the checkpoint that was repaired, with the report as its evidence.
     ///
-    /// Throws ``PatchError`` with code `emptyPatch` if nothing was fixed.
+    /// Throws `PatchError` with code `emptyPatch` if nothing was fixed.
     public func patch(of checkpoint: Checkpoint, _ architecture: Architecture) throws -> Patch {
         let changes = try edits.flatMap { try architecture.changes(of: $0) }.map { change in
             NeuronChange(

@@ -43,6 +43,7 @@ public struct Recruit: RepairMethod {
     /// disturb what is written.
     static func layer(of depth: Int) -> Int { max(0, depth - max(1, depth / 10)) }
 
+    /// Reads what the recruited layer reads on the reference texts.
     public func prepare(
         _ model: LanguageModel, texts: [[Int]], reserved: Set<Neuron>, progress: (_ done: Int, _ of: Int) -> Void
     ) throws -> Workshop {
@@ -53,6 +54,7 @@ public struct Recruit: RepairMethod {
             reserved: reserved)
     }
 
+    /// Gives each wrong token of the answer a neuron of its own.
     public func propose(_ failure: TokenizedFailure, in workshop: Workshop, on model: LanguageModel) throws -> Proposal {
         guard let reads = workshop.reads else {
             throw RepairError(.badRequest, "the method recruit needs what a layer reads on reference texts")

@@ -47,7 +47,7 @@ public final class ProgressReporter: Sendable {
         self.init(
             mode: isQuiet ? .silent : isBar ? .bar(width: Terminal.width) : .lines, style: .automatic(for: .errors),
             now: { ProcessInfo.processInfo.systemUptime },
-            write: { FileHandle.standardError.write(Data($0.utf8)) })
+            write: { try? FileHandle.standardError.write(contentsOf: Data($0.utf8)) })
     }
 
     init(

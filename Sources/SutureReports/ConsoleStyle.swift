@@ -24,7 +24,9 @@ extension Terminal {
             }
         }
 
+        /// The text as a heading.
         public func bold(_ text: String) -> String { paint("1", text) }
+        /// The text as something less important.
         public func dim(_ text: String) -> String { paint("2", text) }
 
         /// Line by line, so that a pager or a cut line does not carry a color on.

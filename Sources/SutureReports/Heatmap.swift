@@ -61,6 +61,7 @@ extension Report {
 }
 
 extension Report.Heatmap {
+    /// What the colors of cells stand for.
     public enum Coloring: Sendable {
         /// From zero to both sides: blue above, orange below.
         case diverging

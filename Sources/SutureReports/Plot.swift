@@ -63,6 +63,7 @@ extension Report.Plot {
         }
     }
 
+    /// A point of a series.
     public struct Point: Sendable {
         public var x: Double
         public var y: Double

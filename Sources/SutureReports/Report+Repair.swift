@@ -18,8 +18,8 @@ extension Report {
             .facts([
                 Fact("Model", repair.model),
                 Fact("Method", "\(repair.method) (\(Self.list(repair.options)))"),
-                Fact("Time", String(format: "%.1f s", repair.seconds)),
-            ]),
+                Fact("Time", String(format: "%.1f s", repair.seconds))
+            ])
         ]
         try self.init(
             title: "Repair of \(repair.model)", verdict: Self.verdict(repair, fixed: fixed, neurons: neurons),
@@ -41,9 +41,11 @@ extension Report {
         let summary =
             repair.failures.count == 1
             ? "Fixed by changing \(count)"
-            : "\(fixed) of \(fixed + abandoned) fixed by changing \(count)" + (right > 0 ? ", \(right) right already" : "")
+            : "\(fixed) of \(fixed + abandoned) fixed by changing \(count)"
+                + (right > 0 ? ", \(right) right already" : "")
         let effect = String(
-            format: "%.2g nats of divergence and %.2f%% other most likely tokens on unrelated text", repair.sideEffects.divergence,
+            format: "%.2g nats of divergence and %.2f%% other most likely tokens on unrelated text",
+            repair.sideEffects.divergence,
             100 * repair.sideEffects.changedTop)
         return Verdict(abandoned == 0 ? .good : .mixed, "\(summary); \(effect).")
     }
@@ -56,7 +58,7 @@ extension Report {
             case .abandoned: "Abandoned"
             }
         var blocks: [Block] = [.heading(number.map { "\($0). \(title)" } ?? title)]
-        var facts = [Fact("Prompt", Visible.line(outcome.prompt)), Fact("Expected", Visible.line(outcome.expected))]
+        var facts = [Fact("Prompt", Visible.line(outcome.prompt)), Fact("Expected", Visible.label(outcome.expected))]
         if let reason = outcome.reason { facts.append(Fact("Reason", reason)) }
         if outcome.status == .fixed {
             facts.append(Fact("Changed", outcome.neurons.map(\.description).joined(separator: ", ")))
@@ -66,7 +68,9 @@ extension Report {
         if outcome.status == .fixed {
             blocks.append(
                 .comparison(
-                    Comparison(caption: "What the model writes when nobody leads it", before: outcome.before, after: outcome.after)))
+                    Comparison(
+                        caption: "What the model writes when nobody leads it", before: outcome.before,
+                        after: outcome.after)))
         }
         blocks.append(
             .tokenStrip(
@@ -77,7 +81,8 @@ extension Report {
                         let isRight = token.topAfter == token.text
                         return TokenStrip.Token(
                             token.text, before: token.before, after: token.after,
-                            state: isRight ? (wasRight ? .unchanged : .fixed) : .wrong, instead: wasRight ? nil : token.topBefore)
+                            state: isRight ? (wasRight ? .unchanged : .fixed) : .wrong,
+                            instead: wasRight ? nil : token.topBefore)
                     })))
         return blocks
     }
@@ -91,13 +96,14 @@ extension Report {
             .table(
                 Table(
                     caption: "Neurons whose write vector was changed",
-                    columns: ["neuron", .number("change"), .number("of length"), .code("speaks for"), .code("speaks against")],
+                    columns: ["neuron", .number("change"), .number("of length"), "speaks for", "speaks against"],
                     rows: neurons.map { neuron in
                         [
                             .init(neuron.neuron.description), .init(String(format: "%.3g", neuron.change)),
-                            .init(String(format: "%.3g", neuron.length)), .init(quoted(neuron.promotes)), .init(quoted(neuron.demotes)),
+                            .init(String(format: "%.3g", neuron.length)), .init(list(neuron.promotes)),
+                            .init(list(neuron.demotes))
                         ]
-                    })),
+                    }))
         ]
     }
 
@@ -105,27 +111,33 @@ extension Report {
         func row(_ name: String, _ effects: SideEffects) -> [Table.Cell] {
             [
                 .init(name), .init("\(effects.positions)"), .init(String(format: "%.2g", effects.divergence)),
-                .init(String(format: "%.2g", effects.largestDivergence)), .init(String(format: "%.2f%%", 100 * effects.changedTop)),
-                .init(String(format: "%.3f", effects.perplexityBefore)), .init(String(format: "%.3f", effects.perplexityAfter)),
+                .init(String(format: "%.2g", effects.largestDivergence)),
+                .init(String(format: "%.2f%%", 100 * effects.changedTop)),
+                .init(String(format: "%.3f", effects.perplexityBefore)),
+                .init(String(format: "%.3f", effects.perplexityAfter))
             ]
         }
         return [
             .heading("What else changed"),
             .table(
                 Table(
-                    caption: "The patched model against the original, on text that it should leave alone (\(repair.sideEffects.texts) guard texts, "
+                    caption:
+                        "The patched model against the original, on text that it should leave alone (\(repair.sideEffects.texts) guard texts, "
                         + "\(repair.heldOut.texts) held-out texts)",
                     columns: [
-                        "text", .number("tokens"), .number("KL, mean"), .number("KL, largest"), .number("other top token"),
-                        .number("perplexity before"), .number("after"),
+                        "text", .number("tokens"), .number("KL, mean"), .number("KL, largest"),
+                        .number("other top token"),
+                        .number("perplexity before"), .number("after")
                     ],
-                    rows: [row("guards", repair.sideEffects), row("held out", repair.heldOut)])),
+                    rows: [row("guards", repair.sideEffects), row("held out", repair.heldOut)]))
         ]
     }
 
     private static func list(_ options: [String: Double]) -> String {
-        options.sorted { $0.key < $1.key }.map { "\($0.replacing("_", with: " ")) \(String(format: "%g", $1))" }.joined(separator: ", ")
+        options.sorted { $0.key < $1.key }.map { "\($0.replacing("_", with: " ")) \(String(format: "%g", $1))" }.joined(
+            separator: ", ")
     }
 
-    private static func quoted(_ tokens: [String]) -> String { tokens.map { "'\($0)'" }.joined(separator: " ") }
+    /// Tokens side by side. Their own spaces are drawn, so that those between them are where a line may break.
+    private static func list(_ tokens: [String]) -> String { tokens.map(Visible.token).joined(separator: "  ") }
 }

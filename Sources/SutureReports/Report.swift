@@ -19,9 +19,13 @@ public struct Report: Sendable {
     public let json: String
 
     /// - Parameters:
+    ///   - title: The heading of the page.
+    ///   - subtitle: A line below it.
+    ///   - verdict: What it all came to, in one sentence.
     ///   - schema: Name and version of what `data` looks like, such as `suture.repair/1`; added to the JSON.
     ///   - data: Must encode as an object (a struct or a string-keyed dictionary).
     ///     Numbers that JSON cannot write become the strings `NaN`, `Infinity` and `-Infinity`.
+    ///   - blocks: What is shown, in order.
     /// - Throws: What encoding `data` throws.
     public init(
         title: String, subtitle: String? = nil, verdict: Verdict? = nil, schema: String,

@@ -43,6 +43,7 @@ extension Report.Table {
         public static func code(_ title: String) -> Column { Column(title, isCode: true) }
     }
 
+    /// The side to which a column is aligned.
     public enum Alignment: Sendable {
         case left, right
     }

@@ -45,6 +45,7 @@ extension Report.TokenStrip {
         }
     }
 
+    /// What became of a token.
     public enum State: String, Sendable, CaseIterable {
         case unchanged, fixed, wrong
 

@@ -8,13 +8,13 @@ struct CanonicalComposition: Sendable {
     private var combiningClasses: [UInt32: UInt8] = [:]
 
     private init() {
-        NumberList(UnicodeTables.decompositions).forEach { entry in
+        NumberList(UnicodeTables.decompositions).readEach { entry in
             let values = entry.values.map(UInt32.init(truncatingIfNeeded:))
             let second = values.count > 2 ? values[2] : nil
             mappings[values[0]] = (values[1], second)
             if let second, !entry.isMarked { compositions[Self.key(values[1], second)] = values[0] }
         }
-        NumberList(UnicodeTables.combiningClasses).forEach { entry in
+        NumberList(UnicodeTables.combiningClasses).readEach { entry in
             for scalar in entry.values[0]..<entry.values[0] + entry.values[1] {
                 combiningClasses[UInt32(scalar)] = UInt8(entry.values[2])
             }

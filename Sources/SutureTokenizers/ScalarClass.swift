@@ -40,7 +40,7 @@ struct ScalarClassTable: Sendable {
             pages.append(new)
         }
 
-        NumberList(UnicodeTables.classes).forEach { run in
+        NumberList(UnicodeTables.classes).readEach { run in
             let value = UInt8(truncatingIfNeeded: run.values[1])
             var length = run.values[0]
             while length > 0 {
@@ -82,7 +82,7 @@ struct NumberList {
         self.text = text
     }
 
-    func forEach(_ body: (Entry) -> Void) {
+    func readEach(_ body: (Entry) -> Void) {
         var entry = Entry()
         var value = 0
         text.withUTF8Buffer { bytes in

@@ -18,7 +18,7 @@ public struct StreamingDecoder: Sendable {
     private var stripped = 0
     private var stripEnded = false
 
-    /// - Parameter skippingSpecials: whether special tokens are left out.
+    /// A decoder at the beginning of a text, which may leave special tokens out.
     public init(_ tokenizer: Tokenizer, skippingSpecials: Bool = false) {
         self.tokenizer = tokenizer
         skipsSpecials = skippingSpecials

@@ -196,9 +196,7 @@ extension Encoding {
 extension Tokenizer {
     /// The text of `ids`.
     ///
-    /// What is not UTF-8 becomes U+FFFD, and so does an id that no token has.
-    ///
-    /// - Parameter skippingSpecials: whether special tokens are left out.
+    /// What is not UTF-8 becomes U+FFFD, and so does an id that no token has. Special tokens may be left out.
     public func decode(_ ids: [Int], skippingSpecials: Bool = false) -> String {
         var stream = StreamingDecoder(self, skippingSpecials: skippingSpecials)
         var text = ""

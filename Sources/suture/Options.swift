@@ -40,8 +40,12 @@ struct ModelOptions: ParsableArguments {
     var url: URL { URL(filePath: model) }
 
     func validate() throws {
-        guard Device(device) != nil else { throw ValidationError("--device is cpu, cuda, cuda:N or mps, not \"\(device)\".") }
-        if let threads, !(1...1024).contains(threads) { throw ValidationError("--threads is 1...1024, not \(threads).") }
+        guard Device(device) != nil else {
+            throw ValidationError("--device is cpu, cuda, cuda:N or mps, not \"\(device)\".")
+        }
+        if let threads, !(1...1024).contains(threads) {
+            throw ValidationError("--threads is 1...1024, not \(threads).")
+        }
     }
 
     func checkpoint() throws -> Checkpoint {
@@ -58,8 +62,21 @@ struct ModelOptions: ParsableArguments {
     }
 }
 
-/// Refuses to write over a file that is there.
-func refuseOverwriting(_ path: String?, force: Bool) throws {
-    guard let path, !force, FileManager.default.fileExists(atPath: path) else { return }
-    throw FormatError(.alreadyExists, "this file is there already", subject: path, hint: "--force writes over it")
+/// Refuses, before any work is done for it, a place where a file cannot be written or another would be lost.
+func checkPlace(of path: String?, force: Bool) throws {
+    guard let path else { return }
+    let files = FileManager.default
+    var isDirectory: ObjCBool = false
+    if files.fileExists(atPath: URL(filePath: path).path, isDirectory: &isDirectory), !force || isDirectory.boolValue {
+        throw FormatError(
+            .alreadyExists, "this \(isDirectory.boolValue ? "directory" : "file") is there already", subject: path,
+            hint: isDirectory.boolValue ? "name a file" : "--force writes over it")
+    }
+    let directory = URL(filePath: path).deletingLastPathComponent().path
+    guard files.fileExists(atPath: directory, isDirectory: &isDirectory), isDirectory.boolValue else {
+        throw FormatError(.cannotWrite, "there is no such directory to write into", subject: path)
+    }
+    guard files.isWritableFile(atPath: directory) else {
+        throw FormatError(.cannotWrite, "nothing can be written into its directory", subject: path)
+    }
 }

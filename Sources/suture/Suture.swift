@@ -12,8 +12,10 @@ struct Suture: ParsableCommand {
             CommandGroup(name: "Repair", subcommands: [RepairCommand.self, GenerateCommand.self]),
             CommandGroup(
                 name: "Patches",
-                subcommands: [ShowCommand.self, CheckCommand.self, ApplyCommand.self, RevertCommand.self, LogCommand.self]),
-            CommandGroup(name: "Models", subcommands: [InspectCommand.self, ConvertCommand.self, ParityCommand.self]),
+                subcommands: [
+                    ShowCommand.self, CheckCommand.self, ApplyCommand.self, RevertCommand.self, LogCommand.self
+                ]),
+            CommandGroup(name: "Models", subcommands: [InspectCommand.self, ConvertCommand.self, ParityCommand.self])
         ])
 }
 
@@ -25,6 +27,8 @@ enum Main {
             try Runtime.checkVersion()
             var command = try Suture.parseAsRoot()
             try command.run()
+            // What was printed is in a buffer until now: a full disk shows only here.
+            guard fflush(nil) == 0 else { throw cannotPrint }
         } catch let code as ExitCode {
             exit(code.rawValue)
         } catch let error as any Diagnostic {
@@ -54,5 +58,17 @@ enum Main {
 
 /// Writes a line to stderr, where all but results goes.
 func note(_ line: String) {
-    FileHandle.standardError.write(Data((line + "\n").utf8))
+    // Where nothing can be said, nothing is: the exit code stands.
+    try? FileHandle.standardError.write(contentsOf: Data((line + "\n").utf8))
 }
+
+/// Writes a piece of a result to stdout without waiting for the rest of its line.
+func showAtOnce(_ text: String) throws {
+    do {
+        try FileHandle.standardOutput.write(contentsOf: Data(text.utf8))
+    } catch {
+        throw cannotPrint
+    }
+}
+
+private let cannotPrint = FormatError(.cannotWrite, "cannot be written", subject: "standard output")

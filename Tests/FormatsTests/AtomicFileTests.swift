@@ -83,7 +83,7 @@ struct AtomicFileTests {
                 try #require(throws: FormatError.self) { try MappedFile(url) }.code
             }
             #expect(try code(directory) == .notARegularFile)
-            #expect(try code(directory.appending(path: "missing")) == .cannotRead)
+            #expect(try code(directory.appending(path: "missing")) == .missingFile)
             let pipe = directory.appending(path: "pipe")
             #expect(mkfifo(pipe.path, 0o600) == 0)
             #expect(try code(pipe) == .notARegularFile)

@@ -144,7 +144,8 @@ struct RepairTests {
         }
     }
 
-    @Test("SmolLM2 computes what transformers computes",
+    @Test(
+        "SmolLM2 computes what transformers computes",
         .enabled(if: Goldens.smollm2 != nil, "SmolLM2 is not set up"))
     func real() throws {
         let parity = try Parity(

@@ -25,7 +25,8 @@ struct CheckCommand: ParsableCommand {
         do {
             try patched.check()
         } catch let error as PatchError {
-            for difference in error.differences {
+            // Of a single one the error itself says as much.
+            for difference in error.differences where error.differences.count > 1 {
                 note("\(difference.tensor): expected \(difference.expected), found \(difference.found)")
             }
             throw error

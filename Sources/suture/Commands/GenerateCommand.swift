@@ -5,7 +5,9 @@ import SutureKit
 struct GenerateCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "generate", abstract: "Continue a prompt, with or without patches.",
-        discussion: "Always the most likely token is taken. --compare shows what the model writes without and with the patches.")
+        discussion:
+            "Always the most likely token is taken. --compare shows what the model writes without and with the patches."
+    )
 
     @OptionGroup var model: ModelOptions
 
@@ -50,7 +52,7 @@ struct GenerateCommand: ParsableCommand {
         var stream = StreamingDecoder(tokenizer)
         let written = try patched.generate(ids, limit: tokens) { generated in
             if isStreaming, let last = generated.last, last != tokenizer.roles.end {
-                FileHandle.standardOutput.write(Data(stream.append(last).utf8))
+                try showAtOnce(stream.append(last))
             }
             return generated.last == tokenizer.roles.end
         }
@@ -59,14 +61,19 @@ struct GenerateCommand: ParsableCommand {
             return
         }
         let answer = tokenizer.decode(written, skippingSpecials: true)
-        let original = compare ? try tokenizer.decode(
-            model.load(checkpoint).generate(ids, limit: tokens) { $0.last == tokenizer.roles.end }, skippingSpecials: true) : nil
+        let original =
+            compare
+            ? try tokenizer.decode(
+                model.load(checkpoint).generate(ids, limit: tokens) { $0.last == tokenizer.roles.end },
+                skippingSpecials: true) : nil
         let report = try Report(
             title: model.url.lastPathComponent, schema: "suture.generate/1",
             data: Answer(prompt: text, text: answer, tokens: written, original: original),
             blocks: [
                 .comparison(
-                    .init(caption: "After: \(text)", before: original ?? "", after: answer, beforeTitle: "original", afterTitle: "patched"))
+                    .init(
+                        caption: "After: \(text)", before: original ?? "", after: answer, beforeTitle: "original",
+                        afterTitle: "patched"))
             ])
         printing.show(report, quietly: answer)
     }

@@ -16,6 +16,10 @@ struct ParityCommand: ParsableCommand {
 
     @OptionGroup var printing: OutputOptions
 
+    func validate() throws {
+        guard tolerance >= 0 else { throw ValidationError("--tolerance is not negative.") }
+    }
+
     func run() throws {
         let parity = try Parity(model.load(model.checkpoint()), golden: URL(filePath: golden))
         let passes = parity.largestDifference <= tolerance && parity.hasSameTokens
@@ -27,12 +31,15 @@ struct ParityCommand: ParsableCommand {
             blocks: [
                 .table(
                     .init(
-                        columns: ["prompt", .number("tokens"), .number("logits compared"), .number("max |Δlogit|"), .number("greedy tokens equal")],
+                        columns: [
+                            "prompt", .number("tokens"), .number("logits compared"), .number("max |Δlogit|"),
+                            .number("greedy tokens equal")
+                        ],
                         rows: parity.comparisons.map { comparison in
                             [
                                 .init(comparison.prompt), .init("\(comparison.tokens)"), .init("\(comparison.logits)"),
                                 .init(String(format: "%.2g", comparison.largestDifference)),
-                                .init(comparison.greedyTokens.map { "\(comparison.sameTokens ?? 0) of \($0)" } ?? ""),
+                                .init(comparison.greedyTokens.map { "\(comparison.sameTokens ?? 0) of \($0)" } ?? "")
                             ]
                         }))
             ])

@@ -53,19 +53,28 @@ struct RepairCommand: ParsableCommand {
     enum Method: String, ExpressibleByArgument, CaseIterable { case gap, mint }
 
     func validate() throws {
-        guard (prompt == nil) == (expected == nil) else { throw ValidationError("--prompt and --expected go together.") }
+        guard (prompt == nil) == (expected == nil) else {
+            throw ValidationError("--prompt and --expected go together.")
+        }
         guard (prompt == nil) != (failures == nil) else {
             throw ValidationError("Give either --prompt and --expected, or --failures FILE.")
         }
+        guard prompt != "" else { throw ValidationError("--prompt is empty.") }
+        guard expected != "" else { throw ValidationError("--expected is empty.") }
         if let margin, !(0...100).contains(margin) { throw ValidationError("--margin is 0...100, not \(margin).") }
-        if let factor, !(factor > 0 && factor <= 100) { throw ValidationError("--factor is above 0 and at most 100, not \(factor).") }
+        if let factor, !(factor > 0 && factor <= 100) {
+            throw ValidationError("--factor is above 0 and at most 100, not \(factor).")
+        }
         if let maxDivergence, !(maxDivergence >= 0) { throw ValidationError("--max-divergence is not negative.") }
     }
 
     func run() throws {
-        try refuseOverwriting(output, force: force)
-        try refuseOverwriting(report, force: force)
-        let list = try failures.map { try Failure.read(URL(filePath: $0)) } ?? [Failure(prompt: prompt ?? "", expected: expected ?? "")]
+        try checkPlace(of: output, force: force)
+        try checkPlace(of: report, force: force)
+        let list =
+            try failures.map { try Failure.read(URL(filePath: $0)) } ?? [
+                Failure(prompt: prompt ?? "", expected: expected ?? "")
+            ]
         let texts = try guardTexts.map { try Texts.read(URL(filePath: $0)) }
         let checkpoint = try model.checkpoint()
         let tokenizer = try Tokenizer(checkpoint)
@@ -89,7 +98,8 @@ struct RepairCommand: ParsableCommand {
                 hint: "raise --max-divergence if you accept this")
         }
         if let output, !result.edits.isEmpty {
-            try result.patch(of: checkpoint, repair.model.architecture).write(to: URL(filePath: output), overwriting: force)
+            try result.patch(of: checkpoint, repair.model.architecture).write(
+                to: URL(filePath: output), overwriting: force)
             if printing.format == .human { note("wrote \(output)") }
         }
         if result.report.count(.abandoned) > 0 { throw ExitCode(DiagnosticKind.failed.rawValue) }

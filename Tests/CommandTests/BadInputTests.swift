@@ -1,0 +1,197 @@
+import Foundation
+import Testing
+
+/// What a command may never do with bad files and arguments: crash, exit with the wrong code, say nothing
+/// or too much, leave something behind.
+@Suite("Bad files and arguments")
+struct BadInputTests {
+    /// A command line, and what its one line of error has to say.
+    struct Case: Sendable, CustomTestStringConvertible {
+        let line: String
+        let says: String
+        init(_ line: String, _ says: String) { (self.line, self.says) = (line, says) }
+        var testDescription: String { "suture \(line)" }
+    }
+
+    // One place for each kind, so that no command sees what another one writes.
+    private static let places = Result { try (1...4).map { _ in try Workplace() } }
+
+    @Test("files that are not what they should be end with 4", .serialized, arguments: badFiles)
+    func badFile(_ given: Case) throws { try check(given, code: 4) }
+
+    @Test("requests that make no sense end with 2", .serialized, arguments: badRequests)
+    func badRequest(_ given: Case) throws { try check(given, code: 2) }
+
+    @Test("work that is refused ends with 3", .serialized, arguments: refusals)
+    func refusal(_ given: Case) throws { try check(given, code: 3) }
+
+    @Test("work that cannot be done ends with 1", .serialized, arguments: failures)
+    func failure(_ given: Case) throws { try check(given, code: 1) }
+
+    private func check(_ given: Case, code: Int32) throws {
+        let workplace = try Self.places.get()[Int(code) - 1]
+        let before = try workplace.listing()
+        let outcome = try workplace.run(given.line.replacing("ID", with: try workplace.goodID))
+        #expect(outcome.status == code)
+        #expect(outcome.errors.contains(given.says), "\(outcome.errors)")
+        // Arguments that cannot be parsed are answered by the parser, which adds how the command is used.
+        if !(code == 2 && outcome.errors.hasPrefix("Error: ")) {
+            #expect(outcome.errors.hasPrefix("error: ") && outcome.errors.hasSuffix("\n"), "\(outcome.errors)")
+            #expect(outcome.errors.split(separator: "\n").count == 1, "\(outcome.errors)")
+        }
+        let ofTheProgram = /Suture[A-Z]|[A-Z][a-z]+Error|Swift\.|Optional|NSCocoa|\bnil\b|\.swift/
+        #expect(outcome.errors.firstMatch(of: ofTheProgram) == nil, "\(outcome.errors)")
+        #expect(outcome.output.isEmpty, "\(outcome.text)")
+        #expect(try workplace.listing() == before)
+    }
+}
+
+extension BadInputTests {
+    static let badFiles: [Case] = [
+        // Models
+        Case("inspect nowhere", "nowhere: there is no such model"),
+        Case("inspect no-config", "config.json is missing"),
+        Case("inspect bad-config", "bad-config/config.json"),
+        Case("inspect config-list", "config-list/config.json"),
+        Case("inspect family", "found bert"),
+        Case("inspect no-width", "hidden_size"),
+        Case("inspect text-width", "hidden_size"),
+        Case("inspect minus-layers", "layers is out of range"),
+        Case("inspect all-layers", "layers is out of range"),
+        Case("inspect no-heads", "no-heads/config.json"),
+        Case("inspect odd-heads", "heads"),
+        Case("inspect activation", "swish9"),
+        Case("inspect cut", "cut/model.safetensors"),
+        Case("inspect header", "the header is too long"),
+        Case("inspect no-weights", "there are no weights"),
+        Case("inspect pickle", "pickled"),
+        Case("inspect directory", "not a regular file"),
+        Case("inspect traversal", "outside of its directory"),
+        Case("inspect no-shard", "missing"),
+        Case("inspect bad-tokenizer", "bad-tokenizer/tokenizer.json"),
+        Case("inspect text.gguf", "text.gguf"),
+        Case("inspect magic.gguf", "magic.gguf"),
+        Case("inspect cut-in-data.gguf", "cut-in-data.gguf"),
+        Case("inspect version-99.gguf", "99"),
+        Case("inspect shape-overflow.gguf", "shape-overflow.gguf"),
+        Case("generate nowhere -p a", "there is no such model"),
+        Case("generate wide -p a", "embed_tokens"),
+        Case("generate deep -p a", "model.layers.2"),
+        Case("generate missing -p a", "v_proj"),
+        Case("generate integers -p a", "q_proj"),
+        Case("generate no-tokenizer -p a", "no-tokenizer/tokenizer.json"),
+        Case("generate bad-tokenizer -p a", "bad-tokenizer/tokenizer.json"),
+        Case("generate bare-tokenizer -p a", "model"),
+        Case("generate unigram -p a", "\"Unigram\" is not supported"),
+        Case("generate nan -p a", "not a number"),
+        Case("repair nan -p a -e b --guard-texts texts.txt --format quiet", "not a number"),
+        Case("convert text.gguf -o new", "text.gguf"),
+        Case("convert cut -o new", "cut/model.safetensors"),
+        Case("parity model --golden nowhere", "nowhere"),
+        Case("parity model --golden text.gguf", "text.gguf"),
+        Case("parity model --golden model/model.safetensors", "no prompts"),
+        // Patches
+        Case("show nowhere.fix", "nowhere.fix"),
+        Case("show model", "not a regular file"),
+        Case("show cut.fix", "cut.fix"),
+        Case("show empty.fix", "too short"),
+        Case("show header.fix", "the header is too long"),
+        Case("show plain.fix", "this is not a patch"),
+        Case("show version.fix", "suture.patch/9"),
+        Case("show text.fix", "manifest"),
+        Case("show bare.fix", "schema"),
+        Case("show tampered.fix", "tampered.fix"),
+        Case("show model/model.safetensors", "this is not a patch"),
+        Case("check model tampered.fix", "tampered.fix"),
+        Case("apply model cut.fix -o new", "cut.fix"),
+        Case("apply cut good.fix -o new", "cut/model.safetensors"),
+        Case("generate model -p a --patch plain.fix", "this is not a patch"),
+        Case("log nowhere", "there is no such model"),
+        Case("log bad-lock", "bad-lock/suture.lock.json"),
+        Case("log lost-patch", "lost-patch/suture"),
+        Case("revert bad-lock 12 -o new", "bad-lock/suture.lock.json"),
+        // Lists
+        Case("repair model --failures nowhere.tsv", "nowhere.tsv"),
+        Case("repair model --failures model", "not a regular file"),
+        Case("repair model --failures empty.jsonl", "there are no failures"),
+        Case("repair model --failures syntax.jsonl", "syntax.jsonl, line 1"),
+        Case("repair model --failures key.jsonl", "key.jsonl, line 2"),
+        Case("repair model --failures type.jsonl", "type.jsonl, line 1"),
+        Case("repair model --failures utf8.jsonl", "utf8.jsonl, line 1"),
+        Case("repair model --failures answer.jsonl", "answer"),
+        Case("repair model --failures utf8.tsv", "utf8.tsv, line 1: this line is not UTF-8"),
+        Case("repair model --failures columns.tsv", "found 3 columns"),
+        Case("repair model -p a -e b --guard-texts utf8.txt", "utf8.txt: this file is not UTF-8"),
+        Case("repair model -p a -e b --guard-texts empty.txt", "there are no texts")
+    ]
+
+    static let badRequests: [Case] = [
+        Case("unknown", "unknown"),
+        Case("inspect", "<model>"),
+        Case("inspect model --format xml", "--format"),
+        Case("inspect model --device tpu", "--device is"),
+        Case("inspect model --device cuda:x", "--device is"),
+        Case("inspect model --threads 0", "--threads is"),
+        Case("inspect model --threads 999999999999999999999", "--threads"),
+        Case("generate model -p a --device cuda", "not available"),
+        Case("generate model -p a -n 0", "--tokens is"),
+        Case("generate model -p a -n -5", "-n"),
+        Case("generate model -p a -n 1e9", "-n"),
+        Case("generate model -p a --compare", "--compare needs a --patch"),
+        Case("generate model -p a --patch good.fix --scale nan", "--scale"),
+        Case("generate model -p ''", "prompt"),
+        Case("generate short -p aaaaaaaaaaaa", "does not fit"),
+        Case("generate large-tokenizer -p a", "a token is not in the vocabulary"),
+        Case("generate silent-tokenizer -p a", "the prompt does not fit"),
+        Case("generate model", "--prompt"),
+        Case("repair model", "either --prompt and --expected, or --failures"),
+        Case("repair model -p a", "go together"),
+        Case("repair model -p a -e b --failures key.jsonl", "either"),
+        Case("repair model -p '' -e b", "--prompt is empty"),
+        Case("repair model -p a -e ''", "--expected is empty"),
+        Case("repair model -p a -e b --method magic", "--method"),
+        Case("repair model -p a -e b --margin -1", "--margin"),
+        Case("repair model -p a -e b --margin=-1", "--margin is"),
+        Case("repair model -p a -e b --margin nan", "--margin is"),
+        Case("repair model -p a -e b --method mint --factor 0", "--factor is"),
+        Case("repair model -p a -e b --max-divergence=-1", "--max-divergence"),
+        Case("repair model -p a -e b --max-divergence nan", "--max-divergence"),
+        Case("parity model", "--golden"),
+        Case("parity model --golden text.gguf --tolerance nan", "--tolerance"),
+        Case("parity model --golden text.gguf --tolerance=-1", "--tolerance"),
+        Case("show", "<patch>"),
+        Case("check model", "patch"),
+        Case("apply model good.fix", "--output"),
+        Case("apply model good.fix -o new --scale inf", "--scale"),
+        Case("revert patched 0123 -o new", "the model has no such patch"),
+        Case("revert model 0123 -o new", "the model has no such patch"),
+        Case("revert patched '' -o new", "the model has no such patch")
+    ]
+
+    static let refusals: [Case] = [
+        Case("check other good.fix", "this is not the model that the patch was made for"),
+        Case("apply other good.fix -o new", "this is not the model"),
+        Case("generate other -p a --patch good.fix", "this is not the model"),
+        Case("apply patched good.fix -o new", "the model has this patch already"),
+        Case("apply model good.fix good.fix -o new", "the model has this patch already"),
+        Case("apply model good.fix -o model", "over or into"),
+        Case("apply model good.fix -o model/new", "over or into"),
+        Case("apply model good.fix -o other", "already"),
+        Case("apply model good.fix -o lists --force", "not a model"),
+        Case("apply model huge.fix -o new --scale 1e9", "too large for its type"),
+        Case("check drifted small.fix", "changed since"),
+        Case("revert drifted ID -o new", "changed since"),
+        Case("convert model -o other", "already"),
+        Case("convert model -o good.fix --force", "not a model"),
+        Case("repair model -p a -e b -o ''", "name a file"),
+        Case("repair model -p a -e b -o good.fix", "good.fix: this file is there already"),
+        Case("repair model -p a -e b --report good.fix", "good.fix: this file is there already")
+    ]
+
+    static let failures: [Case] = [
+        Case("apply model good.fix -o nowhere/new", "nowhere/new: cannot be created"),
+        Case("convert model -o /dev/null/new", "/dev/null/new: cannot be created"),
+        Case("repair model -p a -e b -o nowhere/fix --format quiet", "nowhere/fix"),
+        Case("repair model -p a -e b --report /dev/null/page.html --format quiet", "/dev/null/page.html")
+    ]
+}

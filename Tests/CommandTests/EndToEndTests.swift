@@ -1,0 +1,83 @@
+import Foundation
+import SutureTestSupport
+import Testing
+
+@Suite("The command from end to end")
+struct EndToEndTests {
+    static let commands = [
+        "repair", "generate", "show", "check", "apply", "revert", "log", "inspect", "convert", "parity"
+    ]
+
+    @Test("a repair becomes a patch that is applied and taken off to the last bit")
+    func repair() throws {
+        let place = try Workplace()
+        func json(_ line: String) throws -> [String: Any] {
+            let outcome = try place.run(line + " --format json")
+            #expect(outcome.status == 0, "suture \(line): \(outcome.errors)")
+            return try outcome.json()
+        }
+        let original = try weights(place.url.appending(path: "model"))
+
+        let repaired = try json("repair model -p abc -e Z --guard-texts texts.txt -o fix --report page.html")
+        #expect(repaired["schema"] as? String == "suture.repair/1")
+        #expect(String(decoding: try place.bytes("page.html"), as: UTF8.self).hasPrefix("<!DOCTYPE html>"))
+        let id = try #require(try json("show fix")["id"] as? String)
+        #expect(try json("check model fix")["patches"] as? [String] == [id])
+
+        #expect(try json("generate model -p abc -n 1 --patch fix --compare")["text"] as? String == "Z")
+        #expect(try place.run("generate model -p - -n 1", input: "abc").text != "Z\n")
+        _ = try json("apply model fix -o fixed")
+        #expect(try place.run("generate fixed -p abc -n 1").text == "Z\n")
+        #expect(try weights(place.url.appending(path: "fixed")) != original)
+
+        let log = try #require(try json("log fixed")["patches"] as? [[String: Any]])
+        #expect(log.map { $0["id"] as? String } == [id])
+        _ = try json("revert fixed \(id.dropFirst("sha256:".count).prefix(8)) -o reverted")
+        #expect(try weights(place.url.appending(path: "reverted")) == original)
+        #expect(try place.run("log reverted --format quiet").output.isEmpty)
+    }
+
+    @Test("models are inspected, converted and held against goldens, as JSON too")
+    func models() throws {
+        let place = try Workplace()
+        #expect(try place.run("inspect model --format json").json()["family"] as? String == "llama")
+        #expect(try place.run("convert model -o copy --format json").json()["tensors"] as? Int == 21)
+        #expect(try weights(place.url.appending(path: "copy")) == weights(place.url.appending(path: "model")))
+        let golden = Goldens.url("models/gpt2").path
+        let parity = try place.run("parity \(golden) --golden \(golden)/golden.safetensors --format json")
+        #expect(parity.status == 0)
+        #expect(try parity.json()["comparisons"] is [Any])
+        #expect(try place.run("parity model --golden \(golden)/golden.safetensors --format quiet").status != 0)
+    }
+
+    @Test("a patch that changes too much is refused, and nothing is written")
+    func guarded() throws {
+        let place = try Workplace()
+        let outcome = try place.run("repair model -p abc -e Z --max-divergence 0 -o fix --format quiet")
+        #expect(outcome.status == 3)
+        #expect(outcome.errors.hasPrefix("error: the patch was not written: divergence "))
+        #expect(!FileManager.default.fileExists(atPath: place.url.appending(path: "fix").path))
+    }
+
+    #if os(Linux)
+        @Test("a result that cannot be written is an error", arguments: ["inspect model", "generate model -p a"])
+        func fullDisk(_ line: String) throws {
+            let place = try Workplace()
+            let full = try FileHandle(forWritingTo: URL(filePath: "/dev/full"))
+            let outcome = try Command.run(line, in: place.url, output: full)
+            #expect(outcome.status == 1)
+            #expect(outcome.errors == "error: standard output: cannot be written\n")
+        }
+    #endif
+
+    @Test("every command explains itself", arguments: commands)
+    func help(_ command: String) throws {
+        let outcome = try Command.run("\(command) --help", in: FileManager.default.temporaryDirectory)
+        #expect(outcome.status == 0 && outcome.errors.isEmpty)
+        #expect(outcome.text.hasPrefix("OVERVIEW: ") && outcome.text.contains("\nUSAGE: suture \(command) "))
+    }
+
+    private func weights(_ directory: URL) throws -> Data {
+        try Data(contentsOf: directory.appending(path: "model.safetensors"))
+    }
+}

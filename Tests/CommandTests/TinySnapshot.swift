@@ -1,0 +1,90 @@
+import Foundation
+import SutureFormats
+
+/// A random Llama of two layers that reads bytes: small enough to be run by a command in a moment.
+enum TinySnapshot {
+    static let width = 32
+    static let hidden = 192
+    static let layers = 2
+    static let vocabulary = 256
+
+    static var config: [String: Any] {
+        [
+            "model_type": "llama", "hidden_size": width, "intermediate_size": hidden, "num_hidden_layers": layers,
+            "num_attention_heads": 4, "num_key_value_heads": 2, "vocab_size": vocabulary, "rms_norm_eps": 1e-5,
+            "max_position_embeddings": 1024, "tie_word_embeddings": false, "hidden_act": "silu"
+        ]
+    }
+
+    /// A byte-level vocabulary without merges.
+    static var tokenizer: [String: Any] {
+        var next: UInt32 = 0x100
+        var vocabulary: [String: Int] = [:]
+        for byte in 0..<UInt32(Self.vocabulary) {
+            let isVisible = (0x21...0x7E).contains(byte) || (0xA1...0xAC).contains(byte) || byte >= 0xAE
+            vocabulary[String(UnicodeScalar(isVisible ? byte : next).map(Character.init) ?? "?")] = Int(byte)
+            if !isVisible { next += 1 }
+        }
+        return [
+            "model": ["type": "BPE", "vocab": vocabulary, "merges": [String]()] as [String: Any],
+            "pre_tokenizer": ["type": "ByteLevel", "add_prefix_space": false, "use_regex": false],
+            "decoder": ["type": "ByteLevel"]
+        ]
+    }
+
+    static func write(to directory: URL, seed: UInt64 = 1) throws {
+        try FileManager.default.createDirectory(at: directory, withIntermediateDirectories: true)
+        try write(config, to: directory.appending(path: "config.json"))
+        try write(tokenizer, to: directory.appending(path: "tokenizer.json"))
+        try SafetensorsWriter.write(tensors(seed: seed), to: directory.appending(path: "model.safetensors"))
+    }
+
+    static func write(_ json: [String: Any], to url: URL) throws {
+        try JSONSerialization.data(withJSONObject: json, options: .sortedKeys).write(to: url)
+    }
+
+    static func tensors(seed: UInt64) -> [SafetensorsSource] {
+        var random = SplitMix64(state: seed)
+        func tensor(_ name: String, _ shape: [Int], _ scale: Float) -> SafetensorsSource {
+            let values = (0..<shape.reduce(1, *)).map { _ in Float.random(in: -scale...scale, using: &random) }
+            return SafetensorsSource(name, .float32, shape, bytes: values.withUnsafeBytes { [UInt8]($0) })
+        }
+        func ones(_ name: String) -> SafetensorsSource {
+            let values = [Float](repeating: 1, count: width)
+            return SafetensorsSource(name, .float32, [width], bytes: values.withUnsafeBytes { [UInt8]($0) })
+        }
+        // The head reads the embedding of the token at hand more than what the layers add: answers are firm.
+        var result = [
+            tensor("model.embed_tokens.weight", [vocabulary, width], 1),
+            tensor("lm_head.weight", [vocabulary, width], 1),
+            ones("model.norm.weight")
+        ]
+        for layer in 0..<layers {
+            let prefix = "model.layers.\(layer)."
+            result += [
+                tensor(prefix + "self_attn.q_proj.weight", [width, width], 0.3),
+                tensor(prefix + "self_attn.k_proj.weight", [width / 2, width], 0.3),
+                tensor(prefix + "self_attn.v_proj.weight", [width / 2, width], 0.3),
+                tensor(prefix + "self_attn.o_proj.weight", [width, width], 0.1),
+                tensor(prefix + "mlp.gate_proj.weight", [hidden, width], 0.6),
+                tensor(prefix + "mlp.up_proj.weight", [hidden, width], 0.6),
+                tensor(prefix + "mlp.down_proj.weight", [width, hidden], 0.02),
+                ones(prefix + "input_layernorm.weight"), ones(prefix + "post_attention_layernorm.weight")
+            ]
+        }
+        return result
+    }
+}
+
+/// A small seeded generator, so that every run makes the same model.
+struct SplitMix64: RandomNumberGenerator {
+    var state: UInt64
+
+    mutating func next() -> UInt64 {
+        state &+= 0x9E37_79B9_7F4A_7C15
+        var mixed = state
+        mixed = (mixed ^ (mixed >> 30)) &* 0xBF58_476D_1CE4_E5B9
+        mixed = (mixed ^ (mixed >> 27)) &* 0x94D0_49BB_1331_11EB
+        return mixed ^ (mixed >> 31)
+    }
+}

@@ -1,0 +1,208 @@
+import Foundation
+import SutureFormats
+import SutureKit
+import SutureTestSupport
+
+/// A directory with a tiny model, patches of it, and every bad file that ``BadInputTests`` names.
+final class Workplace: Sendable {
+    let url = FileManager.default.temporaryDirectory.appending(path: "suture-command-\(UUID().uuidString)")
+
+    init() throws {
+        try TinySnapshot.write(to: url.appending(path: "model"))
+        try TinySnapshot.write(to: url.appending(path: "other"), seed: 2)
+        try patches()
+        try models()
+        try lists()
+    }
+
+    deinit { try? FileManager.default.removeItem(at: url) }
+
+    func run(_ line: String, input: String = "") throws -> Command.Outcome {
+        try Command.run(line, in: url, input: input)
+    }
+
+    /// All files below the directory with their sizes and times: what a failed command must leave alone.
+    func listing() throws -> [String] {
+        try FileManager.default.subpathsOfDirectory(atPath: url.path).sorted().map { path in
+            let facts = try FileManager.default.attributesOfItem(atPath: url.appending(path: path).path)
+            return "\(path) \(facts[.size] ?? "") \(facts[.modificationDate] ?? "")"
+        }
+    }
+
+    func bytes(_ path: String) throws -> [UInt8] { try [UInt8](Data(contentsOf: url.appending(path: path))) }
+
+    /// The id of the patch that `patched` has.
+    var goodID: String {
+        get throws { try Patch(contentsOf: url.appending(path: "good.fix")).shortID }
+    }
+
+    private func write(_ bytes: [UInt8], to path: String) throws {
+        try Data(bytes).write(to: url.appending(path: path))
+    }
+
+    private func write(_ text: String, to path: String) throws { try write(Array(text.utf8), to: path) }
+}
+
+// MARK: - Patches
+
+extension Workplace {
+    private func patches() throws {
+        let checkpoint = try Checkpoint(url.appending(path: "model"))
+        func patch(_ scale: Float, index: Int) throws -> Patch {
+            try Patch.neurons(
+                [
+                    NeuronChange(
+                        tensor: "model.layers.1.mlp.down_proj.weight", kind: .columns, index: index,
+                        delta: (0..<TinySnapshot.width).map { scale * Float($0 + 1) })
+                ], of: checkpoint, method: .init(name: "made by hand"))
+        }
+        try patch(0.01, index: 3).write(to: url.appending(path: "good.fix"))
+        try patch(0.01, index: 5).write(to: url.appending(path: "small.fix"))
+        try patch(1e37, index: 4).write(to: url.appending(path: "huge.fix"))
+        let bytes = try bytes("good.fix")
+        try write(Array(bytes.dropLast(7)), to: "cut.fix")
+        try write(Array(bytes.dropLast(1)) + [bytes[bytes.count - 1] ^ 1], to: "tampered.fix")
+        try write([], to: "empty.fix")
+        try write([UInt8](repeating: 0xFF, count: 64), to: "header.fix")
+        try SafetensorsWriter.write([], to: url.appending(path: "plain.fix"))
+        for (name, manifest) in [
+            ("version.fix", #"{"schema": "suture.patch/9"}"#), ("text.fix", "no JSON"), ("bare.fix", "{}")
+        ] {
+            try SafetensorsWriter.write(
+                [], metadata: ["suture": ByteString(manifest)], to: url.appending(path: name))
+        }
+        let patched = try PatchedCheckpoint(checkpoint).adding([
+            AppliedPatch(Patch(contentsOf: url.appending(path: "good.fix")))
+        ])
+        try patched.write(to: url.appending(path: "patched"))
+    }
+}
+
+// MARK: - Models
+
+extension Workplace {
+    /// A copy of a model with something done to it.
+    private func model(_ name: String, of original: String = "model", _ change: () throws -> Void) throws {
+        try FileManager.default.copyItem(at: url.appending(path: original), to: url.appending(path: name))
+        try change()
+    }
+
+    private func models() throws {
+        for (name, key, value) in [
+            ("family", "model_type", "bert"), ("no-width", "hidden_size", nil), ("text-width", "hidden_size", "wide"),
+            ("minus-layers", "num_hidden_layers", -1), ("all-layers", "num_hidden_layers", 1_000_000_000),
+            ("no-heads", "num_attention_heads", 0), ("odd-heads", "num_key_value_heads", 3),
+            ("wide", "hidden_size", 64), ("deep", "num_hidden_layers", 3), ("activation", "hidden_act", "swish9"),
+            ("short", "max_position_embeddings", 8)
+        ] as [(String, String, Any?)] {
+            try model(name) {
+                var config = TinySnapshot.config
+                config[key] = value
+                try TinySnapshot.write(config, to: url.appending(path: "\(name)/config.json"))
+            }
+        }
+        try model("no-config") { try remove("no-config/config.json") }
+        try model("bad-config") { try write(#"{"model_type": "#, to: "bad-config/config.json") }
+        try model("config-list") { try write("[]", to: "config-list/config.json") }
+        try weights()
+        try tokenizers()
+        try locks()
+        try write("not a model", to: "text.gguf")
+        for name in ["magic", "cut-in-data", "version-99", "shape-overflow"] {
+            try FileManager.default.copyItem(
+                at: Goldens.url("hostile/gguf/\(name).gguf"), to: url.appending(path: "\(name).gguf"))
+        }
+    }
+
+    private func weights() throws {
+        let good = try bytes("model/model.safetensors")
+        let tensors = TinySnapshot.tensors(seed: 1)
+        func damaged(_ name: String, _ change: (URL) throws -> Void) throws {
+            try model(name) {
+                try remove("\(name)/model.safetensors")
+                try change(url.appending(path: "\(name)/model.safetensors"))
+            }
+        }
+        try damaged("cut") { try Data(good.dropLast(100)).write(to: $0) }
+        try damaged("header") { try Data([UInt8](repeating: 0x7F, count: 64)).write(to: $0) }
+        try damaged("no-weights") { _ in }
+        try damaged("pickle") {
+            try Data().write(to: $0.deletingLastPathComponent().appending(path: "pytorch_model.bin"))
+        }
+        try damaged("directory") { try FileManager.default.createDirectory(at: $0, withIntermediateDirectories: true) }
+        try damaged("missing") { try SafetensorsWriter.write(tensors.filter { !$0.name.contains("v_proj") }, to: $0) }
+        try damaged("nan") {
+            try SafetensorsWriter.write(tensors.map { $0.name.contains("1.mlp.up") ? nan($0) : $0 }, to: $0)
+        }
+        try damaged("integers") {
+            try SafetensorsWriter.write(
+                tensors.map { tensor in
+                    tensor.name.contains("q_proj")
+                        ? SafetensorsSource(tensor.name, .int32, tensor.shape, data: tensor.data) : tensor
+                }, to: $0)
+        }
+        for (name, shard) in [("traversal", "../model/model.safetensors"), ("no-shard", "model-2.safetensors")] {
+            try damaged(name) { _ in
+                try write(
+                    #"{"weight_map": {"lm_head.weight": "\#(shard)"}}"#, to: "\(name)/model.safetensors.index.json")
+            }
+        }
+    }
+
+    private func nan(_ tensor: SafetensorsSource) -> SafetensorsSource {
+        let values = [Float](repeating: .nan, count: tensor.shape.reduce(1, *))
+        return SafetensorsSource(tensor.name, .float32, tensor.shape, bytes: values.withUnsafeBytes { [UInt8]($0) })
+    }
+
+    private func tokenizers() throws {
+        try model("no-tokenizer") { try remove("no-tokenizer/tokenizer.json") }
+        try model("bad-tokenizer") { try write("{\"model\": {\"vocab\"", to: "bad-tokenizer/tokenizer.json") }
+        try model("bare-tokenizer") { try write("{}", to: "bare-tokenizer/tokenizer.json") }
+        try model("unigram") {
+            try write(#"{"model": {"type": "Unigram", "vocab": []}}"#, to: "unigram/tokenizer.json")
+        }
+        try model("large-tokenizer") {
+            var tokenizer = TinySnapshot.tokenizer
+            tokenizer["model"] = ["type": "BPE", "vocab": ["a": 256, "b": 1], "merges": [String]()] as [String: Any]
+            try TinySnapshot.write(tokenizer, to: url.appending(path: "large-tokenizer/tokenizer.json"))
+        }
+        try model("silent-tokenizer") {
+            var tokenizer = TinySnapshot.tokenizer
+            tokenizer["model"] = ["type": "BPE", "vocab": ["b": 1], "merges": [String]()] as [String: Any]
+            try TinySnapshot.write(tokenizer, to: url.appending(path: "silent-tokenizer/tokenizer.json"))
+        }
+    }
+
+    private func locks() throws {
+        try model("drifted", of: "patched") {
+            try FileManager.default.removeItem(at: url.appending(path: "drifted/model.safetensors"))
+            try FileManager.default.copyItem(
+                at: url.appending(path: "model/model.safetensors"), to: url.appending(path: "drifted/model.safetensors")
+            )
+        }
+        try model("bad-lock", of: "patched") { try write("{}", to: "bad-lock/suture.lock.json") }
+        try model("lost-patch", of: "patched") { try remove("lost-patch/suture") }
+    }
+
+    private func remove(_ path: String) throws { try FileManager.default.removeItem(at: url.appending(path: path)) }
+}
+
+// MARK: - Lists of failures and texts
+
+extension Workplace {
+    private func lists() throws {
+        let bad: [UInt8] = [0x61, 0xC3, 0x28, 0x09, 0x62, 0x0A]
+        try write(bad, to: "utf8.tsv")
+        try write(Array(#"{"prompt": ""#.utf8) + bad[..<3] + Array(#"", "expected": "b"}"#.utf8), to: "utf8.jsonl")
+        try write(bad, to: "utf8.txt")
+        try write("", to: "empty.jsonl")
+        try write("\n\n", to: "empty.txt")
+        try write("prompt, expected\n", to: "syntax.jsonl")
+        try write("{\"prompt\": \"a\", \"expected\": \"b\"}\n{\"prompt\": \"a\"}\n", to: "key.jsonl")
+        try write("{\"prompt\": 3, \"expected\": \"b\"}\n", to: "type.jsonl")
+        try write("{\"prompt\": \"a\", \"expected\": \"\"}\n", to: "answer.jsonl")
+        try write("one\ttwo\tthree\n", to: "columns.tsv")
+        try write("hello world\nls -la\n", to: "texts.txt")
+        try FileManager.default.createDirectory(at: url.appending(path: "lists"), withIntermediateDirectories: true)
+    }
+}
