@@ -71,6 +71,11 @@ extension Trace {
 }
 
 extension Architecture {
+    /// The checkpoint's matrix that holds the write vectors of a layer's neurons, and whether as columns (or rows).
+    public func writeVectors(layer: Int) -> (tensor: String, isColumn: Bool) {
+        (tensors.name(tensors.down.tensor, layer: layer) + ".weight", tensors.down.orientation == .outIn)
+    }
+
     /// A change of one row or column of a checkpoint's matrix.
     public struct MatrixChange: Sendable {
         public var tensor: String

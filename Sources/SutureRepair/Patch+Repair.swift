@@ -23,3 +23,17 @@ extension Repair.Result {
             results: JSON.parse([UInt8](encoder.encode(report)), source: "the report"))
     }
 }
+
+extension PatchStack {
+    /// The neurons whose write vectors these patches change.
+    public func neurons(of architecture: Architecture) -> Set<Neuron> {
+        var neurons: Set<Neuron> = []
+        for layer in 0..<architecture.layers {
+            let (tensor, isColumn) = architecture.writeVectors(layer: layer)
+            for edit in patches.flatMap(\.patch.edits) where edit.tensor == tensor && (edit.kind == .columns) == isColumn {
+                neurons.formUnion(edit.indices.map { Neuron(layer: layer, index: $0) })
+            }
+        }
+        return neurons
+    }
+}

@@ -92,14 +92,21 @@ extension Report {
             .heading("What was changed"),
             .paragraph(
                 "Each neuron writes one vector to the residual stream whenever it is active. "
-                    + "The change speaks for some tokens and against others, read through the output head."),
+                    + "What it writes more than before speaks for some tokens and against others, read through the "
+                    + "output head."
+                    + (neurons.contains(where: \.rereads)
+                        ? " Where inputs are marked new, a neuron that did next to nothing was given a new input: it is now "
+                            + "active on what is like this prompt, and serves its old purpose no more. The repair is an "
+                            + "addition to the model, not a correction of how it came to its answer."
+                        : "")),
             .table(
                 Table(
-                    caption: "Neurons whose write vector was changed",
-                    columns: ["neuron", .number("change"), .number("of length"), "speaks for", "speaks against"],
+                    caption: "Neurons that were changed",
+                    columns: ["neuron", "input", .number("change"), .number("of length"), "speaks for", "speaks against"],
                     rows: neurons.map { neuron in
                         [
-                            .init(neuron.neuron.description), .init(String(format: "%.3g", neuron.change)),
+                            .init(neuron.neuron.description), .init(neuron.rereads ? "new" : "as before"),
+                            .init(String(format: "%.3g", neuron.change)),
                             .init(String(format: "%.3g", neuron.length)), .init(list(neuron.promotes)),
                             .init(list(neuron.demotes))
                         ]

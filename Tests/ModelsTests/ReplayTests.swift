@@ -62,8 +62,16 @@ struct ReplayTests {
         func edit(_ layer: Int, _ index: Int) throws -> NeuronEdit {
             NeuronEdit(Neuron(layer: layer, index: index), delta: try random.normal([model.architecture.width]))
         }
+        func rereading(_ layer: Int, _ index: Int) throws -> NeuronEdit {
+            var edit = try edit(layer, index)
+            let width = model.architecture.width
+            edit.read = NeuronEdit.Read(
+                gate: model.architecture.isGated ? try random.normal([width]) : nil, up: try random.normal([width]))
+            return edit
+        }
         let groups = [
-            [try edit(0, 3)], [try edit(2, 5)], [try edit(1, 0), try edit(1, 7)], [try edit(0, 1), try edit(2, 1)], []
+            [try edit(0, 3)], [try edit(2, 5)], [try edit(1, 0), try edit(1, 7)], [try edit(0, 1), try edit(2, 1)], [],
+            [try rereading(1, 4)], [try rereading(0, 2), try edit(0, 6), try rereading(2, 2)],
         ]
         let full = try groups.map { try model.editing($0).run([TinyModel.promptA]).logits }
         for capturing in [[], (0..<3).map(Site.mlpHidden)] {

@@ -46,26 +46,64 @@ struct RepairTests {
         }
     }
 
-    @Test("the gap step fixes a token with one neuron and holds it in a full run", arguments: models)
-    func gapStep(name: String) throws {
+    @Test("sized steps fix a token with one neuron, and it holds in a full run", arguments: models, [0, 1])
+    func sizedStep(name: String, which: Int) throws {
+        let method: any RepairMethod = which == 0 ? GapStep() : Recruit()
         let model = try Self.model(name)
-        let statistics = try ReferenceStatistics(model, texts: Self.texts(1), covering: 4)
-        let workshop = try Workshop(model, statistics: statistics)
+        let workshop = try method.prepare(model, texts: Self.texts(1), reserved: []) { _, _ in }
         for target in [2, 17, 64] {
             let failure = TokenizedFailure(prompt: Self.prompt, answer: [target])
-            let proposal = try GapStep().propose(failure, in: workshop, on: model)
+            let proposal = try method.propose(failure, in: workshop, on: model)
             #expect(proposal.abandoned == nil)
             #expect(proposal.edits.count == 1)
             #expect(try model.editing(proposal.edits).write(failure) == [target])
         }
         let right = TokenizedFailure(prompt: Self.prompt, answer: try model.generate(Self.prompt, limit: 3))
-        #expect(try GapStep().propose(right, in: workshop, on: model).edits.isEmpty)
+        #expect(try method.propose(right, in: workshop, on: model).edits.isEmpty)
+    }
+
+    @Test("a recruited neuron is active where the token is written, and hardly anywhere else", arguments: models)
+    func recruit(name: String) throws {
+        let model = try Self.model(name)
+        let texts = try Self.texts(1)
+        let failure = TokenizedFailure(prompt: Self.prompt, answer: [17])
+        let workshop = try Recruit().prepare(model, texts: texts, reserved: []) { _, _ in }
+        let edit = try #require(try Recruit().propose(failure, in: workshop, on: model).edits.first)
+        let patched = try model.editing([edit])
+        let site = Site.mlpHidden(edit.neuron.layer)
+        func activations(_ tokens: [Int]) throws -> [Float] {
+            try patched.run([tokens], capturing: [site])[site].squeezed(0).selected(1, edit.neuron.index).floats()
+        }
+        let own = try activations(Self.prompt)
+        let peak = try #require(own.last)
+        #expect(own.dropLast().allSatisfy { abs($0) < 0.5 * peak })
+        let elsewhere = try texts.flatMap(activations).map { Double($0 * $0) }
+        #expect(elsewhere.reduce(0, +) / Double(elsewhere.count) < 0.05 * Double(peak * peak))
+        #expect(name == "gpt2" || abs(peak - 1) < 0.01)
+    }
+
+    @Test("a recruited neuron is not taken again, nor one that belongs to a patch", arguments: models)
+    func recruitOnce(name: String) throws {
+        let model = try Self.model(name)
+        let texts = try Self.texts(1)
+        let failures = [2, 17, 64].map { TokenizedFailure(prompt: Self.prompt + [$0], answer: [90 - $0]) }
+        var taken: Set<Neuron> = []
+        var present = model
+        let workshop = try Recruit().prepare(model, texts: texts, reserved: []) { _, _ in }
+        for failure in failures {
+            let edits = try Recruit().propose(failure, in: workshop, on: present).edits
+            for edit in edits { #expect(taken.insert(edit.neuron).inserted) }
+            present = try present.editing(edits)
+        }
+        let careful = try Recruit().prepare(model, texts: texts, reserved: taken) { _, _ in }
+        let edits = try Recruit().propose(failures[0], in: careful, on: model).edits
+        #expect(!edits.isEmpty && edits.allSatisfy { !taken.contains($0.neuron) })
     }
 
     @Test("MINT patches the neurons that simulating every candidate would choose", arguments: models, [0.05, 0.5])
     func mint(name: String, factor: Double) throws {
         let model = try Self.model(name)
-        let workshop = try Workshop(model, statistics: nil)
+        let workshop = try Workshop(model)
         var mint = MINT()
         mint.factor = factor
         for target in [8, 33, 71] {

@@ -30,10 +30,14 @@ struct RepairCommand: ParsableCommand {
     @Option(help: "Where to write a report as one HTML page.")
     var report: String?
 
-    @Option(help: "gap: the project's own; mint: as published.")
-    var method = Method.gap
+    @Option(
+        help: """
+            recruit: an idle neuron is given a new input and output; gap: a neuron writes more than before, and reads \
+            as before; mint: as published.
+            """)
+    var method = Method.recruit
 
-    @Option(help: "How far above every other token the target should lie, in logits (gap).")
+    @Option(help: "How far above every other token the target should lie, in logits (recruit, gap).")
     var margin: Double?
 
     @Option(help: "The patch factor f (mint).")
@@ -50,7 +54,7 @@ struct RepairCommand: ParsableCommand {
 
     @OptionGroup var printing: OutputOptions
 
-    enum Method: String, ExpressibleByArgument, CaseIterable { case gap, mint }
+    enum Method: String, ExpressibleByArgument, CaseIterable { case recruit, gap, mint }
 
     func validate() throws {
         guard (prompt == nil) == (expected == nil) else {
@@ -81,7 +85,9 @@ struct RepairCommand: ParsableCommand {
         let progress = printing.progress
         defer { progress.finish() }
 
-        var repair = try Repair(model.load(checkpoint), tokenizer, method: chosenMethod) { activity, done, total in
+        let network = try model.load(checkpoint)
+        let reserved = try PatchedCheckpoint(checkpoint).stack.neurons(of: network.architecture)
+        var repair = try Repair(network, tokenizer, method: chosenMethod, reserved: reserved) { activity, done, total in
             progress.report(.init(activity, completed: done, total: total))
         }
         if let texts { repair.guardTexts = texts }
@@ -107,6 +113,10 @@ struct RepairCommand: ParsableCommand {
 
     private var chosenMethod: any RepairMethod {
         switch method {
+        case .recruit:
+            var recruit = Recruit()
+            if let margin { recruit.margin = margin }
+            return recruit
         case .gap:
             var step = GapStep()
             if let margin { step.margin = margin }
