@@ -25,8 +25,14 @@ struct Child {
         return Child(executable: URL(filePath: path), arguments: arguments)
     }
 
-    /// Runs to the end and reads what was printed; what goes to stderr is passed on.
+    /// Runs to the end and reads the last line; what goes to stderr is passed on.
     func run<Report: Decodable>(_ type: Report.Type = Report.self) throws -> Report {
+        guard let report = try lines(type, last: true).last else { throw failure }
+        return report
+    }
+
+    /// Runs to the end and reads one object from each line, or from the last.
+    func lines<Report: Decodable>(_ type: Report.Type = Report.self, last: Bool = false) throws -> [Report] {
         let process = Process()
         let output = Pipe()
         process.executableURL = executable
@@ -35,10 +41,13 @@ struct Child {
         try process.run()
         let data = try output.fileHandleForReading.readToEnd() ?? Data()
         process.waitUntilExit()
-        guard process.terminationStatus == 0, let line = data.split(separator: UInt8(ascii: "\n")).last else {
-            throw ChildFailed(command: ([executable.path] + arguments).joined(separator: " "))
-        }
-        return try JSONDecoder().decode(Report.self, from: line)
+        guard process.terminationStatus == 0 else { throw failure }
+        let lines = data.split(separator: UInt8(ascii: "\n"))
+        return try lines.suffix(last ? 1 : lines.count).map { try JSONDecoder().decode(Report.self, from: $0) }
+    }
+
+    private var failure: ChildFailed {
+        ChildFailed(command: ([executable.path] + arguments).joined(separator: " "))
     }
 }
 

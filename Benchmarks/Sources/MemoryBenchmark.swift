@@ -1,0 +1,35 @@
+import ArgumentParser
+import Foundation
+import SutureKit
+
+/// The peak memory of a command, against the size of the model's weights.
+struct MemoryBenchmark: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "memory", abstract: "Peak memory of `suture repair`, against the model's float32 weights.")
+
+    @Argument(help: "The model.") var model: String
+    @Option(help: "How many threads.") var threads = ProcessInfo.processInfo.activeProcessorCount
+
+    func run() throws {
+        let checkpoint = try Checkpoint(URL(filePath: model))
+        let weights = checkpoint.tensors.reduce(0) { $0 + 4 * $1.shape.reduce(1, *) }
+        let folder = FileManager.default.temporaryDirectory.appending(path: "suture-bench-\(UUID())")
+        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+        defer { try? FileManager.default.removeItem(at: folder) }
+        let process = Process()
+        process.executableURL = URL(filePath: Bundle.main.executablePath ?? CommandLine.arguments[0])
+            .deletingLastPathComponent().appending(path: "suture")
+        process.arguments = [
+            "repair", model, "-p", "The capital of Australia is", "-e", " Canberra", "-o",
+            folder.appending(path: "fix.safetensors").path, "--threads", "\(threads)", "--format", "quiet",
+        ]
+        try process.run()
+        process.waitUntilExit()
+        guard process.terminationStatus == 0 else { throw ChildFailed(command: "suture repair \(model)") }
+        var usage = rusage()
+        getrusage(RUSAGE_CHILDREN, &usage)
+        let peak = Double(usage.ru_maxrss) * 1024
+        print("float32 weights  \(Int(Double(weights) / 1e6)) MB")
+        print("peak of repair   \(Int(peak / 1e6)) MB, \(String(format: "%.2f", peak / Double(weights))) of the weights")
+    }
+}
