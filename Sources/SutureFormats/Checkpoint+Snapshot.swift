@@ -36,8 +36,7 @@ extension Checkpoint {
                 : "model-\(Self.fiveDigits(number + 1))-of-\(Self.fiveDigits(shards.count)).safetensors"
             let sources = shard.map { tensor in
                 SafetensorsSource(tensor.name, tensor.type, tensor.shape) { append in
-                    let data = try data(of: tensor)
-                    try withExtendedLifetime(data) { try append(data.bytes) }
+                    try pieces(of: tensor).forEachChunk(append)
                 }
             }
             try SafetensorsWriter.write(sources, to: directory.appending(path: name))

@@ -240,7 +240,7 @@ struct PatchRefusalTests {
     func making() throws {
         try withPlace { place in
             let checkpoint = try Checkpoint(place.base)
-            func code(_ changes: [(String, Edit.Kind, Int, [Float])]) throws -> PatchError.Code {
+            func code(_ changes: [(String, NeuronChange.Slice, Int, [Float])]) throws -> PatchError.Code {
                 let changes = changes.map { NeuronChange(tensor: $0.0, kind: $0.1, index: $0.2, delta: $0.3) }
                 let error = try #require(throws: PatchError.self) {
                     try Patch.neurons(changes, of: checkpoint, method: Patch.Method(name: "by hand"))

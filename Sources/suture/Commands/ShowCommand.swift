@@ -15,6 +15,7 @@ struct ShowCommand: ParsableCommand {
         struct Edit: Encodable, Sendable {
             var tensor, kind, dtype: String
             var shape, indices: [Int]
+            var summary: String
             /// The Euclidean norm of what is added.
             var norm: Double
         }
@@ -26,11 +27,11 @@ struct ShowCommand: ParsableCommand {
 
     func run() throws {
         let patch = try Patch(contentsOf: URL(filePath: patch))
-        let edits = zip(patch.edits, patch.base).map { edit, base in
-            Facts.Edit(
-                tensor: edit.tensor, kind: edit.kind.rawValue, dtype: base.value.type.rawValue,
-                shape: base.value.shape, indices: edit.indices,
-                norm: edit.delta.reduce(0) { $0 + Double($1) * Double($1) }.squareRoot())
+        let edits = try patch.edits.map { edit in
+            let base = patch.base[ByteString(edit.tensor)]
+            return Facts.Edit(
+                tensor: edit.tensor, kind: edit.kind.rawValue, dtype: base?.type.rawValue ?? "", shape: base?.shape ?? [],
+                indices: edit.indices ?? [], summary: edit.summary, norm: try edit.norm(shape: base?.shape ?? []))
         }
         let results = String(decoding: patch.results.serialized(), as: UTF8.self)
         let facts = Facts(
@@ -51,7 +52,7 @@ struct ShowCommand: ParsableCommand {
                         rows: edits.map { edit in
                             [
                                 .init(edit.tensor), .init("\(edit.dtype) \(edit.shape)"),
-                                .init("\(edit.kind) \(edit.indices.map(String.init).joined(separator: ", "))"),
+                                .init(edit.summary),
                                 .init(String(format: "%.4g", edit.norm))
                             ]
                         }))
