@@ -2,9 +2,11 @@ import Foundation
 
 /// A temporary file without a name, for what is made piece by piece and is too large for memory.
 ///
-/// It is gone with the last ``TensorBytes`` that was written to it, also if the process is killed.
-public final class SpoolFile {
+/// It is gone with the last ``TensorBytes`` in it, also if the process is killed. Several threads may write to it.
+public final class SpoolFile: @unchecked Sendable {
+    // Sendable: all that changes is behind the lock.
     private let file: OpenFile
+    private let lock = NSLock()
     private var end = 0
 
     /// - Parameter directory: where there is room for it.
@@ -18,14 +20,20 @@ public final class SpoolFile {
         file = OpenFile(descriptor, name: "temporary file in \(directory.relativePath)")
     }
 
-    /// Writes a tensor's bytes, which `body` hands over in pieces.
-    public func write(_ body: (_ append: (UnsafeRawBufferPointer) throws -> Void) throws -> Void) throws -> TensorBytes {
-        let start = end
-        try body { bytes in
-            try writeAll(bytes, to: file.descriptor, at: end, name: file.name)
-            end += bytes.count
+    /// Room for so many bytes, to be filled with ``write(_:to:at:)``.
+    public func reserve(_ count: Int) -> TensorBytes {
+        lock.withLock {
+            defer { end += count }
+            return TensorBytes(file, end..<end + count)
         }
-        return TensorBytes(file, start..<end)
+    }
+
+    /// Writes bytes into reserved room.
+    public func write(_ bytes: UnsafeRawBufferPointer, to room: TensorBytes, at offset: Int) throws {
+        guard let start = room.start(in: file), offset + bytes.count <= room.count else {
+            preconditionFailure("this room is not in this file")
+        }
+        try writeAll(bytes, to: file.descriptor, at: start + offset, name: file.name)
     }
 }
 

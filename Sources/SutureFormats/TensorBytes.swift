@@ -58,6 +58,11 @@ public struct TensorBytes: Sendable {
         count = range.count
     }
 
+    /// Where the bytes begin in this file, if they are in it.
+    func start(in file: OpenFile) -> Int? {
+        if case .file(let own, let start) = place, own === file { start } else { nil }
+    }
+
     /// Reads the bytes from `offset` on, as many as the buffer takes; they must be there.
     public func read(at offset: Int, into buffer: UnsafeMutableRawBufferPointer) throws {
         precondition(offset >= 0 && buffer.count <= count - offset, "the tensor has no such bytes")

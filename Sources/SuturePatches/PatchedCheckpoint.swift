@@ -47,6 +47,12 @@ public struct PatchedCheckpoint: Sendable {
         try PatchedCheckpoint(checkpoint, present: present, stack: stack.adding(patches))
     }
 
+    /// The checkpoint with other patches than it has.
+    init(_ checkpoint: Checkpoint, wanting stack: PatchStack) throws {
+        let present = try PatchedCheckpoint(checkpoint).present
+        try self.init(checkpoint, present: present, stack: stack)
+    }
+
     /// The checkpoint without one of its patches.
     ///
     /// - Parameter id: the patch's id, or the beginning of it, also without `sha256:`.

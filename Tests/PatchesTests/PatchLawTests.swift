@@ -167,16 +167,4 @@ struct PatchLawTests {
             return Float(bitPattern: UInt32(bits) << 16)
         }
     }
-
-    /// By comparing the two neighbors, unlike the code under test.
-    private func nearestBFloat16(_ value: Float) -> Float {
-        let low = Float(bitPattern: value.bitPattern & 0xFFFF_0000)
-        let high = Float(bitPattern: (value.bitPattern & 0xFFFF_0000) + 0x1_0000)
-        let (below, above) = (
-            Double(value.magnitude) - Double(low.magnitude),
-            Double(high.magnitude) - Double(value.magnitude)
-        )
-        if below == above { return low.bitPattern >> 16 & 1 == 0 ? low : high }
-        return below < above ? low : high
-    }
 }
