@@ -12,8 +12,12 @@ struct Suture: ParsableCommand {
             CommandGroup(name: "Repair", subcommands: [RepairCommand.self, GenerateCommand.self]),
             CommandGroup(
                 name: "Patches",
-                subcommands: [ShowCommand.self, CheckCommand.self, ApplyCommand.self, RevertCommand.self, LogCommand.self]),
-            CommandGroup(name: "Models", subcommands: [InspectCommand.self, ConvertCommand.self, ParityCommand.self]),
+                subcommands: [
+                    ShowCommand.self, CheckCommand.self, ApplyCommand.self, RevertCommand.self, LogCommand.self,
+                    CombineCommand.self, ExtractCommand.self, ImportCommand.self, ExportCommand.self, MinimizeCommand.self,
+                    BisectCommand.self
+                ]),
+            CommandGroup(name: "Models", subcommands: [InspectCommand.self, DiffCommand.self, ConvertCommand.self, ParityCommand.self]),
         ])
 }
 
