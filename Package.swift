@@ -65,6 +65,8 @@ let package = Package(
             dependencies: ["SutureKit", .product(name: "ArgumentParser", package: "swift-argument-parser")],
             path: "Benchmarks/Sources"),
 
+        .executableTarget(
+            name: "suture-fuzz", dependencies: ["SuturePatches"], path: "Tests/Fuzz", exclude: ["Corpus"]),
         .target(
             name: "SutureTestSupport", dependencies: ["SutureFormats"], path: "Tests/SutureTestSupport"),
         tests("TensorTests", ["SutureTensor"]),

@@ -24,9 +24,8 @@ extension PatchedCheckpoint {
         let snapshot = try snapshot()
         try plan(untouched).checkSpace(beside: url)
         try SnapshotDirectory.create(at: url, from: checkpoint.url, overwriting: overwriting) { directory in
-            var outcomes: [TensorPass.Outcome] = []
-            for file in touchedFiles { outcomes += try rewrite(file, in: directory) }
-            try refuseEmpty(outcomes)
+            let outcomes = try Parallel.map(touchedFiles) { try rewrite($0, in: directory) }
+            try refuseEmpty(outcomes.flatMap { $0 })
             let rest = untouchedFiles.map(Self.name)
             switch untouched {
             case .linked: try snapshot.link(rest, to: directory)
@@ -93,21 +92,20 @@ extension PatchedCheckpoint {
         let entries = file.tensors.filter { touched.position(of: ByteString($0.name)) != nil }
         let shared = Set(sharedOriginals.map(\.digest))
         var written = shared
-        let work = try entries.compactMap { entry -> Rewriting? in
-            guard let tensor = checkpoint[entry.name] else { return nil }
+        var work: [Rewriting] = []
+        var position = 0
+        for entry in entries {
+            guard let tensor = checkpoint[entry.name] else { continue }
             let pass = try pass(over: tensor)
             let keeps = pass.wanted?.needsOriginal == true && written.insert(pass.base.digest).inserted
-            return Rewriting(pass: pass, start: entry.range.lowerBound, keepsOriginal: keeps)
+            work.append(.copying(position..<entry.range.lowerBound))
+            work.append(.patching(pass, start: entry.range.lowerBound, keepsOriginal: keeps))
+            position = entry.range.upperBound
         }
+        work.append(.copying(position..<file.file.bytes.count))
         let outcomes = try AtomicFile.write(to: directory.appending(path: Self.name(file))) { output in
-            var position = 0
-            for entry in entries {
-                try output.put(file.file, position..<entry.range.lowerBound, at: position)
-                position = entry.range.upperBound
-            }
-            try output.put(file.file, position..<file.file.bytes.count, at: position)
-            return try Parallel.map(work) { try $0.run(output, directory) }
-        }
+            try Parallel.map(work) { try $0.run(from: file.file, to: output, directory) }
+        }.compactMap { $0 }
         // The whole truth in one error: which other tensors differ too.
         if outcomes.contains(where: { $0.difference != nil }) { try check() }
         try refuse(outcomes.compactMap(\.difference))
@@ -125,20 +123,26 @@ extension PatchedCheckpoint {
     }
 }
 
-/// A tensor that is read, patched and written in one go.
-private struct Rewriting: Sendable {
-    let pass: TensorPass
-    /// Where it is in its file.
-    let start: Int
-    let keepsOriginal: Bool
+/// A part of a weight file that is written anew.
+private enum Rewriting: Sendable {
+    /// Bytes between touched tensors.
+    case copying(Range<Int>)
+    /// A tensor that is read, patched and written in one go.
+    case patching(TensorPass, start: Int, keepsOriginal: Bool)
 
-    func run(_ output: AtomicFile, _ directory: URL) throws -> TensorPass.Outcome {
-        let put: (Int, UnsafeRawBufferPointer) throws -> Void = { try output.put($1, at: start + $0) }
-        guard keepsOriginal else { return try pass.run(new: put) }
-        var outcome = TensorPass.Outcome()
-        try KeptOriginal.write(pass.base, to: directory) { append in
-            outcome = try pass.run(original: { try append($1) }, new: put)
+    func run(from file: MappedFile, to output: AtomicFile, _ directory: URL) throws -> TensorPass.Outcome? {
+        switch self {
+        case .copying(let range):
+            try output.put(file, range, at: range.lowerBound)
+            return nil
+        case .patching(let pass, let start, let keepsOriginal):
+            let put: (Int, UnsafeRawBufferPointer) throws -> Void = { try output.put($1, at: start + $0) }
+            guard keepsOriginal else { return try pass.run(new: put) }
+            var outcome = TensorPass.Outcome()
+            try KeptOriginal.write(pass.base, to: directory) { append in
+                outcome = try pass.run(original: { try append($1) }, new: put)
+            }
+            return outcome
         }
-        return outcome
     }
 }

@@ -5,7 +5,7 @@ import SutureFormats
 ///
 /// On the way the original is hashed and held against the base, and what is there against the original with the patches
 /// that it should have. Nothing of it is to be trusted before the pass is over.
-struct TensorPass {
+struct TensorPass: Sendable {
     let name: String
     let base: BaseTensor
     /// What the checkpoint has.
@@ -18,7 +18,7 @@ struct TensorPass {
     let wanted: EditSum?
 
     /// What a pass found.
-    struct Outcome {
+    struct Outcome: Sendable {
         /// How many elements are wanted to differ from the original.
         var changed = 0
         /// What is not as it should be; then what was handed over is of no use.

@@ -71,12 +71,20 @@ struct WritingOptions: ParsableArguments {
             (plan.rewritten, "rewritten"), (plan.untouched, untouched), (plan.copied, "copied"),
             (plan.originals, "kept original"), (plan.patches, "patch")
         ]
+        // People want to know how much that is, not the digest of each.
+        let shown = groups.map { files, action -> ([(String, Int)], String) in
+            let total = files.reduce(0) { $0 + $1.bytes }
+            return action == "kept original" && files.count > 1
+                ? ([("suture/originals (\(files.count) tensors)", total)], action) : (files.map { ($0.name, $0.bytes) }, action)
+        }
         let files = groups.flatMap { files, action in
             files.map { Facts.File(name: $0.name, action: action, bytes: action == "linked" ? 0 : $0.bytes) }
         }
         let table = Report.Table(
             columns: ["File", "How", .number("Bytes")],
-            rows: files.map { [.init($0.name), .init($0.action), .init("\($0.bytes)")] })
+            rows: shown.flatMap { files, action in
+                files.map { [.init($0.0), .init(action), .init("\(action == "linked" ? 0 : $0.1)")] }
+            })
         return try Report(
             title: result.url.lastPathComponent,
             verdict: .init(.good, "The patches fit; \(plan.bytes) bytes would be written."), schema: "suture.plan/1",
