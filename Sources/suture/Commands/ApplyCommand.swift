@@ -97,11 +97,23 @@ struct ApplyCommand: ParsableCommand {
         commandName: "apply", abstract: "Write a new model with patches; the old one stays as it is.")
 
     @OptionGroup var patches: PatchOptions
+
+    @Flag(help: "Put the patches on a model that they were not made for, as patches of their own.")
+    var transfer = false
+
     @OptionGroup var result: ModelOutputOptions
     @OptionGroup var writing: WritingOptions
     @OptionGroup var printing: OutputOptions
 
     func run() throws {
-        try writing.write(patches.patched(), to: result, printing)
+        try writing.write(transfer ? transferred() : patches.patched(), to: result, printing)
+    }
+
+    private func transferred() throws -> PatchedCheckpoint {
+        let checkpoint = try Checkpoint(URL(filePath: patches.model))
+        let moved = try patches.patch.map { path in
+            AppliedPatch(try Patch(contentsOf: URL(filePath: path)).transferred(to: checkpoint), scale: patches.scale)
+        }
+        return try PatchedCheckpoint(checkpoint).adding(moved)
     }
 }
