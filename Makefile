@@ -2,13 +2,17 @@
 SMOLLM2 := .deps/smollm2/SmolLM2-135M-Instruct.Q4_1.gguf
 SUTURE := .build/release/suture
 
-.PHONY: help demo test setup release parity bench docs format lint clean
+.PHONY: help demo test test-slow interop fuzz setup release parity bench docs format lint clean
 
 SWIFT_FILES := Sources Tests Benchmarks/Sources Examples Snippets Package.swift
+SECONDS ?= 60
 
 help:
 	@echo "make demo     repair a wrong answer of a real language model, apply the patch, remove it again"
 	@echo "make test     run all tests"
+	@echo "make interop  hold what is exported against peft, transformers and gguf"
+	@echo "make fuzz     feed broken files to the readers (SECONDS=60)"
+	@echo "make test-slow  kill apply 300 times, fill its disk, take its rights"
 	@echo "make parity   hold the forward pass against transformers on SmolLM2-135M"
 	@echo "make bench    measure beside the Python peers"
 	@echo "make docs     the documentation of all modules, with its examples compiled"
@@ -26,6 +30,17 @@ demo: release
 
 test: setup
 	swift test
+
+test-slow: release
+	Tests/Slow/kill $(SUTURE) 300
+
+interop: release
+	@Scripts/setup-interop
+	.deps/interop/bin/python Tests/Interop/interop.py $(SUTURE)
+
+fuzz:
+	swift build -c release --product suture-fuzz
+	.build/release/suture-fuzz $(SECONDS)
 
 parity: release
 	$(SUTURE) parity $(SMOLLM2) --golden Tests/Goldens/smollm2/golden.safetensors

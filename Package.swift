@@ -41,11 +41,12 @@ let package = Package(
             ],
             linkerSettings: linkTorch),
         .target(name: "SutureTensor", dependencies: ["CTorch"]),
+        .target(name: "CFiles"),
         .target(
-            name: "SutureFormats", dependencies: [.product(name: "Crypto", package: "swift-crypto")]),
+            name: "SutureFormats", dependencies: ["CFiles", .product(name: "Crypto", package: "swift-crypto")]),
         .target(name: "SutureTokenizers", dependencies: ["SutureFormats"]),
         .target(name: "SutureModels", dependencies: ["SutureTensor", "SutureFormats", "SutureTokenizers"]),
-        .target(name: "SuturePatches", dependencies: ["SutureFormats"]),
+        .target(name: "SuturePatches", dependencies: ["SutureFormats", "SutureTensor"]),
         .target(
             name: "SutureRepair", dependencies: ["SutureModels", "SuturePatches"],
             resources: [.embedInCode("Resources")]),
@@ -65,6 +66,8 @@ let package = Package(
             path: "Benchmarks/Sources"),
         .executableTarget(name: "RepairExample", dependencies: ["SutureKit"], path: "Examples/Repair"),
 
+        .executableTarget(
+            name: "suture-fuzz", dependencies: ["SuturePatches"], path: "Tests/Fuzz", exclude: ["Corpus"]),
         .target(
             name: "SutureTestSupport", dependencies: ["SutureFormats"], path: "Tests/SutureTestSupport"),
         tests("TensorTests", ["SutureTensor"]),

@@ -1,80 +1,89 @@
-"""Applies a patch to a safetensors file, or takes it off again: a reader of Documentation/patch-format.md.
+"""Applies a patch to a safetensors file: a reader of Documentation/patch-format.md, with nothing but numpy.
 
-    python apply_patch.py model.safetensors fix.safetensors out.safetensors [--scale X | --revert]
-
-Needs numpy, and ml_dtypes for bfloat16. It is written to be read; for one file and one patch only.
+    python apply_patch.py model.safetensors fix.safetensors out.safetensors [--scale X]
 """
 
-import argparse
-import hashlib
-import json
-import struct
+import argparse, hashlib, json
 
 import numpy as np
 
-
-def dtype(name):
-    if name == "BF16":
-        import ml_dtypes
-
-        return np.dtype(ml_dtypes.bfloat16)
-    return np.dtype({"F32": "<f4", "F16": "<f2"}[name])
+DTYPES = {"F32": "<f4", "F16": "<f2", "BF16": "<u2", "F64": "<f8", "U8": "u1", "U32": "<u4", "U64": "<u8"}
 
 
 def read(path):
-    """The header, and the bytes of the tensors in one buffer that can be changed."""
+    """The header, and for each tensor its type, shape and an array on its bytes, which can be changed in place."""
     data = bytearray(open(path, "rb").read())
-    (length,) = struct.unpack("<Q", data[:8])
-    return json.loads(data[8 : 8 + length]), data, 8 + length
+    start = 8 + int.from_bytes(data[:8], "little")
+    header = json.loads(data[8:start])
+    metadata, tensors = header.pop("__metadata__", {}), {}
+    for name, entry in header.items():
+        begin, end = entry["data_offsets"]
+        array = np.frombuffer(memoryview(data)[start + begin : start + end], DTYPES.get(entry["dtype"], "u1"))
+        tensors[name] = entry["dtype"], entry["shape"], array
+    return data, metadata, tensors
 
 
-def tensor(header, data, start, name):
-    """The dtype's name, the shape, and an array on the tensor's bytes in place."""
-    entry = header[name]
-    begin, end = entry["data_offsets"]
-    array = np.frombuffer(memoryview(data)[start + begin : start + end], dtype=dtype(entry["dtype"]))
-    return entry["dtype"], entry["shape"], array.reshape(entry["shape"])
-
-
-def digest(kind, shape, array):
-    label = f"{kind}[{','.join(map(str, shape))}]\0".encode()
+def digest(dtype, shape, array):
+    label = f"{dtype}[{','.join(map(str, shape))}]\0".encode()
     return "sha256:" + hashlib.sha256(label + array.tobytes()).hexdigest()
 
 
-def check(condition, message):
-    if not condition:
-        raise SystemExit(f"error: {message}")
+def to_float(dtype, array):
+    return (array.astype(np.uint32) << 16).view(np.float32) if dtype == "BF16" else array
+
+
+def rounded(dtype, values):
+    if dtype != "BF16":
+        return values.astype(DTYPES[dtype])
+    bits = values.view(np.uint32)
+    return ((bits + 0x7FFF + (bits >> 16 & 1)) >> 16).astype(np.uint16)
+
+
+def delta(edit, shape, payload):
+    """What an edit adds at scale 1, in float64, as a flat array."""
+    part = {key: to_float(payload[name][0], payload[name][2]).reshape(payload[name][1]).astype(np.float64)
+            for key, name in edit.items() if key not in ("tensor", "kind", "bits") and isinstance(name, str)}
+    result = np.zeros(shape)
+    match edit["kind"]:
+        case "columns": result[:, edit["indices"]] = part["delta"].T
+        case "rows": result[edit["indices"]] = part["delta"]
+        case "low_rank":
+            for b, a in zip(part["b"].T, part["a"]): result += np.outer(b, a)
+        case "sparse": result.reshape(-1)[part["indices"].astype(np.int64)] = part["delta"]
+        case "dense": result += part["delta"]
+        case "quantized":
+            bits = np.unpackbits(payload[edit["codes"]][2], bitorder="little")[: result.size * edit["bits"]]
+            codes = (bits.reshape(-1, edit["bits"]) @ (1 << np.arange(edit["bits"]))).reshape(len(part["scales"]), -1)
+            zeros = part.get("zeros", np.array([0.5 if edit["bits"] == 1 else 2.0 ** (edit["bits"] - 1)]))
+            result += (part["scales"][:, None] * (codes - zeros[:, None])).reshape(shape)
+        case kind: raise SystemExit(f"error: unknown kind {kind}")
+    return part.get("scale", 1.0), result.reshape(-1)
 
 
 def main():
     parser = argparse.ArgumentParser()
-    parser.add_argument("model"), parser.add_argument("patch"), parser.add_argument("out")
-    parser.add_argument("--scale", type=float, default=1.0), parser.add_argument("--revert", action="store_true")
+    for name in ("model", "patch", "out"): parser.add_argument(name)
+    parser.add_argument("--scale", type=float, default=1.0)
     options = parser.parse_args()
-
-    patch = read(options.patch)
-    manifest = json.loads(patch[0]["__metadata__"]["suture"])
-    check(manifest["schema"].split(".")[:2] == ["suture", "patch/1"], f"unknown schema {manifest['schema']}")
-    payload = {name: digest(*tensor(*patch, name)) for name in patch[0] if name != "__metadata__"}
-    content = {"base": manifest["base"], "edits": manifest["edits"], "payload": payload}
+    _, metadata, payload = read(options.patch)
+    manifest = json.loads(metadata["suture"])
+    if manifest["schema"].split(".")[:2] != ["suture", "patch/1"]: raise SystemExit("error: unknown schema")
+    content = {"base": manifest["base"], "edits": manifest["edits"], "payload": {n: digest(*payload[n]) for n in payload}}
     text = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-    check(manifest["id"] == "sha256:" + hashlib.sha256(text.encode()).hexdigest(), "the patch was changed")
-
-    model = read(options.model)
-    for edit in manifest["edits"]:
-        kind, shape, weights = tensor(*model, edit["tensor"])
-        base = manifest["base"]["tensors"][edit["tensor"]]
-        check(edit["kind"] in ("columns", "rows"), f"unknown kind {edit['kind']}")
-        slices = weights.T if edit["kind"] == "columns" else weights
-        original, delta = tensor(*patch, edit["original"])[2], tensor(*patch, edit["delta"])[2]
-        if options.revert:
-            slices[edit["indices"]] = original
-        check(digest(kind, shape, weights) == base["digest"], f"{edit['tensor']} is not the patch's base")
-        if not options.revert:
-            change = options.scale * delta.astype(np.float64)
-            new = (original.astype(np.float64) + change).astype(np.float32).astype(weights.dtype)
-            slices[edit["indices"]] = np.where(change == 0, original, new)
-    open(options.out, "wb").write(model[1])
+    if manifest["id"] != "sha256:" + hashlib.sha256(text.encode()).hexdigest(): raise SystemExit("error: changed")
+    data, _, model = read(options.model)
+    for name, base in manifest["base"]["tensors"].items():
+        dtype, shape, weights = model[name]
+        if digest(*model[name]) != base["digest"]: raise SystemExit(f"error: {name} is not the patch's base")
+        total = np.zeros(weights.size)
+        for edit in manifest["edits"]:
+            if edit["tensor"] == name:
+                scale, change = delta(edit, shape, payload)
+                total += options.scale * scale * change
+        changed = total != 0
+        new = (to_float(dtype, weights[changed]).astype(np.float64) + total[changed]).astype(np.float32)
+        weights[changed] = rounded(dtype, new)
+    open(options.out, "wb").write(data)
 
 
 if __name__ == "__main__":

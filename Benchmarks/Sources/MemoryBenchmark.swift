@@ -27,7 +27,7 @@ struct MemoryBenchmark: ParsableCommand {
         process.waitUntilExit()
         guard process.terminationStatus == 0 else { throw ChildFailed(command: "suture repair \(model)") }
         var usage = rusage()
-        getrusage(RUSAGE_CHILDREN, &usage)
+        getrusage(RUSAGE_CHILDREN.rawValue == 0 ? RUSAGE_CHILDREN : RUSAGE_CHILDREN, &usage)
         let peak = Double(usage.ru_maxrss) * 1024
         print("float32 weights  \(Int(Double(weights) / 1e6)) MB")
         print("peak of repair   \(Int(peak / 1e6)) MB, \(String(format: "%.2f", peak / Double(weights))) of the weights")

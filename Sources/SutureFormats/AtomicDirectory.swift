@@ -1,25 +1,30 @@
+import CFiles
 import Foundation
 
 /// A directory that appears whole or not at all.
 ///
-/// It is filled under a hidden name beside its place, synced to the disk, and renamed.
+/// It is filled under a hidden name beside its place, synced to the disk, and renamed. While one process does so, any
+/// other that wants the same place is refused.
 public enum AtomicDirectory {
     /// Creates the directory `url` from what `body` puts into the directory that it is given.
     ///
-    /// On any error nothing is left of it. `body` writes its files with ``AtomicFile``, which syncs them.
+    /// On any error nothing is left of it; what a killed process left is removed by the next one. `body` writes its files
+    /// with ``AtomicFile``, which syncs them.
     ///
     /// - Parameters:
     ///   - url: its place.
-    ///   - overwriting: whether a directory that is there already is replaced.
+    ///   - overwriting: whether a directory that is there already is replaced, in one step where the system can.
     ///   - body: is given the directory under its temporary name.
-    /// - Throws: ``FormatError`` with `alreadyExists` before anything is written, or if the system fails to write;
-    ///   what `body` throws.
+    /// - Throws: ``FormatError`` with `alreadyExists` or `busy` before anything is written, or if the system fails to
+    ///   write; what `body` throws.
     public static func write<Result>(
         to url: URL, overwriting: Bool = false, _ body: (URL) throws -> Result
     ) throws -> Result {
         if !overwriting, exists(url.path) { throw alreadyExists(url) }
-        let temporary = url.deletingLastPathComponent()
-            .appending(path: ".\(url.lastPathComponent).\(UInt32.random(in: 0...(.max))).tmp")
+        let lock = try TargetLock(of: url)
+        defer { lock.release() }
+        removeLeftovers(of: url)
+        let temporary = url.deletingLastPathComponent().appending(path: temporaryName(of: url))
         guard mkdir(temporary.path, 0o777) == 0 else {
             throw FormatError.system(.cannotWrite, "cannot be created", url.relativePath)
         }
@@ -35,23 +40,58 @@ public enum AtomicDirectory {
     }
 
     private static func place(_ temporary: URL, at url: URL, overwriting: Bool) throws {
-        let replaced = temporary.deletingPathExtension().appendingPathExtension("old")
-        // Directories are not exchanged in one step everywhere: if the machine stops between these two, the old one is
-        // whole under its hidden name.
-        let replaces = overwriting && exists(url.path)
-        if replaces, rename(url.path, replaced.path) != 0 {
+        let parent = url.deletingLastPathComponent()
+        guard overwriting, exists(url.path) else {
+            // If the name was taken in the meantime this fails, except for an empty directory, which is no loss.
+            guard rename(temporary.path, url.path) == 0 else {
+                if [EEXIST, ENOTEMPTY, ENOTDIR].contains(errno) { throw alreadyExists(url) }
+                throw FormatError.system(.cannotWrite, "cannot be put in its place", url.relativePath)
+            }
+            return try sync(parent, name: url.relativePath)
+        }
+        // Both names always have a whole directory, whenever the machine stops.
+        if cf_exchange(temporary.path, url.path) == 0 {
+            try sync(parent, name: url.relativePath)
+            try? FileManager.default.removeItem(at: temporary)
+            return
+        }
+        guard [ENOSYS, EINVAL, ENOTSUP].contains(errno) else {
             throw FormatError.system(.cannotWrite, "cannot be replaced", url.relativePath)
         }
-        // If the name was taken in the meantime this fails, except for an empty directory, which is no loss.
+        try replaceInTwoSteps(temporary, url)
+    }
+
+    /// For file systems that cannot exchange names: if the machine stops between the steps, the old directory is whole
+    /// under the hidden name with `.old`, and nothing removes it.
+    private static func replaceInTwoSteps(_ temporary: URL, _ url: URL) throws {
+        let replaced = temporary.deletingPathExtension().appendingPathExtension("old")
+        guard rename(url.path, replaced.path) == 0 else {
+            throw FormatError.system(.cannotWrite, "cannot be replaced", url.relativePath)
+        }
         guard rename(temporary.path, url.path) == 0 else {
             let reason = errno
-            if replaces { rename(replaced.path, url.path) }
-            if [EEXIST, ENOTEMPTY, ENOTDIR].contains(reason) { throw alreadyExists(url) }
+            rename(replaced.path, url.path)
             errno = reason
             throw FormatError.system(.cannotWrite, "cannot be put in its place", url.relativePath)
         }
         try sync(url.deletingLastPathComponent(), name: url.relativePath)
-        if replaces { try FileManager.default.removeItem(at: replaced) }
+        try? FileManager.default.removeItem(at: replaced)
+    }
+
+    private static func temporaryName(of url: URL) -> String {
+        ".\(url.lastPathComponent).\(UInt32.random(in: 0...(.max))).tmp"
+    }
+
+    /// Removes what killed processes left beside this place; the lock says that nobody is at work there.
+    private static func removeLeftovers(of url: URL) {
+        let parent = url.deletingLastPathComponent()
+        let prefix = ".\(url.lastPathComponent)."
+        for name in (try? FileManager.default.contentsOfDirectory(atPath: parent.path)) ?? []
+        where name.hasPrefix(prefix) && name.hasSuffix(".tmp") {
+            let number = name.dropFirst(prefix.count).dropLast(4)
+            guard UInt32(number) != nil, !number.hasPrefix("+") else { continue }
+            try? FileManager.default.removeItem(at: parent.appending(path: name))
+        }
     }
 
     private static func sync(_ url: URL, name: String) throws {
@@ -73,5 +113,45 @@ public enum AtomicDirectory {
         FormatError(
             .alreadyExists, "there is such a directory or file already", subject: url.relativePath,
             hint: "choose another name or allow overwriting")
+    }
+}
+
+/// The right to write to one place, which ends with the process at the latest.
+private struct TargetLock {
+    private let descriptor: Int32
+    private let path: String
+
+    init(of url: URL) throws {
+        path = url.deletingLastPathComponent().appending(path: ".\(url.lastPathComponent).lock").path
+        while true {
+            let descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o666)
+            guard descriptor >= 0 else {
+                throw FormatError.system(.cannotWrite, "cannot be created", url.relativePath)
+            }
+            guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 else {
+                let reason = errno
+                close(descriptor)
+                if reason == EINTR { continue }
+                guard reason == EWOULDBLOCK else {
+                    errno = reason
+                    throw FormatError.system(.cannotWrite, "cannot be locked", url.relativePath)
+                }
+                throw FormatError(
+                    .busy, "another process is writing to this place", subject: url.relativePath,
+                    hint: "wait for it, or choose another name")
+            }
+            // Whoever had the lock before removed the file: a lock on a file without a name is no lock.
+            var (own, named) = (stat(), stat())
+            if fstat(descriptor, &own) == 0, stat(path, &named) == 0, own.st_ino == named.st_ino, own.st_dev == named.st_dev {
+                self.descriptor = descriptor
+                return
+            }
+            close(descriptor)
+        }
+    }
+
+    func release() {
+        unlink(path)
+        close(descriptor)
     }
 }

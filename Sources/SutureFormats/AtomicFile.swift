@@ -1,13 +1,17 @@
+import CFiles
 import Foundation
 
 /// A file that appears whole or not at all.
 ///
 /// It is written under another name beside its place, synced to the disk, and renamed.
-public final class AtomicFile {
+public final class AtomicFile: @unchecked Sendable {
+    // Sendable: `put` changes nothing here; `append`, which does, belongs to the thread that creates the file.
     private let descriptor: Int32
     private let name: String
     private var buffer: [UInt8] = []
     private static let bufferSize = 1 << 18
+    /// How much is copied between two looks at what else there is to do.
+    private static let copySize = 1 << 26
 
     /// Creates the file `url` from what `body` writes; on any error nothing is left of it.
     ///
@@ -47,6 +51,36 @@ public final class AtomicFile {
             try writeOut(bytes)
         } else {
             buffer.append(contentsOf: bytes)
+        }
+    }
+
+    /// Puts bytes in a place of their own; several threads may. A file is made either so or by ``append(_:)``.
+    public func put(_ bytes: UnsafeRawBufferPointer, at offset: Int) throws {
+        try writeAll(bytes, to: descriptor, at: offset, name: name)
+    }
+
+    /// Copies a part of another file, without a way through this process where the system can.
+    public func put(_ file: MappedFile, _ range: Range<Int>, at offset: Int) throws {
+        try put(from: file.open, range, at: offset)
+    }
+
+    func put(from source: OpenFile, _ range: Range<Int>, at offset: Int) throws {
+        var done = 0
+        while done < range.count {
+            let piece = min(range.count - done, Self.copySize)
+            let count = cf_copy_range(
+                source.descriptor, Int64(range.lowerBound + done), descriptor, Int64(offset + done), piece)
+            if count < 0, errno == EINTR { continue }
+            if count <= 0 { break }
+            cf_start_writing(descriptor, Int64(offset + done), count)
+            done += Int(count)
+        }
+        if done == range.count { return }
+        // Not every pair of file systems can; then by way of memory, which also says what is wrong, if something is.
+        let rest = TensorBytes(source, range.lowerBound + done..<range.upperBound)
+        try rest.forEachChunk { bytes in
+            try put(bytes, at: offset + done)
+            done += bytes.count
         }
     }
 

@@ -76,9 +76,16 @@ public struct Checkpoint: Sendable {
         }
     }
 
+    /// The elements of one of this checkpoint's tensors, read piece by piece; those of a GGUF file are converted at once.
+    public func pieces(of tensor: Tensor) throws -> TensorBytes {
+        guard case .snapshot(let snapshot) = source else { return TensorBytes(try data(of: tensor)) }
+        guard let stored = snapshot[tensor.name] else { throw missing(tensor.name) }
+        return stored.file.pieces(of: stored.entry)
+    }
+
     /// The SHA-256 over type, shape and bytes of a tensor, by which a patch knows its base.
     public func digest(of tensor: Tensor) throws -> String {
-        Digest.tensor(type: tensor.type, shape: tensor.shape, bytes: try data(of: tensor).bytes)
+        try Digest.tensor(type: tensor.type, shape: tensor.shape, bytes: pieces(of: tensor))
     }
 
     private func missing(_ name: String) -> FormatError {

@@ -41,11 +41,15 @@ extension Digest {
     ///
     /// SHA-256 of `TYPE[size,size,...]`, a zero byte, and the tensor's bytes; the type by its safetensors name.
     public static func tensor(type: StorageType, shape: [Int], bytes: UnsafeRawBufferPointer) -> String {
-        var digest = Digest()
-        let label = "\(type.rawValue)[\(shape.map(String.init).joined(separator: ","))]\0"
-        Array(label.utf8).withUnsafeBytes { digest.update($0) }
+        var digest = Digest(labeled: type, shape)
         digest.update(bytes)
         return digest.hexadecimal
+    }
+
+    /// A digest that a tensor's bytes are still to be added to; see ``tensor(type:shape:bytes:)``.
+    public init(labeled type: StorageType, _ shape: [Int]) {
+        let label = "\(type.rawValue)[\(shape.map(String.init).joined(separator: ","))]\0"
+        Array(label.utf8).withUnsafeBytes { update($0) }
     }
 }
 

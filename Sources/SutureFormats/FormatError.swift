@@ -3,7 +3,7 @@ public struct FormatError: Diagnostic, Equatable {
     /// The kinds of problems a file can have.
     public enum Code: String, Sendable, CaseIterable {
         // Files
-        case cannotRead, cannotWrite, alreadyExists, notARegularFile
+        case cannotRead, cannotWrite, alreadyExists, busy, notARegularFile
         // Every format
         case truncated, trailingBytes, tooLarge, overflow, tooDeep, invalidUTF8, duplicateName, unknownType
         // JSON
@@ -38,7 +38,7 @@ public struct FormatError: Diagnostic, Equatable {
     public var kind: DiagnosticKind {
         switch code {
         case .cannotRead, .cannotWrite: .failed
-        case .alreadyExists: .refused
+        case .alreadyExists, .busy: .refused
         default: .badInput
         }
     }

@@ -228,3 +228,25 @@ extension GGUFFile {
     /// The integer under `key`, or nil where there is none.
     func optionalInt(_ key: ByteString) throws -> Int? { metadata[key] == nil ? nil : try int(key) }
 }
+
+// MARK: - The other way
+
+extension GGUFTranslation {
+    /// Where a GGUF file has a matrix of a snapshot: under which name, and with how many heads its rows are interleaved.
+    static func place(of tensor: String, config: JSONField) throws -> (name: String, interleavedHeads: Int?) {
+        let family = try config.require("model_type").string
+        let table = family == "gpt2" ? gpt2Names : ["llama", "qwen2"].contains(family) ? llamaNames : [:]
+        let parts = tensor.split(separator: ".").map(String.init)
+        let layer = parts.first { Int($0) != nil } ?? ""
+        let plain = parts.dropLast().map { $0 == layer ? "{}" : $0 }.joined(separator: ".")
+        guard let kind = table.first(where: { $0.value == plain })?.key, let suffix = parts.last else {
+            throw FormatError(
+                .unsupportedModel, "this tensor has no name in GGUF files of the family \(family)", subject: tensor)
+        }
+        let name = kind.hasPrefix("blk.") ? "blk.\(layer).\(kind.dropFirst(4))" : kind
+        guard family == "llama", ["blk.attn_q", "blk.attn_k"].contains(kind) else { return ("\(name).\(suffix)", nil) }
+        let heads = try config.require("num_attention_heads").int
+        let shared = try config.optional("num_key_value_heads")?.int ?? heads
+        return ("\(name).\(suffix)", kind == "blk.attn_q" ? heads : shared)
+    }
+}

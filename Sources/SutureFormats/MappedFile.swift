@@ -8,17 +8,19 @@ public final class MappedFile: Sendable {
     public nonisolated(unsafe) let bytes: UnsafeRawBufferPointer
     /// The file as the user named it, for messages.
     public let name: String
+    /// The same file for reading without the map.
+    let open: OpenFile
 
     /// - Throws: ``FormatError`` if the file cannot be read or is a directory, a pipe or the like.
     public init(_ url: URL) throws {
         name = url.relativePath
         // Without O_NONBLOCK the opening of a pipe would wait for its other end.
-        let descriptor = open(url.path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
+        let descriptor = Foundation.open(url.path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
         guard descriptor >= 0 else {
             if errno == ENOENT { throw FormatError(.missingFile, "there is no such file", subject: name) }
             throw FormatError.system(.cannotRead, "cannot be opened", name)
         }
-        defer { close(descriptor) }
+        open = OpenFile(descriptor, name: name)
         var status = stat()
         guard fstat(descriptor, &status) == 0 else { throw FormatError.system(.cannotRead, "cannot be read", name) }
         guard status.st_mode & S_IFMT == S_IFREG else {

@@ -24,10 +24,14 @@ public struct SafetensorsSource {
         self.init(name, type, shape) { append in try bytes.withUnsafeBytes(append) }
     }
 
+    /// A tensor whose bytes are read piece by piece.
+    public init(_ name: String, _ type: StorageType, _ shape: [Int], _ bytes: TensorBytes) {
+        self.init(name, type, shape) { append in try bytes.forEachChunk(append) }
+    }
+
     /// A copy of a tensor from another file.
     public init(_ tensor: SafetensorsFile.Tensor, of file: SafetensorsFile) {
-        let bytes = file.bytes(of: tensor)
-        self.init(tensor.name, tensor.type, tensor.shape) { append in try bytes.withUnsafeBytes(append) }
+        self.init(tensor.name, tensor.type, tensor.shape, file.pieces(of: tensor))
     }
 }
 

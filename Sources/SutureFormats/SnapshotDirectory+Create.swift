@@ -32,13 +32,29 @@ extension SnapshotDirectory {
     /// Copies files of this directory, named by their relative paths, into another.
     public func copy(_ paths: [String], to directory: URL) throws {
         for path in paths {
-            let target = directory.appending(path: path)
-            try FileManager.default.createDirectory(
-                at: target.deletingLastPathComponent(), withIntermediateDirectories: true)
             let file = try MappedFile(url.appending(path: path))
-            try AtomicFile.write(to: target) { copy in
-                try withExtendedLifetime(file) { try copy.append(file.bytes) }
+            try AtomicFile.write(to: Self.place(for: path, in: directory)) { copy in
+                try copy.put(file, 0..<file.bytes.count, at: 0)
             }
         }
+    }
+
+    /// Gives files of this directory a second name in another: nothing is written, and what changes one changes both.
+    ///
+    /// Where the system cannot, a file is copied.
+    public func link(_ paths: [String], to directory: URL) throws {
+        for path in paths {
+            let target = try Self.place(for: path, in: directory)
+            // Through symbolic links, which is how the cache of Hugging Face names its files.
+            let source = url.appending(path: path).path
+            if linkat(AT_FDCWD, source, AT_FDCWD, target.path, AT_SYMLINK_FOLLOW) != 0 { try copy([path], to: directory) }
+        }
+    }
+
+    private static func place(for path: String, in directory: URL) throws -> URL {
+        let target = directory.appending(path: path)
+        try FileManager.default.createDirectory(
+            at: target.deletingLastPathComponent(), withIntermediateDirectories: true)
+        return target
     }
 }

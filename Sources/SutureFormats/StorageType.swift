@@ -30,7 +30,7 @@ public enum StorageType: String, Sendable, CaseIterable {
     }
 
     /// The bytes that a tensor of this shape takes, or `nil` if a size is negative or the product overflows.
-    func byteCount(shape: [Int]) -> Int? {
+    public func byteCount(shape: [Int]) -> Int? {
         elementCount(shape).flatMap { count in
             let (bytes, overflow) = count.multipliedReportingOverflow(by: width)
             return overflow ? nil : bytes

@@ -9,10 +9,11 @@ public struct BaseTensor: Sendable, Equatable {
 
     static let digestPrefix = "sha256:"
 
-    init(type: StorageType, shape: [Int], bytes: UnsafeRawBufferPointer) {
+    /// A tensor whose bytes were given to `digest`.
+    init(type: StorageType, shape: [Int], digest: Digest) {
         self.type = type
         self.shape = shape
-        digest = Self.digestPrefix + Digest.tensor(type: type, shape: shape, bytes: bytes)
+        self.digest = Self.digestPrefix + digest.hexadecimal
     }
 
     /// `BF16 [576, 1536], sha256:0123456789ab...`
@@ -48,7 +49,11 @@ extension BaseTensor {
             throw PatchError(.malformedManifest, "unknown element type", subject: dtype.path, found: try dtype.string)
         }
         self.type = type
-        shape = try field.require("shape").array.map { try $0.int }
+        let sizes = try field.require("shape")
+        shape = try sizes.array.map { try $0.int }
+        guard let bytes = type.byteCount(shape: shape), bytes > 0 else {
+            throw PatchError(.malformedManifest, "impossible shape", subject: sizes.path, found: "\(shape)")
+        }
         try field.allowOnly(["digest", "dtype", "shape"])
     }
 

@@ -1,83 +1,102 @@
 import SutureFormats
 
-/// A change of whole columns or rows of one matrix.
-///
-/// A neuron's write vector is a column of a projection stored `[out, in]`, as in Llama, and a row of one stored
-/// `[in, out]`, as in GPT-2.
-public struct Edit: Sendable, Equatable {
-    /// What the indices count; the raw value is the name in a manifest.
+/// A change of one tensor: what is added, how much of it, and, where that is little, what was there before.
+public struct Edit: Sendable {
+    /// How what is added is written down; the raw value is the name in a manifest.
     public enum Kind: String, Sendable, CaseIterable {
+        /// Some columns or rows of a matrix.
         case columns, rows
+        /// The product of two thin matrices.
+        case lowRank = "low_rank"
+        /// Some elements.
+        case sparse
+        /// Every element.
+        case dense
+        /// Every element, in few bits.
+        case quantized
     }
 
-    /// The name of the matrix.
+    /// The name of the tensor.
     public let tensor: String
-    public let kind: Kind
-    /// Which columns or rows, ascending.
-    public let indices: [Int]
-    /// What is added at scale 1, `[indices, length]`.
-    public let delta: [Float]
-    /// What was there before, `[indices, length]`, in the matrix's own type.
-    public let original: [UInt8]
+    /// How much of the change this patch has at its scale 1; 1 unless the patch was combined from others.
+    public let scale: Double
+    let delta: any Delta
+    /// What was there before, in the tensor's own type, for kinds that change few elements.
+    let original: PayloadTensor?
 
-    /// The elements of a column or row of a matrix of this shape.
-    static func length(_ kind: Kind, shape: [Int]) -> Int { kind == .columns ? shape[0] : shape[1] }
+    public var kind: Kind { delta.kind }
 
-    /// The columns or rows of a matrix of this shape.
-    static func count(_ kind: Kind, shape: [Int]) -> Int { kind == .columns ? shape[1] : shape[0] }
+    /// Which columns or rows, ascending; nil for other kinds.
+    public var indices: [Int]? { (delta as? SliceDelta)?.indices }
 
-    /// The bytes of columns or rows of a matrix, one after the other.
-    static func slices(
-        _ kind: Kind, _ indices: [Int], of bytes: UnsafeRawBufferPointer, type: StorageType, shape: [Int]
-    ) -> [UInt8] {
-        var result: [UInt8] = []
-        result.reserveCapacity(indices.count * length(kind, shape: shape) * type.width)
-        for index in indices {
-            forEachRun(kind, index, width: type.width, shape: shape) { result.append(contentsOf: bytes[$0]) }
+    /// What is changed, in a few words: `columns 3, 17` or `rank 8`.
+    public var summary: String { delta.summary + (scale == 1 ? "" : ", scale \(scale)") }
+
+    /// The Euclidean norm of what is added, over all elements of a tensor of this shape.
+    public func norm(shape: [Int]) throws -> Double {
+        let count = shape.reduce(1, *)
+        var sum = 0.0
+        var sums = [Double](repeating: 0, count: min(count, EditSum.chunk))
+        for start in stride(from: 0, to: count, by: EditSum.chunk) {
+            let range = start..<min(start + EditSum.chunk, count)
+            try sums.withUnsafeMutableBufferPointer { sums in
+                sums.update(repeating: 0)
+                try delta.add(scale, of: range, shape: shape, to: sums)
+            }
+            for value in sums[..<range.count] { sum += value * value }
         }
-        return result
+        return sum.squareRoot()
+    }
+}
+
+/// What an edit adds at scale 1: a way to write down one number for each element of a tensor.
+///
+/// Elements are counted in row-major order. All arithmetic is in float64 and in the order that
+/// `Documentation/patch-format.md` gives, so that every reader adds the same.
+protocol Delta: Sendable {
+    var kind: Edit.Kind { get }
+    var summary: String { get }
+    /// The tensors of the payload, by the keys under which a manifest names them.
+    var payload: [(key: ByteString, tensor: PayloadTensor)] { get }
+    /// What else a manifest says of it.
+    var members: JSONObject { get }
+    /// Whether what is changed is little, so that a patch stores what was there before.
+    var storesOriginal: Bool { get }
+
+    /// Checks all that can be checked without the model.
+    func check(against base: BaseTensor, subject: String) throws
+    /// Whether some element is added to, as far as can be told without the model.
+    func isNonzero() throws -> Bool
+    /// Adds `scale` times the elements in `range` to as many sums.
+    func add(_ scale: Double, of range: Range<Int>, shape: [Int], to sums: UnsafeMutableBufferPointer<Double>) throws
+    /// The runs of elements in `range` that are changed, and where each begins in the stored original.
+    func forEachRun(
+        in range: Range<Int>, shape: [Int], _ body: (_ elements: Range<Int>, _ position: Int) throws -> Void) throws
+    /// The shape of the stored original.
+    func originalShape(for shape: [Int]) -> [Int]
+}
+
+extension Delta {
+    var members: JSONObject { [:] }
+    var storesOriginal: Bool { false }
+    func forEachRun(in range: Range<Int>, shape: [Int], _ body: (Range<Int>, Int) throws -> Void) throws {}
+    func originalShape(for shape: [Int]) -> [Int] { shape }
+
+    func checkPayload(_ tensor: PayloadTensor, shape: [Int], subject: String) throws {
+        guard tensor.shape == shape else {
+            throw PatchError(
+                .badPayload, "the payload does not fit the edit", subject: subject, expected: "\(shape)",
+                found: "\(tensor.shape)")
+        }
+        guard try tensor.survey().isFinite else {
+            throw PatchError(.badPayload, "the payload is not finite", subject: subject)
+        }
     }
 
-    /// Puts the original columns or rows back into a matrix.
-    func restore(in bytes: UnsafeMutableRawBufferPointer, type: StorageType, shape: [Int]) {
-        original.withUnsafeBytes { original in
-            var position = 0
-            for index in indices {
-                Self.forEachRun(kind, index, width: type.width, shape: shape) { range in
-                    let source = UnsafeRawBufferPointer(rebasing: original[position..<position + range.count])
-                    UnsafeMutableRawBufferPointer(rebasing: bytes[range]).copyMemory(from: source)
-                    position += range.count
-                }
-            }
-        }
-    }
-
-    /// Adds `scale * delta` to the sums of those elements of row `row` that this changes.
-    func add(scale: Double, row: Int, to sums: inout [Double]) {
-        switch kind {
-        case .columns:
-            let length = delta.count / indices.count
-            for (position, column) in indices.enumerated() {
-                sums[column] += scale * Double(delta[position * length + row])
-            }
-        case .rows:
-            guard let position = indices.firstIndex(of: row) else { return }
-            for column in sums.indices { sums[column] += scale * Double(delta[position * sums.count + column]) }
-        }
-    }
-
-    /// The byte ranges of a column or row, in order.
-    private static func forEachRun(
-        _ kind: Kind, _ index: Int, width: Int, shape: [Int], _ body: (Range<Int>) -> Void
-    ) {
-        let columns = shape[1]
-        switch kind {
-        case .columns:
-            for row in 0..<shape[0] {
-                let start = (row * columns + index) * width
-                body(start..<start + width)
-            }
-        case .rows: body(index * columns * width..<(index + 1) * columns * width)
+    func checkMatrix(_ base: BaseTensor, subject: String) throws {
+        guard base.shape.count == 2 else {
+            throw PatchError(
+                .malformedManifest, "only a matrix has columns, rows and a rank", subject: subject, found: "\(base.shape)")
         }
     }
 }

@@ -22,10 +22,8 @@ extension Patch {
     ///
     /// - Throws: `FormatError` if there is such a file and `overwriting` is false, or if it cannot be written.
     public func write(to url: URL, overwriting: Bool = false) throws {
-        let tensors = zip(edits, base).flatMap { edit, base in
-            edit.payload(type: base.value.type, shape: base.value.shape).map {
-                SafetensorsSource($0.name, $0.type, $0.shape, bytes: $0.bytes)
-            }
+        let tensors = payload.map { name, tensor in
+            SafetensorsSource(name, tensor.type, tensor.shape, tensor.bytes)
         }
         // Other readers of safetensors files expect a format.
         let metadata: OrderedTable<ByteString> = [

@@ -3,15 +3,22 @@ import SutureFormats
 
 /// A change of one column or row of a matrix, as a method proposes it.
 public struct NeuronChange: Sendable {
+    /// Where the write vectors of neurons are in a matrix.
+    public enum Slice: Sendable, CaseIterable {
+        /// In a projection stored `[out, in]`, as in Llama.
+        case columns
+        /// In a projection stored `[in, out]`, as in GPT-2.
+        case rows
+    }
+
     /// The name of the matrix, as the checkpoint has it.
     public let tensor: String
-    /// `columns` for a projection stored `[out, in]`, as in Llama; `rows` for one stored `[in, out]`, as in GPT-2.
-    public let kind: Edit.Kind
+    public let kind: Slice
     public let index: Int
     /// What is added to the write vector, `[out]`.
     public let delta: [Float]
 
-    public init(tensor: String, kind: Edit.Kind, index: Int, delta: [Float]) {
+    public init(tensor: String, kind: Slice, index: Int, delta: [Float]) {
         self.tensor = tensor
         self.kind = kind
         self.index = index
@@ -20,10 +27,7 @@ public struct NeuronChange: Sendable {
 }
 
 extension Patch {
-    /// A patch that changes the write vectors of neurons.
-    ///
-    /// Originals and digests are read from the checkpoint. If that has patches already, they are those of its base, and
-    /// the patches become the parents of the new one, which is added to their sum.
+    /// A patch that changes the write vectors of neurons; see ``init(_:of:method:results:)``.
     ///
     /// - Parameters:
     ///   - changes: each neuron once; in one matrix all by columns or all by rows.
@@ -35,31 +39,22 @@ extension Patch {
     public static func neurons(
         _ changes: [NeuronChange], of checkpoint: Checkpoint, method: Method, results: JSON = .null
     ) throws -> Patch {
-        let patched = try PatchedCheckpoint(checkpoint)
         let source = checkpoint.url.relativePath
-        var base = OrderedTable<BaseTensor>()
-        var edits: [Edit] = []
-        let groups = Dictionary(grouping: changes) { ByteString($0.tensor) }.sorted { $0.key < $1.key }
-        for (name, group) in groups {
+        let groups = Dictionary(grouping: changes) { ByteString($0.tensor) }
+        let made = try groups.map { name, group in
             guard let tensor = checkpoint[name.string] else {
                 throw PatchError(.wrongBase, "the model has no such tensor", subject: "\(source): \(name)")
             }
             let group = try ordered(group, in: tensor, source: source)
-            let data = try patched.original(of: tensor)
-            let indices = group.map(\.index)
-            edits.append(
-                Edit(
-                    tensor: tensor.name, kind: group[0].kind, indices: indices, delta: group.flatMap(\.delta),
-                    original: Edit.slices(
-                        group[0].kind, indices, of: data.bytes, type: tensor.type, shape: tensor.shape)))
-            base[name] = BaseTensor(type: tensor.type, shape: tensor.shape, bytes: data.bytes)
+            let values = group.flatMap(\.delta)
+            return group[0].kind == .columns
+                ? TensorChange.columns(group.map(\.index), of: name.string, adding: values)
+                : TensorChange.rows(group.map(\.index), of: name.string, adding: values)
         }
-        return try Patch(
-            base: base, edits: edits, method: method, results: results, tool: "suture",
-            created: Date.now.ISO8601Format(), parents: patched.present.patches.map(\.patch.id), source: source)
+        return try Patch(made, of: checkpoint, method: method, results: results)
     }
 
-    /// The changes of one matrix by index, after the checks that must come before its slices are read.
+    /// The changes of one matrix by index, after the checks that need them one by one.
     private static func ordered(
         _ changes: [NeuronChange], in tensor: Checkpoint.Tensor, source: String
     ) throws -> [NeuronChange] {
@@ -70,8 +65,7 @@ extension Patch {
                 .unsupportedType, "this tensor has no neurons", subject: subject,
                 expected: "a matrix of F32, BF16 or F16", found: "\(tensor.type.rawValue) \(tensor.shape)")
         }
-        let count = Edit.count(kind, shape: tensor.shape)
-        let length = Edit.length(kind, shape: tensor.shape)
+        let (length, count) = kind == .columns ? (tensor.shape[0], tensor.shape[1]) : (tensor.shape[1], tensor.shape[0])
         for change in changes {
             guard change.kind == kind else {
                 throw PatchError(.conflict, "a matrix is patched by columns or by rows, not both", subject: subject)

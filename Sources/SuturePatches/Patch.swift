@@ -11,7 +11,7 @@ import SutureFormats
 /// let patched = try PatchedCheckpoint(checkpoint).adding([AppliedPatch(patch, scale: 0.5)])
 /// try patched.write(to: directory)
 /// ```
-public struct Patch: Sendable, Equatable {
+public struct Patch: Sendable {
     /// How a patch was found.
     public struct Method: Sendable, Equatable {
         public let name: String
@@ -19,12 +19,19 @@ public struct Patch: Sendable, Equatable {
         /// The options that the method ran with, an object.
         public let options: JSON
         public let seed: Int?
+        /// Entries that this version does not know; they are kept.
+        let unknown: JSONObject
 
         public init(name: String, version: String = "1", options: JSON = [:], seed: Int? = nil) {
+            self.init(name: name, version: version, options: options, seed: seed, unknown: [:])
+        }
+
+        init(name: String, version: String, options: JSON, seed: Int?, unknown: JSONObject) {
             self.name = name
             self.version = version
             self.options = options
             self.seed = seed
+            self.unknown = unknown
         }
     }
 
@@ -32,7 +39,7 @@ public struct Patch: Sendable, Equatable {
     public let id: String
     /// The tensors that it changes, by name, as they are before.
     public let base: OrderedTable<BaseTensor>
-    /// One for each of those tensors, in the same order.
+    /// What is changed: each of those tensors has one or more, together and in the same order.
     public let edits: [Edit]
     public let method: Method
     /// What the method measured: free form, null if it says nothing.
@@ -68,8 +75,13 @@ public struct Patch: Sendable, Equatable {
     /// The first digits of the id, for people and for file names.
     public var shortID: String { String(id.dropFirst(BaseTensor.digestPrefix.count).prefix(16)) }
 
-    /// The edit of the tensor of that name.
-    func edit(of tensor: String) -> Edit? { base.position(of: ByteString(tensor)).map { edits[$0] } }
+    /// The edits of the tensor of that name, in their order.
+    func edits(of tensor: String) -> [Edit] { edits.filter { $0.tensor == tensor } }
+}
+
+extension Patch: Equatable {
+    /// Equal in what they do and in all that is noted of them.
+    public static func == (a: Patch, b: Patch) -> Bool { a.manifest == b.manifest }
 }
 
 // MARK: Checks
@@ -79,15 +91,27 @@ extension Patch {
         guard !edits.isEmpty else {
             throw PatchError(.emptyPatch, "the patch changes nothing", subject: source, found: "no edits")
         }
-        guard edits.map({ ByteString($0.tensor) }).elementsEqual(base.keys) else {
+        var names: [ByteString] = []
+        for edit in edits where names.last != ByteString(edit.tensor) { names.append(ByteString(edit.tensor)) }
+        guard names.elementsEqual(base.keys) else {
             throw PatchError(
                 .malformedManifest, "the edits are not those of the base's tensors", subject: source,
-                expected: "one edit for each tensor of the base, in the same order")
+                expected: "those of each tensor of the base together, in the same order")
         }
         var changes = false
-        for (edit, (_, tensor)) in zip(edits, base) {
-            try check(edit, against: tensor, source: source)
-            changes = try changes || edit.changesAnything(type: tensor.type)
+        for edit in edits {
+            guard let tensor = base[ByteString(edit.tensor)] else { continue }
+            let subject = "\(source): \(edit.tensor)"
+            guard tensor.type.isPatchable else {
+                throw PatchError(
+                    .unsupportedType, "tensors of this type cannot be patched", subject: subject,
+                    expected: "F32, BF16 or F16", found: tensor.type.rawValue)
+            }
+            guard edit.scale.isFinite else {
+                throw PatchError(.badPayload, "the scale of an edit is not finite", subject: subject)
+            }
+            try edit.delta.check(against: tensor, subject: subject)
+            changes = try changes || edit.mayChangeAnything()
         }
         guard changes else {
             throw PatchError(
@@ -95,51 +119,31 @@ extension Patch {
                 found: "no weight differs after rounding to its type")
         }
     }
-
-    private static func check(_ edit: Edit, against base: BaseTensor, source: String) throws {
-        let subject = "\(source): \(edit.tensor)"
-        guard base.type.isPatchable else {
-            throw PatchError(
-                .unsupportedType, "tensors of this type cannot be patched", subject: subject,
-                expected: "F32, BF16 or F16", found: base.type.rawValue)
-        }
-        guard base.shape.count == 2, base.shape.allSatisfy({ $0 > 0 }) else {
-            throw PatchError(
-                .malformedManifest, "only a matrix has columns and rows", subject: subject, found: "\(base.shape)")
-        }
-        let count = Edit.count(edit.kind, shape: base.shape)
-        let isAscending = zip(edit.indices, edit.indices.dropFirst()).allSatisfy { $0 < $1 }
-        guard let first = edit.indices.first, let last = edit.indices.last, isAscending, first >= 0, last < count else {
-            throw PatchError(
-                .malformedManifest, "impossible indices of \(edit.kind.rawValue)", subject: subject,
-                expected: "ascending, each once, in 0..<\(count)",
-                found: edit.indices.isEmpty ? "none" : "\(edit.indices.prefix(8))")
-        }
-        let length = Edit.length(edit.kind, shape: base.shape)
-        let (elements, overflows) = edit.indices.count.multipliedReportingOverflow(by: length)
-        guard !overflows, edit.delta.count == elements, edit.original.count / base.type.width == elements else {
-            throw PatchError(
-                .badPayload, "the payload does not fit the edit", subject: subject,
-                expected: "[\(edit.indices.count), \(length)]", found: "\(edit.delta.count) elements")
-        }
-        guard edit.delta.allSatisfy(\.isFinite) else {
-            throw PatchError(.badPayload, "the payload is not finite", subject: subject)
-        }
-    }
 }
 
 extension Edit {
-    /// Whether at scale 1 some element is another one.
-    fileprivate func changesAnything(type: StorageType) throws -> Bool {
-        var element = [UInt8](repeating: 0, count: type.width)
-        return original.withUnsafeBytes { original in
+    /// Whether at scale 1 some element is another one, as far as can be told without the base.
+    fileprivate func mayChangeAnything() throws -> Bool {
+        if scale == 0 { return false }
+        let values: PayloadTensor
+        switch delta {
+        case let delta as SliceDelta: values = delta.values
+        case let delta as SparseDelta: values = delta.values
+        default: return try delta.isNonzero()
+        }
+        guard let original else { return try values.survey().hasNonzero }
+        var changes = false
+        try values.forEachChunk { start, values in
+            if changes { return }
+            let before = try original.floats(start..<start + values.count)
+            var element = [UInt8](repeating: 0, count: original.type.width)
             element.withUnsafeMutableBytes { element in
-                delta.indices.contains { index in
-                    let before = type.load(original, at: index)
-                    type.store(Float(Double(before) + Double(delta[index])), in: element, at: 0)
-                    return type.load(UnsafeRawBufferPointer(element), at: 0) != before
+                changes = zip(before, values).contains { before, value in
+                    original.type.store(Float(Double(before) + scale * Double(value)), in: element, at: 0)
+                    return original.type.load(UnsafeRawBufferPointer(element), at: 0) != before
                 }
             }
         }
+        return changes
     }
 }

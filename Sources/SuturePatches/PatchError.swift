@@ -9,7 +9,7 @@ public struct PatchError: Diagnostic, Equatable {
         // The model
         case wrongBase, drifted, unsupportedType, needsSnapshot, malformedLock
         // The request
-        case conflict, alreadyApplied, notApplied, ambiguousID, badScale, overflow
+        case conflict, alreadyApplied, notApplied, ambiguousID, badScale, overflow, notLowRank, checkFailed
     }
 
     public let code: Code
@@ -38,7 +38,7 @@ public struct PatchError: Diagnostic, Equatable {
         switch code {
         case .unsupportedSchema, .unsupportedKind, .malformedManifest, .badPayload, .tampered, .malformedLock: .badInput
         case .emptyPatch, .wrongBase, .drifted, .unsupportedType, .needsSnapshot, .conflict, .alreadyApplied,
-            .overflow:
+            .overflow, .notLowRank, .checkFailed:
             .refused
         case .notApplied, .ambiguousID, .badScale: .usage
         }

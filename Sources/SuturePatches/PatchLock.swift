@@ -8,7 +8,8 @@ enum PatchLock {
 
     /// The files of a stack in a snapshot, by relative path.
     static func files(of stack: PatchStack) -> Set<String> {
-        stack.patches.isEmpty ? [] : Set(stack.patches.map { file(of: $0.patch) } + [fileName])
+        if stack.patches.isEmpty { return [] }
+        return Set(stack.patches.map { file(of: $0.patch) } + stack.keptOriginals.map(KeptOriginal.path) + [fileName])
     }
 
     private static func file(of patch: Patch) -> String { "suture/\(patch.shortID).safetensors" }

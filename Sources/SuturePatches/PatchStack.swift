@@ -72,8 +72,10 @@ public struct PatchStack: Sendable, Equatable {
     /// What is added to a tensor; nil where no patch changes it.
     func sum(for tensor: String) -> EditSum? {
         guard let base = base[ByteString(tensor)] else { return nil }
-        let terms = patches.sorted { $0.patch.id < $1.patch.id }.compactMap { applied in
-            applied.patch.edit(of: tensor).map { EditSum.Term(edit: $0, scale: applied.scale) }
+        let terms = patches.sorted { $0.patch.id < $1.patch.id }.flatMap { applied in
+            applied.patch.edits(of: tensor).map {
+                EditSum.Term(edit: $0, scale: applied.scale * $0.scale, patch: applied.patch.id)
+            }
         }
         return EditSum(type: base.type, shape: base.shape, terms: terms)
     }

@@ -1,52 +1,149 @@
 import Foundation
 import SutureFormats
 
+/// What happens to the weight files of a snapshot that no patch touches.
+public enum UntouchedFiles: String, Sendable, CaseIterable {
+    /// They get a second name: nothing is written, but who changes one in place changes both.
+    case linked
+    /// They are copied.
+    case copied
+}
+
 extension PatchedCheckpoint {
     /// Writes the patched model as a new snapshot directory, whole or not at all.
     ///
-    /// Weight files that hold touched tensors are written anew, with the same header; all other files are copied. The
-    /// stack is recorded in `suture.lock.json` and `suture/`; with an empty one the result is the base, byte for byte.
+    /// Weight files that hold touched tensors are written anew, with the same header; the others are linked or copied,
+    /// and all other files are copied. The stack is recorded in `suture.lock.json` and `suture/`; with an empty one the
+    /// result is the base, byte for byte. One piece of a tensor for each core is in memory at a time.
     ///
     /// - Parameters:
     ///   - url: the place of the directory.
     ///   - overwriting: whether another snapshot directory there is replaced.
     /// - Throws: ``PatchError`` if the checkpoint is not the one that the patches were made for, or is no snapshot;
     ///   `FormatError` if there is something already or the system fails. Nothing is left behind.
-    public func write(to url: URL, overwriting: Bool = false) throws {
-        guard let snapshot = checkpoint.snapshot else {
-            throw PatchError(
-                .needsSnapshot, "patches are applied to files only in a snapshot directory",
-                subject: checkpoint.url.relativePath, found: "a GGUF file",
-                hint: "convert it first with `suture convert`, or apply the patch on load")
-        }
+    public func write(to url: URL, overwriting: Bool = false, untouched: UntouchedFiles = .linked) throws {
+        let snapshot = try snapshot()
+        try plan(untouched).checkSpace(beside: url)
         try SnapshotDirectory.create(at: url, from: checkpoint.url, overwriting: overwriting) { directory in
-            let names = snapshot.files.map { URL(filePath: $0.file.name).lastPathComponent }
-            let touched = Set(touchedFiles.map(\.name))
-            for (file, name) in zip(snapshot.files, names) where touched.contains(name) {
-                try rewrite(file, to: directory.appending(path: name))
+            let outcomes = try Parallel.map(touchedFiles) { try rewrite($0, in: directory) }
+            try refuseEmpty(outcomes.flatMap { $0 })
+            let rest = untouchedFiles.map(Self.name)
+            switch untouched {
+            case .linked: try snapshot.link(rest, to: directory)
+            case .copied: try snapshot.copy(rest, to: directory)
             }
             let ours = PatchLock.files(of: present)
             let index = snapshot.indexFile.map { [$0] } ?? []
-            try snapshot.copy(
-                index + names.filter { !touched.contains($0) } + snapshot.otherFiles.filter { !ours.contains($0) },
-                to: directory)
+            try snapshot.copy(index + snapshot.otherFiles.filter { !ours.contains($0) }, to: directory)
+            try snapshot.link(sharedOriginals.map(KeptOriginal.path), to: directory)
             try PatchLock.write(stack, to: directory)
         }
     }
 
-    /// Copies a weight file with other bytes in place of the touched tensors.
-    private func rewrite(_ file: SafetensorsFile, to url: URL) throws {
-        try AtomicFile.write(to: url) { output in
-            var position = 0
-            for stored in file.tensors {
-                guard let tensor = checkpoint[stored.name],
-                    let data = try data(for: tensor, current: checkpoint.data(of: tensor))
-                else { continue }
-                try output.append(UnsafeRawBufferPointer(rebasing: file.file.bytes[position..<stored.range.lowerBound]))
-                try withExtendedLifetime(data) { try output.append(data.bytes) }
-                position = stored.range.upperBound
+    /// What ``write(to:overwriting:untouched:)`` will do, and the bytes that it will write.
+    public func plan(_ untouched: UntouchedFiles = .linked) throws -> WritePlan {
+        let snapshot = try snapshot()
+        let ours = PatchLock.files(of: present)
+        let copied = snapshot.otherFiles.filter { !ours.contains($0) } + (snapshot.indexFile.map { [$0] } ?? [])
+        let rest = untouchedFiles.map { WritePlan.File($0) }
+        return try WritePlan(
+            rewritten: touchedFiles.map { WritePlan.File($0) }, untouched: rest, untouchedAre: untouched,
+            copied: copied.map { path in
+                let values = try snapshot.url.appending(path: path).resolvingSymlinksInPath().resourceValues(forKeys: [.fileSizeKey])
+                return WritePlan.File(name: path, bytes: values.fileSize ?? 0)
+            },
+            originals: stack.keptOriginals.filter { !present.keptOriginals.contains($0) }.map {
+                WritePlan.File(name: KeptOriginal.path(of: $0), bytes: $0.type.byteCount(shape: $0.shape) ?? 0)
+            },
+            patches: stack.patches.map {
+                WritePlan.File(name: $0.patch.shortID, bytes: $0.patch.payload.reduce(0) { $0 + $1.tensor.bytes.count })
+            })
+    }
+
+    private func snapshot() throws -> SnapshotDirectory {
+        guard let snapshot = checkpoint.snapshot else {
+            throw PatchError(
+                .needsSnapshot, "patches are applied to files only in a snapshot directory",
+                subject: checkpoint.url.relativePath, found: "a GGUF file, whose weights are not quantized again",
+                hint: "convert it first with `suture convert`, or apply the patch on load")
+        }
+        return snapshot
+    }
+
+    private static func name(_ file: SafetensorsFile) -> String { URL(filePath: file.file.name).lastPathComponent }
+
+    /// The weight files that hold tensors which the patches change.
+    private var touchedFiles: [SafetensorsFile] {
+        (checkpoint.snapshot?.files ?? []).filter { file in
+            file.tensors.contains { touched.position(of: ByteString($0.name)) != nil }
+        }
+    }
+
+    private var untouchedFiles: [SafetensorsFile] {
+        (checkpoint.snapshot?.files ?? []).filter { file in
+            !file.tensors.contains { touched.position(of: ByteString($0.name)) != nil }
+        }
+    }
+
+    /// The originals that the checkpoint keeps already and its successor needs too.
+    private var sharedOriginals: [BaseTensor] { stack.keptOriginals.filter(present.keptOriginals.contains) }
+
+    /// Copies a weight file with other bytes in place of the touched tensors, and keeps what must be kept of these.
+    private func rewrite(_ file: SafetensorsFile, in directory: URL) throws -> [TensorPass.Outcome] {
+        let entries = file.tensors.filter { touched.position(of: ByteString($0.name)) != nil }
+        let shared = Set(sharedOriginals.map(\.digest))
+        var written = shared
+        var work: [Rewriting] = []
+        var position = 0
+        for entry in entries {
+            guard let tensor = checkpoint[entry.name] else { continue }
+            let pass = try pass(over: tensor)
+            let keeps = pass.wanted?.needsOriginal == true && written.insert(pass.base.digest).inserted
+            work.append(.copying(position..<entry.range.lowerBound))
+            work.append(.patching(pass, start: entry.range.lowerBound, keepsOriginal: keeps))
+            position = entry.range.upperBound
+        }
+        work.append(.copying(position..<file.file.bytes.count))
+        let outcomes = try AtomicFile.write(to: directory.appending(path: Self.name(file))) { output in
+            try Parallel.map(work) { try $0.run(from: file.file, to: output, directory) }
+        }.compactMap { $0 }
+        // The whole truth in one error: which other tensors differ too.
+        if outcomes.contains(where: { $0.difference != nil }) { try check() }
+        try refuse(outcomes.compactMap(\.difference))
+        return outcomes
+    }
+
+    /// A patch that leaves every weight as it is was made for something else, or is too small for the type.
+    private func refuseEmpty(_ outcomes: [TensorPass.Outcome]) throws {
+        guard stack.patches.count == 1, let only = stack.patches.first, only.scale != 0,
+            outcomes.allSatisfy({ $0.changed == 0 })
+        else { return }
+        throw PatchError(
+            .emptyPatch, "the patch changes nothing", subject: only.patch.id,
+            found: "no weight differs after rounding to its type")
+    }
+}
+
+/// A part of a weight file that is written anew.
+private enum Rewriting: Sendable {
+    /// Bytes between touched tensors.
+    case copying(Range<Int>)
+    /// A tensor that is read, patched and written in one go.
+    case patching(TensorPass, start: Int, keepsOriginal: Bool)
+
+    func run(from file: MappedFile, to output: AtomicFile, _ directory: URL) throws -> TensorPass.Outcome? {
+        switch self {
+        case .copying(let range):
+            try output.put(file, range, at: range.lowerBound)
+            return nil
+        case .patching(let pass, let start, let keepsOriginal):
+            let put: (Int, UnsafeRawBufferPointer) throws -> Void = { try output.put($1, at: start + $0) }
+            guard keepsOriginal else { return try pass.run(new: put) }
+            var outcome = TensorPass.Outcome()
+            try KeptOriginal.write(pass.base, to: directory) { append in
+                outcome = try pass.run(original: { try append($1) }, new: put)
             }
-            try output.append(UnsafeRawBufferPointer(rebasing: file.file.bytes[position...]))
+            return outcome
         }
     }
 }

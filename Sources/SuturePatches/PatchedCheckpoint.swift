@@ -47,6 +47,12 @@ public struct PatchedCheckpoint: Sendable {
         try PatchedCheckpoint(checkpoint, present: present, stack: stack.adding(patches))
     }
 
+    /// The checkpoint with other patches than it has.
+    init(_ checkpoint: Checkpoint, wanting stack: PatchStack) throws {
+        let present = try PatchedCheckpoint(checkpoint).present
+        try self.init(checkpoint, present: present, stack: stack)
+    }
+
     /// The checkpoint without one of its patches.
     ///
     /// - Parameter id: the patch's id, or the beginning of it, also without `sha256:`.
@@ -55,28 +61,13 @@ public struct PatchedCheckpoint: Sendable {
         try PatchedCheckpoint(checkpoint, present: present, stack: stack.removing(id))
     }
 
-    /// The names of the weight files that ``write(to:overwriting:)`` changes, and the bytes of each.
-    public var touchedFiles: [(name: String, bytes: Int)] {
-        (checkpoint.snapshot?.files ?? []).compactMap { file in
-            guard file.tensors.contains(where: { touched.position(of: ByteString($0.name)) != nil }) else { return nil }
-            return (URL(filePath: file.file.name).lastPathComponent, file.file.bytes.count)
-        }
-    }
-
-    /// Reads all touched tensors and holds them against what the patches know of the base.
+    /// Reads all touched tensors, and no others, and holds them against what the patches know of the base.
     ///
     /// - Throws: ``PatchError`` with `wrongBase` or `drifted` that lists every tensor that differs.
     public func check() throws {
-        var differences: [BaseDifference] = []
-        for name in touched.keys {
-            guard let tensor = checkpoint[name.string] else { continue }
-            do {
-                _ = try data(for: tensor, current: checkpoint.data(of: tensor))
-            } catch let error as PatchError where !error.differences.isEmpty {
-                differences += error.differences
-            }
-        }
-        if !differences.isEmpty { throw wrongBase(differences) }
+        let tensors = touched.keys.compactMap { checkpoint[$0.string] }
+        let outcomes = try Parallel.map(tensors) { try pass(over: $0).run() }
+        try refuse(outcomes.compactMap(\.difference))
     }
 
     /// The patched elements of a tensor, or nil if no patch changes it: made for `LanguageModel.load(_:replacing:)`.
@@ -86,51 +77,50 @@ public struct PatchedCheckpoint: Sendable {
     ///   - current: its elements as the checkpoint has them.
     /// - Throws: ``PatchError`` if the tensor is not the one that the patches were made for.
     public func data(for tensor: Checkpoint.Tensor, current: TensorData) throws -> TensorData? {
-        guard let base = touched[ByteString(tensor.name)] else { return nil }
-        let original = try self.original(of: tensor, base: base, current: current)
-        for applied in stack.patches { try check(applied.patch, tensor, original) }
-        guard let sum = stack.sum(for: tensor.name) else { return original }
-        return try original.changed { try sum.add(to: $0) }
+        guard touched.position(of: ByteString(tensor.name)) != nil else { return nil }
+        var difference: BaseDifference?
+        let data = try TensorData(byteCount: current.bytes.count) { data in
+            difference = try pass(over: tensor, current: TensorBytes(current)).run(new: { offset, bytes in
+                UnsafeMutableRawBufferPointer(rebasing: data[offset..<offset + bytes.count]).copyMemory(from: bytes)
+            }).difference
+        }
+        try refuse(difference.map { [$0] } ?? [])
+        return data
     }
 
-    /// The elements of a tensor without the patches that the checkpoint has.
-    func original(of tensor: Checkpoint.Tensor) throws -> TensorData {
-        let current = try checkpoint.data(of: tensor)
-        guard let base = present.base[ByteString(tensor.name)] else { return current }
-        return try original(of: tensor, base: base, current: current)
+    /// Hands over the elements of a tensor without the patches that the checkpoint has, and says what it is so.
+    func readOriginal(
+        of tensor: Checkpoint.Tensor, _ body: (Int, UnsafeRawBufferPointer) throws -> Void
+    ) throws -> BaseTensor {
+        if touched.position(of: ByteString(tensor.name)) != nil {
+            let pass = try pass(over: tensor)
+            try refuse(pass.run(original: body).difference.map { [$0] } ?? [])
+            return pass.base
+        }
+        var digest = Digest(labeled: tensor.type, tensor.shape)
+        var offset = 0
+        try checkpoint.pieces(of: tensor).forEachChunk { bytes in
+            digest.update(bytes)
+            try body(offset, bytes)
+            offset += bytes.count
+        }
+        return BaseTensor(type: tensor.type, shape: tensor.shape, digest: digest)
     }
 
-    private func original(
-        of tensor: Checkpoint.Tensor, base: BaseTensor, current: TensorData
-    ) throws -> TensorData {
-        var original = current
-        let sum = present.sum(for: tensor.name)
-        if let sum {
-            original = current.changed { bytes in
-                for term in sum.terms { term.edit.restore(in: bytes, type: tensor.type, shape: tensor.shape) }
-            }
-        }
-        let found = BaseTensor(type: tensor.type, shape: tensor.shape, bytes: original.bytes)
-        if let difference = base.difference(to: found, named: tensor.name) { throw wrongBase([difference]) }
-        // What was changed by other means within the patched slices would be lost without a word.
-        if let sum, try !original.changed({ try sum.add(to: $0) }).hasSameBytes(as: current) {
-            throw wrongBase([
-                BaseDifference(
-                    tensor: tensor.name, expected: "the base with its patches", found: "other values in patched places")
-            ])
-        }
-        return original
+    /// A pass over one of the touched tensors.
+    func pass(over tensor: Checkpoint.Tensor, current: TensorBytes? = nil) throws -> TensorPass {
+        let name = ByteString(tensor.name)
+        guard let base = touched[name] else { preconditionFailure("no patch changes \(name)") }
+        let present = present.sum(for: tensor.name)
+        return TensorPass(
+            name: tensor.name, base: base, current: try current ?? checkpoint.pieces(of: tensor),
+            kept: present?.needsOriginal == true ? try checkpoint.snapshot.map { try KeptOriginal.read(base, in: $0.url) } : nil,
+            present: present, wanted: stack.sum(for: tensor.name))
     }
 
-    private func check(_ patch: Patch, _ tensor: Checkpoint.Tensor, _ original: TensorData) throws {
-        guard let edit = patch.edit(of: tensor.name) else { return }
-        let slices = Edit.slices(
-            edit.kind, edit.indices, of: original.bytes, type: tensor.type, shape: tensor.shape)
-        guard slices == edit.original else {
-            throw PatchError(
-                .badPayload, "the originals in the patch are not those of its base", subject: tensor.name,
-                found: patch.id, hint: "do not trust this patch")
-        }
+    /// Throws an error that lists these, if there are any.
+    func refuse(_ differences: [BaseDifference]) throws {
+        if !differences.isEmpty { throw wrongBase(differences) }
     }
 
     private func wrongBase(_ differences: [BaseDifference]) -> PatchError {
@@ -138,24 +128,5 @@ public struct PatchedCheckpoint: Sendable {
         return .wrongBase(
             differences, of: checkpoint.url.relativePath, code: isDrift ? .drifted : .wrongBase,
             hint: isDrift ? "start again from the unpatched model" : "apply it to the model it was made for")
-    }
-}
-
-extension TensorData {
-    /// A copy that `change` was run on.
-    fileprivate func changed(_ change: (UnsafeMutableRawBufferPointer) throws -> Void) rethrows -> TensorData {
-        try TensorData(byteCount: bytes.count) { copy in
-            copy.copyMemory(from: bytes)
-            try change(copy)
-        }
-    }
-
-    fileprivate func hasSameBytes(as other: TensorData) -> Bool {
-        withExtendedLifetime((self, other)) {
-            guard bytes.count == other.bytes.count, let a = bytes.baseAddress, let b = other.bytes.baseAddress else {
-                return bytes.count == other.bytes.count
-            }
-            return memcmp(a, b, bytes.count) == 0
-        }
     }
 }

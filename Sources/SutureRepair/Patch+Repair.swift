@@ -31,7 +31,7 @@ extension PatchStack {
         for layer in 0..<architecture.layers {
             let (tensor, isColumn) = architecture.writeVectors(layer: layer)
             for edit in patches.flatMap(\.patch.edits) where edit.tensor == tensor && (edit.kind == .columns) == isColumn {
-                neurons.formUnion(edit.indices.map { Neuron(layer: layer, index: $0) })
+                neurons.formUnion((edit.indices ?? []).map { Neuron(layer: layer, index: $0) })
             }
         }
         return neurons

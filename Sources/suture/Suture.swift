@@ -13,9 +13,13 @@ struct Suture: ParsableCommand {
             CommandGroup(
                 name: "Patches",
                 subcommands: [
-                    ShowCommand.self, CheckCommand.self, ApplyCommand.self, RevertCommand.self, LogCommand.self
+                    ShowCommand.self, CheckCommand.self, ApplyCommand.self, RevertCommand.self, LogCommand.self,
+                    CombineCommand.self, ExtractCommand.self, ImportCommand.self, ExportCommand.self, MinimizeCommand.self,
+                    BisectCommand.self
                 ]),
-            CommandGroup(name: "Models", subcommands: [InspectCommand.self, ConvertCommand.self, ParityCommand.self])
+            CommandGroup(
+                name: "Models",
+                subcommands: [InspectCommand.self, DiffCommand.self, ConvertCommand.self, ParityCommand.self]),
         ])
 }
 

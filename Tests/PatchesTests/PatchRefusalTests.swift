@@ -215,7 +215,25 @@ struct PatchRefusalTests {
             try FileManager.default.removeItem(at: leftover.appending(path: "config.json"))
             #expect(throws: FormatError.self) { try Checkpoint(leftover) }
             try place.apply([AppliedPatch(place.patch)], to: place.base, at: place.output)
-            #expect(try place.names() == [".output.123.tmp", "base", "output"])
+            // The next command to the same place tidies up, and touches nothing else.
+            #expect(try place.names() == ["base", "output"])
+            let other = place.directory.appending(path: ".other.123.tmp")
+            try FileManager.default.createDirectory(at: other, withIntermediateDirectories: true)
+            try place.apply([AppliedPatch(place.patch)], to: place.base, at: place.output, overwriting: true)
+            #expect(try place.names() == [".other.123.tmp", "base", "output"])
+        }
+    }
+
+    @Test("two at one place: the second is told, and the first is not disturbed")
+    func busy() throws {
+        try withPlace { place in
+            let error = try SnapshotDirectory.create(at: place.output, from: place.base, overwriting: false) { _ in
+                try #require(throws: FormatError.self) {
+                    try place.apply([AppliedPatch(place.patch)], to: place.base, at: place.output)
+                }
+            }
+            #expect(error.code == .busy && error.kind == .refused)
+            #expect(try place.names() == ["base", "output"])
         }
     }
 
@@ -240,7 +258,7 @@ struct PatchRefusalTests {
     func making() throws {
         try withPlace { place in
             let checkpoint = try Checkpoint(place.base)
-            func code(_ changes: [(String, Edit.Kind, Int, [Float])]) throws -> PatchError.Code {
+            func code(_ changes: [(String, NeuronChange.Slice, Int, [Float])]) throws -> PatchError.Code {
                 let changes = changes.map { NeuronChange(tensor: $0.0, kind: $0.1, index: $0.2, delta: $0.3) }
                 let error = try #require(throws: PatchError.self) {
                     try Patch.neurons(changes, of: checkpoint, method: Patch.Method(name: "by hand"))

@@ -21,18 +21,18 @@ struct SplitMix64: RandomNumberGenerator {
 struct RandomModel: Sendable, CustomTestStringConvertible {
     let type: StorageType
     let isSharded: Bool
-    let kind: Edit.Kind
+    let kind: NeuronChange.Slice
     let seed: UInt64
 
     static let all: [RandomModel] = [StorageType.float32, .bfloat16, .float16].flatMap { type in
         [false, true].flatMap { isSharded in
-            Edit.Kind.allCases.enumerated().map { index, kind in
+            NeuronChange.Slice.allCases.enumerated().map { index, kind in
                 RandomModel(type: type, isSharded: isSharded, kind: kind, seed: UInt64(index + 1))
             }
         }
     }
 
-    var testDescription: String { "\(type.rawValue), \(isSharded ? "shards" : "one file"), \(kind.rawValue)" }
+    var testDescription: String { "\(type.rawValue), \(isSharded ? "shards" : "one file"), \(kind)" }
 
     static let layers = 3
     static let shape = [6, 10]

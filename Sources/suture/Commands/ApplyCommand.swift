@@ -35,17 +35,85 @@ struct ModelOutputOptions: ParsableArguments {
     var url: URL { URL(filePath: output) }
 }
 
+/// How a patched model is written.
+struct WritingOptions: ParsableArguments {
+    @Flag(help: "Copy the weight files that no patch touches; else they are linked: two names of one file.")
+    var copy = false
+
+    @Flag(help: "Say what would be written, and write nothing.")
+    var dryRun = false
+
+    /// Writes the model, or shows what that would do.
+    func write(_ patched: PatchedCheckpoint, to result: ModelOutputOptions, _ printing: OutputOptions) throws {
+        let untouched = copy ? UntouchedFiles.copied : .linked
+        guard dryRun else {
+            try patched.write(to: result.url, overwriting: result.force, untouched: untouched)
+            return printing.show(try LogCommand.report(patched.stack, of: result.url), quietly: result.output)
+        }
+        try patched.check()
+        let plan = try patched.plan(untouched)
+        printing.show(try Self.report(plan, of: result), quietly: "\(plan.bytes)")
+    }
+
+    private struct Facts: Encodable, Sendable {
+        struct File: Encodable, Sendable {
+            var name, action: String
+            var bytes: Int
+        }
+        var output: String
+        var bytes: Int
+        var files: [File]
+    }
+
+    private static func report(_ plan: WritePlan, of result: ModelOutputOptions) throws -> Report {
+        let untouched = plan.untouchedAre == .linked ? "linked" : "copied"
+        let groups = [
+            (plan.rewritten, "rewritten"), (plan.untouched, untouched), (plan.copied, "copied"),
+            (plan.originals, "kept original"), (plan.patches, "patch")
+        ]
+        // People want to know how much that is, not the digest of each.
+        let shown = groups.map { files, action -> ([(String, Int)], String) in
+            let total = files.reduce(0) { $0 + $1.bytes }
+            return action == "kept original" && files.count > 1
+                ? ([("suture/originals (\(files.count) tensors)", total)], action) : (files.map { ($0.name, $0.bytes) }, action)
+        }
+        let files = groups.flatMap { files, action in
+            files.map { Facts.File(name: $0.name, action: action, bytes: action == "linked" ? 0 : $0.bytes) }
+        }
+        let table = Report.Table(
+            columns: ["File", "How", .number("Bytes")],
+            rows: shown.flatMap { files, action in
+                files.map { [.init($0.0), .init(action), .init("\(action == "linked" ? 0 : $0.1)")] }
+            })
+        return try Report(
+            title: result.url.lastPathComponent,
+            verdict: .init(.good, "The patches fit; \(plan.bytes) bytes would be written."), schema: "suture.plan/1",
+            data: Facts(output: result.output, bytes: plan.bytes, files: files), blocks: [.table(table)])
+    }
+}
+
 struct ApplyCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "apply", abstract: "Write a new model with patches; the old one stays as it is.")
 
     @OptionGroup var patches: PatchOptions
+
+    @Flag(help: "Put the patches on a model that they were not made for, as patches of their own.")
+    var transfer = false
+
     @OptionGroup var result: ModelOutputOptions
+    @OptionGroup var writing: WritingOptions
     @OptionGroup var printing: OutputOptions
 
     func run() throws {
-        let patched = try patches.patched()
-        try patched.write(to: result.url, overwriting: result.force)
-        printing.show(try LogCommand.report(patched.stack, of: result.url), quietly: result.output)
+        try writing.write(transfer ? transferred() : patches.patched(), to: result, printing)
+    }
+
+    private func transferred() throws -> PatchedCheckpoint {
+        let checkpoint = try Checkpoint(URL(filePath: patches.model))
+        let moved = try patches.patch.map { path in
+            AppliedPatch(try Patch(contentsOf: URL(filePath: path)).transferred(to: checkpoint), scale: patches.scale)
+        }
+        return try PatchedCheckpoint(checkpoint).adding(moved)
     }
 }

@@ -13,11 +13,10 @@ struct RevertCommand: ParsableCommand {
     var id: String
 
     @OptionGroup var result: ModelOutputOptions
+    @OptionGroup var writing: WritingOptions
     @OptionGroup var printing: OutputOptions
 
     func run() throws {
-        let rest = try PatchedCheckpoint(Checkpoint(URL(filePath: model))).removing(id)
-        try rest.write(to: result.url, overwriting: result.force)
-        printing.show(try LogCommand.report(rest.stack, of: result.url), quietly: result.output)
+        try writing.write(PatchedCheckpoint(Checkpoint(URL(filePath: model))).removing(id), to: result, printing)
     }
 }

@@ -1,12 +1,10 @@
-import SutureFormats
-
 /// Reading and writing the elements of float32, bfloat16 and float16 tensors.
 extension StorageType {
     /// Whether patches can change tensors of this type.
-    var isPatchable: Bool { self == .float32 || self == .bfloat16 || self == .float16 }
+    @inlinable public var isPatchable: Bool { self == .float32 || self == .bfloat16 || self == .float16 }
 
     /// The element at `index`, which is exact in float32. The type must be patchable.
-    func load(_ bytes: UnsafeRawBufferPointer, at index: Int) -> Float {
+    @inlinable public func load(_ bytes: UnsafeRawBufferPointer, at index: Int) -> Float {
         if self == .float32 {
             return Float(bitPattern: bytes.loadUnaligned(fromByteOffset: 4 * index, as: UInt32.self))
         }
@@ -15,7 +13,7 @@ extension StorageType {
     }
 
     /// Writes `value` as the element at `index`, rounded to nearest, ties to even. The type must be patchable.
-    func store(_ value: Float, in bytes: UnsafeMutableRawBufferPointer, at index: Int) {
+    @inlinable public func store(_ value: Float, in bytes: UnsafeMutableRawBufferPointer, at index: Int) {
         switch self {
         case .float32: bytes.storeBytes(of: value.bitPattern, toByteOffset: 4 * index, as: UInt32.self)
         case .bfloat16: bytes.storeBytes(of: value.bfloat16, toByteOffset: 2 * index, as: UInt16.self)
@@ -27,14 +25,14 @@ extension StorageType {
 // Float16 of the standard library is not there on every platform, so the two short types are converted by hand.
 extension Float {
     /// The nearest bfloat16, ties to even: the upper half of the bits.
-    var bfloat16: UInt16 {
+    @inlinable public var bfloat16: UInt16 {
         let bits = bitPattern
         if isNaN { return UInt16(bits >> 16) | 0x40 }
         return UInt16((bits &+ 0x7FFF &+ (bits >> 16 & 1)) >> 16)
     }
 
     /// The nearest float16, ties to even; infinite from 65520 on.
-    var float16: UInt16 {
+    @inlinable public var float16: UInt16 {
         let sign = UInt16(bitPattern >> 16 & 0x8000)
         let size = magnitude
         if isNaN { return sign | 0x7E00 | UInt16(bitPattern >> 13 & 0x3FF) }
@@ -47,7 +45,7 @@ extension Float {
     }
 
     /// The value of a float16.
-    init(float16 bits: UInt16) {
+    @inlinable public init(float16 bits: UInt16) {
         let sign = UInt32(bits & 0x8000) << 16
         let exponent = UInt32(bits >> 10 & 0x1F)
         let fraction = UInt32(bits & 0x3FF)

@@ -1,0 +1,169 @@
+import ArgumentParser
+import Foundation
+import SutureFormats
+import SuturePatches
+
+/// Applying to files beside `cp`, and task arithmetic beside mergekit and a plain script.
+struct PatchesBenchmark: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "patches",
+        abstract: "Applying a patch beside cp, and task arithmetic beside mergekit and a plain script.",
+        discussion: """
+            The first part makes a sharded checkpoint of --gigabytes and applies a patch of 1 % of it. The second \
+            subtracts two checkpoints and adds the difference to a third: on --model (a snapshot), or on a synthetic one \
+            of --task-gigabytes. Everything is made in --directory and removed again. Peers: Scripts/setup-python and \
+            Scripts/setup-mergekit.
+            """)
+
+    @Option(help: "The size of the sharded checkpoint of the first part; 0 for none.") var gigabytes = 8.0
+    @Option(help: "The size of each checkpoint of the second part.") var taskGigabytes = 1.0
+    @Option(help: "A snapshot for the second part instead of a synthetic one.") var model: String?
+    @Option(help: "Where there is room.") var directory = FileManager.default.temporaryDirectory.path
+    @Option(help: "The suture command.") var suture = ".build/release/suture"
+    @Option(help: "How often each side is measured, in turn.") var rounds = 3
+
+    func run() throws {
+        let work = URL(filePath: directory).appending(path: "suture-bench-\(getpid())")
+        try FileManager.default.createDirectory(at: work, withIntermediateDirectories: true)
+        defer { try? FileManager.default.removeItem(at: work) }
+        printConditions(threads: ProcessInfo.processInfo.activeProcessorCount, rounds: rounds)
+        if gigabytes > 0 { try apply(in: work) }
+        try taskArithmetic(in: work)
+    }
+
+    // MARK: Applying
+
+    private func apply(in work: URL) throws {
+        let base = work.appending(path: "base")
+        try SyntheticCheckpoint(gigabytes: gigabytes).write(to: base, seed: 1)
+        let checkpoint = try Checkpoint(base)
+        let (file, shards) = try patchOfOnePercent(checkpoint, in: work)
+        let (out, copy) = (work.appending(path: "out"), work.appending(path: "copy"))
+        let cp = ["cp"] + shards.map { base.appending(path: $0).path } + [copy.path]
+        var times: [String: [MeasuredProcess]] = [:]
+        for _ in 0..<rounds {
+            func measure(_ name: String, _ arguments: [String]) throws {
+                for url in [out, copy] { try? FileManager.default.removeItem(at: url) }
+                try FileManager.default.createDirectory(at: copy, withIntermediateDirectories: true)
+                times[name, default: []].append(try MeasuredProcess(arguments))
+            }
+            // cp leaves its bytes in memory, which a patched model may not: so also with the disk done.
+            try measure("cp", cp)
+            try measure("cp, synced", ["sh", "-c", "cp \"$@\" && sync -f \"$0\"", copy.path] + cp.dropFirst())
+            try measure("apply", [suture, "apply", base.path, file.path, "-o", out.path])
+            try measure("check", [suture, "check", base.path, file.path])
+        }
+        print("\napply of 1 % of \(gigabytes) GB, \(shards.count) of \(checkpoint.snapshot?.files.count ?? 0) shards touched")
+        for name in ["cp", "cp, synced", "apply", "check"] { print(line(name, times[name] ?? [])) }
+        for name in ["cp", "cp, synced"] { print(ratio("apply / \(name)", times["apply"] ?? [], times[name] ?? [])) }
+        for url in [out, copy, base] { try FileManager.default.removeItem(at: url) }
+    }
+
+    /// A dense patch of the output projections of attention that make up 1 %, and the shards that these are in.
+    private func patchOfOnePercent(_ checkpoint: Checkpoint, in work: URL) throws -> (file: URL, shards: [String]) {
+        let all = checkpoint.tensors.filter { $0.name.hasSuffix("o_proj.weight") }
+        let count = max(1, Int((gigabytes * 1e9 / 100 / Double(2 * 4096 * 4096)).rounded(.up)))
+        let chosen = all.prefix(min(count, all.count))
+        let changes = chosen.map { tensor in
+            TensorChange.dense(
+                tensor.name, (0..<tensor.shape.reduce(1, *)).map { 1e-3 * Float(($0 % 17) - 8) }, shape: tensor.shape)
+        }
+        let patch = try Patch(changes, of: checkpoint, method: .init(name: "benchmark"))
+        let file = work.appending(path: "patch.safetensors")
+        try patch.write(to: file)
+        let shards = try PatchedCheckpoint(checkpoint).adding([AppliedPatch(patch)]).plan().rewritten.map(\.name)
+        return (file, shards)
+    }
+
+    // MARK: Task arithmetic
+
+    private func taskArithmetic(in work: URL) throws {
+        let names = ["base", "tuned", "target"].map { work.appending(path: "task-\($0)") }
+        if let model {
+            // Three models of one shape: the snapshot, and it with noise of two kinds.
+            let source = try Checkpoint(URL(filePath: model))
+            try source.writeSnapshot(to: names[0])
+            for (seed, url) in zip([1, 2], names.dropFirst()) { try noisy(source, to: url, seed: UInt64(seed), in: work) }
+        } else {
+            for (seed, url) in names.enumerated() {
+                try SyntheticCheckpoint(gigabytes: taskGigabytes).write(to: url, seed: UInt64(seed + 1))
+            }
+        }
+        let paths = names.map(\.path)
+        let (patch, out) = (work.appending(path: "difference.safetensors").path, work.appending(path: "task-out").path)
+        let root = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
+        let python = root.appending(path: ".deps/python/bin/python").path
+        let script = root.appending(path: "Benchmarks/peers/task_arithmetic.py").path
+        let mergekit = root.appending(path: ".deps/mergekit/bin/mergekit-yaml").path
+        let recipe = work.appending(path: "recipe.yaml")
+        // target + (tuned - base), with the target as a model of its own over the base.
+        try Data(
+            """
+            merge_method: task_arithmetic
+            base_model: \(paths[0])
+            models: [{model: \(paths[1]), parameters: {weight: 1.0}}, {model: \(paths[2]), parameters: {weight: 1.0}}]
+            dtype: \(model == nil ? "bfloat16" : "float32")
+
+            """.utf8
+        ).write(to: recipe)
+        let isThere = FileManager.default.isExecutableFile(atPath: mergekit)
+        if !isThere { print("note: no mergekit; run Scripts/setup-mergekit") }
+        var times: [String: [MeasuredProcess]] = [:]
+        for _ in 0..<rounds {
+            func fresh() { for path in [patch, out] { try? FileManager.default.removeItem(atPath: path) } }
+            fresh()
+            times["suture extract", default: []].append(
+                try MeasuredProcess([suture, "extract", paths[0], paths[1], "-o", patch, "--format", "quiet"]))
+            times["suture apply", default: []].append(
+                try MeasuredProcess([suture, "apply", paths[2], patch, "--transfer", "-o", out, "--format", "quiet"]))
+            fresh()
+            times["plain script", default: []].append(try MeasuredProcess([python, script] + paths + [out]))
+            fresh()
+            if isThere {
+                times["mergekit", default: []].append(
+                    try MeasuredProcess([mergekit, recipe.path, out, "--lazy-unpickle", "--no-copy-tokenizer"]))
+            }
+        }
+        fresh(patch, out)
+        print("\nthird + (second - first), \(model.map { URL(filePath: $0).lastPathComponent } ?? "\(taskGigabytes) GB, bfloat16")")
+        for name in ["suture extract", "suture apply", "plain script", "mergekit"] { print(line(name, times[name] ?? [])) }
+        let ours = zip(times["suture extract"] ?? [], times["suture apply"] ?? []).map { ($0.seconds + $1.seconds, max($0.mebibytes, $1.mebibytes)) }
+        for name in ["plain script", "mergekit"] {
+            guard let peer = times[name], !peer.isEmpty else { continue }
+            let time = median(peer.map(\.seconds)) / median(ours.map(\.0))
+            let memory = median(peer.map(\.mebibytes)) / median(ours.map(\.1))
+            print("\(name) / suture, both steps".left(32) + String(format: "time %.2f, memory %.1f", time, memory))
+        }
+    }
+
+    private func fresh(_ paths: String...) { for path in paths { try? FileManager.default.removeItem(atPath: path) } }
+
+    /// A model with a little added to every weight.
+    private func noisy(_ source: Checkpoint, to url: URL, seed: UInt64, in work: URL) throws {
+        var state = seed
+        let changes = source.tensors.filter(\.type.isPatchable).map { tensor in
+            TensorChange.dense(
+                tensor.name,
+                (0..<tensor.shape.reduce(1, *)).map { _ in
+                    state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
+                    return Float(Int32(truncatingIfNeeded: state >> 32)) * 0x1p-41
+                }, shape: tensor.shape)
+        }
+        let patch = try Patch(changes, of: source, method: .init(name: "noise"))
+        let patched = work.appending(path: "noisy")
+        try PatchedCheckpoint(Checkpoint(work.appending(path: "task-base"))).adding([AppliedPatch(patch)]).write(to: patched)
+        // Without the record: as if it had been trained.
+        for name in ["suture.lock.json", "suture"] { try FileManager.default.removeItem(at: patched.appending(path: name)) }
+        try FileManager.default.moveItem(at: patched, to: url)
+    }
+
+    private func line(_ name: String, _ runs: [MeasuredProcess]) -> String {
+        runs.isEmpty
+            ? "\(name): not run"
+            : name.left(32) + String(format: "%8.2f s %8.0f MiB", median(runs.map(\.seconds)), median(runs.map(\.mebibytes)))
+    }
+
+    private func ratio(_ name: String, _ a: [MeasuredProcess], _ b: [MeasuredProcess]) -> String {
+        name.left(32) + String(format: "%8.2f", median(zip(a, b).map { $0.seconds / $1.seconds }))
+    }
+}

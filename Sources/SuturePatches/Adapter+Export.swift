@@ -1,0 +1,128 @@
+import Foundation
+import SutureFormats
+
+extension Adapter {
+    /// Writes the directory of a PEFT adapter: `adapter_config.json` and `adapter_model.safetensors`.
+    ///
+    /// - Parameters:
+    ///   - base: the model that the patch is for. Of GPT-2 the matrices are stored `[in, out]`, which PEFT calls
+    ///     `fan_in_fan_out`; without a base that is told by their names.
+    /// - Throws: `FormatError` if there is something already or it cannot be written.
+    public func writePEFT(to url: URL, base: Checkpoint?, overwriting: Bool = false) throws {
+        let isConv1D = try modules.map { try Self.isConv1D($0.tensor, base: base) }
+        let config: JSON = [
+            "peft_type": "LORA", "task_type": "CAUSAL_LM", "base_model_name_or_path": .null, "bias": "none",
+            "fan_in_fan_out": JSON(isConv1D.contains(true)), "inference_mode": true, "init_lora_weights": true,
+            "lora_alpha": JSON(rank), "lora_dropout": 0.0, "modules_to_save": .null, "r": JSON(rank),
+            "target_modules": .array(modules.map { JSON(Self.moduleName($0.tensor)) }), "use_dora": false, "use_rslora": false
+        ]
+        let tensors = zip(modules, isConv1D).flatMap { module, isConv1D -> [SafetensorsSource] in
+            let name = "base_model.model." + Self.moduleName(module.tensor)
+            let (rows, columns) = (module.shape[0], module.shape[1])
+            let (a, b) =
+                isConv1D
+                ? (transposed(module.b, rows, rank), transposed(module.a, rank, columns)) : (module.a, module.b)
+            return [
+                Self.source("\(name).lora_A.weight", [rank, isConv1D ? rows : columns], a),
+                Self.source("\(name).lora_B.weight", [isConv1D ? columns : rows, rank], b)
+            ]
+        }
+        try Self.write(config, tensors, "adapter_model.safetensors", id, to: url, overwriting)
+    }
+
+    /// Writes the directory of an adapter for mlx-lm: `adapter_config.json` and `adapters.safetensors`, with factors
+    /// transposed and a configuration that differs from PEFT's.
+    ///
+    /// - Throws: ``PatchError`` for matrices outside of the layers, which mlx-lm does not adapt.
+    public func writeMLX(to url: URL, overwriting: Bool = false) throws {
+        let keys = try modules.map { module -> String in
+            let parts = Self.moduleName(module.tensor).split(separator: ".")
+            guard let layer = parts.firstIndex(where: { Int($0) != nil }), layer + 1 < parts.count else {
+                throw PatchError(.notLowRank, "mlx-lm adapts only what is in layers", subject: module.tensor)
+            }
+            return parts[(layer + 1)...].joined(separator: ".")
+        }
+        let config: JSON = [
+            "fine_tune_type": "lora", "num_layers": -1,
+            "lora_parameters": [
+                "rank": JSON(rank), "scale": 1.0, "dropout": 0.0,
+                "keys": .array(Set(keys).sorted().map { JSON($0) })
+            ]
+        ]
+        let tensors = modules.flatMap { module in
+            let name = Self.moduleName(module.tensor)
+            let (rows, columns) = (module.shape[0], module.shape[1])
+            return [
+                Self.source("\(name).lora_a", [columns, rank], transposed(module.a, rank, columns)),
+                Self.source("\(name).lora_b", [rank, rows], transposed(module.b, rows, rank))
+            ]
+        }
+        try Self.write(config, tensors, "adapters.safetensors", id, to: url, overwriting)
+    }
+
+    /// Writes a LoRA adapter as one GGUF file, with the names and the order of rows of the model's GGUF file.
+    ///
+    /// - Parameter base: the model that the patch is for, a snapshot or a GGUF file.
+    public func writeGGUF(to url: URL, base: Checkpoint, overwriting: Bool = false) throws {
+        let family = try base.config.require("model_type").string
+        let matrices = try modules.flatMap { module -> [GGUFWriter.Matrix] in
+            let (name, heads) = try base.ggufPlace(of: module.tensor)
+            let (rows, columns) = (module.shape[0], module.shape[1])
+            var (a, b, outputs, inputs) = (module.a, module.b, rows, columns)
+            if family == "gpt2" {
+                (a, b) = (transposed(module.b, rows, rank), transposed(module.a, rank, columns))
+                (outputs, inputs) = (columns, rows)
+            }
+            if let heads { b = interleaved(b, rows: outputs, heads: heads) }
+            return [
+                GGUFWriter.Matrix("\(name).lora_a", [rank, inputs], a), GGUFWriter.Matrix("\(name).lora_b", [outputs, rank], b)
+            ]
+        }
+        // With alpha the rank, loaders scale by 1.
+        try GGUFWriter.write(
+            [
+                ("general.type", .string("adapter")), ("general.architecture", .string(family)),
+                ("general.name", .string("suture \(id)")), ("adapter.type", .string("lora")),
+                ("adapter.lora.alpha", .float32(Float(rank)))
+            ], matrices, to: url, overwriting: overwriting)
+    }
+
+    /// Row (head, half, pair) becomes row (head, pair, half), as the converter for Llama has it.
+    private func interleaved(_ b: [Float], rows: Int, heads: Int) -> [Float] {
+        let pairs = rows / heads / 2
+        var result = b
+        for row in 0..<rows {
+            let (head, inHead) = row.quotientAndRemainder(dividingBy: 2 * pairs)
+            let source = head * 2 * pairs + (inHead % 2) * pairs + inHead / 2
+            result.replaceSubrange(row * rank..<(row + 1) * rank, with: b[source * rank..<(source + 1) * rank])
+        }
+        return result
+    }
+
+    private static func moduleName(_ tensor: String) -> String {
+        tensor.hasSuffix(".weight") ? String(tensor.dropLast(7)) : tensor
+    }
+
+    /// Whether a matrix is stored `[in, out]`.
+    static func isConv1D(_ tensor: String, base: Checkpoint?) throws -> Bool {
+        let isNamedSo = ["c_attn", "c_proj", "c_fc"].contains { tensor.hasSuffix(".\($0).weight") }
+        guard let base else { return isNamedSo && tensor.hasPrefix("transformer.h.") }
+        return try isNamedSo && base.config.optional("model_type")?.string == "gpt2"
+    }
+
+    private static func source(_ name: String, _ shape: [Int], _ values: [Float]) -> SafetensorsSource {
+        let tensor = PayloadTensor(values, shape: shape)
+        return SafetensorsSource(name, tensor.type, shape, tensor.bytes)
+    }
+
+    private static func write(
+        _ config: JSON, _ tensors: [SafetensorsSource], _ name: String, _ id: String, to url: URL, _ overwriting: Bool
+    ) throws {
+        try AtomicDirectory.write(to: url, overwriting: overwriting) { directory in
+            try AtomicFile.write(config.serialized(pretty: true), to: directory.appending(path: "adapter_config.json"))
+            try SafetensorsWriter.write(
+                tensors, metadata: ["format": "pt", "suture_patch": ByteString(id)],
+                to: directory.appending(path: name))
+        }
+    }
+}

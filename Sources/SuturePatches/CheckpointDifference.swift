@@ -1,0 +1,93 @@
+import SutureFormats
+
+/// How two models differ, tensor by tensor.
+public struct CheckpointDifference: Sendable {
+    /// How a tensor differs.
+    public struct Tensor: Sendable {
+        public let name: String
+        public let shape: [Int]
+        public let types: (String, String)
+        public let elements: Int
+        /// How many elements differ.
+        public let changed: Int
+        /// The Euclidean norm of the difference, and that as a fraction of the first's norm.
+        public let norm, relativeNorm: Double
+        /// The greatest magnitude of a difference.
+        public let largest: Double
+        /// The lowest rank of a matrix within the tolerance of the difference; nil where it was not asked for, would
+        /// take too long, or is more than is worth writing down.
+        public let rank: Int?
+        /// The columns of a matrix, `[out, in]`, with the largest differences: a neuron's write vector each.
+        public let topColumns: [(index: Int, norm: Double)]
+
+        /// The fraction of the elements that are the same.
+        public var sparsity: Double { elements == 0 ? 1 : 1 - Double(changed) / Double(elements) }
+    }
+
+    /// Tensors that differ, those with the largest relative norm first.
+    public let tensors: [Tensor]
+    /// How many are the same to the last bit.
+    public let equal: Int
+    /// Tensors that only one of the models has, or of another shape or a type that is not compared by value.
+    public let others: [String]
+
+    /// - Parameters:
+    ///   - rankTolerance: the error, as a fraction of the norm, within which ranks are told; nil for no ranks.
+    ///   - topCount: how many columns are named.
+    public init(_ first: Checkpoint, _ second: Checkpoint, rankTolerance: Double? = nil, topCount: Int = 3) throws {
+        let pairs = try CheckpointPairs(first, second)
+        let found = try Parallel.map(pairs.pairs) { pair -> (tensor: Tensor?, other: String?) in
+            guard try pair.hasDifferences() else { return (nil, nil) }
+            guard pair.isPatchable else {
+                return (nil, "\(pair.name): \(pair.base.type.rawValue) and \(pair.tuned.type.rawValue) differ")
+            }
+            return (try Tensor(pair, topCount: topCount, rankTolerance: rankTolerance), nil)
+        }
+        tensors = found.compactMap(\.tensor).sorted { ($1.relativeNorm, $0.name) < ($0.relativeNorm, $1.name) }
+        others = pairs.unpaired + found.compactMap(\.other)
+        equal = found.count { $0.tensor == nil && $0.other == nil }
+    }
+}
+
+extension CheckpointDifference.Tensor {
+    /// Matrices beyond this are too large for a decomposition that nobody waits for.
+    private static let largestForRank = 1 << 24
+
+    fileprivate init(_ pair: TensorPair, topCount: Int, rankTolerance: Double?) throws {
+        var (changed, square, reference, largest) = (0, 0.0, 0.0, Float(0))
+        let width = pair.base.shape.count == 2 ? pair.base.shape[1] : 0
+        var columns = [Double](repeating: 0, count: width)
+        try EditWriter.forEachChunk(of: pair.count) { range in
+            let before = try pair.floats(pair.base, pair.baseBytes, range)
+            let after = try pair.floats(pair.tuned, pair.tunedBytes, range)
+            var column = width == 0 ? 0 : range.lowerBound % width
+            for index in before.indices {
+                let difference = Double(after[index]) - Double(before[index])
+                if difference != 0 {
+                    changed += 1
+                    square += difference * difference
+                    largest = max(largest, Float(difference.magnitude))
+                    if width > 0 { columns[column] += difference * difference }
+                }
+                reference += Double(before[index]) * Double(before[index])
+                column = column + 1 == width ? 0 : column + 1
+            }
+        }
+        name = pair.name
+        shape = pair.base.shape
+        types = (pair.base.type.rawValue, pair.tuned.type.rawValue)
+        elements = pair.count
+        self.changed = changed
+        norm = square.squareRoot()
+        relativeNorm = reference == 0 ? .infinity : (square / reference).squareRoot()
+        self.largest = Double(largest)
+        topColumns = columns.enumerated().filter { $0.element > 0 }.sorted { $0.element > $1.element }.prefix(topCount)
+            .map { ($0.offset, $0.element.squareRoot()) }
+        if let rankTolerance, width > 0, pair.count <= Self.largestForRank, changed > 0, square.isFinite {
+            rank = try LowRankFactors(
+                pair.differences(0..<pair.count), shape: shape, tolerance: rankTolerance, maximumRank: .max)?.rank
+        } else {
+            rank = nil
+        }
+    }
+}

@@ -1,0 +1,100 @@
+import SutureFormats
+
+/// The same tensor in two models.
+struct TensorPair: Sendable {
+    let name: String
+    let base: Checkpoint.Tensor
+    let baseBytes: TensorBytes
+    let tuned: Checkpoint.Tensor
+    let tunedBytes: TensorBytes
+
+    var count: Int { base.shape.reduce(1, *) }
+    var isPatchable: Bool { base.type.isPatchable && tuned.type.isPatchable }
+
+    /// Whether any byte differs, or the types do and any element.
+    func hasDifferences() throws -> Bool {
+        guard base.type == tuned.type else {
+            guard isPatchable else { return true }
+            var differs = false
+            try EditWriter.forEachChunk(of: count) { range in
+                differs = try differs || differences(range).contains { $0 != 0 }
+            }
+            return differs
+        }
+        for start in stride(from: 0, to: baseBytes.count, by: TensorBytes.chunkSize) {
+            let range = start..<min(start + TensorBytes.chunkSize, baseBytes.count)
+            if try baseBytes.bytes(range) != tunedBytes.bytes(range) { return true }
+        }
+        return false
+    }
+
+    func checkPatchable() throws {
+        guard isPatchable, !base.shape.contains(0) else {
+            throw PatchError(
+                .unsupportedType, "tensors of this type cannot be patched", subject: name, expected: "F32, BF16 or F16",
+                found: "\(base.type.rawValue) and \(tuned.type.rawValue)")
+        }
+    }
+
+    /// Tuned less base, rounded to float32. The types must be patchable.
+    func differences(_ range: Range<Int>) throws -> [Float] {
+        let (before, after) = try (floats(base, baseBytes, range), floats(tuned, tunedBytes, range))
+        return (0..<range.count).map { Float(Double(after[$0]) - Double(before[$0])) }
+    }
+
+    func floats(_ tensor: Checkpoint.Tensor, _ bytes: TensorBytes, _ range: Range<Int>) throws -> [Float] {
+        let width = tensor.type.width
+        return try bytes.bytes(range.lowerBound * width..<range.upperBound * width).withUnsafeBytes { bytes in
+            switch tensor.type {
+            case .float32: (0..<range.count).map { StorageType.float32.load(bytes, at: $0) }
+            case .bfloat16: (0..<range.count).map { StorageType.bfloat16.load(bytes, at: $0) }
+            default: (0..<range.count).map { StorageType.float16.load(bytes, at: $0) }
+            }
+        }
+    }
+
+    /// The least magnitude among the largest `density` of the differences.
+    func threshold(density: Double) throws -> Float {
+        var magnitudes = try differences(0..<count).map(\.magnitude)
+        magnitudes.sort(by: >)
+        return magnitudes[min(magnitudes.count, max(1, Int((density * Double(count)).rounded(.up)))) - 1]
+    }
+}
+
+/// Which tensors two models have in common.
+struct CheckpointPairs {
+    let pairs: [TensorPair]
+    /// Names of the others, each with what is odd.
+    let unpaired: [String]
+    private let source: String
+
+    init(_ base: Checkpoint, _ tuned: Checkpoint) throws {
+        source = "\(base.url.relativePath) and \(tuned.url.relativePath)"
+        var (pairs, unpaired): ([TensorPair], [String]) = ([], [])
+        for tensor in base.tensors.sorted(by: { ByteString($0.name) < ByteString($1.name) }) {
+            guard let other = tuned[tensor.name] else {
+                unpaired.append("\(tensor.name): only in the first")
+                continue
+            }
+            guard other.shape == tensor.shape else {
+                unpaired.append("\(tensor.name): \(tensor.shape) and \(other.shape)")
+                continue
+            }
+            pairs.append(
+                TensorPair(
+                    name: tensor.name, base: tensor, baseBytes: try base.pieces(of: tensor), tuned: other,
+                    tunedBytes: try tuned.pieces(of: other)))
+        }
+        for tensor in tuned.tensors where base[tensor.name] == nil { unpaired.append("\(tensor.name): only in the second") }
+        self.pairs = pairs
+        self.unpaired = unpaired
+    }
+
+    func refuseUnpaired() throws {
+        guard let first = unpaired.first else { return }
+        throw PatchError(
+            .conflict, "the models do not have the same tensors", subject: source,
+            found: first + (unpaired.count > 1 ? ", and \(unpaired.count - 1) more" : ""),
+            hint: "leave such tensors out if they are not meant")
+    }
+}

@@ -1,0 +1,61 @@
+import ArgumentParser
+import Foundation
+import SutureKit
+
+struct CombineCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "combine", abstract: "Make one patch of several, and say where they meet.",
+        discussion: """
+            sum is exactly what applying all of them gives. ties keeps the largest changes and lets signs vote \
+            (2306.01708); dare drops changes at random and scales up the rest (2311.03099).
+            """)
+
+    @Argument(help: "Patch files; FILE=X takes X times a patch.")
+    var patches: [String]
+
+    @Option(help: "sum, mean, ties, dare.")
+    var mode = Mode.sum
+
+    @Option(help: "The fraction of each tensor's elements that ties keeps.")
+    var density = 0.2
+
+    @Option(help: "The fraction of changes that dare drops.")
+    var drop = 0.9
+
+    @Option(help: "The seed by which dare draws.")
+    var seed: UInt64 = 0
+
+    @OptionGroup var result: PatchOutputOptions
+    @OptionGroup var printing: OutputOptions
+
+    enum Mode: String, ExpressibleByArgument, CaseIterable { case sum, mean, ties, dare }
+
+    func validate() throws {
+        guard patches.count > 1 else { throw ValidationError("Name at least two patch files.") }
+    }
+
+    func run() throws {
+        let chosen: Combination.Mode =
+            switch mode {
+            case .sum: .sum
+            case .mean: .mean
+            case .ties: .ties(density: density)
+            case .dare: .dare(drop: drop, seed: seed)
+            }
+        let combination = try Combination(patches.map(Self.applied), chosen, spool: result.spool())
+        let table = Report.Table(
+            columns: ["Tensor", .number("Changed by several"), .number("In opposite directions")],
+            rows: combination.overlaps.map { [.init($0.tensor), .init("\($0.elements)"), .init("\($0.opposed)")] })
+        try result.write(
+            combination.patch, printing,
+            more: [.heading("Where they meet"), combination.overlaps.isEmpty ? .paragraph("Nowhere.") : .table(table)])
+    }
+
+    private static func applied(_ argument: String) throws -> AppliedPatch {
+        let parts = argument.split(separator: "=", omittingEmptySubsequences: false)
+        if parts.count > 1, let last = parts.last, let scale = Double(last), scale.isFinite {
+            return AppliedPatch(try Patch(contentsOf: URL(filePath: parts.dropLast().joined(separator: "="))), scale: scale)
+        }
+        return AppliedPatch(try Patch(contentsOf: URL(filePath: argument)))
+    }
+}

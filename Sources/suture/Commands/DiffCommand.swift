@@ -1,0 +1,83 @@
+import ArgumentParser
+import Foundation
+import SutureKit
+
+struct DiffCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "diff", abstract: "Say how two models differ, tensor by tensor.")
+
+    @Argument(help: "A model: a snapshot directory or a GGUF file.")
+    var first: String
+
+    @Argument(help: "Another one.")
+    var second: String
+
+    @Option(help: "Tell the rank of each difference within this error, as a fraction of its norm.")
+    var rank: Double?
+
+    @Option(help: "How many columns (neurons) of each matrix are named.")
+    var top = 3
+
+    @OptionGroup var printing: OutputOptions
+
+    func validate() throws {
+        if let rank, !(rank >= 0 && rank < 1) { throw ValidationError("--rank is 0 or more, below 1, not \(rank).") }
+        guard 0...1000 ~= top else { throw ValidationError("--top is 0...1000, not \(top).") }
+    }
+
+    private struct Facts: Encodable, Sendable {
+        struct Column: Encodable, Sendable {
+            var index: Int
+            var norm: Double
+        }
+        struct Tensor: Encodable, Sendable {
+            var name: String
+            var shape: [Int]
+            var types: [String]
+            var elements, changed: Int
+            var norm, relativeNorm, largest, sparsity: Double
+            var rank: Int?
+            var topColumns: [Column]
+        }
+        var equal: Int
+        var tensors: [Tensor]
+        var others: [String]
+    }
+
+    func run() throws {
+        let difference = try CheckpointDifference(
+            Checkpoint(URL(filePath: first)), Checkpoint(URL(filePath: second)), rankTolerance: rank, topCount: top)
+        let facts = Facts(
+            equal: difference.equal,
+            tensors: difference.tensors.map { tensor in
+                Facts.Tensor(
+                    name: tensor.name, shape: tensor.shape, types: [tensor.types.0, tensor.types.1],
+                    elements: tensor.elements, changed: tensor.changed, norm: tensor.norm,
+                    relativeNorm: tensor.relativeNorm, largest: tensor.largest, sparsity: tensor.sparsity,
+                    rank: tensor.rank, topColumns: tensor.topColumns.map { Facts.Column(index: $0.index, norm: $0.norm) })
+            }, others: difference.others)
+        let table = Report.Table(
+            columns: [
+                "Tensor", .number("Changed"), .number("Of"), .number("Norm"), .number("Relative"), .number("Rank"),
+                "Top columns"
+            ],
+            rows: facts.tensors.map { tensor in
+                [
+                    .init(tensor.name), .init("\(tensor.changed)"), .init("\(tensor.elements)"),
+                    .init(String(format: "%.4g", tensor.norm)), .init(String(format: "%.2g", tensor.relativeNorm)),
+                    .init(tensor.rank.map(String.init) ?? "-"),
+                    .init(tensor.topColumns.map { "\($0.index) (\(String(format: "%.2g", $0.norm)))" }.joined(separator: ", "))
+                ]
+            })
+        let isSame = facts.tensors.isEmpty && facts.others.isEmpty
+        var blocks: [Report.Block] = facts.tensors.isEmpty ? [] : [.table(table)]
+        if !facts.others.isEmpty { blocks += [.heading("Not compared"), .paragraph(facts.others.joined(separator: "\n"))] }
+        let report = try Report(
+            title: "\(first) and \(second)",
+            verdict: .init(
+                .neutral,
+                isSame ? "The weights are the same." : "\(facts.tensors.count) tensors differ, \(facts.equal) are the same."),
+            schema: "suture.diff/1", data: facts, blocks: blocks)
+        printing.show(report, quietly: (facts.tensors.map(\.name) + facts.others).joined(separator: "\n"))
+    }
+}

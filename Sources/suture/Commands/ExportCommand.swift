@@ -1,0 +1,93 @@
+import ArgumentParser
+import Foundation
+import SutureKit
+
+struct ExportCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "export", abstract: "Write a patch as a LoRA adapter for other software.",
+        discussion: """
+            peft and mlx make a directory, gguf a file for llama.cpp. Columns, rows and sparse changes of matrices become \
+            factors with the very same numbers; dense and quantized changes do not fit.
+            """)
+
+    @Argument(help: "A patch file.")
+    var patch: String
+
+    @Option(help: "peft, mlx, gguf.")
+    var to: Target
+
+    @Option(help: "The model that the patch is for; gguf needs it.")
+    var base: String?
+
+    @Option(help: "How much of the patch.")
+    var scale = 1.0
+
+    @Option(name: .shortAndLong, help: "The directory or file to write.")
+    var output: String
+
+    @Flag(help: "Replace what is there.")
+    var force = false
+
+    @OptionGroup var printing: OutputOptions
+
+    enum Target: String, ExpressibleByArgument, CaseIterable { case peft, mlx, gguf }
+
+    func validate() throws {
+        guard to != .gguf || base != nil else { throw ValidationError("--to gguf needs --base.") }
+        guard scale.isFinite, scale != 0 else { throw ValidationError("--scale is a finite number other than 0.") }
+    }
+
+    private struct Facts: Encodable, Sendable {
+        var output: String
+        var modules: [String]
+        var rank: Int
+        var exact: Bool
+    }
+
+    func run() throws {
+        let adapter = try Adapter(AppliedPatch(Patch(contentsOf: URL(filePath: patch)), scale: scale))
+        let model = try base.map { try Checkpoint(URL(filePath: $0)) }
+        let url = URL(filePath: output)
+        switch to {
+        case .peft: try adapter.writePEFT(to: url, base: model, overwriting: force)
+        case .mlx: try adapter.writeMLX(to: url, overwriting: force)
+        case .gguf: if let model { try adapter.writeGGUF(to: url, base: model, overwriting: force) }
+        }
+        let facts = Facts(
+            output: output, modules: adapter.modules.map(\.tensor), rank: adapter.rank, exact: adapter.isExact)
+        let report = try Report(
+            title: url.lastPathComponent, schema: "suture.export/1", data: facts,
+            blocks: [
+                .facts([
+                    .init("Modules", facts.modules.joined(separator: ", ")), .init("Rank", "\(facts.rank)"),
+                    .init("Numbers", facts.exact ? "those of the patch" : "rounded to float32, because of a scale or a sum"),
+                    .init("Written to", output)
+                ])
+            ])
+        printing.show(report, quietly: output)
+    }
+}
+
+struct ImportCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "import", abstract: "Make a patch of a LoRA adapter or of a file of differences.",
+        discussion: """
+            Read are adapter directories of PEFT and mlx-lm, and safetensors files with what is to be added, by the names of \
+            the model's tensors. What has no place in a patch is an error that names it.
+            """)
+
+    @Argument(help: "An adapter directory or a safetensors file.")
+    var adapter: String
+
+    @Option(help: "The model that it was made for.")
+    var base: String
+
+    @OptionGroup var result: PatchOutputOptions
+    @OptionGroup var printing: OutputOptions
+
+    func run() throws {
+        try checkPlace(of: result.output, force: result.force)
+        let patch = try Patch(importing: URL(filePath: adapter), base: Checkpoint(URL(filePath: base)))
+        try result.write(patch, printing)
+    }
+}

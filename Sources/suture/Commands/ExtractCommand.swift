@@ -1,0 +1,88 @@
+import ArgumentParser
+import Foundation
+import SutureKit
+
+/// Where a patch is written.
+struct PatchOutputOptions: ParsableArguments {
+    @Option(name: .shortAndLong, help: "The patch file to write.")
+    var output: String
+
+    @Flag(help: "Write over a file that is there.")
+    var force = false
+
+    var url: URL { URL(filePath: output) }
+
+    /// Temporary files go where the patch goes: there must be room for it anyway.
+    func spool() throws -> SpoolFile {
+        try checkPlace(of: output, force: force)
+        return try SpoolFile(in: url.deletingLastPathComponent())
+    }
+
+    func write(_ patch: Patch, _ printing: OutputOptions, more blocks: [Report.Block] = []) throws {
+        try patch.write(to: url, overwriting: force)
+        if printing.format == .quiet { return print(output) }
+        var report = try ShowCommand.report(patch, title: url.lastPathComponent)
+        report.blocks += blocks
+        printing.show(report, quietly: output)
+    }
+}
+
+struct ExtractCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "extract", abstract: "Take the difference of two models as a patch of the first.",
+        discussion: """
+            Without a form every changed weight is taken, as few or as many as they are. The others lose something, and the \
+            report says how much.
+            """)
+
+    @Argument(help: "The model that the patch will fit.")
+    var base: String
+
+    @Argument(help: "The model that it will become.")
+    var tuned: String
+
+    @Option(help: "Matrices as low-rank factors with at most this error, as a fraction of the norm of the difference.")
+    var lowRank: Double?
+
+    @Option(help: "The highest rank to try; matrices that need more are taken whole.")
+    var maxRank = 256
+
+    @Option(help: "This fraction of each tensor's weights, those that change most.")
+    var sparse: Double?
+
+    @Option(help: "In this many bits for each weight, 1 to 16.")
+    var bits: Int?
+
+    @Flag(help: "One scale for a whole tensor instead of one for each output channel (with --bits).")
+    var perTensor = false
+
+    @Flag(help: "Codes from the least to the greatest change instead of symmetric ones (with --bits).")
+    var asymmetric = false
+
+    @Flag(help: "Leave out tensors that only one of the models has.")
+    var shared = false
+
+    @OptionGroup var result: PatchOutputOptions
+    @OptionGroup var printing: OutputOptions
+
+    func validate() throws {
+        guard [lowRank != nil, sparse != nil, bits != nil].count(where: { $0 }) <= 1 else {
+            throw ValidationError("Choose one of --low-rank, --sparse and --bits.")
+        }
+        if let bits, !(1...16).contains(bits) { throw ValidationError("--bits is 1...16, not \(bits).") }
+    }
+
+    func run() throws {
+        var form = Extraction.Form.full
+        if let lowRank { form = .lowRank(tolerance: lowRank, maximumRank: maxRank) }
+        if let sparse { form = .sparse(density: sparse) }
+        if let bits { form = .quantized(.init(bits: bits, perChannel: !perTensor, isSymmetric: !asymmetric)) }
+        let extraction = try Extraction(
+            from: Checkpoint(URL(filePath: base)), to: Checkpoint(URL(filePath: tuned)), as: form, isPartial: shared,
+            spool: result.spool())
+        for name in extraction.ignored { note("left out: \(name)") }
+        let worst = extraction.parts.max { $0.error < $1.error }
+        let lost = worst.map { $0.error == 0 ? "nothing" : "at most \(String(format: "%.2g", $0.error)) of a tensor's difference (\($0.tensor))" }
+        try result.write(extraction.patch, printing, more: [.facts([.init("Lost", lost ?? "nothing")])])
+    }
+}

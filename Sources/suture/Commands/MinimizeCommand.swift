@@ -1,0 +1,131 @@
+import ArgumentParser
+import Foundation
+import SutureKit
+
+/// A command of the user's that says by its exit code whether something holds.
+struct CheckProgram {
+    let command: String
+
+    /// Runs the command by the shell with `{}` replaced by a path; exit code 0 says that it holds.
+    func holds(for url: URL) throws -> Bool {
+        let process = Process()
+        process.executableURL = URL(filePath: "/bin/sh")
+        let path = "'" + url.path.replacingOccurrences(of: "'", with: "'\\''") + "'"
+        process.arguments = ["-c", command.replacingOccurrences(of: "{}", with: path)]
+        process.standardInput = FileHandle.nullDevice
+        // What it prints is no result of ours.
+        process.standardOutput = FileHandle.standardError
+        try process.run()
+        process.waitUntilExit()
+        let isBroken = process.terminationReason == .uncaughtSignal || [126, 127].contains(process.terminationStatus)
+        guard !isBroken else {
+            throw PatchError(
+                .checkFailed, "the check command could not be run", subject: command,
+                found: "status \(process.terminationStatus)", hint: "it says by exit code 0 that the check holds")
+        }
+        return process.terminationStatus == 0
+    }
+}
+
+/// Runs `body` with a directory that is removed afterwards.
+private func withTemporaryDirectory<Result>(in parent: URL, _ body: (URL) throws -> Result) throws -> Result {
+    let url = parent.appending(path: ".suture-\(UUID().uuidString)")
+    try FileManager.default.createDirectory(at: url, withIntermediateDirectories: false)
+    defer { try? FileManager.default.removeItem(at: url) }
+    return try body(url)
+}
+
+struct MinimizeCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "minimize", abstract: "Leave out of a patch what a check does not need.",
+        discussion: """
+            The command is run with {} replaced by the path of a smaller patch; exit code 0 says that the check holds.
+
+            suture minimize fix.safetensors -o small.safetensors \\
+              --check 'suture generate model --patch {} -p "The capital of Australia is" | grep -q Canberra'
+            """)
+
+    @Argument(help: "A patch file.")
+    var patch: String
+
+    @Option(help: "The command that must hold.")
+    var check: String
+
+    @OptionGroup var result: PatchOutputOptions
+    @OptionGroup var printing: OutputOptions
+
+    func run() throws {
+        try checkPlace(of: result.output, force: result.force)
+        let patch = try Patch(contentsOf: URL(filePath: patch))
+        let program = CheckProgram(command: check)
+        let minimization = try withTemporaryDirectory(in: FileManager.default.temporaryDirectory) { directory in
+            let candidate = directory.appending(path: "candidate.safetensors")
+            return try Minimization(of: patch) { smaller in
+                try smaller.write(to: candidate, overwriting: true)
+                return try program.holds(for: candidate)
+            }
+        }
+        try result.write(
+            minimization.patch, printing,
+            more: [
+                .facts([
+                    .init("Left", "\(minimization.after) of \(minimization.before) columns, rows and other edits"),
+                    .init("Checks", "\(minimization.checks)")
+                ])
+            ])
+    }
+}
+
+struct BisectCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "bisect", abstract: "Find which patch of a model broke a check.",
+        discussion: """
+            The command is run with {} replaced by the directory of the model with some of its patches; exit code 0 says \
+            that the check holds. Weight files that no patch touches are linked.
+            """)
+
+    @Argument(help: "A patched snapshot directory.")
+    var model: String
+
+    @Option(help: "The command that held before.")
+    var check: String
+
+    @OptionGroup var printing: OutputOptions
+
+    private struct Facts: Encodable, Sendable {
+        var patch: String
+        var method: String
+        var alone: Bool
+        var checks: Int
+    }
+
+    func run() throws {
+        let program = CheckProgram(command: check)
+        let url = URL(filePath: model)
+        let patched = try PatchedCheckpoint(Checkpoint(url))
+        let parent = url.standardizedFileURL.deletingLastPathComponent()
+        // Beside the model, where files can be linked.
+        let found = try withTemporaryDirectory(in: parent) { directory in
+            try Bisection(of: patched) { candidate in
+                let model = directory.appending(path: "model")
+                try candidate.write(to: model, overwriting: true)
+                return try program.holds(for: model)
+            }
+        }
+        let facts = Facts(
+            patch: found.patch.patch.id, method: found.patch.patch.method.name, alone: found.holdsWithout,
+            checks: found.checks)
+        let report = try Report(
+            title: url.lastPathComponent,
+            verdict: .init(.bad, "Broken by \(found.patch.patch.shortID) (\(facts.method))."), schema: "suture.bisect/1",
+            data: facts,
+            blocks: [
+                .facts([
+                    .init("Id", facts.patch),
+                    .init("Without it", facts.alone ? "the check holds" : "the check still fails: others have a part in it"),
+                    .init("Checks", "\(facts.checks)")
+                ])
+            ])
+        printing.show(report, quietly: facts.patch)
+    }
+}

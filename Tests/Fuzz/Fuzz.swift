@@ -1,0 +1,109 @@
+import Foundation
+import SutureFormats
+import SuturePatches
+
+/// Feeds broken files to the three readers: safetensors, GGUF, and patches with their manifests.
+///
+///     swift run -c release suture-fuzz SECONDS [SEED]
+///
+/// Each input is a file of the corpus (`Tests/Fuzz/Corpus` and the goldens, hostile ones too) with mutations that follow
+/// from the seed and the number of the round. A reader may say no by an error of its own; it may not crash, take more
+/// than ten seconds, or more than a gibibyte. The input at work is in the directory that is printed, and stays there
+/// after a crash: put it into the corpus.
+@main
+enum Fuzz {
+    static func main() throws {
+        let arguments = CommandLine.arguments.dropFirst().compactMap(UInt64.init)
+        guard let seconds = arguments.first else { return print("usage: suture-fuzz SECONDS [SEED]") }
+        let seed = arguments.count > 1 ? arguments[1] : 1
+        let directory = FileManager.default.temporaryDirectory.appending(path: "suture-fuzz-\(getpid())")
+        try FileManager.default.createDirectory(at: directory, withIntermediateDirectories: true)
+        let seeds = try corpus()
+        print("\(seeds.count) files, seed \(seed), input at work in \(directory.path)")
+        // Ten seconds for one input: SIGALRM ends the process, and the input stays.
+        var (rounds, accepted) = (UInt64(0), 0)
+        let end = ContinuousClock.now + .seconds(Int(seconds))
+        while ContinuousClock.now < end {
+            var random = Random(state: seed &* 0x2545_F491_4F6C_DD1D &+ rounds)
+            guard let chosen = seeds.randomElement(using: &random), let other = seeds.randomElement(using: &random) else { break }
+            let input = directory.appending(path: "\(rounds % 2).\(chosen.reader.rawValue)")
+            let mutation = Mutation(chosen.bytes, with: other.bytes, hasHeader: chosen.reader != .gguf, &random)
+            try Data(mutation.bytes).write(to: input)
+            alarm(10)
+            do {
+                try chosen.reader.read(input)
+                accepted += 1
+            } catch is any Diagnostic {
+            } catch {
+                fail("round \(rounds): an error of another kind from \(chosen.name): \(error)")
+            }
+            alarm(0)
+            if peakMebibytes() > 1024 { fail("round \(rounds): \(peakMebibytes()) MiB for \(input.path) from \(chosen.name)") }
+            rounds += 1
+        }
+        try FileManager.default.removeItem(at: directory)
+        print("\(rounds) inputs, \(accepted) accepted, the others refused; peak memory \(peakMebibytes()) MiB")
+    }
+
+    /// A reader and a whole file for it.
+    private struct Seed {
+        let reader: Reader
+        let name: String
+        let bytes: [UInt8]
+    }
+
+    private enum Reader: String {
+        case safetensors, gguf, patch
+
+        func read(_ url: URL) throws {
+            switch self {
+            case .safetensors:
+                let file = try SafetensorsFile(url)
+                for tensor in file.tensors.prefix(8) { _ = file.digest(of: tensor) }
+            case .gguf:
+                let file = try GGUFFile(url)
+                for (_, tensor) in file.tensors.prefix(8) where tensor.rowCount < 1 << 16 && tensor.rowLength < 1 << 16 {
+                    _ = try file.dequantize(tensor)
+                }
+                _ = try Checkpoint(url).tensors.count
+            case .patch:
+                let patch = try Patch(contentsOf: url)
+                for edit in patch.edits { _ = edit.summary }
+            }
+        }
+    }
+
+    private static func corpus() throws -> [Seed] {
+        let root = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
+        let places: [(String, Reader)] = [
+            ("Tests/Fuzz/Corpus", .patch), ("Tests/Goldens/formats", .gguf), ("Tests/Goldens/formats", .safetensors),
+            ("Tests/Goldens/hostile/safetensors", .safetensors), ("Tests/Goldens/hostile/gguf", .gguf),
+            ("Tests/Goldens/tokenizers", .gguf)
+        ]
+        return try places.flatMap { place, reader -> [Seed] in
+            let directory = root.appending(path: place)
+            let ending = reader == .gguf ? ".gguf" : ".safetensors"
+            let names = try FileManager.default.contentsOfDirectory(atPath: directory.path)
+            return try names.sorted().filter { $0.hasSuffix(ending) }.compactMap { name in
+                let bytes = [UInt8](try Data(contentsOf: directory.appending(path: name)))
+                return bytes.count > 300_000 ? nil : Seed(reader: reader, name: "\(place)/\(name)", bytes: bytes)
+            }
+        }
+    }
+
+    private static func peakMebibytes() -> Int {
+        var usage = rusage()
+        #if os(Linux)
+            getrusage(Int32(RUSAGE_SELF.rawValue), &usage)
+            return Int(usage.ru_maxrss) / 1024
+        #else
+            getrusage(RUSAGE_SELF, &usage)
+            return Int(usage.ru_maxrss) / 1_048_576
+        #endif
+    }
+
+    private static func fail(_ message: String) -> Never {
+        FileHandle.standardError.write(Data("failed: \(message)\n".utf8))
+        exit(1)
+    }
+}
