@@ -16,19 +16,13 @@ struct MemoryBenchmark: ParsableCommand {
         let folder = FileManager.default.temporaryDirectory.appending(path: "suture-bench-\(UUID())")
         try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
         defer { try? FileManager.default.removeItem(at: folder) }
-        let process = Process()
-        process.executableURL = URL(filePath: Bundle.main.executablePath ?? CommandLine.arguments[0])
+        let program = URL(filePath: Bundle.main.executablePath ?? CommandLine.arguments[0])
             .deletingLastPathComponent().appending(path: "suture")
-        process.arguments = [
-            "repair", model, "-p", "The capital of Australia is", "-e", " Canberra", "-o",
+        let process = try MeasuredProcess([
+            program.path, "repair", model, "-p", "The capital of Australia is", "-e", " Canberra", "-o",
             folder.appending(path: "fix.safetensors").path, "--threads", "\(threads)", "--format", "quiet",
-        ]
-        try process.run()
-        process.waitUntilExit()
-        guard process.terminationStatus == 0 else { throw ChildFailed(command: "suture repair \(model)") }
-        var usage = rusage()
-        getrusage(RUSAGE_CHILDREN.rawValue == 0 ? RUSAGE_CHILDREN : RUSAGE_CHILDREN, &usage)
-        let peak = Double(usage.ru_maxrss) * 1024
+        ])
+        let peak = process.mebibytes * 1_048_576
         print("float32 weights  \(Int(Double(weights) / 1e6)) MB")
         print("peak of repair   \(Int(peak / 1e6)) MB, \(String(format: "%.2f", peak / Double(weights))) of the weights")
     }

@@ -56,7 +56,7 @@ struct PatchesBenchmark: ParsableCommand {
         print("\napply of 1 % of \(gigabytes) GB, \(shards.count) of \(checkpoint.snapshot?.files.count ?? 0) shards touched")
         for name in ["cp", "cp, synced", "apply", "check"] { print(line(name, times[name] ?? [])) }
         for name in ["cp", "cp, synced"] { print(ratio("apply / \(name)", times["apply"] ?? [], times[name] ?? [])) }
-        for url in [out, copy, base] { try FileManager.default.removeItem(at: url) }
+        for url in [out, copy, base] { try? FileManager.default.removeItem(at: url) }
     }
 
     /// A dense patch of the output projections of attention that make up 1 %, and the shards that these are in.

@@ -17,7 +17,9 @@ struct EditWriter: Sendable {
     ) throws -> Edit? {
         let count = shape.reduce(1, *)
         var changed = 0
-        try Self.forEachChunk(of: count) { changed += try values($0).reduce(0) { $0 + ($1 == 0 ? 0 : 1) } }
+        try Self.forEachChunk(of: count) { range in
+            for value in try values(range) where value != 0 { changed += 1 }
+        }
         if changed == 0 { return nil }
         if let original, changed * (SparseDelta.indexType(elementCount: count).width + 4 + type.width) <= count * 4 {
             return try sparse(tensor, type, count: count, changed: changed, values, original)

@@ -40,13 +40,7 @@ struct PayloadTensor: Sendable {
     /// Some elements, which must be of a type that patches can change: F32, BF16 or F16.
     func floats(_ range: Range<Int>) throws -> [Float] {
         let bytes = try bytes.bytes(range.lowerBound * type.width..<range.upperBound * type.width)
-        return bytes.withUnsafeBytes { bytes in
-            switch type {
-            case .float32: (0..<range.count).map { type.load(bytes, at: $0) }
-            case .bfloat16: (0..<range.count).map { StorageType.bfloat16.load(bytes, at: $0) }
-            default: (0..<range.count).map { StorageType.float16.load(bytes, at: $0) }
-            }
-        }
+        return bytes.withUnsafeBytes { type.floats($0) }
     }
 
     func floats() throws -> [Float] { try floats(0..<count) }
@@ -63,7 +57,7 @@ struct PayloadTensor: Sendable {
     func survey() throws -> (isFinite: Bool, hasNonzero: Bool) {
         var (isFinite, hasNonzero) = (true, false)
         try forEachChunk { _, values in
-            isFinite = isFinite && values.allSatisfy(\.isFinite)
+            isFinite = isFinite && values.allSatisfy { $0.isFinite }
             hasNonzero = hasNonzero || values.contains { $0 != 0 }
         }
         return (isFinite, hasNonzero)

@@ -39,18 +39,20 @@ struct TensorPair: Sendable {
     /// Tuned less base, rounded to float32. The types must be patchable.
     func differences(_ range: Range<Int>) throws -> [Float] {
         let (before, after) = try (floats(base, baseBytes, range), floats(tuned, tunedBytes, range))
-        return (0..<range.count).map { Float(Double(after[$0]) - Double(before[$0])) }
+        // The difference of two float32, taken in float32, is the exact one rounded once.
+        return [Float](unsafeUninitializedCapacity: range.count) { values, initialized in
+            before.withUnsafeBufferPointer { before in
+                after.withUnsafeBufferPointer { after in
+                    for index in 0..<before.count { values[index] = after[index] - before[index] }
+                }
+            }
+            initialized = range.count
+        }
     }
 
     func floats(_ tensor: Checkpoint.Tensor, _ bytes: TensorBytes, _ range: Range<Int>) throws -> [Float] {
         let width = tensor.type.width
-        return try bytes.bytes(range.lowerBound * width..<range.upperBound * width).withUnsafeBytes { bytes in
-            switch tensor.type {
-            case .float32: (0..<range.count).map { StorageType.float32.load(bytes, at: $0) }
-            case .bfloat16: (0..<range.count).map { StorageType.bfloat16.load(bytes, at: $0) }
-            default: (0..<range.count).map { StorageType.float16.load(bytes, at: $0) }
-            }
-        }
+        return try bytes.bytes(range.lowerBound * width..<range.upperBound * width).withUnsafeBytes { tensor.type.floats($0) }
     }
 
     /// The least magnitude among the largest `density` of the differences.
