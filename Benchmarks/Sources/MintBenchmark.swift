@@ -43,8 +43,10 @@ struct MintBenchmark: ParsableCommand {
         let network = try LanguageModel.load(Checkpoint(URL(filePath: model)))
         let workshop = try MINT().prepare(network, texts: [], reserved: []) { _, _ in }
         return try BenchmarkFailure.read(URL(filePath: failures)).prefix(limit).map { record in
-            var proposal = Proposal()
-            let time = try seconds { proposal = try MINT().propose(record.token, in: workshop, on: network) }
+            let clock = ContinuousClock()
+            let start = clock.now
+            let proposal = try MINT().propose(record.token, in: workshop, on: network)
+            let time = (clock.now - start) / .seconds(1)
             return Outcome(
                 fixed: proposal.abandoned == nil, patched: proposal.steps.map { [$0.layer, $0.index] },
                 candidates: proposal.candidates.map { [$0.layer, $0.index] }, seconds: time)
