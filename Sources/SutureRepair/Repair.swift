@@ -150,7 +150,7 @@ public struct Repair {
         let old = try activation(model)
         let new = edit.read == nil ? old : try activation(model.editing([edit]))
         let written = try (before + edit.delta) * new - before * old
-        let pushed = try model.head.linear((written * model.finalGain).unsqueezed(0)).squeezed(0)
+        let pushed = try model.head.linear((written * model.finalGain).unsqueezed(0)).squeezed(1)
         return RepairReport.ChangedNeuron(
             neuron: edit.neuron, rereads: edit.read != nil, change: try edit.delta.norm().item(),
             length: try before.norm().item(), activation: new, promotes: try pushed.top(6).indices.ints().map(text),
