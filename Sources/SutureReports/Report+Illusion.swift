@@ -130,10 +130,10 @@ extension Report {
     private static let names: [IllusionReport.Kind: String] = [
         .fullMLP: "full MLP", .vMLP: "v_MLP", .vMLPRow: "v_MLP, row part", .vMLPRowRaw: "v_MLP, row part, not normalised",
         .vMLPNull: "v_MLP, null part", .vMLPReadNull: "read v_null, write v_MLP", .vMLPReadRow: "read v_row, write v_MLP",
-        .randomMLP: "random direction, MLP", .shuffledMLP: "DAS on shuffled targets, MLP", .fullResidual: "full residual",
+        .randomMLP: "random direction, MLP", .shuffledMLP: "DAS on shuffled sources, MLP", .fullResidual: "full residual",
         .vResid: "v_resid", .vResidRow: "v_resid, row part", .vResidNull: "v_resid, null part", .vGrad: "v_grad",
         .vGradRow: "v_grad, row part", .vGradNull: "v_grad, null part", .vMean: "difference of means",
-        .randomResidual: "random direction, residual", .shuffledResidual: "DAS on shuffled targets, residual",
+        .randomResidual: "random direction, residual", .shuffledResidual: "DAS on shuffled sources, residual",
     ]
 
     /// FLDD and interchange accuracy of the paper's table 1, gpt2-small layer 8.

@@ -42,15 +42,21 @@ public enum Directions {
         return try Subspace(spot, direction: Tensor.stacked(each).mean([0]), method: "gradient")
     }
 
-    /// The pairs with their targets dealt out at random: what training finds where there is nothing to find.
+    /// The pairs with sources that do not tell the target: prompts of other pairs that have the base's own label and
+    /// length. What training finds here is what it finds where the contrast is not.
+    ///
+    /// (Dealing out targets at random would be no control: the loss then rewards erasing the margin.)
     public static func shuffled(_ pairs: [TokenizedPair], seed: UInt64) -> [TokenizedPair] {
         var random = SeededGenerator(seed: seed)
-        return pairs.map { pair in
-            let target = random.below(2) == 0 ? pair.answer : pair.other
+        return pairs.enumerated().map { index, pair in
+            let alike = pairs.indices.filter {
+                $0 != index && pairs[$0].baseLabel == pair.baseLabel && pairs[$0].base.count == pair.base.count
+            }
+            let source = alike.isEmpty ? pair : pairs[random.pick(alike)]
             return TokenizedPair(
-                base: pair.base, source: pair.source, answer: pair.answer, other: pair.other, target: target,
-                baseRoles: pair.baseRoles, sourceRoles: pair.sourceRoles, baseLabel: pair.baseLabel,
-                sourceLabel: pair.sourceLabel)
+                base: pair.base, source: source.base, answer: pair.answer, other: pair.other, target: pair.target,
+                baseRoles: pair.baseRoles, sourceRoles: source.baseRoles, baseLabel: pair.baseLabel,
+                sourceLabel: source.baseLabel)
         }
     }
 

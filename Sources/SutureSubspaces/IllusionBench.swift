@@ -68,8 +68,8 @@ struct IllusionBench {
         if withControl {
             let shuffled = Directions.shuffled(pairs, seed: seed)
             let control = try PairedRuns(model, shuffled, at: [hidden, residual])
-            result.shuffled = try train(control, hidden, "learning from shuffled targets")
-            result.shuffledResidual = try train(control, residual, "learning from shuffled targets")
+            result.shuffled = try train(control, hidden, "learning from shuffled sources")
+            result.shuffledResidual = try train(control, residual, "learning from shuffled sources")
         }
         learned.append(result)
     }

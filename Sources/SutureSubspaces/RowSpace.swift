@@ -45,41 +45,43 @@ public struct RowSpace: Sendable {
     public var randomNull: Double { (1 - Double(rank) / Double(width)).squareRoot() }
 }
 
-/// The two parts of a direction, and the patches that are made of them.
+/// The two parts of directions, and the patches that are made of them.
 public struct SplitDirection: Sendable {
-    /// The unit direction v and its parts, `[width, 1]`.
+    /// Orthonormal directions and their parts, `[width, k]`.
     public let whole: Tensor
     public let row: Tensor
     public let null: Tensor
+    /// The lengths of the parts; of several directions, the root mean square.
     public let rowNorm: Double
     public let nullNorm: Double
 
-    public init(_ direction: Tensor, in space: RowSpace) throws {
-        let column = try direction.to(.float64).reshaped([-1])
-        guard column.count == space.width else {
+    /// Splits orthonormal columns `[width, k]`, or one vector `[width]` that is brought to length one.
+    public init(_ directions: Tensor, in space: RowSpace) throws {
+        var columns = try directions.to(.float64)
+        if columns.rank == 1 { columns = try (columns / columns.norm()).unsqueezed(1) }
+        guard columns.shape[0] == space.width else {
             throw SubspaceError(
-                .wrongWidth, "the direction does not fit the map", expected: "\(space.width)", found: "\(column.count)")
+                .wrongWidth, "the direction does not fit the map", expected: "\(space.width)", found: "\(columns.shape[0])")
         }
-        let unit = try column / column.norm()
-        func shaped(_ vector: Tensor) throws -> Tensor { try vector.to(.float32).unsqueezed(1) }
-        let row = try space.row(unit)
-        let null = try unit - row
-        whole = try shaped(unit)
-        self.row = try shaped(row)
-        self.null = try shaped(null)
-        rowNorm = try row.norm().item()
-        nullNorm = try null.norm().item()
+        let row = try space.row(columns.transposed()).transposed()
+        let null = try columns - row
+        let count = Double(columns.shape[1])
+        whole = try columns.to(.float32)
+        self.row = try row.to(.float32)
+        self.null = try null.to(.float32)
+        rowNorm = try (row.square().sum().item() / count).squareRoot()
+        nullNorm = try (null.square().sum().item() / count).squareRoot()
     }
 
     /// Which part of a direction a patch uses.
     public enum Part: String, Sendable, CaseIterable, Codable {
         /// The direction itself.
         case whole
-        /// Its row part, of length one: what the paper calls the row-space patch.
+        /// Its row part, made orthonormal: what the paper calls the row-space patch.
         case row
         /// Its row part as it is, shorter than one: what the reply uses.
         case rowRaw
-        /// Its kernel part, of length one: has to change nothing.
+        /// Its kernel part, made orthonormal: has to change nothing.
         case null
         /// Reads the kernel part, writes the direction: u + v (v_null . D).
         case readNull
@@ -87,16 +89,25 @@ public struct SplitDirection: Sendable {
         case readRow
     }
 
+    /// What a part reads and what it writes; nil where that part is nothing but rounding.
+    public func directions(_ part: Part) throws -> (read: Tensor, write: Tensor)? {
+        let tiny = 1e-5
+        func both(_ part: Tensor) throws -> (Tensor, Tensor) {
+            let basis = try DAS.orthonormal(part)
+            return (basis, basis)
+        }
+        switch part {
+        case .whole: return (whole, whole)
+        case .row: return rowNorm < tiny ? nil : try both(row)
+        case .rowRaw: return (row, row)
+        case .null: return nullNorm < tiny ? nil : try both(null)
+        case .readNull: return (null, whole)
+        case .readRow: return (row, whole)
+        }
+    }
+
     /// The patch with one part; nil where that part is nothing but rounding.
     public func patch(_ part: Part, at spot: Spot) throws -> SubspacePatch? {
-        let tiny = 1e-6
-        switch part {
-        case .whole: return SubspacePatch(spot, whole)
-        case .row: return rowNorm < tiny ? nil : SubspacePatch(spot, try row / rowNorm)
-        case .rowRaw: return SubspacePatch(spot, row)
-        case .null: return nullNorm < tiny ? nil : SubspacePatch(spot, try null / nullNorm)
-        case .readNull: return SubspacePatch(spot, read: null, write: whole)
-        case .readRow: return SubspacePatch(spot, read: row, write: whole)
-        }
+        try directions(part).map { SubspacePatch(spot, read: $0.read, write: $0.write) }
     }
 }
