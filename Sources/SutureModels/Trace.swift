@@ -62,7 +62,12 @@ extension LanguageModel {
     ///
     /// Capturing `mlp.l.hidden` lets replays of neuron edits in layer l start behind that layer. A trace from a higher
     /// layer is smaller, and replays cannot change what lies below it.
-    public func trace(_ tokens: [[Int]], capturing: [Site] = [], from firstLayer: Int = 0) throws -> Trace {
+    ///
+    /// `changing` may disturb the embeddings `[batch, positions, width]`: replays then resume the disturbed run.
+    public func trace(
+        _ tokens: [[Int]], capturing: [Site] = [], from firstLayer: Int = 0,
+        changing embeddings: (Tensor) throws -> Tensor = { $0 }
+    ) throws -> Trace {
         try check(tokens: tokens)
         try check([], capturing, lengths: [])
         guard (0...architecture.layers).contains(firstLayer) else {
@@ -73,7 +78,7 @@ extension LanguageModel {
         let lengths = tokens.map(\.count)
         let length = lengths.max() ?? 0
         let forward = try Forward(self, positions: 0..<length, capturing: Set(capturing))
-        var residual = try forward.embed(padded(tokens))
+        var residual = try embeddings(forward.embed(padded(tokens)))
         var residuals: [Tensor] = []
         var middles: [Tensor] = []
         var keyValues: [KeyValues] = []

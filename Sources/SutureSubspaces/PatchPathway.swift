@@ -106,14 +106,21 @@ public struct PatchPathway: Sendable, Codable {
             }
             let here = try rows(atCases, .mlpHidden(edit.layer), lastOnly: true)
             let there = try rows(elsewhere, .mlpHidden(edit.layer), lastOnly: false)
-            let natural = try rows(elsewhere, .mlpOut(edit.layer), lastOnly: false)
+            // The first token's output is an outlier in many models, and says nothing of the others.
+            let natural = try Tensor.concatenated(
+                elsewhere.map { run in
+                    let values = try run[.mlpOut(edit.layer)].squeezed(0)
+                    return try values.narrowed(0, 1..<values.shape[0])
+                }, 0)
             let own = try rows(atCases, .mlpOut(edit.layer), lastOnly: true)
             let added = try here.linear(edit.delta)
             let axis = try added.to(.float64).svd().vt.selected(0, 0).unsqueezed(1).to(.float32)
             func project(_ values: Tensor) throws -> [Double] { try values.matmul(axis).squeezed(1).elements() }
             let usual = try project(natural)
             let moved = try project(own + added)
-            let deviation = Bootstrap.mean(usual.map { ($0 - Bootstrap.mean(usual)) * ($0 - Bootstrap.mean(usual)) }).squareRoot()
+            // From the quartiles, which outliers do not move.
+            let sorted = usual.sorted()
+            let deviation = (sorted[sorted.count * 3 / 4] - sorted[sorted.count / 4]) / 1.349
             func size(_ hidden: Tensor) throws -> Double {
                 try hidden.linear(edit.delta).square().sum([1]).mean().item().squareRoot()
             }

@@ -13,7 +13,7 @@ struct Suture: ParsableCommand {
             CommandGroup(
                 name: "Patches",
                 subcommands: [ShowCommand.self, CheckCommand.self, ApplyCommand.self, RevertCommand.self, LogCommand.self]),
-            CommandGroup(name: "Subspaces", subcommands: [FaithfulCommand.self, ReproduceCommand.self]),
+            CommandGroup(name: "Subspaces", subcommands: [FaithfulCommand.self, SweepCommand.self, ReproduceCommand.self]),
             CommandGroup(name: "Models", subcommands: [InspectCommand.self, ConvertCommand.self, ParityCommand.self]),
         ])
 }
