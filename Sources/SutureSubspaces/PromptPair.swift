@@ -66,7 +66,7 @@ public struct TokenizedPair: Hashable, Sendable {
 
     public var isIdentity: Bool { target == answer }
 
-    /// The same places with other tokens: for pairs that were not made from text.
+    /// A pair that was not made from text.
     public init(
         base: [Int], source: [Int], answer: Int, other: Int, target: Int? = nil, baseRoles: [String: Int] = [:],
         sourceRoles: [String: Int] = [:], baseLabel: String? = nil, sourceLabel: String? = nil
@@ -94,12 +94,8 @@ public struct TokenizedPair: Hashable, Sendable {
             }
             return ids[0]
         }
-        let (base, baseRoles) = try Self.encode(pair.base, tokenizer)
-        let (source, sourceRoles) = try Self.encode(pair.source, tokenizer)
-        self.init(
-            base: base, source: source, answer: try single(pair.answer), other: try single(pair.other),
-            target: try single(pair.target), baseRoles: baseRoles, sourceRoles: sourceRoles,
-            baseLabel: pair.base.label, sourceLabel: pair.source.label)
+        try self.init(
+            pair, tokenizer, answer: single(pair.answer), other: single(pair.other), target: single(pair.target))
         guard answer != other else {
             throw SubspaceError(.badTokens, "the answer and its rival are the same", subject: "\"\(pair.answer)\"")
         }
@@ -107,6 +103,15 @@ public struct TokenizedPair: Hashable, Sendable {
             throw SubspaceError(
                 .badTokens, "the target is neither the answer nor its rival", subject: "\"\(pair.target)\"")
         }
+    }
+
+    /// The prompts of a pair, with answers that are given as tokens.
+    init(_ pair: PromptPair, _ tokenizer: Tokenizer, answer: Int, other: Int, target: Int? = nil) throws {
+        let (base, baseRoles) = try Self.encode(pair.base, tokenizer)
+        let (source, sourceRoles) = try Self.encode(pair.source, tokenizer)
+        self.init(
+            base: base, source: source, answer: answer, other: other, target: target, baseRoles: baseRoles,
+            sourceRoles: sourceRoles, baseLabel: pair.base.label, sourceLabel: pair.source.label)
     }
 
     private static func encode(_ prompt: Prompt, _ tokenizer: Tokenizer) throws -> ([Int], [String: Int]) {
