@@ -94,9 +94,12 @@ struct SubspaceTests {
     @Test("training finds a direction that does what it is asked", arguments: models, [1, 2])
     func training(name: String, directions: Int) throws {
         let model = try Self.model(name)
-        let spot = Spot(.residual(2))
-        let pairs = Self.pairs(24, seed: 6).map {
-            TokenizedPair(base: $0.base, source: $0.source, answer: 7, other: 31, target: 31)
+        let spot = Spot(.residual(1), at: .role("subject"))
+        // One token stands for the contrast: its difference is the same in every pair.
+        let pairs = Self.pairs(24, seed: 6).map { pair in
+            var (base, source) = (pair.base, pair.base)
+            (base[3], source[3]) = (10, 50)
+            return TokenizedPair(base: base, source: source, answer: 7, other: 31, target: 31, baseRoles: ["subject": 3], sourceRoles: ["subject": 3])
         }
         let runs = try PairedRuns(model, pairs, at: [spot])
         var das = DAS()
