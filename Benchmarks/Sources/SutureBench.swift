@@ -9,5 +9,5 @@ struct SutureBench: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "suture-bench",
         abstract: "Measures Suture beside its peers, in turn, and prints medians and ratios.",
-        subcommands: [Ops.self, Decode.self, DecodeOnce.self, Replay.self, RepairBenchmark.self])
+        subcommands: [Ops.self, Decode.self, DecodeOnce.self, Replay.self, RepairBenchmark.self, SubspacesBenchmark.self])
 }
