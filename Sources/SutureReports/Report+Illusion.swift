@@ -97,17 +97,18 @@ extension Report {
             let isCreated = mlp > 2 * abs(study.effect(.fullMLP)) || study.effect(.fullMLP) < 0
             let losesRow = study.effect(.vMLPRow) < 0.5 * mlp
             let readsNull = study.effect(.vMLPReadNull) > 0.5 * mlp
-            if isCreated, losesRow, readsNull, study.dormancy.ratio > 3 {
+            let leaves = study.dormancy.ratio > 3 || study.dormancy.outside > 0.05
+            if isCreated, losesRow, readsNull, leaves {
                 parts.append(
                     "The direction in the MLP controls the output through a pathway that is dormant without the patch: the whole "
                         + "MLP does not carry the effect, more than half of it disappears with the kernel part, and the output is "
-                        + "pushed far beyond its natural range. It is what the paper calls an illusion.")
+                        + "pushed out of its natural range. It is what the paper calls an illusion.")
             } else {
                 parts.append(
                     "The direction in the MLP controls the output; of the four marks of a dormant pathway (the whole MLP does not "
                         + "carry the effect: \(isCreated ? "yes" : "no"); the row part loses half: \(losesRow ? "yes" : "no"); it "
                         + "reads mostly in the kernel: \(readsNull ? "yes" : "no"); the output leaves its natural range: "
-                        + "\(study.dormancy.ratio > 3 ? "yes" : "no")) not all are there.")
+                        + "\(leaves ? "yes" : "no")) not all are there.")
             }
         } else {
             parts.append("No direction of this MLP moves the answer much: there is nothing to be deceived by.")
