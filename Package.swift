@@ -50,12 +50,13 @@ let package = Package(
         .target(
             name: "SutureRepair", dependencies: ["SutureModels", "SuturePatches"],
             resources: [.embedInCode("Resources")]),
-        .target(name: "SutureReports", dependencies: ["SutureRepair"]),
+        .target(name: "SutureSubspaces", dependencies: ["SutureModels", "SuturePatches"]),
+        .target(name: "SutureReports", dependencies: ["SutureRepair", "SutureSubspaces"]),
         .target(
             name: "SutureKit",
             dependencies: [
                 "SutureTensor", "SutureFormats", "SutureTokenizers", "SutureModels", "SuturePatches",
-                "SutureRepair", "SutureReports"
+                "SutureRepair", "SutureSubspaces", "SutureReports"
             ]),
         .executableTarget(
             name: "suture",
@@ -76,6 +77,7 @@ let package = Package(
         tests("ModelsTests", ["SutureModels"]),
         tests("PatchesTests", ["SuturePatches"]),
         tests("RepairTests", ["SutureRepair"]),
+        tests("SubspacesTests", ["SutureSubspaces"]),
         tests("ReportsTests", ["SutureReports"]),
         tests("CommandTests", ["SutureKit", "suture"])
     ],

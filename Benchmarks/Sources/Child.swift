@@ -6,13 +6,13 @@ struct Child {
     var arguments: [String]
 
     /// A script of `Benchmarks/peers`, or nil with a note where Python is not set up.
-    static func peer(_ script: String, _ arguments: [String]) -> Child? {
+    static func peer(_ script: String, _ arguments: [String], python environment: String = "python") -> Child? {
         let root = URL(filePath: #filePath)
             .deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
-        let python = root.appending(path: ".deps/python/bin/python")
+        let python = root.appending(path: ".deps/\(environment)/bin/python")
         guard FileManager.default.isExecutableFile(atPath: python.path) else {
             FileHandle.standardError.write(
-                Data("note: no peer, because Python is not set up; run Scripts/setup-python\n".utf8))
+                Data("note: no peer, because Python is not set up; run Scripts/setup-python\(environment == "python" ? "" : " peers")\n".utf8))
             return nil
         }
         return Child(

@@ -60,6 +60,12 @@ COptimizer *ct_sgd(const CTensor *const *parameters, int32_t count, double rate,
     });
 }
 
+int32_t ct_optimizer_set_rate(COptimizer *optimizer, double rate) {
+    return guard([&] {
+        for (auto &group : optimizer->value->param_groups()) group.options().set_lr(rate);
+    });
+}
+
 int32_t ct_optimizer_step(COptimizer *optimizer) {
     return guard([&] { optimizer->value->step(); });
 }

@@ -4,5 +4,6 @@
 @_exported import SuturePatches
 @_exported import SutureRepair
 @_exported import SutureReports
+@_exported import SutureSubspaces
 @_exported import SutureTensor
 @_exported import SutureTokenizers

@@ -25,7 +25,11 @@ public struct Activations: Sendable {
 }
 
 /// At which positions a run computes the scores of the next token.
-public enum LogitPositions: Sendable { case last, all }
+public enum LogitPositions: Sendable {
+    case last, all
+    /// Nowhere: the run ends where the last captured value is known.
+    case none
+}
 
 extension LanguageModel {
     /// Runs prompts under interventions and keeps the values that are asked for.
@@ -36,16 +40,19 @@ extension LanguageModel {
         _ tokens: [[Int]], _ interventions: [Intervention] = [], capturing: [Site] = [], logits: LogitPositions = .last
     ) throws -> Activations {
         try check(tokens: tokens)
-        try check(interventions, capturing, length: tokens.map(\.count).min() ?? 0)
         let lengths = tokens.map(\.count)
-        let changes = interventions.flatMap { Forward.changes($0, lengths: lengths) }
+        try check(interventions, capturing, lengths: lengths)
+        let changes = interventions.map {
+            Forward.Change(row: nil, lasts: lengths.map { $0 - 1 }, kind: .intervention($0))
+        }
         let length = lengths.max() ?? 0
         let forward = try Forward(self, positions: 0..<length, changes: changes, capturing: Set(capturing))
         let sameLength = lengths.allSatisfy { $0 == length }
         let lastOnly = logits == .last && sameLength && forward.needsLastOnly
 
+        let depth = forward.depth(logits)
         var residual = try forward.embed(padded(tokens))
-        for layer in 0..<architecture.layers {
+        for layer in 0..<depth {
             residual = try forward.attention(
                 layer, residual, prefix: nil, lastOnly: lastOnly && layer == architecture.layers - 1
             ).residual
@@ -62,24 +69,9 @@ extension LanguageModel {
         return try Tensor(ids, shape: [tokens.count, length], device: device)
     }
 
-    /// Throws unless the model has the sites and every prompt the positions.
-    func check(_ interventions: [Intervention], _ captures: [Site], length: Int) throws {
-        for site in captures + interventions.map(\.site) { try site.check(architecture) }
-        for case .at(let positions) in interventions.map(\.positions) {
-            if let position = positions.first(where: { !(0..<length).contains($0) }) {
-                throw ModelError(
-                    .outOfRange, "a position is outside the prompt", expected: "0..<\(length)", found: "\(position)")
-            }
-        }
-    }
-}
-
-extension Forward {
-    /// An intervention on every row; rows of different length are changed one by one, each at its own last position.
-    static func changes(_ intervention: Intervention, lengths: [Int]) -> [Change] {
-        guard intervention.positions == .last, Set(lengths).count > 1 else {
-            return [Change(row: nil, last: (lengths.first ?? 0) - 1, kind: .intervention(intervention))]
-        }
-        return lengths.enumerated().map { Change(row: $0, last: $1 - 1, kind: .intervention(intervention)) }
+    /// Throws unless the model has the sites and every intervention fits prompts of these lengths.
+    func check(_ interventions: [Intervention], _ captures: [Site], lengths: [Int]) throws {
+        for site in captures { try site.check(architecture) }
+        for intervention in interventions { try intervention.check(architecture, lengths: lengths) }
     }
 }

@@ -51,8 +51,8 @@ public struct Architecture: Sendable, Equatable {
     /// The function of an MLP's hidden units.
     public enum Activation: String, Sendable { case silu, gelu, geluTanh, relu }
 
-    /// The size of query and key dot products' divisor in layer `layer`.
-    func attentionScale(_ layer: Int) -> Double {
+    /// What dot products of queries and keys are multiplied with in layer `layer`.
+    public func attentionScale(_ layer: Int) -> Double {
         let scale = 1 / Double(headWidth).squareRoot()
         return scalesByLayer ? scale / Double(layer + 1) : scale
     }

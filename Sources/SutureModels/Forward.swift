@@ -40,10 +40,11 @@ final class Forward {
     private let rotation: (cos: Tensor, sin: Tensor)?
     private var mask: Tensor?
 
-    /// What happens to some rows (all if nil) of the batch.
+    /// What happens to one row of the batch, or to all if nil.
     struct Change {
         var row: Int?
-        var last: Int
+        /// The last position of that row's prompt, or of every row's.
+        var lasts: [Int]
         var kind: Kind
         enum Kind {
             case intervention(Intervention)
@@ -84,8 +85,8 @@ final class Forward {
         var residual = try visit(.residual(layer), input)
         let normed = try weights.attentionNorm(residual)
         let own = KeyValues(
-            keys: try rotate(split(weights.key(normed), architecture.keyValueHeads)),
-            values: try split(weights.value(normed), architecture.keyValueHeads))
+            keys: try visitSplit(.keys(layer), rotate(split(weights.key(normed), architecture.keyValueHeads))),
+            values: try visitSplit(.values(layer), split(weights.value(normed), architecture.keyValueHeads)))
 
         var asking = normed
         var rotationFrom = 0
@@ -98,16 +99,14 @@ final class Forward {
             first = end - 1
             mask = try mask?.narrowed(0, columns - 1..<columns)
         }
-        let queries = try rotate(split(weights.query(asking), architecture.heads), from: rotationFrom)
+        let queries = try visitSplit(
+            .queries(layer), rotate(split(weights.query(asking), architecture.heads), from: rotationFrom))
         let seen = try prefix?.appending(own) ?? own
         let columns = queries.shape[2]
         let mixed = try Tensor.attention(
             queries: queries, keys: seen.keys, values: seen.values, mask: mask,
             causal: mask == nil && columns > 1, scale: architecture.attentionScale(layer))
-        var heads = try mixed.transposed(1, 2).reshaped([
-            mixed.shape[0], columns, architecture.heads * architecture.headWidth
-        ])
-        heads = try visitHeads(layer, heads)
+        let heads = try visitHeads(layer, merged(mixed))
         return (try residual + visit(.attentionOut(layer), weights.output(heads)), own)
     }
 
@@ -131,8 +130,10 @@ final class Forward {
     /// `[batch, positions, vocabulary]`, or `[batch, vocabulary]` at each row's last position, given in
     /// `lasts` where rows differ.
     func scores(_ input: Tensor, _ positions: LogitPositions, lasts: [Int]?) throws -> Tensor {
+        guard positions != .none else { return try finish(input) }
         let residual = try visit(.residual(model.architecture.layers), input)
         switch (positions, lasts) {
+        case (.none, _): return try Tensor.zeros([input.shape[0], 0])
         case (.all, _):
             return try visit(.logits, model.logits(ofResidual: residual))
         case (.last, nil):
@@ -142,6 +143,12 @@ final class Forward {
             let picked = try residual.taking(1, at: columns.expanded([lasts.count, 1, residual.shape[2]]))
             return try visit(.logits, model.logits(ofResidual: picked)).squeezed(1)
         }
+    }
+
+    /// The number of layers to compute: all of them where scores are asked for, else as many as the captures need.
+    func depth(_ positions: LogitPositions) -> Int {
+        let layers = model.architecture.layers
+        return positions == .none ? min(wanted.map(\.depth).max() ?? 0, layers) : layers
     }
 
     /// Whether nothing but the last position matters behind the last layer's keys and values, when only
@@ -163,6 +170,12 @@ final class Forward {
     /// `[batch, positions, heads x width]` to `[batch, heads, positions, width]`.
     private func split(_ input: Tensor, _ heads: Int) throws -> Tensor {
         try input.reshaped([input.shape[0], input.shape[1], heads, model.architecture.headWidth]).transposed(1, 2)
+    }
+
+    /// `[batch, heads, positions, width]` to `[batch, positions, heads x width]`.
+    private func merged(_ input: Tensor) throws -> Tensor {
+        let shape = input.shape
+        return try input.transposed(1, 2).reshaped([shape[0], shape[2], shape[1] * shape[3]])
     }
 
     // MARK: - Positions
@@ -198,10 +211,22 @@ final class Forward {
 
     // MARK: - Changes and captures
 
+    /// The end of a run that stops after ``depth(_:)`` layers: no scores, `[batch, 0]`.
+    private func finish(_ residual: Tensor) throws -> Tensor {
+        _ = try visit(.residual(depth(.none)), residual)
+        return try Tensor.zeros([residual.shape[0], 0])
+    }
+
     private func visit(_ site: Site, _ value: Tensor) throws -> Tensor {
         let changed = try intervene(site, value)
         if wanted.contains(site) { captured[site] = changed }
         return changed
+    }
+
+    /// Queries, keys or values, `[batch, heads, positions, width]`.
+    private func visitSplit(_ site: Site, _ value: Tensor) throws -> Tensor {
+        guard wanted.contains(site) || changes.contains(where: { $0.site == site }) else { return value }
+        return try split(visit(site, merged(value)), value.shape[1])
     }
 
     /// All heads as one site, and each alone: `[batch, positions, heads x head width]`.
@@ -230,9 +255,9 @@ final class Forward {
             guard case .intervention(let intervention) = change.kind, intervention.site == site else { continue }
             if let row = change.row {
                 let part = try byRow[row] ?? value.narrowed(0, row..<row + 1)
-                byRow[row] = try apply(intervention, part, last: change.last)
+                byRow[row] = try apply(intervention, part, lasts: change.lasts)
             } else {
-                value = try apply(intervention, value, last: change.last)
+                value = try apply(intervention, value, lasts: change.lasts)
             }
         }
         guard !byRow.isEmpty else { return value }
@@ -242,26 +267,57 @@ final class Forward {
         return try value.replacing(0, at: Tensor(rows, device: model.device), with: Tensor.concatenated(parts, 0))
     }
 
-    private func apply(_ intervention: Intervention, _ value: Tensor, last: Int) throws -> Tensor {
+    private func apply(_ intervention: Intervention, _ value: Tensor, lasts: [Int]) throws -> Tensor {
         let columns: [Int]
         switch intervention.positions {
-        case .all: return try changed(value, intervention.change)
-        case .last: columns = [last - first]
+        case .all: return try changed(value, intervention)
         case .at(let positions): columns = positions.map { $0 - first }
+        case .last:
+            guard Set(lasts).count == 1 else { return try scattered(intervention, value, at: lasts) }
+            columns = [lasts[0] - first]
+        case .each(let positions):
+            guard Set(positions).count == 1 else { return try scattered(intervention, value, at: positions) }
+            columns = [positions[0] - first]
         }
         // Positions that were left behind no longer matter to what is asked for.
         let present = columns.filter { $0 >= 0 }
         guard !present.isEmpty else { return value }
+        if columns == [0], value.shape[1] == 1 { return try changed(value, intervention) }
         let indices = try Tensor(present, device: model.device)
-        return try value.replacing(1, at: indices, with: changed(value.gathered(1, at: indices), intervention.change))
+        return try value.replacing(1, at: indices, with: changed(value.gathered(1, at: indices), intervention))
+    }
+
+    /// One position of each row, another one in each.
+    private func scattered(_ intervention: Intervention, _ value: Tensor, at positions: [Int]) throws -> Tensor {
+        let columns = positions.map { $0 - first }
+        let shape = [value.shape[0], 1, value.shape[2]]
+        let indices = try Tensor(columns.map { max(0, $0) }, shape: [shape[0], 1, 1], device: model.device)
+        let picked = try changed(value.taking(1, at: indices.expanded(shape)), intervention)
+        let places = try Tensor.arange(0..<value.shape[1], device: model.device).reshaped([1, value.shape[1], 1])
+        let isPlace = try places .== Tensor(columns, shape: [shape[0], 1, 1], device: model.device)
+        return try picked.where(isPlace, else: value)
+    }
+
+    private func changed(_ value: Tensor, _ intervention: Intervention) throws -> Tensor {
+        guard let units = intervention.units else { return try changed(value, intervention.change) }
+        let indices = try Tensor(units, device: model.device)
+        return try value.replacing(2, at: indices, with: changed(value.gathered(2, at: indices), intervention.change))
     }
 
     private func changed(_ value: Tensor, _ change: Intervention.Change) throws -> Tensor {
+        let device = model.device
         switch change {
-        case .replace(let other): try other.to(model.device).expanded(value.shape)
-        case .add(let other): try value + other.to(model.device)
-        case .scale(let factor): try value * factor
-        case .map(let function): try function(value)
+        case .replace(let other): return try other.to(device).expanded(value.shape)
+        case .add(let other): return try value + other.to(device)
+        case .scale(let factor): return try value * factor
+        case .clamp(let range): return try value.clamped(to: range)
+        case .projectOut(let basis):
+            let basis = try basis.to(device)
+            return try value - value.matmul(basis).matmul(basis.transposed())
+        case .swap(let read, let write, let source):
+            let seen = try (source.to(device) - value).matmul(read.to(device))
+            return try value + seen.matmul(write.to(device).transposed())
+        case .map(let function): return try function(value)
         }
     }
 

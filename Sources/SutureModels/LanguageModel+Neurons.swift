@@ -66,7 +66,12 @@ extension Trace {
     /// What the MLP of a layer reads: the stream after attention, normed, `[batch, positions, width]`.
     public func mlpInput(_ layer: Int) throws -> Tensor {
         try model.check(Neuron(layer: layer, index: 0))
-        return try model.weights.layers[layer].mlpNorm(middles[layer])
+        guard layer >= firstLayer else {
+            throw ModelError(
+                .notCaptured, "the trace does not reach down to this layer", expected: "layer \(firstLayer) or later",
+                found: "layer \(layer)")
+        }
+        return try model.weights.layers[layer].mlpNorm(stream(Entry(layer: layer, stage: .mlp)))
     }
 }
 

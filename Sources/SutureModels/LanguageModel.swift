@@ -78,3 +78,29 @@ public final class LanguageModel: Sendable {
         }
     }
 }
+
+extension LanguageModel {
+    /// The matrix `[d, width]` by which what is at a site is written to the residual stream: the output projection of an
+    /// MLP or of attention; nil for sites that are not read by one projection alone.
+    public func writing(_ site: Site) throws -> Tensor? {
+        try site.check(architecture)
+        switch site {
+        case .mlpHidden(let layer): return weights.layers[layer].down.weight
+        case .heads(let layer): return weights.layers[layer].output.weight
+        case .head(let layer, let head):
+            let width = architecture.headWidth
+            return try weights.layers[layer].output.weight.narrowed(1, head * width..<(head + 1) * width)
+        default: return nil
+        }
+    }
+
+    /// How the queries of a head read the residual stream, `[head width, d]`: its part of the projection times the norm's
+    /// gain, and centered where the norm centers. The norm's scale is left out.
+    public func queryReading(layer: Int, head: Int) throws -> Tensor {
+        try Site.head(layer: layer, index: head).check(architecture)
+        let width = architecture.headWidth
+        let part = try weights.layers[layer].query.weight.narrowed(0, head * width..<(head + 1) * width)
+        let reading = try part * weights.layers[layer].attentionNorm.gain
+        return architecture.norm == .layer ? try reading - reading.mean([1], keepingDims: true) : reading
+    }
+}

@@ -40,7 +40,7 @@ extension Trace {
             if groups.count > 1 {
                 var rows = [Tensor?](repeating: nil, count: plans.count)
                 for (start, members) in groups {
-                    let result = try run(members.map { plans[$0] }, from: start, [], .last)
+                    let result = try run(members.map { plans[$0] }, from: start, [], [], .last)
                     for (row, member) in members.enumerated() {
                         rows[member] = try result.logits.narrowed(0, row..<row + 1)
                     }
@@ -49,7 +49,43 @@ extension Trace {
                     firstPosition: first, logits: try Tensor.concatenated(rows.compactMap { $0 }, 0), captured: [:])
             }
         }
-        return try run(plans, from: first, capturing, logits)
+        return try run(plans, from: first, [], capturing, logits)
+    }
+
+    /// Resumes some prompts together, under interventions that speak of the whole batch.
+    ///
+    /// As ``replay(_:capturing:logits:)`` with one alternative for each prompt, but each intervention is one operation:
+    /// its tensors have a row for each of `prompts` (or one for all), and a `.map` sees `[prompts, positions, width]`.
+    public func replay(
+        prompts: [Int], _ interventions: [Intervention], capturing: [Site] = [], logits: LogitPositions = .last
+    ) throws -> Activations {
+        var plans = try prompts.map { try Plan(Alternative(prompt: $0), in: self, capturing: capturing) }
+        guard !plans.isEmpty else { throw ModelError(.invalidReplay, "there is no prompt to replay") }
+        let lengths = prompts.map { tokens[$0].count }
+        try model.check(interventions, capturing, lengths: lengths)
+        let entry = try entry(of: interventions, capturing)
+        for index in plans.indices { plans[index].entry = entry }
+        let first = interventions.map { Plan.first($0.positions, lengths: lengths) }.min() ?? (lengths.min() ?? 1) - 1
+        let changes = interventions.map {
+            Forward.Change(row: nil, lasts: lengths.map { $0 - 1 }, kind: .intervention($0))
+        }
+        return try run(plans, from: first, changes, capturing, logits)
+    }
+
+    /// Where the first of these sites comes; throws where the trace does not reach down to it.
+    private func entry(of interventions: [Intervention], _ captures: [Site], _ edits: [NeuronEdit] = []) throws -> Entry
+    {
+        let end = Entry(layer: model.architecture.layers, stage: .attention)
+        let entries =
+            (interventions.map(\.site) + captures).map { min($0.entry, end) }
+            + edits.map { Entry(layer: $0.neuron.layer, stage: .mlp) }
+        let entry = entries.min() ?? end
+        guard entry.layer >= firstLayer else {
+            throw ModelError(
+                .notCaptured, "the trace does not reach down to this layer",
+                expected: "a change at layer \(firstLayer) or later", found: "layer \(entry.layer)")
+        }
+        return entry
     }
 
     /// Where an alternative has to resume.
@@ -69,39 +105,39 @@ extension Trace {
                     found: "\(alternative.prompt)")
             }
             let length = trace.tokens[alternative.prompt].count
-            try model.check(alternative.interventions, capturing, length: length)
+            try model.check(alternative.interventions, capturing, lengths: [length])
             for edit in alternative.edits { try model.check(edit.neuron) }
 
-            let end = Entry(layer: model.architecture.layers, stage: .attention)
-            let sites = (alternative.interventions.map(\.site) + capturing).map { min($0.entry, end) }
-            let edited = alternative.edits.map { Entry(layer: $0.neuron.layer, stage: .mlp) }
-            entry = (sites + edited).min() ?? end
+            entry = try trace.entry(of: alternative.interventions, capturing, alternative.edits)
             firstPosition =
                 alternative.edits.isEmpty
-                ? alternative.interventions.map { Plan.first($0.positions, length: length) }.min() ?? length - 1 : 0
+                ? alternative.interventions.map { Plan.first($0.positions, lengths: [length]) }.min() ?? length - 1 : 0
 
             // The lowest layer's edits are settled where nothing else of that layer needs computing.
             let behind = Entry(layer: entry.layer + 1, stage: .attention)
-            if edited.contains(entry), alternative.edits.allSatisfy({ $0.read == nil || $0.neuron.layer > entry.layer }),
-                sites.allSatisfy({ $0 >= behind }),
+            let lowest = alternative.edits.filter { Entry(layer: $0.neuron.layer, stage: .mlp) == entry }
+            let sites = alternative.interventions.map(\.site) + capturing
+            if !lowest.isEmpty, lowest.allSatisfy({ $0.read == nil }), sites.allSatisfy({ $0.entry >= behind }),
                 trace.captured[.mlpHidden(entry.layer)] != nil
             {
-                settled = alternative.edits.filter { $0.neuron.layer == entry.layer }
+                settled = lowest
                 entry = behind
             }
         }
 
-        private static func first(_ positions: Intervention.Positions, length: Int) -> Int {
+        /// The first position that changes in prompts of these lengths.
+        static func first(_ positions: Intervention.Positions, lengths: [Int]) -> Int {
             switch positions {
             case .all: 0
-            case .last: length - 1
-            case .at(let positions): positions.min() ?? length - 1
+            case .last: (lengths.min() ?? 1) - 1
+            case .at(let positions), .each(let positions): positions.min() ?? (lengths.min() ?? 1) - 1
             }
         }
     }
 
     private func run(
-        _ plans: [Plan], from start: Int, _ capturing: [Site], _ positions: LogitPositions
+        _ plans: [Plan], from start: Int, _ shared: [Forward.Change], _ capturing: [Site],
+        _ positions: LogitPositions
     ) throws -> Activations {
         // Rows stand in the order in which they join, so that a row's place never changes.
         let order = plans.indices.sorted { (plans[$0].entry, $0) < (plans[$1].entry, $1) }
@@ -109,15 +145,16 @@ extension Trace {
         let prompts = ordered.map(\.alternative.prompt)
         let lasts = prompts.map { tokens[$0].count - 1 }
         let end = (lasts.max() ?? 0) + 1
-        var changes: [Forward.Change] = []
+        var changes = shared
         for (row, plan) in ordered.enumerated() {
             let pending = plan.alternative.edits.filter { $0.neuron.layer >= plan.entry.layer }
-            changes += plan.alternative.interventions.map { .init(row: row, last: lasts[row], kind: .intervention($0)) }
-            changes += pending.map { .init(row: row, last: lasts[row], kind: .edit($0)) }
+            let own = plan.alternative.interventions.map(Forward.Change.Kind.intervention)
+            changes += (own + pending.map(Forward.Change.Kind.edit)).map { .init(row: row, lasts: [lasts[row]], kind: $0) }
         }
 
         let forward = try Forward(model, positions: start..<end, changes: changes, capturing: Set(capturing))
         let layers = model.architecture.layers
+        let depth = forward.depth(positions)
         let sameEnd = lasts.allSatisfy { $0 == end - 1 }
         let lastOnly = positions == .last && sameEnd && forward.needsLastOnly
         var batch: Tensor?
@@ -126,16 +163,15 @@ extension Trace {
         func join(_ entry: Entry) throws {
             let joining = ordered[joined...].prefix { $0.entry == entry }
             guard !joining.isEmpty else { return }
-            let rows = try joining.map { try resume($0, forward.first..<end) }
-            batch = try Tensor.concatenated((batch.map { [$0] } ?? []) + rows, 0)
+            batch = try Tensor.concatenated((batch.map { [$0] } ?? []) + resume(Array(joining), forward.first..<end), 0)
             joined += joining.count
         }
 
         let lowest = ordered.first.map { min($0.entry.layer, layers) } ?? layers
-        for layer in lowest..<layers {
+        for layer in lowest..<max(lowest, depth) {
             try join(Entry(layer: layer, stage: .attention))
             if let input = batch {
-                let prefix = start > 0 ? try keyValues[layer].prefix(start, rows: Array(prompts[..<joined])) : nil
+                let prefix = start > 0 ? try keyValues(layer).prefix(start, rows: Array(prompts[..<joined])) : nil
                 batch = try forward.attention(layer, input, prefix: prefix, lastOnly: lastOnly && layer == layers - 1)
                     .residual
             }
@@ -143,7 +179,7 @@ extension Trace {
             if let input = batch { batch = try forward.mlp(layer, input) }
         }
         if lastOnly, let input = batch { batch = try forward.narrowToLast(input) }
-        try join(Entry(layer: layers, stage: .attention))
+        try join(Entry(layer: depth, stage: .attention))
         guard let batch else { throw ModelError(.invalidReplay, "there is no alternative to replay") }
 
         // Back to the order of the caller.
@@ -156,15 +192,20 @@ extension Trace {
             firstPosition: start, logits: try restore(scores), captured: try forward.captured.mapValues(restore))
     }
 
-    /// The residual stream where a plan resumes, `[1, positions, width]`.
-    private func resume(_ plan: Plan, _ columns: Range<Int>) throws -> Tensor {
-        let row = plan.alternative.prompt
-        let source = plan.entry.stage == .attention ? residuals[plan.entry.layer] : middles[plan.entry.layer]
-        var stream = try source.narrowed(0, row..<row + 1).narrowed(1, columns)
-        for edit in plan.settled {
-            let hidden = try self[.mlpHidden(edit.neuron.layer)].narrowed(0, row..<row + 1).narrowed(1, columns)
-            stream = try stream + hidden.narrowed(2, edit.neuron.index..<edit.neuron.index + 1) * edit.delta
+    /// The residual stream where plans of one entry resume, `[plans, positions, width]`.
+    private func resume(_ plans: [Plan], _ columns: Range<Int>) throws -> [Tensor] {
+        let source = try stream(plans[0].entry).narrowed(1, columns)
+        guard plans.contains(where: { !$0.settled.isEmpty }) else {
+            return [try source.gathered(0, at: plans.map(\.alternative.prompt))]
         }
-        return stream
+        return try plans.map { plan in
+            let row = plan.alternative.prompt
+            var stream = try source.narrowed(0, row..<row + 1)
+            for edit in plan.settled {
+                let hidden = try self[.mlpHidden(edit.neuron.layer)].narrowed(0, row..<row + 1).narrowed(1, columns)
+                stream = try stream + hidden.narrowed(2, edit.neuron.index..<edit.neuron.index + 1) * edit.delta
+            }
+            return stream
+        }
     }
 }

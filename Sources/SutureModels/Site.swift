@@ -5,6 +5,9 @@
 /// | site | what | width |
 /// |---|---|---|
 /// | `residual.6` | the residual stream entering layer 6; `residual.L` of an L-layer model leaves the last layer | d |
+/// | `attn.6.queries` | the queries of layer 6, rotated where the model rotates | heads x head width |
+/// | `attn.6.keys` | its keys, likewise | key-value heads x head width |
+/// | `attn.6.values` | its values | key-value heads x head width |
 /// | `attn.6.head.3` | what head 3 of layer 6 read, before the output projection | head width |
 /// | `attn.6.heads` | the same of all heads, side by side: the input of the output projection | heads x head width |
 /// | `attn.6.out` | what attention of layer 6 writes to the residual stream | d |
@@ -13,6 +16,9 @@
 /// | `logits` | the scores of the next token | vocabulary |
 public enum Site: Hashable, Sendable {
     case residual(Int)
+    case queries(Int)
+    case keys(Int)
+    case values(Int)
     case head(layer: Int, index: Int)
     case heads(Int)
     case attentionOut(Int)
@@ -39,6 +45,9 @@ extension Site: LosslessStringConvertible {
         case (3, "attn"), (3, "mlp"):
             guard let layer = number(1) else { return nil }
             switch (parts[0], parts[2]) {
+            case ("attn", "queries"): self = .queries(layer)
+            case ("attn", "keys"): self = .keys(layer)
+            case ("attn", "values"): self = .values(layer)
             case ("attn", "heads"): self = .heads(layer)
             case ("attn", "out"): self = .attentionOut(layer)
             case ("mlp", "hidden"): self = .mlpHidden(layer)
@@ -56,6 +65,9 @@ extension Site: LosslessStringConvertible {
     public var description: String {
         switch self {
         case .residual(let layer): "residual.\(layer)"
+        case .queries(let layer): "attn.\(layer).queries"
+        case .keys(let layer): "attn.\(layer).keys"
+        case .values(let layer): "attn.\(layer).values"
         case .head(let layer, let index): "attn.\(layer).head.\(index)"
         case .heads(let layer): "attn.\(layer).heads"
         case .attentionOut(let layer): "attn.\(layer).out"
@@ -70,8 +82,9 @@ extension Site {
     /// Where along a forward pass a site comes, in steps that a replay can start from.
     var entry: Entry {
         switch self {
-        case .residual(let layer): Entry(layer: layer, stage: .attention)
-        case .head(let layer, _), .heads(let layer), .attentionOut(let layer): Entry(layer: layer, stage: .attention)
+        case .residual(let layer), .queries(let layer), .keys(let layer), .values(let layer), .head(let layer, _),
+            .heads(let layer), .attentionOut(let layer):
+            Entry(layer: layer, stage: .attention)
         case .mlpHidden(let layer), .mlpOut(let layer): Entry(layer: layer, stage: .mlp)
         case .logits: Entry(layer: .max, stage: .attention)
         }
@@ -87,9 +100,31 @@ extension Site {
             guard layer < layers, index < architecture.heads else {
                 throw outOfRange("layers below \(layers), heads below \(architecture.heads)")
             }
-        case .heads(let layer), .attentionOut(let layer), .mlpHidden(let layer), .mlpOut(let layer):
+        case .queries(let layer), .keys(let layer), .values(let layer), .heads(let layer), .attentionOut(let layer),
+            .mlpHidden(let layer), .mlpOut(let layer):
             guard layer < layers else { throw outOfRange("layers below \(layers)") }
         case .logits: break
+        }
+    }
+
+    /// The width of the values there.
+    public func width(in architecture: Architecture) -> Int {
+        switch self {
+        case .residual, .attentionOut, .mlpOut: architecture.width
+        case .queries, .heads: architecture.heads * architecture.headWidth
+        case .keys, .values: architecture.keyValueHeads * architecture.headWidth
+        case .head: architecture.headWidth
+        case .mlpHidden: architecture.hiddenWidth
+        case .logits: architecture.vocabulary
+        }
+    }
+
+    /// How many layers have to be computed before the values there are known.
+    var depth: Int {
+        switch self {
+        case .residual(let layer): layer
+        case .logits: .max
+        default: entry.layer + 1
         }
     }
 

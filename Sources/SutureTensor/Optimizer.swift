@@ -38,6 +38,11 @@ public final class Optimizer {
 
     deinit { ct_optimizer_free(handle) }
 
+    /// Makes the next steps of another size: for schedules.
+    public func setRate(_ rate: Double) throws(TensorError) {
+        guard ct_optimizer_set_rate(handle, rate) == 0 else { throw TensorError("setRate", parameters) }
+    }
+
     /// One step down the gradient of the scalar that `loss` computes; returns the loss before the step.
     @discardableResult
     public func step(_ loss: ([Tensor]) throws -> Tensor) throws -> Double {

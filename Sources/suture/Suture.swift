@@ -17,6 +17,7 @@ struct Suture: ParsableCommand {
                     CombineCommand.self, ExtractCommand.self, ImportCommand.self, ExportCommand.self, MinimizeCommand.self,
                     BisectCommand.self
                 ]),
+            CommandGroup(name: "Subspaces", subcommands: [FaithfulCommand.self, SweepCommand.self, ReproduceCommand.self]),
             CommandGroup(
                 name: "Models",
                 subcommands: [InspectCommand.self, DiffCommand.self, ConvertCommand.self, ParityCommand.self]),

@@ -10,7 +10,7 @@ struct ReplayTests {
         let layers = model.architecture.layers
         return (0...layers).map(Site.residual)
             + (0..<layers).flatMap {
-                [.head(layer: $0, index: 1), .heads($0), .attentionOut($0), .mlpHidden($0), .mlpOut($0)]
+                [.queries($0), .keys($0), .values($0), .head(layer: $0, index: 1), .heads($0), .attentionOut($0), .mlpHidden($0), .mlpOut($0)]
             } + [.logits]
     }
 
@@ -154,7 +154,7 @@ struct ReplayTests {
     @Test(
         "sites read their own text",
         arguments: [
-            "residual.6", "attn.6.head.3", "attn.6.heads", "attn.0.out", "mlp.8.hidden", "mlp.8.out", "logits"
+            "residual.6", "attn.6.queries", "attn.6.keys", "attn.6.values", "attn.6.head.3", "attn.6.heads", "attn.0.out", "mlp.8.hidden", "mlp.8.out", "logits"
         ])
     func siteText(text: String) throws {
         #expect(try #require(Site(text)).description == text)

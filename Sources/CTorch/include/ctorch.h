@@ -130,6 +130,7 @@ int32_t ct_gradients(const CTensor *output, const CTensor *output_gradient, cons
 // ---- optimizers
 COptimizer *ct_adam(const CTensor *const *parameters, int32_t count, double rate, double beta1, double beta2, double epsilon, double decay);
 COptimizer *ct_sgd(const CTensor *const *parameters, int32_t count, double rate, double momentum, double decay);
+int32_t ct_optimizer_set_rate(COptimizer *optimizer, double rate);
 int32_t ct_optimizer_step(COptimizer *optimizer);
 void ct_optimizer_zero_grad(COptimizer *optimizer);
 void ct_optimizer_free(COptimizer *optimizer);

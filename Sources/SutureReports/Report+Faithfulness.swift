@@ -1,0 +1,95 @@
+import Foundation
+import SutureSubspaces
+
+extension Report {
+    /// What is known of a direction: the checks, what each can and cannot show, and how much may be said.
+    public init(_ study: FaithfulnessReport) throws {
+        let concerns = study.checks.filter { $0.reading == .concern }
+        var blocks: [Block] = [
+            .facts([
+                Fact("May be said", "This direction \(Self.sentence(study.level))."),
+                Fact("Not more, because", study.obstacles.isEmpty ? "-" : study.obstacles.joined(separator: "; ")),
+                Fact(
+                    "Dormancy score",
+                    String(format: "%.2f; planted illusions lay above %.2f", study.dormancyScore.value, study.threshold)),
+                Fact("Concerns", concerns.isEmpty ? "none" : concerns.map(\.id).joined(separator: ", ")),
+            ]),
+            .barChart(Self.decompositions(study)),
+            .heading("The checks"),
+        ]
+        for check in study.checks { blocks += Self.blocks(check) }
+        blocks += [
+            .heading("Dormancy"),
+            .plot(
+                Self.histogram(
+                    study.evidence.dormancy, caption: "Output side: values along what the patch writes, with and without it",
+                    axis: "along the written direction")),
+            .heading("What applies to all of this"),
+        ]
+        blocks += FaithfulnessReport.caveats.map(Block.paragraph)
+        blocks += [
+            .heading("How"),
+            .facts([
+                Fact("Model", study.model), Fact("Spot", study.spot),
+                Fact(
+                    "Direction",
+                    "\(study.method)"
+                        + (study.options.isEmpty ? "" : " (\(study.options.sorted { $0.key < $1.key }.map { "\($0.key) \(String(format: "%g", $0.value))" }.joined(separator: ", ")))")),
+                Fact("Pairs", "\(study.heldOutPairs) held out, \(study.trainPairs) for training and controls"),
+                Fact("Intervals", "95%, from 1000 resamples of the held-out pairs"),
+            ]),
+        ]
+        let outcome: Outcome = study.level == .mediates ? .good : study.level == .none ? .neutral : .mixed
+        try self.init(
+            title: "Faithfulness of a direction", subtitle: "\(study.model), \(study.spot)",
+            verdict: .init(outcome, "This direction \(Self.sentence(study.level))."), schema: "suture.faithful/1", data: study,
+            blocks: blocks)
+    }
+
+    private static func sentence(_ level: FaithfulnessReport.Level) -> String {
+        level == .mediates ? "is \(level.rawValue)" : level.rawValue
+    }
+
+    private static func blocks(_ check: FaithfulnessReport.Check) -> [Block] {
+        let mark =
+            switch check.reading {
+            case .supports: "as expected of a natural pathway"
+            case .concern: "a concern"
+            case .information: "for information"
+            case .notMeasured: "not measured"
+            }
+        let text = [check.shows.isEmpty ? nil : "Shows: \(check.shows)", "Cannot show: \(check.cannotShow)"]
+            .compactMap(\.self).joined(separator: " ")
+        guard !check.values.isEmpty else { return [.paragraph("\(check.id). \(check.question) Not measured. \(check.cannotShow)")] }
+        let hasIntervals = check.values.contains { $0.low != nil }
+        let hasControls = check.values.contains { $0.control != nil }
+        let table = Table(
+            caption: "\(check.id). \(check.question) (\(mark))",
+            columns: ["", .number("value")] + (hasIntervals ? [.number("95%")] : []) + (hasControls ? [.number("beside")] : []),
+            rows: check.values.map { value in
+                var cells: [Table.Cell] = [
+                    .init(value.name),
+                    .init(Numeral.short(value.value), highlight: check.reading == .concern ? .bad : nil),
+                ]
+                if hasIntervals {
+                    cells.append(.init(value.low.flatMap { low in value.high.map { "\(Numeral.short(low)) … \(Numeral.short($0))" } } ?? ""))
+                }
+                if hasControls { cells.append(.init(value.control.map(Numeral.short) ?? "")) }
+                return cells
+            })
+        return [.table(table), .paragraph(text)]
+    }
+
+    private static func decompositions(_ study: FaithfulnessReport) -> BarChart {
+        let evidence = study.evidence
+        let names: [(SplitDirection.Part, String)] = [
+            (.row, "row part"), (.rowRaw, "row part, not normalised"), (.null, "kernel part"), (.readNull, "reads kernel, writes all"),
+            (.readRow, "reads row, writes all"),
+        ]
+        let bars: [BarChart.Bar] =
+            [.init("whole component", 100 * evidence.whole), .init("direction", 100 * evidence.direction)]
+            + names.compactMap { part, name in evidence.effect(part).map { .init(name, 100 * $0) } }
+            + evidence.supersets.map { .init("\($0.channels) channels whole", 100 * $0.effect) }
+        return BarChart(caption: "Effect by decomposition", axis: "FLDD, %", bars: bars)
+    }
+}

@@ -1,0 +1,71 @@
+import SutureModels
+import SutureTensor
+
+/// Directions that are not learned from the effect of patching: what learned ones are compared with.
+public enum Directions {
+    /// The mean value of prompts with label `a` less that of label `b`, over bases and sources.
+    public static func differenceOfMeans(_ runs: PairedRuns, at spot: Spot, _ a: String, _ b: String) throws -> Subspace {
+        let values = try labelled(runs, at: spot)
+        func mean(_ label: String) throws -> Tensor {
+            let rows = values.labels.indices.filter { values.labels[$0] == label }
+            guard !rows.isEmpty else {
+                throw SubspaceError(.badRequest, "no prompt has this label", subject: label)
+            }
+            return try values.rows.gathered(0, at: rows).mean([0])
+        }
+        return try Subspace(spot, direction: mean(a) - mean(b), method: "difference-of-means")
+    }
+
+    /// The first principal directions of all values there.
+    public static func principal(_ runs: PairedRuns, at spot: Spot, count: Int = 1) throws -> Subspace {
+        let (rows, _) = try labelled(runs, at: spot)
+        let centered = try (rows - rows.mean([0], keepingDims: true)).to(.float64)
+        guard count > 0, count <= rows.shape[0], count <= rows.shape[1] else {
+            throw SubspaceError(.badRequest, "there are not as many principal directions", found: "\(count)")
+        }
+        let basis = try centered.svd().vt.narrowed(0, 0..<count).transposed()
+        return try Subspace(spot, basis: basis, method: "pca", options: ["directions": Double(count)])
+    }
+
+    /// Random orthonormal directions.
+    public static func random(_ model: LanguageModel, at spot: Spot, count: Int = 1, seed: UInt64) throws -> Subspace {
+        let width = spot.site.width(in: model.architecture)
+        let basis = try DAS.orthonormal(RandomSource(seed: seed).normal([width, count]))
+        return try Subspace(spot, basis: basis, method: "random", options: ["seed": Double(seed)])
+    }
+
+    /// The gradient direction of several readers: the mean of their unit gradients, of length one.
+    public static func gradient(
+        _ runs: PairedRuns, of heads: [Head], at spot: Spot, toward: String, against: String
+    ) throws -> Subspace {
+        let each = try heads.map { try Readers.gradient(runs, of: $0, at: spot, toward: toward, against: against) }
+        return try Subspace(spot, direction: Tensor.stacked(each).mean([0]), method: "gradient")
+    }
+
+    /// The pairs with sources that do not tell the target: prompts of other pairs that have the base's own label and
+    /// length. What training finds here is what it finds where the contrast is not.
+    ///
+    /// (Dealing out targets at random would be no control: the loss then rewards erasing the margin.)
+    public static func shuffled(_ pairs: [TokenizedPair], seed: UInt64) -> [TokenizedPair] {
+        var random = SeededGenerator(seed: seed)
+        return pairs.enumerated().map { index, pair in
+            let alike = pairs.indices.filter {
+                $0 != index && pairs[$0].baseLabel == pair.baseLabel && pairs[$0].base.count == pair.base.count
+            }
+            let source = alike.isEmpty ? pair : pairs[random.pick(alike)]
+            return TokenizedPair(
+                base: pair.base, source: source.base, answer: pair.answer, other: pair.other, target: pair.target,
+                baseRoles: pair.baseRoles, sourceRoles: source.baseRoles, baseLabel: pair.baseLabel,
+                sourceLabel: source.baseLabel)
+        }
+    }
+
+    /// The values of all bases and sources at a spot, `[prompts, width]`, and their labels.
+    static func labelled(_ runs: PairedRuns, at spot: Spot) throws -> (rows: Tensor, labels: [String?]) {
+        let values = try runs.values(spot)
+        return (
+            try Tensor.concatenated([values.base, values.source], 0),
+            runs.pairs.map(\.baseLabel) + runs.pairs.map(\.sourceLabel)
+        )
+    }
+}

@@ -1,0 +1,165 @@
+import SutureModels
+import SutureTensor
+
+/// Asks of a direction whether the model uses it, or whether patching it opens a pathway that is dormant otherwise.
+public struct Faithfulness {
+    /// The pairs it was (or could have been) learned from, and others to judge it on.
+    public var train: [TokenizedPair]
+    public var heldOut: [TokenizedPair]
+    /// Texts that have nothing to do with the task, in tokens.
+    public var unrelated: [[Int]] = []
+    /// Learns the controls.
+    public var das = DAS()
+    /// Two roles between which the readers choose, where the pairs have such.
+    public var contrast: (toward: String, against: String)? = ("first", "second")
+    public var progress: (_ activity: String, _ done: Int, _ of: Int) -> Void = { _, _, _ in }
+
+    public init(train: [TokenizedPair], heldOut: [TokenizedPair]) {
+        self.train = train
+        self.heldOut = heldOut
+    }
+
+    public func run(_ subspace: Subspace, of model: LanguageModel, modelName: String) throws -> FaithfulnessReport {
+        try subspace.check(model)
+        let swapped = heldOut.filter { !$0.isIdentity }
+        guard swapped.count >= 8, train.count >= 8 else {
+            throw SubspaceError(
+                .badRequest, "too few pairs to judge by", expected: "8 of each kind", found: "\(swapped.count), \(train.count)")
+        }
+        var examination = try Examination(self, subspace, model, swapped)
+        try examination.run()
+        return examination.report(modelName)
+    }
+}
+
+/// One examination: what the checks share.
+struct Examination {
+    let plan: Faithfulness
+    let subspace: Subspace
+    let model: LanguageModel
+    let spot: Spot
+    let heldOut: [TokenizedPair]
+    let runs: PairedRuns
+    let trainRuns: PairedRuns
+    let clean: Outcome
+    let outcome: Outcome
+    let score: Score
+    let space: RowSpace?
+    let evidence: Evidence
+    var checks: [FaithfulnessReport.Check] = []
+    /// The largest |FLDD| of what should do nothing.
+    var control = 0.0
+
+    /// The residual stream that the spot's component writes to: where readers are looked for.
+    static func stream(_ spot: Spot, _ model: LanguageModel) -> Spot? {
+        let layer: Int
+        switch spot.site {
+        case .residual(let own): layer = own
+        case .logits: return nil
+        default: layer = spot.site.layer + 1
+        }
+        guard spot.place == .last, layer < model.architecture.layers else { return nil }
+        return Spot(.residual(layer), at: .last)
+    }
+
+    let stream: Spot?
+    let readers: [Readers.Mediator]
+
+    init(_ plan: Faithfulness, _ subspace: Subspace, _ model: LanguageModel, _ heldOut: [TokenizedPair]) throws {
+        self.plan = plan
+        self.subspace = subspace
+        self.model = model
+        self.heldOut = heldOut
+        let spot = subspace.spot
+        self.spot = spot
+        plan.progress("running the prompts", 0, 1)
+        let hasRoles = plan.contrast.map { contrast in
+            plan.train.allSatisfy { $0.baseRoles[contrast.toward] != nil && $0.baseRoles[contrast.against] != nil }
+        } ?? false
+        let stream = hasRoles ? Self.stream(spot, model) : nil
+        self.stream = stream
+        let spots = [spot] + (stream.map { $0 == spot ? [] : [$0] } ?? [])
+        let keys = stream.map { Readers.keys(from: $0.site.layer, in: model) } ?? []
+        runs = try PairedRuns(model, heldOut, at: spots, capturing: keys)
+        trainRuns = try PairedRuns(model, plan.train, at: spots, capturing: keys)
+        clean = try runs.clean()
+        outcome = try runs.outcome(subspace.patch, divergence: true)
+        score = Score(outcome, clean: clean, pairs: heldOut)
+        if let stream {
+            let scout = try PairedRuns(model, Array(plan.train.filter { !$0.isIdentity }.prefix(32)), at: [stream])
+            readers = try Readers(scout, at: stream) { plan.progress("looking for readers", $0, $1) }.mediators
+        } else {
+            readers = []
+        }
+        // A component's own map where it has one; else what the readers see of the residual stream.
+        if let writing = try model.writing(spot.site) {
+            space = try RowSpace(of: writing)
+        } else if case .residual = spot.site, !readers.isEmpty {
+            space = try Readers.rowSpace(readers.prefix(3).map(\.head), in: model)
+        } else {
+            space = nil
+        }
+        plan.progress("patching parts", 0, 1)
+        let component = try ModelComponent(runs, at: spot)
+        evidence = try Tensor.withoutGradients { [space, subspace] in
+            try Evidence(component, subspace.basis, in: space)
+        }
+        plan.progress("patching parts", 1, 1)
+    }
+
+    /// FLDD of a patch on held-out pairs.
+    func effect(_ patch: SubspacePatch) throws -> Double {
+        1 - Bootstrap.mean(try runs.outcome(patch).difference) / Bootstrap.mean(clean.difference)
+    }
+
+    var floor: Double { Bootstrap.mean(heldOut.indices.map { clean.top[$0] == heldOut[$0].target ? 1 : 0 }) }
+
+    mutating func add(
+        _ id: String, _ question: String, _ values: [FaithfulnessReport.Value],
+        _ reading: FaithfulnessReport.Check.Reading, shows: String, cannot: String
+    ) {
+        checks.append(
+            .init(id: id, question: question, values: values, reading: reading, shows: shows, cannotShow: cannot))
+    }
+
+    mutating func run() throws {
+        try controls()
+        try decomposition()
+        try distribution()
+        try generalisation()
+        try necessity()
+        try mediation()
+        try alternatives()
+        checks.sort { (Int($0.id.dropFirst()) ?? 0) < (Int($1.id.dropFirst()) ?? 0) }
+    }
+
+    func report(_ modelName: String) -> FaithfulnessReport {
+        let dormancy = DormancyScore(evidence)
+        var level = FaithfulnessReport.Level.none
+        var obstacles: [String] = []
+        func has(_ id: String) -> Bool { checks.first { $0.id == id }?.reading == .concern }
+        let effect = score.fldd
+        if effect.low > 0.1, effect.value > 3 * control {
+            level = .controls
+        } else {
+            obstacles.append("the effect is small, or controls have one as large")
+        }
+        if level == .controls {
+            if has("F10") || has("F11") {
+                obstacles.append("it was not shown to hold for other pairs, in both directions")
+            } else {
+                level = .generalises
+            }
+        }
+        if level == .generalises {
+            if dormancy.value > DormancyScore.threshold { obstacles.append("most of the evidence points to a dormant pathway") }
+            if has("F13") { obstacles.append("taking the direction away does not harm the task") }
+            if has("F3") || has("F19") { obstacles.append("a patch that must change nothing changed something") }
+            if obstacles.isEmpty { level = .mediates }
+        }
+        return FaithfulnessReport(
+            model: modelName, spot: spot.description, method: subspace.method, options: subspace.options,
+            trainPairs: plan.train.count, heldOutPairs: heldOut.count, checks: checks, evidence: evidence,
+            dormancyScore: dormancy, threshold: DormancyScore.threshold, level: level, obstacles: obstacles)
+    }
+}

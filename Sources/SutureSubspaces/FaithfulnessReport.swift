@@ -1,0 +1,82 @@
+/// What is known of whether a direction is what it seems: the checks, their controls, and what may be said.
+public struct FaithfulnessReport: Sendable, Codable {
+    /// One question, the numbers that bear on it, and what they can and cannot show.
+    public struct Check: Sendable, Codable {
+        public enum Reading: String, Sendable, Codable {
+            /// As one would expect of a direction that the model itself uses.
+            case supports
+            /// As one would expect of a dormant pathway, an accident or a mistake.
+            case concern
+            /// Says something, but neither way by itself.
+            case information
+            /// Not measured here, and why.
+            case notMeasured
+        }
+
+        /// F1 ... F19, as `subspaces` documents them.
+        public var id: String
+        public var question: String
+        public var values: [Value]
+        public var reading: Reading
+        public var shows: String
+        public var cannotShow: String
+    }
+
+    /// A number, with its interval where that is known, or the control it is to be held against.
+    public struct Value: Sendable, Codable {
+        public var name: String
+        public var value: Double
+        public var low: Double?
+        public var high: Double?
+        public var control: Double?
+
+        init(_ name: String, _ value: Double, control: Double? = nil) {
+            self.name = name
+            self.value = value
+            self.control = control
+        }
+
+        init(_ name: String, _ estimate: Estimate, control: Double? = nil) {
+            self.init(name, estimate.value, control: control)
+            low = estimate.low
+            high = estimate.high
+        }
+    }
+
+    /// How much may be said; each level needs the one before.
+    public enum Level: String, Sendable, Codable, CaseIterable {
+        case none = "does not control the output"
+        case controls = "controls the output"
+        case generalises = "controls the output and generalises"
+        case mediates = "consistent with natural mediation at this site"
+    }
+
+    public var model: String
+    public var spot: String
+    public var method: String
+    public var options: [String: Double]
+    public var trainPairs: Int
+    public var heldOutPairs: Int
+    public var checks: [Check]
+    public var evidence: Evidence
+    public var dormancyScore: DormancyScore
+    public var threshold: Double
+    public var level: Level
+    /// Why no more may be said.
+    public var obstacles: [String]
+
+    public func check(_ id: String) -> Check? { checks.first { $0.id == id } }
+
+    /// Objections that apply to every number here, from both sides of the debate.
+    public static let caveats = [
+        "A difference between a direction and its row part is a normal consequence of geometry: data need not lie orthogonal to "
+            + "a kernel, and faithful directions lose effect too (Wu, Geiger et al., 2401.12631).",
+        "FLDD can be high where the answer hardly ever changes; interchange accuracy over the whole vocabulary is the stricter number.",
+        "That classes lie apart along a direction is a correlation, not a cause.",
+        "No basis is privileged: other directions may do as well, and a component whose whole patch does little may hold parts "
+            + "that cancel.",
+        "An effect from end to end does not locate a feature: a patch can create a pathway that no natural run uses "
+            + "(Makelov, Lange & Nanda, 2311.17030).",
+        "The thresholds were calibrated on small planted networks; on a language model they are a convention.",
+    ]
+}

@@ -1,0 +1,162 @@
+import SutureModels
+import SutureTensor
+
+/// The work of an ``IllusionStudy`` at one layer: what was learned with each seed, and its judgement.
+struct IllusionBench {
+    let model: LanguageModel
+    let layer: Int
+    let hidden: Spot
+    let residual: Spot
+    let writing: Tensor
+    let rows: RowSpace
+    let mediators: [Readers.Mediator]
+    let readers: [Head]
+    let reading: RowSpace
+    private(set) var learned: [Learned] = []
+    private(set) var elsewhere: [(layer: Int, split: SplitDirection)] = []
+
+    /// What one seed gave.
+    struct Learned {
+        let seed: UInt64
+        let mlp: SplitDirection
+        let resid: SplitDirection
+        let gradient: SplitDirection
+        let means: SplitDirection
+        let random: Subspace
+        let randomResidual: Subspace
+        var shuffled: Subspace?
+        var shuffledResidual: Subspace?
+    }
+
+    init(
+        _ model: LanguageModel, layer: Int, scout: [TokenizedPair], readers count: Int, _ progress: IllusionStudy.Progress
+    ) throws {
+        self.model = model
+        self.layer = layer
+        hidden = Spot(.mlpHidden(layer))
+        residual = Spot(.residual(layer + 1))
+        guard let writing = try model.writing(hidden.site) else {
+            throw SubspaceError(.badRequest, "no matrix writes from this site", subject: "\(hidden.site)")
+        }
+        self.writing = writing
+        rows = try RowSpace(of: writing)
+        let runs = try PairedRuns(model, scout, at: [residual])
+        mediators = try Readers(runs, at: residual) { progress("looking for readers", $0, $1) }.mediators
+        readers = mediators.prefix(count).map(\.head)
+        reading = try Readers.rowSpace(readers, in: model)
+    }
+
+    mutating func learn(
+        _ pairs: [TokenizedPair], seed: UInt64, das: DAS, withControl: Bool, _ progress: IllusionStudy.Progress
+    ) throws {
+        var das = das
+        das.seed = seed
+        let runs = try PairedRuns(
+            model, pairs, at: [hidden, residual], capturing: Readers.keys(from: layer + 1, in: model))
+        func train(_ runs: PairedRuns, _ spot: Spot, _ what: String) throws -> Subspace {
+            try das.train(runs, at: spot) { epoch, count, _ in progress("\(what), seed \(seed)", epoch, count) }
+        }
+        let mlp = try train(runs, hidden, "learning v_MLP")
+        let resid = try train(runs, residual, "learning v_resid")
+        let gradient = try Directions.gradient(runs, of: readers, at: residual, toward: "first", against: "second")
+        let means = try Directions.differenceOfMeans(runs, at: residual, "ABB", "BAB")
+        var result = Learned(
+            seed: seed, mlp: try SplitDirection(mlp.basis, in: rows), resid: try SplitDirection(resid.basis, in: reading),
+            gradient: try SplitDirection(gradient.basis, in: reading), means: try SplitDirection(means.basis, in: reading),
+            random: try Directions.random(model, at: hidden, seed: seed),
+            randomResidual: try Directions.random(model, at: residual, seed: seed))
+        if withControl {
+            let shuffled = Directions.shuffled(pairs, seed: seed)
+            let control = try PairedRuns(model, shuffled, at: [hidden, residual])
+            result.shuffled = try train(control, hidden, "learning from shuffled sources")
+            result.shuffledResidual = try train(control, residual, "learning from shuffled sources")
+        }
+        learned.append(result)
+    }
+
+    mutating func learnElsewhere(
+        _ layer: Int, _ pairs: [TokenizedPair], das: DAS, seed: UInt64, _ progress: IllusionStudy.Progress
+    ) throws {
+        var das = das
+        das.seed = seed
+        das.epochs = max(1, das.epochs / 3)
+        let spot = Spot(.mlpHidden(layer))
+        guard let writing = try model.writing(spot.site) else { return }
+        let runs = try PairedRuns(model, pairs, at: [spot])
+        let found = try das.train(runs, at: spot) { epoch, count, _ in progress("learning at layer \(layer)", epoch, count) }
+        elsewhere.append((layer, try SplitDirection(found.basis, in: RowSpace(of: writing))))
+    }
+
+    /// The patches to judge: a name, and one patch for each seed.
+    private func patches() throws -> [(row: IllusionReport.Kind, patches: [SubspacePatch])] {
+        func parts(_ direction: KeyPath<Learned, SplitDirection>, _ part: SplitDirection.Part, _ spot: Spot) throws
+            -> [SubspacePatch]
+        {
+            try learned.compactMap { try $0[keyPath: direction].patch(part, at: spot) }
+        }
+        let all: [(IllusionReport.Kind, [SubspacePatch])] = [
+            (.fullMLP, [SubspacePatch(whole: hidden)]),
+            (.vMLP, try parts(\.mlp, .whole, hidden)), (.vMLPRow, try parts(\.mlp, .row, hidden)),
+            (.vMLPRowRaw, try parts(\.mlp, .rowRaw, hidden)), (.vMLPNull, try parts(\.mlp, .null, hidden)),
+            (.vMLPReadNull, try parts(\.mlp, .readNull, hidden)), (.vMLPReadRow, try parts(\.mlp, .readRow, hidden)),
+            (.randomMLP, learned.map(\.random.patch)), (.shuffledMLP, learned.compactMap(\.shuffled?.patch)),
+            (.fullResidual, [SubspacePatch(whole: residual)]),
+            (.vResid, try parts(\.resid, .whole, residual)), (.vResidRow, try parts(\.resid, .row, residual)),
+            (.vResidNull, try parts(\.resid, .null, residual)),
+            (.vGrad, try parts(\.gradient, .whole, residual)), (.vGradRow, try parts(\.gradient, .row, residual)),
+            (.vGradNull, try parts(\.gradient, .null, residual)), (.vMean, try parts(\.means, .whole, residual)),
+            (.randomResidual, learned.map(\.randomResidual.patch)),
+            (.shuffledResidual, learned.compactMap(\.shuffledResidual?.patch)),
+        ]
+        return all.filter { !$0.1.isEmpty }.map { (row: $0.0, patches: $0.1) }
+    }
+
+    /// The outcome of each patch on held-out pairs, which are run a few hundred at a time.
+    func judge(_ pairs: [TokenizedPair], _ progress: IllusionStudy.Progress) throws -> Judgement {
+        let patches = try patches()
+        let other = elsewhere.map { Spot(.mlpHidden($0.layer)) }
+        var judgement = Judgement(pairs: pairs, kinds: patches.map(\.row), seeds: patches.map(\.patches.count))
+        judgement.elsewhere = elsewhere.map { _ in .init(repeating: Outcome(), count: 3) }
+        for start in stride(from: 0, to: pairs.count, by: 250) {
+            let part = Array(pairs[start..<min(start + 250, pairs.count)])
+            let runs = try PairedRuns(model, part, at: [hidden, residual] + other)
+            judgement.clean.append(try runs.clean())
+            for (index, (_, seeds)) in patches.enumerated() {
+                for (place, patch) in seeds.enumerated() {
+                    judgement.outcomes[index][place].append(try runs.outcome(patch))
+                }
+            }
+            for (index, (layer, split)) in elsewhere.enumerated() {
+                let spot = Spot(.mlpHidden(layer))
+                let three = [SubspacePatch(whole: spot), try split.patch(.whole, at: spot), try split.patch(.row, at: spot)]
+                for (place, patch) in three.enumerated() {
+                    guard let patch else { continue }
+                    judgement.elsewhere[index][place].append(try runs.outcome(patch))
+                }
+            }
+            let values = try runs.values(hidden)
+            judgement.base.append(values.base)
+            judgement.source.append(values.source)
+            progress("judging on held-out pairs", start + part.count, pairs.count)
+        }
+        return judgement
+    }
+
+    struct Judgement {
+        let pairs: [TokenizedPair]
+        let kinds: [IllusionReport.Kind]
+        var clean = Outcome()
+        /// For each kind, an outcome for each seed.
+        var outcomes: [[Outcome]]
+        /// For each other layer: the whole MLP, the direction, its row part.
+        var elsewhere: [[Outcome]] = []
+        var base: [Tensor] = []
+        var source: [Tensor] = []
+
+        init(pairs: [TokenizedPair], kinds: [IllusionReport.Kind], seeds: [Int]) {
+            self.pairs = pairs
+            self.kinds = kinds
+            outcomes = seeds.map { Array(repeating: Outcome(), count: $0) }
+        }
+    }
+}

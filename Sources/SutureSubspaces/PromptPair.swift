@@ -1,0 +1,149 @@
+import SutureTokenizers
+
+/// A text that a model reads, and which of its words play a part.
+public struct Prompt: Hashable, Sendable {
+    public var text: String
+    /// A word for each role: its last token is the place that a role stands for.
+    public var roles: [String: Word]
+    /// A class of prompts, where directions are made from the difference of classes; such as `ABB`.
+    public var label: String?
+
+    /// A word of a prompt: its text, and which occurrence is meant, from 1.
+    public struct Word: Hashable, Sendable {
+        public var text: String
+        public var occurrence: Int
+
+        public init(_ text: String, occurrence: Int = 1) {
+            self.text = text
+            self.occurrence = occurrence
+        }
+    }
+
+    public init(_ text: String, roles: [String: Word] = [:], label: String? = nil) {
+        self.text = text
+        self.roles = roles
+        self.label = label
+    }
+}
+
+/// Two prompts of which one lends its activations to the other, and what should come of it.
+public struct PromptPair: Hashable, Sendable {
+    /// The prompt that is run.
+    public var base: Prompt
+    /// The prompt whose activations are put in.
+    public var source: Prompt
+    /// What the model should say after the base, with the space that leads it.
+    public var answer: String
+    /// What it should not say: the rival in logit differences.
+    public var other: String
+    /// What it should say once the patch took effect. Equal to `answer` where base and source agree.
+    public var target: String
+
+    public init(base: Prompt, source: Prompt, answer: String, other: String, target: String? = nil) {
+        self.base = base
+        self.source = source
+        self.answer = answer
+        self.other = other
+        self.target = target ?? other
+    }
+
+    /// Whether the patch should change nothing.
+    public var isIdentity: Bool { target == answer }
+}
+
+/// A pair in the tokens of one model.
+public struct TokenizedPair: Hashable, Sendable {
+    public let base: [Int]
+    public let source: [Int]
+    public let answer: Int
+    public let other: Int
+    public let target: Int
+    /// The places of roles in base and source.
+    public let baseRoles: [String: Int]
+    public let sourceRoles: [String: Int]
+    public let baseLabel: String?
+    public let sourceLabel: String?
+
+    public var isIdentity: Bool { target == answer }
+
+    /// A pair that was not made from text.
+    public init(
+        base: [Int], source: [Int], answer: Int, other: Int, target: Int? = nil, baseRoles: [String: Int] = [:],
+        sourceRoles: [String: Int] = [:], baseLabel: String? = nil, sourceLabel: String? = nil
+    ) {
+        self.base = base
+        self.source = source
+        self.answer = answer
+        self.other = other
+        self.target = target ?? other
+        self.baseRoles = baseRoles
+        self.sourceRoles = sourceRoles
+        self.baseLabel = baseLabel
+        self.sourceLabel = sourceLabel
+    }
+
+    /// Throws ``SubspaceError`` with code `badTokens` for an answer of several tokens, two answers that begin alike, or
+    /// a role whose word is not in its prompt.
+    public init(_ pair: PromptPair, _ tokenizer: Tokenizer) throws {
+        func single(_ text: String) throws -> Int {
+            let ids = tokenizer.encode(text).ids
+            guard ids.count == 1 else {
+                throw SubspaceError(
+                    .badTokens, "an answer must be one token", subject: "\"\(text)\"", found: "\(ids.count) tokens",
+                    hint: "most words need the space before them: \" Paris\"")
+            }
+            return ids[0]
+        }
+        try self.init(
+            pair, tokenizer, answer: single(pair.answer), other: single(pair.other), target: single(pair.target))
+        guard answer != other else {
+            throw SubspaceError(.badTokens, "the answer and its rival are the same", subject: "\"\(pair.answer)\"")
+        }
+        guard target == answer || target == other else {
+            throw SubspaceError(
+                .badTokens, "the target is neither the answer nor its rival", subject: "\"\(pair.target)\"")
+        }
+    }
+
+    /// The prompts of a pair, with answers that are given as tokens.
+    init(_ pair: PromptPair, _ tokenizer: Tokenizer, answer: Int, other: Int, target: Int? = nil) throws {
+        let (base, baseRoles) = try Self.encode(pair.base, tokenizer)
+        let (source, sourceRoles) = try Self.encode(pair.source, tokenizer)
+        self.init(
+            base: base, source: source, answer: answer, other: other, target: target, baseRoles: baseRoles,
+            sourceRoles: sourceRoles, baseLabel: pair.base.label, sourceLabel: pair.source.label)
+    }
+
+    private static func encode(_ prompt: Prompt, _ tokenizer: Tokenizer) throws -> ([Int], [String: Int]) {
+        let encoding = tokenizer.encode(prompt.text)
+        guard !encoding.ids.isEmpty else {
+            throw SubspaceError(.badTokens, "a prompt has no tokens", subject: "\"\(prompt.text)\"")
+        }
+        var roles: [String: Int] = [:]
+        for (role, word) in prompt.roles {
+            guard let end = prompt.text.end(of: word.text, occurrence: word.occurrence),
+                let token = encoding.offsets.firstIndex(where: { $0.contains(end - 1) })
+            else {
+                throw SubspaceError(
+                    .badTokens, "the word of a role is not in its prompt", subject: "\(role) in \"\(prompt.text)\"",
+                    expected: "occurrence \(word.occurrence) of \"\(word.text)\"")
+            }
+            roles[role] = token
+        }
+        return (encoding.ids, roles)
+    }
+}
+
+extension String {
+    /// Where in the UTF-8 an occurrence of a word ends.
+    fileprivate func end(of word: String, occurrence: Int) -> Int? {
+        guard !word.isEmpty, occurrence > 0 else { return nil }
+        var rest = self[...]
+        for count in 1...occurrence {
+            guard let range = rest.firstRange(of: word) else { return nil }
+            if count == occurrence { return utf8.distance(from: utf8.startIndex, to: range.upperBound) }
+            rest = rest[range.upperBound...]
+        }
+        return nil
+    }
+}

@@ -1,0 +1,64 @@
+import SutureModels
+
+/// A site and the tokens there: `mlp.20.hidden@last`, `residual.21@subject`, `attn.6.head.3@4`.
+public struct Spot: Hashable, Sendable {
+    /// Which tokens of a prompt are meant.
+    public enum Place: Hashable, Sendable {
+        case last
+        case all
+        /// The token that plays a role in the prompt, such as `subject`; see ``Prompt/roles``.
+        case role(String)
+        /// Indices from the start.
+        case at([Int])
+    }
+
+    public var site: Site
+    public var place: Place
+
+    public init(_ site: Site, at place: Place = .last) {
+        self.site = site
+        self.place = place
+    }
+}
+
+extension Spot: LosslessStringConvertible {
+    /// Reads `SITE@PLACE`; the place is `last` if it is left out.
+    public init?(_ text: String) {
+        let parts = text.split(separator: "@", omittingEmptySubsequences: false)
+        guard (1...2).contains(parts.count), let site = Site(String(parts[0])) else { return nil }
+        guard parts.count == 2 else {
+            self.init(site)
+            return
+        }
+        guard let place = Place(String(parts[1])) else { return nil }
+        self.init(site, at: place)
+    }
+
+    public var description: String { "\(site)@\(place)" }
+}
+
+extension Spot.Place: LosslessStringConvertible {
+    public init?(_ text: String) {
+        guard let first = text.first else { return nil }
+        if first.isNumber || first == "-" {
+            let indices = text.split(separator: ",", omittingEmptySubsequences: false).map { Int($0) ?? -1 }
+            guard indices.allSatisfy({ $0 >= 0 }) else { return nil }
+            self = .at(indices)
+        } else {
+            switch text {
+            case "last": self = .last
+            case "all": self = .all
+            default: self = .role(text)
+            }
+        }
+    }
+
+    public var description: String {
+        switch self {
+        case .last: "last"
+        case .all: "all"
+        case .role(let name): name
+        case .at(let indices): indices.map(String.init).joined(separator: ",")
+        }
+    }
+}

@@ -1,0 +1,207 @@
+import SutureModels
+import SutureTensor
+
+/// Patches of one prompt from another, everywhere: a grid of effects that says where a difference lives.
+///
+/// The effect of a cell is its FLDD: 1 - LD patched / LD clean. All cells are replays of one recorded run, batched.
+public struct Sweep: Sendable {
+    public let model: LanguageModel
+    public let pair: TokenizedPair
+    public let trace: Trace
+    /// The logit difference of the base.
+    public let clean: Double
+    private let source: Trace
+
+    /// Base and source must have equally many tokens.
+    public init(_ model: LanguageModel, _ pair: TokenizedPair) throws {
+        guard pair.base.count == pair.source.count else {
+            throw SubspaceError(
+                .badTokens, "a sweep needs prompts of equally many tokens", expected: "\(pair.base.count)",
+                found: "\(pair.source.count)")
+        }
+        let layers = 0..<model.architecture.layers
+        let sites = layers.flatMap { [Site.heads($0), .attentionOut($0), .mlpOut($0), .mlpHidden($0)] }
+        self.model = model
+        self.pair = pair
+        (trace, source) = try Tensor.withoutGradients {
+            (try model.trace([pair.base], capturing: sites), try model.trace([pair.source], capturing: sites))
+        }
+        clean = try Outcome(trace.logits, [pair]).difference[0]
+        guard clean != 0 else { throw SubspaceError(.badRequest, "the base does not prefer either answer") }
+    }
+
+    /// What is patched in each layer, at each position.
+    public enum Component: String, Sendable, CaseIterable {
+        case residual, attention, mlp, hidden
+
+        func site(_ layer: Int) -> Site {
+            switch self {
+            case .residual: .residual(layer)
+            case .attention: .attentionOut(layer)
+            case .mlp: .mlpOut(layer)
+            case .hidden: .mlpHidden(layer)
+            }
+        }
+    }
+
+    /// Layers x positions.
+    public func positions(_ component: Component) throws -> [[Double]] {
+        let layers = 0..<model.architecture.layers
+        let cells = try layers.flatMap { layer in
+            try pair.base.indices.map { position in
+                let site = component.site(layer)
+                let value = try source[site].narrowed(1, position..<position + 1)
+                return Intervention(site, at: .at([position]), .replace(value))
+            }
+        }
+        return try grid(cells, columns: pair.base.count)
+    }
+
+    /// Layers x heads, each at all positions or at one.
+    public func heads(at position: Int? = nil) throws -> [[Double]] {
+        let heads = model.architecture.heads
+        let width = model.architecture.headWidth
+        let cells = try (0..<model.architecture.layers).flatMap { layer in
+            try (0..<heads).map { head in
+                let all = try source[.heads(layer)].narrowed(2, head * width..<(head + 1) * width)
+                let site = Site.head(layer: layer, index: head)
+                guard let position else { return Intervention(site, .replace(all)) }
+                return Intervention(site, at: .at([position]), .replace(try all.narrowed(1, position..<position + 1)))
+            }
+        }
+        return try grid(cells, columns: heads)
+    }
+
+    /// Single neurons of a layer at a position, the strongest by attribution, each then patched: `[(neuron, effect)]`.
+    public func neurons(layer: Int, at position: Int, count: Int) throws -> [(neuron: Neuron, effect: Double)] {
+        let site = Site.mlpHidden(layer)
+        let estimate = try attribution([site])[0].narrowed(0, position..<position + 1).squeezed(0)
+        let chosen = try estimate.abs().top(min(count, estimate.count)).indices.ints()
+        let values = try source[site].narrowed(1, position..<position + 1)
+        let cells = try chosen.map {
+            Intervention(site, at: .at([position]), units: [$0], .replace(try values.gathered(2, at: [$0])))
+        }
+        let effects = try grid(cells, columns: cells.count)[0]
+        return zip(chosen, effects).map { (Neuron(layer: layer, index: $0), $1) }.sorted { abs($0.effect) > abs($1.effect) }
+    }
+
+    /// Linear estimates of all cells of a component at once (attribution patching): one run and one gradient.
+    public func attributed(_ component: Component) throws -> [[Double]] {
+        let sites = (0..<model.architecture.layers).map(component.site)
+        return try attribution(sites).map { try $0.sum([1]).elements() }
+    }
+
+    /// (source - base) * d FLDD / d value for each channel of sites, `[positions, width]` each.
+    private func attribution(_ sites: [Site]) throws -> [Tensor] {
+        let leaves = try sites.map { try Tensor.zeros(trace[$0].shape).tracked() }
+        let changes = zip(sites, leaves).map { Intervention($0, .add($1)) }
+        let logits = try trace.replay([Alternative(changes)]).logits.squeezed(0)
+        let difference = try logits.selected(0, pair.answer) - logits.selected(0, pair.other)
+        return try zip(sites, difference.gradients(of: leaves)).map { site, gradient in
+            try ((source[site] - trace[site]) * gradient / -clean).squeezed(0)
+        }
+    }
+
+    /// Path patching: the effect of each earlier head on the output through the queries of one head alone, `[layers, heads]`.
+    ///
+    /// What a sender writes is changed to the source's in the residual stream that the receiver's queries read; everything
+    /// else between them stays as in the clean run.
+    public func paths(to receiver: Head) throws -> [[Double]] {
+        try Site.head(layer: receiver.layer, index: receiver.index).checkReceiver(model.architecture)
+        let width = model.architecture.headWidth
+        let stream = Site.residual(receiver.layer)
+        let queries = Site.queries(receiver.layer)
+        let units = Array(receiver.index * width..<(receiver.index + 1) * width)
+        return try Tensor.withoutGradients {
+            try (0..<receiver.layer).map { layer in
+                let difference = try source[.heads(layer)] - trace[.heads(layer)]
+                let senders = try (0..<model.architecture.heads).map { head in
+                    let columns = head * width..<(head + 1) * width
+                    guard let writing = try model.writing(.head(layer: layer, index: head)) else {
+                        throw SubspaceError(.badRequest, "no matrix writes from this head")
+                    }
+                    let written = try difference.narrowed(2, columns).linear(writing)
+                    return Alternative([Intervention(stream, .add(written))])
+                }
+                let changed = try trace.replay(senders, capturing: [queries], logits: .none)[queries]
+                let cells = try senders.indices.map { row in
+                    let value = try changed.narrowed(0, row..<row + 1).gathered(2, at: units)
+                    return Intervention(queries, units: units, .replace(value))
+                }
+                return try grid(cells, columns: cells.count)[0]
+            }
+        }
+    }
+
+    /// The effects of single interventions, in rows of `columns`.
+    private func grid(_ cells: [Intervention], columns: Int) throws -> [[Double]] {
+        try Tensor.withoutGradients {
+            let logits = try trace.replay(cells.map { Alternative([$0]) }).logits
+            let outcome = try Outcome(logits, cells.map { _ in pair })
+            let effects = outcome.difference.map { 1 - $0 / clean }
+            return stride(from: 0, to: effects.count, by: columns).map { Array(effects[$0..<$0 + columns]) }
+        }
+    }
+}
+
+extension Site {
+    fileprivate func checkReceiver(_ architecture: Architecture) throws {
+        guard case .head(let layer, let index) = self, (1..<architecture.layers).contains(layer),
+            (0..<architecture.heads).contains(index)
+        else {
+            throw SubspaceError(.badRequest, "the model has no such receiver", subject: "\(self)")
+        }
+    }
+}
+
+/// Causal tracing (Meng et al. 2022): noise on a subject's embeddings, then clean states put back one at a time.
+public struct CausalTrace: Sendable {
+    /// The probability of the answer without noise, and with it.
+    public let clean: Double
+    public let corrupted: Double
+    /// How much of the difference each state of the residual stream brings back, layers x positions, averaged over noise.
+    public let restored: [[Double]]
+
+    /// `noise` is in units of the deviation of the prompt's own embeddings; Meng et al. use 3.
+    public init(
+        _ model: LanguageModel, _ prompt: [Int], subject: Range<Int>, answer: Int, noise: Double = 3, samples: Int = 4,
+        seed: UInt64 = 0, progress: (_ done: Int, _ of: Int) -> Void = { _, _ in }
+    ) throws {
+        guard subject.lowerBound >= 0, subject.upperBound <= prompt.count, !subject.isEmpty, samples > 0 else {
+            throw SubspaceError(
+                .badRequest, "the subject is not in the prompt", expected: "in 0..<\(prompt.count)", found: "\(subject)")
+        }
+        func probability(_ logits: Tensor) throws -> [Double] { try logits.softmax().selected(1, answer).elements() }
+        let layers = model.architecture.layers
+        let random = try RandomSource(seed: seed)
+        let found = try Tensor.withoutGradients {
+            let trace = try model.trace([prompt])
+            let embedded = try trace[.residual(0)]
+            let deviation = try (embedded - embedded.mean()).square().mean().item().squareRoot()
+            var sums = [Double](repeating: 0, count: layers * prompt.count)
+            var low = 0.0
+            for sample in 0..<samples {
+                let added = try random.normal([subject.count, embedded.shape[2]]) * (noise * deviation)
+                let disturbed = try model.trace([prompt]) {
+                    try $0.adding(1, at: Tensor(Array(subject)), added.unsqueezed(0))
+                }
+                low += try probability(disturbed.logits)[0]
+                let cells = try (0..<layers).flatMap { layer in
+                    try prompt.indices.map { position in
+                        let value = try trace[.residual(layer)].narrowed(1, position..<position + 1)
+                        return Alternative([Intervention(.residual(layer), at: .at([position]), .replace(value))])
+                    }
+                }
+                for (index, value) in try probability(disturbed.replay(cells).logits).enumerated() { sums[index] += value }
+                progress(sample + 1, samples)
+            }
+            return (try probability(trace.logits)[0], low / Double(samples), sums.map { $0 / Double(samples) })
+        }
+        clean = found.0
+        corrupted = found.1
+        let gap = found.0 - found.1
+        restored = stride(from: 0, to: found.2.count, by: prompt.count).map { start in
+            found.2[start..<start + prompt.count].map { gap == 0 ? 0 : ($0 - found.1) / gap }
+        }
+    }
+}
