@@ -9,7 +9,8 @@ import SutureTokenizers
 /// Sweeps and learned directions, beside TransformerLens and pyvene, and how exact replays are.
 struct SubspacesBenchmark: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "subspaces", abstract: "A sweep beside TransformerLens, an epoch of DAS beside pyvene, exactness of replay.")
+        commandName: "subspaces",
+        abstract: "A sweep beside TransformerLens, an epoch of DAS beside pyvene, exactness of replay.")
 
     @Argument(help: "A GGUF file or a snapshot directory.") var model: String
     @Option(help: "How often the sweep is measured; peers once, as they are slow.") var rounds = 3
@@ -41,8 +42,16 @@ struct SubspacesBenchmark: ParsableCommand {
 
     // MARK: - Sweep
 
-    private struct SweepRequest: Encodable { var model: String; var threads: Int; var base, source: [Int]; var answer, other: Int }
-    private struct SweepAnswer: Decodable { var seconds: Double; var cells: [[Double]] }
+    private struct SweepRequest: Encodable {
+        var model: String
+        var threads: Int
+        var base, source: [Int]
+        var answer, other: Int
+    }
+    private struct SweepAnswer: Decodable {
+        var seconds: Double
+        var cells: [[Double]]
+    }
 
     private func sweep(_ loaded: LanguageModel, _ tokenizer: Tokenizer) throws {
         let pair = try TokenizedPair(IOI(.heldOut, tokenizer).swapped(1, seed: 3)[0], tokenizer)
@@ -52,7 +61,8 @@ struct SubspacesBenchmark: ParsableCommand {
         print("residual stream, \(cells.count) layers x \(pair.base.count) positions")
         line("Suture, recording included", median(own), "s")
         let request = SweepRequest(
-            model: model, threads: threads, base: pair.base, source: pair.source, answer: pair.answer, other: pair.other)
+            model: model, threads: threads, base: pair.base, source: pair.source, answer: pair.answer, other: pair.other
+        )
         guard let peer = try peer("sweep", request, SweepAnswer.self) else { return }
         line("TransformerLens get_act_patch_resid_pre", peer.seconds, "s")
         line("TransformerLens / Suture", peer.seconds / median(own), "x")
@@ -62,9 +72,19 @@ struct SubspacesBenchmark: ParsableCommand {
 
     // MARK: - Learning
 
-    private struct Batch: Encodable { var base, source: [[Int]]; var target: [Int] }
-    private struct LearnRequest: Encodable { var model: String; var threads, layer, epochs: Int; var batches: [Batch] }
-    private struct LearnAnswer: Decodable { var seconds: Double; var losses: [Double] }
+    private struct Batch: Encodable {
+        var base, source: [[Int]]
+        var target: [Int]
+    }
+    private struct LearnRequest: Encodable {
+        var model: String
+        var threads, layer, epochs: Int
+        var batches: [Batch]
+    }
+    private struct LearnAnswer: Decodable {
+        var seconds: Double
+        var losses: [Double]
+    }
 
     private func learning(_ loaded: LanguageModel, _ tokenizer: Tokenizer) throws {
         let all = try IOI(.train, tokenizer).balanced(400, seed: 1).map { try TokenizedPair($0, tokenizer) }
@@ -112,38 +132,51 @@ struct SubspacesBenchmark: ParsableCommand {
         guard let length = prompts.first?.count else { return }
         let layers = loaded.architecture.layers
         var largest = 0.0
+        var compared = 0
+        var moved: [Double] = []
         var done = 0
         let trace = try Tensor.withoutGradients { try loaded.trace(prompts) }
         while done < interventions {
             let layer = random.below(layers)
             let sites: [Site] = [
-                .residual(layer), .queries(layer), .keys(layer), .values(layer), .heads(layer), .attentionOut(layer), .mlpHidden(layer),
-                .mlpOut(layer), .head(layer: layer, index: random.below(loaded.architecture.heads)),
+                .residual(layer), .queries(layer), .keys(layer), .values(layer), .heads(layer), .attentionOut(layer),
+                .mlpHidden(layer),
+                .mlpOut(layer), .head(layer: layer, index: random.below(loaded.architecture.heads))
             ]
             let site = random.pick(sites)
             let width = site.width(in: loaded.architecture)
             let value = try noise.normal([prompts.count, 1, width])
             let basis = try noise.normal([width, 2]).qr().q
             let changes: [Intervention.Change] = [
-                .add(value), .replace(value), .scale(0), .scale(1.5), .clamp(-0.5...0.5), .projectOut(basis), .swap(basis, from: value),
+                .add(value), .replace(value), .scale(0), .scale(1.5), .clamp(-0.5...0.5), .projectOut(basis),
+                .swap(basis, from: value)
             ]
-            let places = prompts.map { _ in random.below(length) }
+            // From some position on, so that replays really start there.
+            let first = random.below(length)
+            let places = prompts.map { _ in first + random.below(length - first) }
             let change = Intervention(site, at: .each(places), random.pick(changes))
             try Tensor.withoutGradients {
                 let full = try loaded.run(prompts, [change]).logits
                 let replayed = try trace.replay(prompts: Array(prompts.indices), [change]).logits
+                guard try full.isFinite().to(.float32).min().item() == 1 else { return }
+                compared += prompts.count
                 largest = max(largest, try (full - replayed).abs().max().item())
+                moved.append(try (full - trace.logits).abs().max().item())
             }
             done += prompts.count
         }
-        print("\(done) random interventions, replay against full runs")
+        print("\(compared) random interventions, replay against full runs")
+        print("largest change of a logit by one, median".left(56) + String(format: "%.1e", median(moved)).right(10))
         print("largest difference of a logit".left(56) + String(format: "%.1e", largest).right(10))
     }
 
     // MARK: - Peers
 
-    private func peer<Answer: Decodable>(_ kind: String, _ request: some Encodable, _ type: Answer.Type) throws -> Answer? {
-        let url = FileManager.default.temporaryDirectory.appending(path: "suture-peer-\(ProcessInfo.processInfo.processIdentifier).json")
+    private func peer<Answer: Decodable>(_ kind: String, _ request: some Encodable, _ type: Answer.Type) throws
+        -> Answer?
+    {
+        let url = FileManager.default.temporaryDirectory.appending(
+            path: "suture-peer-\(ProcessInfo.processInfo.processIdentifier).json")
         defer { try? FileManager.default.removeItem(at: url) }
         try JSONEncoder().encode(request).write(to: url)
         guard let child = Child.peer("subspaces_peer.py", [kind, url.path], python: "python-peers") else { return nil }

@@ -111,7 +111,9 @@ extension Intervention {
 
     private func check(_ value: Tensor, fits shape: [Int]) throws {
         let fits = value.rank <= 3 && zip(value.shape.reversed(), shape.reversed()).allSatisfy { $0 == 1 || $0 == $1 }
-        guard fits else { throw wrongShape("the value does not fit its place", value, "\(shape), or 1 for any of these") }
+        guard fits else {
+            throw wrongShape("the value does not fit its place", value, "\(shape), or 1 for any of these")
+        }
     }
 
     private func check(_ basis: Tensor, _ width: Int) throws {

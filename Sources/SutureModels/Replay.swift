@@ -149,7 +149,9 @@ extension Trace {
         for (row, plan) in ordered.enumerated() {
             let pending = plan.alternative.edits.filter { $0.neuron.layer >= plan.entry.layer }
             let own = plan.alternative.interventions.map(Forward.Change.Kind.intervention)
-            changes += (own + pending.map(Forward.Change.Kind.edit)).map { .init(row: row, lasts: [lasts[row]], kind: $0) }
+            changes += (own + pending.map(Forward.Change.Kind.edit)).map {
+                .init(row: row, lasts: [lasts[row]], kind: $0)
+            }
         }
 
         let forward = try Forward(model, positions: start..<end, changes: changes, capturing: Set(capturing))

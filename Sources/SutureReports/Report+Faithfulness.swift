@@ -11,20 +11,22 @@ extension Report {
                 Fact("Not more, because", study.obstacles.isEmpty ? "-" : study.obstacles.joined(separator: "; ")),
                 Fact(
                     "Dormancy score",
-                    String(format: "%.2f; planted illusions lay above %.2f", study.dormancyScore.value, study.threshold)),
-                Fact("Concerns", concerns.isEmpty ? "none" : concerns.map(\.id).joined(separator: ", ")),
+                    String(format: "%.2f; planted illusions lay above %.2f", study.dormancyScore.value, study.threshold)
+                ),
+                Fact("Concerns", concerns.isEmpty ? "none" : concerns.map(\.id).joined(separator: ", "))
             ]),
             .barChart(Self.decompositions(study)),
-            .heading("The checks"),
+            .heading("The checks")
         ]
         for check in study.checks { blocks += Self.blocks(check) }
         blocks += [
             .heading("Dormancy"),
             .plot(
                 Self.histogram(
-                    study.evidence.dormancy, caption: "Output side: values along what the patch writes, with and without it",
+                    study.evidence.dormancy,
+                    caption: "Output side: values along what the patch writes, with and without it",
                     axis: "along the written direction")),
-            .heading("What applies to all of this"),
+            .heading("What applies to all of this")
         ]
         blocks += FaithfulnessReport.caveats.map(Block.paragraph)
         blocks += [
@@ -34,15 +36,19 @@ extension Report {
                 Fact(
                     "Direction",
                     "\(study.method)"
-                        + (study.options.isEmpty ? "" : " (\(study.options.sorted { $0.key < $1.key }.map { "\($0.key) \(String(format: "%g", $0.value))" }.joined(separator: ", ")))")),
+                        + (study.options.isEmpty
+                            ? ""
+                            : " (\(study.options.sorted { $0.key < $1.key }.map { "\($0.key) \(String(format: "%g", $0.value))" }.joined(separator: ", ")))")
+                ),
                 Fact("Pairs", "\(study.heldOutPairs) held out, \(study.trainPairs) for training and controls"),
-                Fact("Intervals", "95%, from 1000 resamples of the held-out pairs"),
-            ]),
+                Fact("Intervals", "95%, from 1000 resamples of the held-out pairs")
+            ])
         ]
         let outcome: Outcome = study.level == .mediates ? .good : study.level == .none ? .neutral : .mixed
         try self.init(
             title: "Faithfulness of a direction", subtitle: "\(study.model), \(study.spot)",
-            verdict: .init(outcome, "This direction \(Self.sentence(study.level))."), schema: "suture.faithful/1", data: study,
+            verdict: .init(outcome, "This direction \(Self.sentence(study.level))."), schema: "suture.faithful/1",
+            data: study,
             blocks: blocks)
     }
 
@@ -60,19 +66,25 @@ extension Report {
             }
         let text = [check.shows.isEmpty ? nil : "Shows: \(check.shows)", "Cannot show: \(check.cannotShow)"]
             .compactMap(\.self).joined(separator: " ")
-        guard !check.values.isEmpty else { return [.paragraph("\(check.id). \(check.question) Not measured. \(check.cannotShow)")] }
+        guard !check.values.isEmpty else {
+            return [.paragraph("\(check.id). \(check.question) Not measured. \(check.cannotShow)")]
+        }
         let hasIntervals = check.values.contains { $0.low != nil }
         let hasControls = check.values.contains { $0.control != nil }
         let table = Table(
             caption: "\(check.id). \(check.question) (\(mark))",
-            columns: ["", .number("value")] + (hasIntervals ? [.number("95%")] : []) + (hasControls ? [.number("beside")] : []),
+            columns: ["", .number("value")] + (hasIntervals ? [.number("95%")] : [])
+                + (hasControls ? [.number("beside")] : []),
             rows: check.values.map { value in
                 var cells: [Table.Cell] = [
                     .init(value.name),
-                    .init(Numeral.short(value.value), highlight: check.reading == .concern ? .bad : nil),
+                    .init(Numeral.short(value.value), highlight: check.reading == .concern ? .bad : nil)
                 ]
                 if hasIntervals {
-                    cells.append(.init(value.low.flatMap { low in value.high.map { "\(Numeral.short(low)) … \(Numeral.short($0))" } } ?? ""))
+                    cells.append(
+                        .init(
+                            value.low.flatMap { low in value.high.map { "\(Numeral.short(low)) … \(Numeral.short($0))" }
+                            } ?? ""))
                 }
                 if hasControls { cells.append(.init(value.control.map(Numeral.short) ?? "")) }
                 return cells
@@ -83,8 +95,9 @@ extension Report {
     private static func decompositions(_ study: FaithfulnessReport) -> BarChart {
         let evidence = study.evidence
         let names: [(SplitDirection.Part, String)] = [
-            (.row, "row part"), (.rowRaw, "row part, not normalised"), (.null, "kernel part"), (.readNull, "reads kernel, writes all"),
-            (.readRow, "reads row, writes all"),
+            (.row, "row part"), (.rowRaw, "row part, not normalised"), (.null, "kernel part"),
+            (.readNull, "reads kernel, writes all"),
+            (.readRow, "reads row, writes all")
         ]
         let bars: [BarChart.Bar] =
             [.init("whole component", 100 * evidence.whole), .init("direction", 100 * evidence.direction)]

@@ -26,12 +26,13 @@ extension Report {
                 Fact("|v_grad| seen by the readers, not seen", Self.pair(study.gradientNorms)),
                 Fact(
                     "A random direction would have",
-                    Self.decimal((1 - Double(study.rank) / Double(study.hiddenWidth)).squareRoot()) + " in the kernel"),
+                    Self.decimal((1 - Double(study.rank) / Double(study.hiddenWidth)).squareRoot()) + " in the kernel")
             ]),
             .heading("Dormancy"),
             .paragraph(
                 String(
-                    format: "Along v_grad, the MLP's natural outputs of the two runs differ by %.3g on average; the patch moves "
+                    format:
+                        "Along v_grad, the MLP's natural outputs of the two runs differ by %.3g on average; the patch moves "
                         + "it by %.3g, %.1f times as much, and %.0f%% of patched outputs lie outside everything that was seen "
                         + "without a patch.",
                     study.dormancy.gap, study.dormancy.push, study.dormancy.ratio, 100 * study.dormancy.outside)),
@@ -41,7 +42,7 @@ extension Report {
             .paragraph(
                 "Heads behind the patch whose changed output alone carries its effect: "
                     + study.readers.map { "\($0.head) (\(Self.percent($0.share)))" }.joined(separator: ", ")
-                    + ". The first \(min(3, study.readers.count)) define what of the residual stream is read."),
+                    + ". The first \(min(3, study.readers.count)) define what of the residual stream is read.")
         ]
         if !study.otherLayers.isEmpty {
             blocks += [.heading("Other layers"), .table(Self.otherLayers(study))]
@@ -62,15 +63,21 @@ extension Report {
                     "\(study.heldOutPairs) held out (other names, places, objects and templates), \(study.trainPairs) to learn "
                         + "from for each seed"),
                 Fact("Seeds", study.seeds.map(String.init).joined(separator: ", ")),
-                Fact("DAS", study.options.sorted { $0.key < $1.key }.filter { $0.key != "seed" }
-                    .map { "\($0.key.replacing("_", with: " ")) \(String(format: "%g", $0.value))" }.joined(separator: ", ")),
+                Fact(
+                    "DAS",
+                    study.options.sorted { $0.key < $1.key }.filter { $0.key != "seed" }
+                        .map { "\($0.key.replacing("_", with: " ")) \(String(format: "%g", $0.value))" }.joined(
+                            separator: ", ")),
                 Fact("Clean logit difference", Self.decimal(study.cleanDifference)),
                 Fact("Clean accuracy", Self.percent(study.cleanAccuracy)),
                 Fact("Floor of interchange accuracy", Self.percent(study.floor)),
-                Fact("Cosines", study.cosines.sorted { $0.key < $1.key }
-                    .map { "\($0.key): \(Self.decimal($0.value))" }.joined(separator: "; ")),
-                Fact("Intervals", "95%, from 1000 resamples of the held-out pairs; the spread over seeds is beside them"),
-            ]),
+                Fact(
+                    "Cosines",
+                    study.cosines.sorted { $0.key < $1.key }
+                        .map { "\($0.key): \(Self.decimal($0.value))" }.joined(separator: "; ")),
+                Fact(
+                    "Intervals", "95%, from 1000 resamples of the held-out pairs; the spread over seeds is beside them")
+            ])
         ]
         try self.init(
             title: "Is this the subspace you are looking for?", subtitle: "\(study.model), MLP of layer \(study.layer)",
@@ -81,7 +88,8 @@ extension Report {
         let whole = study.effect(.vMLP)
         let row = study.effect(.vMLPRow)
         let text = String(
-            format: "Layer %d. In the MLP a direction moves %.0f%% of the logit difference where the whole MLP moves %.0f%%; its "
+            format:
+                "Layer %d. In the MLP a direction moves %.0f%% of the logit difference where the whole MLP moves %.0f%%; its "
                 + "row part keeps %.0f%%. In the residual stream behind it a direction moves %.0f%%, the whole stream %.0f%%.",
             study.layer, 100 * whole, 100 * study.effect(.fullMLP), 100 * row, 100 * study.effect(.vResid),
             100 * study.effect(.fullResidual))
@@ -117,11 +125,14 @@ extension Report {
             let keeps = study.effect(.vResidRow) / study.effect(.vResid)
             parts.append(
                 String(
-                    format: "The direction in the residual stream moves %.0f%%, of which what the readers see keeps %.0f%%; the whole "
+                    format:
+                        "The direction in the residual stream moves %.0f%%, of which what the readers see keeps %.0f%%; the whole "
                         + "stream moves %.0f%% and an independent direction, v_grad, %.0f%%. ",
-                    100 * study.effect(.vResid), 100 * keeps, 100 * study.effect(.fullResidual), 100 * study.effect(.vGrad))
+                    100 * study.effect(.vResid), 100 * keeps, 100 * study.effect(.fullResidual),
+                    100 * study.effect(.vGrad))
                     + (keeps > 0.75 && study.effect(.fullResidual) > 0.5
-                        ? "This is consistent with natural mediation at this site." : "The evidence for mediation there is mixed."))
+                        ? "This is consistent with natural mediation at this site."
+                        : "The evidence for mediation there is mixed."))
         }
         return parts.joined(separator: " ")
     }
@@ -129,19 +140,22 @@ extension Report {
     // MARK: - Pieces
 
     private static let names: [IllusionReport.Kind: String] = [
-        .fullMLP: "full MLP", .vMLP: "v_MLP", .vMLPRow: "v_MLP, row part", .vMLPRowRaw: "v_MLP, row part, not normalised",
-        .vMLPNull: "v_MLP, null part", .vMLPReadNull: "read v_null, write v_MLP", .vMLPReadRow: "read v_row, write v_MLP",
-        .randomMLP: "random direction, MLP", .shuffledMLP: "DAS on shuffled sources, MLP", .fullResidual: "full residual",
+        .fullMLP: "full MLP", .vMLP: "v_MLP", .vMLPRow: "v_MLP, row part",
+        .vMLPRowRaw: "v_MLP, row part, not normalised",
+        .vMLPNull: "v_MLP, null part", .vMLPReadNull: "read v_null, write v_MLP",
+        .vMLPReadRow: "read v_row, write v_MLP",
+        .randomMLP: "random direction, MLP", .shuffledMLP: "DAS on shuffled sources, MLP",
+        .fullResidual: "full residual",
         .vResid: "v_resid", .vResidRow: "v_resid, row part", .vResidNull: "v_resid, null part", .vGrad: "v_grad",
         .vGradRow: "v_grad, row part", .vGradNull: "v_grad, null part", .vMean: "difference of means",
-        .randomResidual: "random direction, residual", .shuffledResidual: "DAS on shuffled sources, residual",
+        .randomResidual: "random direction, residual", .shuffledResidual: "DAS on shuffled sources, residual"
     ]
 
     /// FLDD and interchange accuracy of the paper's table 1, gpt2-small layer 8.
     private static let published: [IllusionReport.Kind: String] = [
         .fullMLP: "-8 / 0.0", .vMLP: "46.7 / 4.2", .vMLPRow: "13.5 / 0.2", .vMLPNull: "0.0 / 0.0",
         .fullResidual: "123.6 / 54.8", .vResid: "140.7 / 74.8", .vResidRow: "127.5 / 63.1", .vResidNull: "13.9 / 0.4",
-        .vGrad: "111.5 / 45.1",
+        .vGrad: "111.5 / 45.1"
     ]
 
     private static func illusionTable(_ study: IllusionReport) -> Table {
@@ -150,15 +164,16 @@ extension Report {
                 + "\(study.seeds.count) seeds",
             columns: [
                 "patch", .number("FLDD %"), .number("95%"), .number("seeds"), .number("interchange %"), .number("95%"),
-                .number("two-way %"), .number("paper (gpt2-small)"),
+                .number("two-way %"), .number("paper (gpt2-small)")
             ],
             rows: study.rows.map { row in
                 let seeds = row.flddBySeed
                 return [
-                    .init(names[row.kind] ?? row.kind.rawValue), .init(points(row.score.fldd.value)), .init(range(row.score.fldd)),
+                    .init(names[row.kind] ?? row.kind.rawValue), .init(points(row.score.fldd.value)),
+                    .init(range(row.score.fldd)),
                     .init(seeds.count > 1 ? "\(points(seeds.min() ?? 0)) … \(points(seeds.max() ?? 0))" : ""),
                     .init(points(row.score.interchange.value)), .init(range(row.score.interchange)),
-                    .init(points(row.score.twoWay.value)), .init(published[row.kind] ?? ""),
+                    .init(points(row.score.twoWay.value)), .init(published[row.kind] ?? "")
                 ]
             })
     }
@@ -166,13 +181,16 @@ extension Report {
     private static func otherLayers(_ study: IllusionReport) -> Table {
         Table(
             caption: "MLPs of other layers, one seed: FLDD % / interchange %",
-            columns: [.number("layer"), .number("full MLP"), .number("direction"), .number("row part"), .number("|row|")],
+            columns: [
+                .number("layer"), .number("full MLP"), .number("direction"), .number("row part"), .number("|row|")
+            ],
             rows: study.otherLayers.map { other in
                 func cell(_ score: Score) -> Table.Cell {
                     .init("\(points(score.fldd.value)) / \(points(score.interchange.value))")
                 }
                 return [
-                    .init("\(other.layer)"), cell(other.full), cell(other.direction), cell(other.row), .init(decimal(other.rowNorm)),
+                    .init("\(other.layer)"), cell(other.full), cell(other.direction), cell(other.row),
+                    .init(decimal(other.rowNorm))
                 ]
             })
     }
@@ -183,7 +201,8 @@ extension Report {
             bars: study.rows.map { row in
                 let score = row.score.fldd
                 return .init(
-                    names[row.kind] ?? row.kind.rawValue, 100 * score.value, low: 100 * score.low, high: 100 * score.high)
+                    names[row.kind] ?? row.kind.rawValue, 100 * score.value, low: 100 * score.low,
+                    high: 100 * score.high)
             })
     }
 
@@ -194,7 +213,8 @@ extension Report {
             bars: kinds.compactMap { kind in
                 study.row(kind).map {
                     .init(
-                        names[kind] ?? "", 100 * $0.score.fldd.value, low: 100 * $0.score.fldd.low, high: 100 * $0.score.fldd.high)
+                        names[kind] ?? "", 100 * $0.score.fldd.value, low: 100 * $0.score.fldd.low,
+                        high: 100 * $0.score.fldd.high)
                 }
             })
     }
@@ -204,7 +224,9 @@ extension Report {
             caption: "Whole residual stream patched at the last token, by the layer it enters", x: .init("layer"),
             y: .init("FLDD, %"),
             series: [
-                .init("", points: study.scan.enumerated().map { .init(Double($0.offset), 100 * $0.element) }, isLine: true)
+                .init(
+                    "", points: study.scan.enumerated().map { .init(Double($0.offset), 100 * $0.element) }, isLine: true
+                )
             ])
     }
 
@@ -224,7 +246,7 @@ extension Report {
             caption: caption, x: .init(axis), y: .init("share of prompts, %"),
             series: [
                 .init("without a patch", points: points(dormancy.natural), isLine: true),
-                .init("patched", points: points(dormancy.patched), isLine: true),
+                .init("patched", points: points(dormancy.patched), isLine: true)
             ])
     }
 

@@ -27,7 +27,7 @@ public struct DAS: Sendable {
     public var options: [String: Double] {
         [
             "directions": Double(directions), "epochs": Double(epochs), "batch_size": Double(batchSize), "rate": rate,
-            "seed": Double(seed),
+            "seed": Double(seed)
         ]
     }
 
@@ -40,7 +40,8 @@ public struct DAS: Sendable {
         let width = spot.site.width(in: runs.model.architecture)
         guard (1...width).contains(directions), epochs > 0, batchSize > 0, rate > 0 else {
             throw SubspaceError(
-                .badRequest, "these options of DAS make no sense", expected: "1...\(width) directions, all else positive")
+                .badRequest, "these options of DAS make no sense",
+                expected: "1...\(width) directions, all else positive")
         }
         let initial = try RandomSource(seed: seed).normal([width, directions])
         let optimizer = try Optimizer([Self.orthonormal(initial)], .adam(rate: rate / 3))

@@ -4,7 +4,8 @@ import SutureTensor
 /// Directions that are not learned from the effect of patching: what learned ones are compared with.
 public enum Directions {
     /// The mean value of prompts with label `a` less that of label `b`, over bases and sources.
-    public static func differenceOfMeans(_ runs: PairedRuns, at spot: Spot, _ a: String, _ b: String) throws -> Subspace {
+    public static func differenceOfMeans(_ runs: PairedRuns, at spot: Spot, _ a: String, _ b: String) throws -> Subspace
+    {
         let values = try labelled(runs, at: spot)
         func mean(_ label: String) throws -> Tensor {
             let rows = values.labels.indices.filter { values.labels[$0] == label }

@@ -32,7 +32,9 @@ public struct Dormancy: Sendable, Codable {
     /// What a patch of hidden values u `[pairs, width]` makes of the output u W^T along `direction` `[d]`.
     ///
     /// The output is linear in u, so no run is needed.
-    public init(base: Tensor, source: Tensor, read: Tensor, write: Tensor, writing: Tensor, along direction: Tensor) throws {
+    public init(base: Tensor, source: Tensor, read: Tensor, write: Tensor, writing: Tensor, along direction: Tensor)
+        throws
+    {
         let reader = try writing.to(.float64).transposed().matmul(direction.to(.float64).reshaped([-1, 1]))
         func project(_ values: Tensor) throws -> Tensor { try values.to(.float64).matmul(reader).squeezed(1) }
         let seen = try (source - base).to(.float64).matmul(read.to(.float64))

@@ -87,19 +87,24 @@ public struct Evidence: Sendable, Codable {
     }
 
     /// Along the direction of output that the patch writes: W v where the component writes by W, else v itself.
-    private static func dormancy(_ component: some PatchedComponent, _ patched: Tensor, _ basis: Tensor) throws -> Dormancy {
+    private static func dormancy(_ component: some PatchedComponent, _ patched: Tensor, _ basis: Tensor) throws
+        -> Dormancy
+    {
         let pushed = try (patched - component.base)
         let moved = try component.writing.map { try pushed.matmul($0.transposed()) } ?? pushed
         let axis = try moved.to(.float64).svd().vt.selected(0, 0).unsqueezed(1).to(.float32)
         func project(_ values: Tensor) throws -> [Double] {
-            try (component.writing.map { try values.matmul($0.transposed()) } ?? values).matmul(axis).squeezed(1).elements()
+            try (component.writing.map { try values.matmul($0.transposed()) } ?? values).matmul(axis).squeezed(1)
+                .elements()
         }
-        return Dormancy(base: try project(component.base), source: try project(component.source), patched: try project(patched))
+        return Dormancy(
+            base: try project(component.base), source: try project(component.source), patched: try project(patched))
     }
 
     /// A channel hardly varies if its deviation is below a hundredth of the median channel's.
     private static func channels(_ natural: Tensor, _ base: Tensor, _ patched: Tensor) throws -> (Double, Double) {
-        let deviations = try (natural - natural.mean([0], keepingDims: true)).square().mean([0]).sqrt().elements(as: Double.self)
+        let deviations = try (natural - natural.mean([0], keepingDims: true)).square().mean([0]).sqrt().elements(
+            as: Double.self)
         let median = deviations.sorted()[deviations.count / 2]
         let largest = deviations.max() ?? 0
         let quiet = max(median, 0.01 * largest) / 100

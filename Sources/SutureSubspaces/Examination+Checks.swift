@@ -21,17 +21,18 @@ extension Examination {
             [
                 .init("FLDD", score.fldd), .init("interchange accuracy", score.interchange, control: floor),
                 .init("two-way accuracy", score.twoWay), .init("KL(clean || patched), nats", score.divergence),
-                .init("logit difference, patched", score.difference, control: Bootstrap.mean(clean.difference)),
+                .init("logit difference, patched", score.difference, control: Bootstrap.mean(clean.difference))
             ],
             score.fldd.value > 0.3 && score.interchange.value - floor < 0.1 ? .concern : .information,
-            shows: "That the output follows the patch. A large FLDD with interchange accuracy at its floor means that the margin "
+            shows:
+                "That the output follows the patch. A large FLDD with interchange accuracy at its floor means that the margin "
                 + "shrinks but the answer stays.",
             cannot: "Why the output follows.")
         add(
             "F15", "Do directions that should do nothing do nothing?",
             [
                 .init("largest |FLDD| of 5 random directions", random, control: score.fldd.value),
-                .init("learned from shuffled sources, FLDD", shuffledEffect, control: score.fldd.value),
+                .init("learned from shuffled sources, FLDD", shuffledEffect, control: score.fldd.value)
             ],
             control > score.fldd.value / 3 ? .concern : .supports,
             shows: "That the effect needs this direction rather than any.",
@@ -48,8 +49,10 @@ extension Examination {
             }.max() ?? 0
         }
         add(
-            "F19", "Does a patch from a prompt to itself change nothing?", [.init("largest |change of a logit|", change)],
-            change < 1e-3 ? .supports : .concern, shows: "That the machinery is right.", cannot: "Anything about the model.")
+            "F19", "Does a patch from a prompt to itself change nothing?",
+            [.init("largest |change of a logit|", change)],
+            change < 1e-3 ? .supports : .concern, shows: "That the machinery is right.",
+            cannot: "Anything about the model.")
     }
 
     /// F1-F6: the whole component, the parts of the direction.
@@ -60,7 +63,7 @@ extension Examination {
             "F1", "Does the whole component carry the effect?",
             [
                 .init("whole component, FLDD", wholeScore.fldd, control: score.fldd.value),
-                .init("whole component, interchange accuracy", wholeScore.interchange, control: score.interchange.value),
+                .init("whole component, interchange accuracy", wholeScore.interchange, control: score.interchange.value)
             ],
             wholeScore.fldd.value < 0.5 * score.fldd.value ? .concern : .supports,
             shows: "Where it does not, the patch creates an effect rather than locating one.",
@@ -70,7 +73,8 @@ extension Examination {
             for (id, question) in [
                 ("F2", "Does the part that reaches the output keep the effect?"),
                 ("F3", "Does the kernel part do nothing?"), ("F4", "How does the direction split?"),
-                ("F5", "Does it read in the kernel what it writes elsewhere?"), ("F6", "Which part tells the inputs apart?"),
+                ("F5", "Does it read in the kernel what it writes elsewhere?"),
+                ("F6", "Which part tells the inputs apart?")
             ] {
                 add(id, question, [], .notMeasured, shows: "", cannot: "No map defines a kernel at this site.")
             }
@@ -88,8 +92,10 @@ extension Examination {
             [
                 .init("row part, FLDD", rowScore?.fldd ?? Estimate(0, low: 0, high: 0), control: score.fldd.value),
                 .init("row part, not normalised, FLDD", evidence.effect(.rowRaw) ?? 0),
-                .init("row part, interchange accuracy", rowScore?.interchange.value ?? 0, control: score.interchange.value),
-                .init("McNemar p of the two accuracies", test.p),
+                .init(
+                    "row part, interchange accuracy", rowScore?.interchange.value ?? 0, control: score.interchange.value
+                ),
+                .init("McNemar p of the two accuracies", test.p)
             ],
             rowEffect < 0.5 * evidence.direction ? .concern : .supports,
             shows: isExact
@@ -100,13 +106,16 @@ extension Examination {
         add(
             "F3", "Does the kernel part do nothing?", [.init("kernel part, FLDD", nullEffect)],
             isExact ? (abs(nullEffect) < 1e-3 ? .supports : .concern) : .information,
-            shows: isExact ? "That the decomposition is right." : "What reaches the output past the readers that were found.",
-            cannot: isExact ? "Anything about the model." : "Here the kernel is a stand-in: other parts of the network see it.")
+            shows: isExact
+                ? "That the decomposition is right." : "What reaches the output past the readers that were found.",
+            cannot: isExact
+                ? "Anything about the model." : "Here the kernel is a stand-in: other parts of the network see it.")
         add(
             "F4", "How does the direction split?",
             [
-                .init("length of the row part", split.rowNorm), .init("length of the kernel part", split.nullNorm, control: space.randomNull),
-                .init("rank", Double(space.rank)), .init("width", Double(space.width)),
+                .init("length of the row part", split.rowNorm),
+                .init("length of the kernel part", split.nullNorm, control: space.randomNull),
+                .init("rank", Double(space.rank)), .init("width", Double(space.width))
             ],
             .information, shows: "The control is a random direction's.", cannot: "Nothing by itself.")
         let readNull = evidence.effect(.readNull) ?? 0
@@ -116,20 +125,22 @@ extension Examination {
             [
                 .init("reads the kernel part, writes the direction, FLDD", readNull, control: evidence.direction),
                 .init("reads the row part, writes the direction, FLDD", readRow, control: evidence.direction),
-                .init("sum less the whole effect", readNull + readRow - evidence.direction),
+                .init("sum less the whole effect", readNull + readRow - evidence.direction)
             ],
             readNull > 0.5 * evidence.direction ? .concern : .supports,
-            shows: "What is read in the kernel has no effect in any natural run; if most of the effect comes from there, the patch "
+            shows:
+                "What is read in the kernel has no effect in any natural run; if most of the effect comes from there, the patch "
                 + "carries it over to where it has.",
             cannot: "Features spread over many channels read partly in the kernel without harm.")
         add(
             "F6", "Which part tells the inputs apart?",
             [
                 .init("gap / deviation along the row part", evidence.rowSeparation ?? 0),
-                .init("gap / deviation along the kernel part", evidence.nullSeparation ?? 0),
+                .init("gap / deviation along the kernel part", evidence.nullSeparation ?? 0)
             ],
             (evidence.nullSeparation ?? 0) > 2 * (evidence.rowSeparation ?? 0) ? .concern : .information,
-            shows: "A row part along which base and source hardly differ is dormant.", cannot: "Separation is correlation.")
+            shows: "A row part along which base and source hardly differ is dormant.",
+            cannot: "Separation is correlation.")
     }
 
     /// F7, F8, F16, F17: natural and patched values.
@@ -139,7 +150,7 @@ extension Examination {
             "F7", "Does the output leave its natural range along what is written?",
             [
                 .init("patch / natural difference", dormancy.ratio, control: 1),
-                .init("share outside everything natural", dormancy.outside),
+                .init("share outside everything natural", dormancy.outside)
             ],
             dormancy.ratio > 3 || dormancy.outside > 0.05 ? .concern : .supports,
             shows: "Whether the patch asks the rest of the network for what it never sees.",
@@ -148,13 +159,18 @@ extension Examination {
             "F8", "Are the patched values themselves unnatural?",
             [
                 .init("distance to the nearest natural value / usual", evidence.neighborRatio, control: 1),
-                .init("energy beyond channels' ranges", evidence.rangeExit), .init("energy on silent channels", evidence.quietShare),
+                .init("energy beyond channels' ranges", evidence.rangeExit),
+                .init("energy on silent channels", evidence.quietShare)
             ],
             evidence.neighborRatio > 2 || evidence.rangeExit > 0.5 || evidence.quietShare > 0.2 ? .concern : .supports,
             shows: "Whether channels are set to what they never are.", cannot: "Distance is not harm.")
         add(
             "F17", "Does patching more keep the effect?",
-            evidence.supersets.map { .init("\($0.channels) channels with \(Int($0.share * 100))% of the direction, FLDD", $0.effect, control: evidence.direction) },
+            evidence.supersets.map {
+                .init(
+                    "\($0.channels) channels with \(Int($0.share * 100))% of the direction, FLDD", $0.effect,
+                    control: evidence.direction)
+            },
             (evidence.supersets.last?.effect ?? 0) < 0.5 * evidence.direction ? .concern : .supports,
             shows: "A feature in a component should be in the channels that hold it, too.",
             cannot: "Channels are a basis that the network need not care for, in the residual stream least of all.")
@@ -163,7 +179,8 @@ extension Examination {
             "F16", "Does the direction know things it should not?",
             [.init("nearest-mean accuracy for the answer's word", accuracy, control: chance)],
             accuracy > 3 * chance + 0.02 ? .concern : .supports,
-            shows: "Whether the words themselves can be read off.", cannot: "Only the answer's identity was looked for.")
+            shows: "Whether the words themselves can be read off.", cannot: "Only the answer's identity was looked for."
+        )
     }
 
     /// Leave-one-out nearest-mean prediction of the answer from values along the direction.
@@ -202,7 +219,8 @@ extension Examination {
         let least = each.map(\.1).min() ?? score.fldd.value
         add(
             "F10", "Does it hold for other pairs, and in both directions?",
-            [.init("held-out pairs, FLDD", score.fldd, control: train)] + each.map { .init("base \($0.0), FLDD", $0.1) },
+            [.init("held-out pairs, FLDD", score.fldd, control: train)]
+                + each.map { .init("base \($0.0), FLDD", $0.1) },
             score.fldd.value < 0.7 * train || least < 0.3 * score.fldd.value ? .concern : .supports,
             shows: "The control is the effect on the pairs it was learned from.",
             cannot: "Other tasks and other kinds of text.")
@@ -210,7 +228,8 @@ extension Examination {
         add(
             "F11", "From how many pairs was it learned?", [.init("pairs for each direction", count)],
             count < 10 ? .concern : .information,
-            shows: "One pair can be fitted by nearly any direction.", cannot: "Many pairs of one template are not many tasks.")
+            shows: "One pair can be fitted by nearly any direction.",
+            cannot: "Many pairs of one template are not many tasks.")
     }
 
     /// F13: taking the direction away.
@@ -274,7 +293,8 @@ extension Examination {
                 for head in chosen {
                     func scores(_ run: Activations) throws -> [Double] {
                         try Readers.scores(
-                            batch, run[.queries(head.layer)], head, toward: contrast.toward, against: contrast.against, architecture
+                            batch, run[.queries(head.layer)], head, toward: contrast.toward, against: contrast.against,
+                            architecture
                         ).elements()
                     }
                     for (a, b) in zip(try scores(before), try scores(after)) {
@@ -303,10 +323,11 @@ extension Examination {
             "F14", "Does the effect pass through the readers?",
             [
                 .init("readers' scores moved, relative to their size", total > 0 ? turned / total : 0),
-                .init("share of the effect lost when 6 readers' queries are held", share),
+                .init("share of the effect lost when 6 readers' queries are held", share)
             ],
             share > 0.3 ? .supports : .information,
-            shows: "Heads \(chosen.map(\.description).joined(separator: ", ")) carry most of a whole patch of the stream.",
+            shows:
+                "Heads \(chosen.map(\.description).joined(separator: ", ")) carry most of a whole patch of the stream.",
             cannot: "An illusion can act through the natural readers too: it writes what they read.")
     }
 
@@ -317,14 +338,19 @@ extension Examination {
         let labels = Set((heldOut.map(\.baseLabel) + heldOut.map(\.sourceLabel)).compactMap(\.self)).sorted()
         if labels.count == 2 {
             let means = try Directions.differenceOfMeans(trainRuns, at: spot, labels[0], labels[1])
-            values.append(.init("|cos| with the difference of means", try subspace.cosines(to: means)[0], control: baseline))
+            values.append(
+                .init("|cos| with the difference of means", try subspace.cosines(to: means)[0], control: baseline))
         }
         let principal = try Directions.principal(trainRuns, at: spot)
-        values.append(.init("|cos| with the first principal direction", try subspace.cosines(to: principal)[0], control: baseline))
+        values.append(
+            .init("|cos| with the first principal direction", try subspace.cosines(to: principal)[0], control: baseline)
+        )
         if let contrast = plan.contrast, let stream, stream == spot {
             let gradient = try Directions.gradient(
-                trainRuns, of: readers.prefix(3).map(\.head), at: spot, toward: contrast.toward, against: contrast.against)
-            values.append(.init("|cos| with the readers' gradient", try subspace.cosines(to: gradient)[0], control: baseline))
+                trainRuns, of: readers.prefix(3).map(\.head), at: spot, toward: contrast.toward,
+                against: contrast.against)
+            values.append(
+                .init("|cos| with the readers' gradient", try subspace.cosines(to: gradient)[0], control: baseline))
         }
         let best = values.map(\.value).max() ?? 0
         add(
@@ -345,8 +371,9 @@ extension Examination {
         add(
             "F18", "Is it the only one?",
             [
-                .init("|cos| with another seed's", cosine), .init("another seed's effect, FLDD", try effect(other.patch), control: score.fldd.value),
-                .init("what of that is orthogonal to this, FLDD", restEffect, control: score.fldd.value),
+                .init("|cos| with another seed's", cosine),
+                .init("another seed's effect, FLDD", try effect(other.patch), control: score.fldd.value),
+                .init("what of that is orthogonal to this, FLDD", restEffect, control: score.fldd.value)
             ],
             abs(restEffect) > 0.5 * score.fldd.value ? .concern : .information,
             shows: "Whether quite another direction does the same.", cannot: "Only one other was learned.")

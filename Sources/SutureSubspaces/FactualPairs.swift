@@ -21,14 +21,17 @@ public struct FactualPairs: Sendable {
             let template = try entry.require("template").string
             guard template.split(separator: "{}", omittingEmptySubsequences: false).count == 2 else {
                 throw SubspaceError(
-                    .badFile, "a template has one place for the subject", subject: entry.path, expected: "{}", found: template)
+                    .badFile, "a template has one place for the subject", subject: entry.path, expected: "{}",
+                    found: template)
             }
             found.append(
                 Fact(
                     subject: try entry.require("subject").string, attribute: try entry.require("attribute").string,
                     template: template, relation: try entry.require("relation_id").string))
         }
-        guard !found.isEmpty else { throw SubspaceError(.badFile, "there are no facts in this file", subject: url.relativePath) }
+        guard !found.isEmpty else {
+            throw SubspaceError(.badFile, "there are no facts in this file", subject: url.relativePath)
+        }
         facts = found
     }
 
@@ -51,7 +54,9 @@ public struct FactualPairs: Sendable {
                 done += 1
                 guard seen.insert(fact.subject).inserted else { return false }
                 let prompt = tokenizer.encode(text(fact, group[0].template)).ids
-                guard let first = tokenizer.encode(" " + fact.attribute).ids.first, !prompt.isEmpty else { return false }
+                guard let first = tokenizer.encode(" " + fact.attribute).ids.first, !prompt.isEmpty else {
+                    return false
+                }
                 return try Int(model.run([prompt]).logits.argmax(1).item()) == first
             }
             progress(done, facts.count)
@@ -69,7 +74,8 @@ public struct FactualPairs: Sendable {
     private func text(_ fact: Fact, _ template: String) -> String { template.replacing("{}", with: fact.subject) }
 
     /// nil where both have the same answer, or answers that begin alike.
-    private func pair(_ base: Fact, _ source: Fact, _ template: String, _ tokenizer: Tokenizer) throws -> TokenizedPair? {
+    private func pair(_ base: Fact, _ source: Fact, _ template: String, _ tokenizer: Tokenizer) throws -> TokenizedPair?
+    {
         guard let answer = tokenizer.encode(" " + base.attribute).ids.first,
             let other = tokenizer.encode(" " + source.attribute).ids.first, answer != other
         else { return nil }

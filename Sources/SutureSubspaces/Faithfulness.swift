@@ -24,7 +24,8 @@ public struct Faithfulness {
         let swapped = heldOut.filter { !$0.isIdentity }
         guard swapped.count >= 8, train.count >= 8 else {
             throw SubspaceError(
-                .badRequest, "too few pairs to judge by", expected: "8 of each kind", found: "\(swapped.count), \(train.count)")
+                .badRequest, "too few pairs to judge by", expected: "8 of each kind",
+                found: "\(swapped.count), \(train.count)")
         }
         var examination = try Examination(self, subspace, model, swapped)
         try examination.run()
@@ -73,9 +74,10 @@ struct Examination {
         let spot = subspace.spot
         self.spot = spot
         plan.progress("running the prompts", 0, 1)
-        let hasRoles = plan.contrast.map { contrast in
-            plan.train.allSatisfy { $0.baseRoles[contrast.toward] != nil && $0.baseRoles[contrast.against] != nil }
-        } ?? false
+        let hasRoles =
+            plan.contrast.map { contrast in
+                plan.train.allSatisfy { $0.baseRoles[contrast.toward] != nil && $0.baseRoles[contrast.against] != nil }
+            } ?? false
         let stream = hasRoles ? Self.stream(spot, model) : nil
         self.stream = stream
         let spots = [spot] + (stream.map { $0 == spot ? [] : [$0] } ?? [])
@@ -152,7 +154,9 @@ struct Examination {
             }
         }
         if level == .generalises {
-            if dormancy.value > DormancyScore.threshold { obstacles.append("most of the evidence points to a dormant pathway") }
+            if dormancy.value > DormancyScore.threshold {
+                obstacles.append("most of the evidence points to a dormant pathway")
+            }
             if has("F13") { obstacles.append("taking the direction away does not harm the task") }
             if has("F3") || has("F19") { obstacles.append("a patch that must change nothing changed something") }
             if obstacles.isEmpty { level = .mediates }

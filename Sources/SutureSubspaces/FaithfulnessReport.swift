@@ -77,6 +77,6 @@ public struct FaithfulnessReport: Sendable, Codable {
             + "that cancel.",
         "An effect from end to end does not locate a feature: a patch can create a pathway that no natural run uses "
             + "(Makelov, Lange & Nanda, 2311.17030).",
-        "The thresholds were calibrated on small planted networks; on a language model they are a convention.",
+        "The thresholds were calibrated on small planted networks; on a language model they are a convention."
     ]
 }

@@ -4,12 +4,12 @@ enum IOIWords {
         "When {A} and {B} had finished their work at the {PLACE}, {S} gave the {OBJECT} to",
         "After {A} and {B} came back from the {PLACE}, {S} handed the {OBJECT} to",
         "While {A} and {B} were waiting near the {PLACE}, {S} showed the {OBJECT} to",
-        "Yesterday {A} and {B} walked past the {PLACE}, and {S} brought the {OBJECT} to",
+        "Yesterday {A} and {B} walked past the {PLACE}, and {S} brought the {OBJECT} to"
     ]
 
     static let heldOutTemplates = [
         "Then {A} and {B} met again at the {PLACE}, and {S} decided to give the {OBJECT} to",
-        "Once {A} and {B} had left the {PLACE} together, {S} passed the {OBJECT} to",
+        "Once {A} and {B} had left the {PLACE} together, {S} passed the {OBJECT} to"
     ]
 
     static let names = words(
@@ -53,5 +53,7 @@ enum IOIWords {
         umbrella vase violin wallet watch wheel whistle
         """)
 
-    private static func words(_ text: String) -> [String] { text.split(whereSeparator: \.isWhitespace).map(String.init) }
+    private static func words(_ text: String) -> [String] {
+        text.split(whereSeparator: \.isWhitespace).map(String.init)
+    }
 }

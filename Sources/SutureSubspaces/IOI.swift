@@ -89,7 +89,7 @@ public struct IOI: Sendable {
             roles: [
                 "IO": .init(" " + scene.object), "S1": .init(" " + scene.subject),
                 "S2": .init(" " + scene.subject, occurrence: 2), "first": .init(" " + first),
-                "second": .init(" " + second),
+                "second": .init(" " + second)
             ], label: isABB ? "ABB" : "BAB")
     }
 }

@@ -29,7 +29,8 @@ struct IllusionBench {
     }
 
     init(
-        _ model: LanguageModel, layer: Int, scout: [TokenizedPair], readers count: Int, _ progress: IllusionStudy.Progress
+        _ model: LanguageModel, layer: Int, scout: [TokenizedPair], readers count: Int,
+        _ progress: IllusionStudy.Progress
     ) throws {
         self.model = model
         self.layer = layer
@@ -61,8 +62,10 @@ struct IllusionBench {
         let gradient = try Directions.gradient(runs, of: readers, at: residual, toward: "first", against: "second")
         let means = try Directions.differenceOfMeans(runs, at: residual, "ABB", "BAB")
         var result = Learned(
-            seed: seed, mlp: try SplitDirection(mlp.basis, in: rows), resid: try SplitDirection(resid.basis, in: reading),
-            gradient: try SplitDirection(gradient.basis, in: reading), means: try SplitDirection(means.basis, in: reading),
+            seed: seed, mlp: try SplitDirection(mlp.basis, in: rows),
+            resid: try SplitDirection(resid.basis, in: reading),
+            gradient: try SplitDirection(gradient.basis, in: reading),
+            means: try SplitDirection(means.basis, in: reading),
             random: try Directions.random(model, at: hidden, seed: seed),
             randomResidual: try Directions.random(model, at: residual, seed: seed))
         if withControl {
@@ -83,7 +86,9 @@ struct IllusionBench {
         let spot = Spot(.mlpHidden(layer))
         guard let writing = try model.writing(spot.site) else { return }
         let runs = try PairedRuns(model, pairs, at: [spot])
-        let found = try das.train(runs, at: spot) { epoch, count, _ in progress("learning at layer \(layer)", epoch, count) }
+        let found = try das.train(runs, at: spot) { epoch, count, _ in
+            progress("learning at layer \(layer)", epoch, count)
+        }
         elsewhere.append((layer, try SplitDirection(found.basis, in: RowSpace(of: writing))))
     }
 
@@ -106,7 +111,7 @@ struct IllusionBench {
             (.vGrad, try parts(\.gradient, .whole, residual)), (.vGradRow, try parts(\.gradient, .row, residual)),
             (.vGradNull, try parts(\.gradient, .null, residual)), (.vMean, try parts(\.means, .whole, residual)),
             (.randomResidual, learned.map(\.randomResidual.patch)),
-            (.shuffledResidual, learned.compactMap(\.shuffledResidual?.patch)),
+            (.shuffledResidual, learned.compactMap(\.shuffledResidual?.patch))
         ]
         return all.filter { !$0.1.isEmpty }.map { (row: $0.0, patches: $0.1) }
     }
@@ -128,7 +133,9 @@ struct IllusionBench {
             }
             for (index, (layer, split)) in elsewhere.enumerated() {
                 let spot = Spot(.mlpHidden(layer))
-                let three = [SubspacePatch(whole: spot), try split.patch(.whole, at: spot), try split.patch(.row, at: spot)]
+                let three = [
+                    SubspacePatch(whole: spot), try split.patch(.whole, at: spot), try split.patch(.row, at: spot)
+                ]
                 for (place, patch) in three.enumerated() {
                     guard let patch else { continue }
                     judgement.elsewhere[index][place].append(try runs.outcome(patch))

@@ -76,7 +76,9 @@ public struct IllusionReport: Sendable, Codable {
 }
 
 extension IllusionBench {
-    func report(_ judgement: Judgement, scan: [Double], study: IllusionStudy, modelName: String) throws -> IllusionReport {
+    func report(_ judgement: Judgement, scan: [Double], study: IllusionStudy, modelName: String) throws
+        -> IllusionReport
+    {
         let pairs = judgement.pairs
         let clean = judgement.clean
         let rows = zip(judgement.kinds, judgement.outcomes).map { kind, outcomes in
@@ -86,18 +88,21 @@ extension IllusionBench {
                 interchangeBySeed: each.map(\.interchange.value))
         }
         func norms(_ direction: KeyPath<Learned, SplitDirection>) -> IllusionReport.Norms {
-            .init(row: learned.map { $0[keyPath: direction].rowNorm }, null: learned.map { $0[keyPath: direction].nullNorm })
+            .init(
+                row: learned.map { $0[keyPath: direction].rowNorm },
+                null: learned.map { $0[keyPath: direction].nullNorm })
         }
         func cosine(_ a: Tensor, _ b: Tensor) throws -> Double { try abs((a * b).sum().item()) }
         func averaged(_ value: (Learned) throws -> Double) throws -> Double { try Bootstrap.mean(learned.map(value)) }
         var cosines = [
             "v_resid, v_grad": try averaged { try cosine($0.resid.whole, $0.gradient.whole) },
             "v_resid, v_mean": try averaged { try cosine($0.resid.whole, $0.means.whole) },
-            "v_grad, v_mean": try averaged { try cosine($0.gradient.whole, $0.means.whole) },
+            "v_grad, v_mean": try averaged { try cosine($0.gradient.whole, $0.means.whole) }
         ]
         if learned.count > 1 {
             let later = learned.dropFirst()
-            cosines["v_MLP, between seeds"] = try Bootstrap.mean(later.map { try cosine($0.mlp.whole, learned[0].mlp.whole) })
+            cosines["v_MLP, between seeds"] = try Bootstrap.mean(
+                later.map { try cosine($0.mlp.whole, learned[0].mlp.whole) })
             cosines["v_resid, between seeds"] = try Bootstrap.mean(
                 later.map { try cosine($0.resid.whole, learned[0].resid.whole) })
         }
@@ -123,7 +128,8 @@ extension IllusionBench {
             otherLayers: zip(elsewhere, judgement.elsewhere).map { found, outcomes in
                 let scores = outcomes.map { Score($0, clean: clean, pairs: pairs) }
                 return .init(
-                    layer: found.layer, full: scores[0], direction: scores[1], row: scores[2], rowNorm: found.split.rowNorm)
+                    layer: found.layer, full: scores[0], direction: scores[1], row: scores[2],
+                    rowNorm: found.split.rowNorm)
             },
             rowTest: .init(onlyWhole: test.onlyA, onlyRow: test.onlyB, p: test.p))
     }

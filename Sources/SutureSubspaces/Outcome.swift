@@ -26,7 +26,8 @@ public struct Outcome: Sendable {
 
     init(_ logits: Tensor, _ pairs: [TokenizedPair]) throws {
         func pick(_ tokens: [Int]) throws -> [Double] {
-            try logits.taking(1, at: Tensor(tokens, shape: [tokens.count, 1], device: logits.device)).elements(as: Double.self)
+            try logits.taking(1, at: Tensor(tokens, shape: [tokens.count, 1], device: logits.device)).elements(
+                as: Double.self)
         }
         answer = try pick(pairs.map(\.answer))
         other = try pick(pairs.map(\.other))
@@ -65,7 +66,8 @@ extension PairedRuns {
                 var part = try Outcome(logits, batch.pairs)
                 if divergence {
                     let clean = try batch.trace.logits.logSoftmax()
-                    part.divergence = try (clean.exp() * (clean - logits.logSoftmax())).sum([1]).elements(as: Double.self)
+                    part.divergence = try (clean.exp() * (clean - logits.logSoftmax())).sum([1]).elements(
+                        as: Double.self)
                 }
                 outcome.append(part)
             }
@@ -87,7 +89,8 @@ extension PairedRuns {
             let rows = try batches.map { try value($0) }
             guard rows.allSatisfy({ $0.shape[1] == 1 }) else {
                 throw SubspaceError(
-                    .badRequest, "this needs a spot of one token", subject: "\(spot)", expected: "last, a role or one index")
+                    .badRequest, "this needs a spot of one token", subject: "\(spot)",
+                    expected: "last, a role or one index")
             }
             return try Tensor.concatenated(rows, 0).squeezed(1).gathered(0, at: place)
         }

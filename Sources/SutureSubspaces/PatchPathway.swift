@@ -70,7 +70,8 @@ public struct PatchPathway: Sendable, Codable {
         let edits = try (0..<original.architecture.layers).compactMap { try WeightEdit(original, patched, layer: $0) }
         guard !edits.isEmpty else {
             throw SubspaceError(
-                .badRequest, "the patch changes no output projection of an MLP", found: unexamined.joined(separator: ", "),
+                .badRequest, "the patch changes no output projection of an MLP",
+                found: unexamined.joined(separator: ", "),
                 hint: "only such changes can be examined")
         }
         let rivals = try cases.map { item in
@@ -137,7 +138,8 @@ public struct PatchPathway: Sendable, Codable {
 
     /// KL on other text: without what the edits read, and under the edits.
     private static func elsewhere(
-        _ original: LanguageModel, _ patched: LanguageModel, _ edits: [WeightEdit], _ texts: [[Int]], _ runs: [Activations]
+        _ original: LanguageModel, _ patched: LanguageModel, _ edits: [WeightEdit], _ texts: [[Int]],
+        _ runs: [Activations]
     ) throws -> (use: Double, sideEffect: Double) {
         let holds = try edits.map { edit in
             let rows = try runs.map { try $0[.mlpHidden(edit.layer)].squeezed(0) }
@@ -204,7 +206,8 @@ struct WeightEdit {
                 let site = Site.mlpHidden(edit.layer)
                 let hidden = try model.run([prompt], changes, capturing: [site], logits: .none)[site]
                 changes.append(
-                    Intervention(.mlpOut(edit.layer), .add(try hidden.linear(part == .row ? edit.rowDelta : edit.nullDelta))))
+                    Intervention(
+                        .mlpOut(edit.layer), .add(try hidden.linear(part == .row ? edit.rowDelta : edit.nullDelta))))
             }
         }
         return try model.run([prompt], changes, capturing: capturing)

@@ -60,7 +60,8 @@ public struct LinearComponent: PatchedComponent, Sendable {
 
     public func margins(_ values: Tensor) throws -> [Double] {
         guard let writing else { return around }
-        let read = try values.matmul(writing.transposed()).matmul(reader.unsqueezed(1)).squeezed(1).elements(as: Double.self)
+        let read = try values.matmul(writing.transposed()).matmul(reader.unsqueezed(1)).squeezed(1).elements(
+            as: Double.self)
         return read.indices.map { signs[$0] * (read[$0] + around[$0]) }
     }
 }

@@ -21,7 +21,9 @@ public struct PlantedModel: PatchedComponent, Sendable {
         var alignment: ClosedRange<Double>
 
         public static var calibration: Family {
-            Family(widths: [(12, 36), (16, 64), (24, 72)], isGELU: false, noise: 0.2...0.8, disturbance: 0...0.5, leak: -0.05...0.1,
+            Family(
+                widths: [(12, 36), (16, 64), (24, 72)], isGELU: false, noise: 0.2...0.8, disturbance: 0...0.5,
+                leak: -0.05...0.1,
                 alignment: 0.3...0.8)
         }
         public static var test: Family {
@@ -131,9 +133,12 @@ extension PlantedModel {
                 progress(index + 1, count)
             }
         }
-        let right = scores.illusory.count { $0 > DormancyScore.threshold } + scores.faithful.count { $0 <= DormancyScore.threshold }
+        let right =
+            scores.illusory.count { $0 > DormancyScore.threshold }
+            + scores.faithful.count { $0 <= DormancyScore.threshold }
         return Separation(
-            models: count, evidence: AUC.value(scores.illusory, scores.faithful), rowTest: AUC.value(rows.illusory, rows.faithful),
+            models: count, evidence: AUC.value(scores.illusory, scores.faithful),
+            rowTest: AUC.value(rows.illusory, rows.faithful),
             right: right, illusoryScores: scores.illusory, faithfulScores: scores.faithful)
     }
 }

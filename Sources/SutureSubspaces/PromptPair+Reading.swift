@@ -21,7 +21,8 @@ extension PromptPair {
         guard !pairs.isEmpty else {
             throw SubspaceError(
                 .badFile, "there are no pairs in this file", subject: file.name,
-                expected: "lines such as {\"base\": \"...\", \"source\": \"...\", \"answer\": \" a\", \"other\": \" b\"}")
+                expected:
+                    "lines such as {\"base\": \"...\", \"source\": \"...\", \"answer\": \" a\", \"other\": \" b\"}")
         }
         return pairs
     }

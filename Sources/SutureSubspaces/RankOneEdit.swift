@@ -34,7 +34,8 @@ public struct RankOneEdit: Sendable {
         let solved = try moment.to(.float64).pseudoInverse(tolerance: 1e-10).matmul(u)
         let scale = try (solved * u).sum().item()
         guard scale > 0 else {
-            throw SubspaceError(.badRequest, "the activation lies outside what the second moment has seen", found: "u.S^+u = \(scale)")
+            throw SubspaceError(
+                .badRequest, "the activation lies outside what the second moment has seen", found: "u.S^+u = \(scale)")
         }
         self.init(
             layer: layer, write: try a.to(.float32).squeezed(1), read: try (solved / scale).to(.float32).squeezed(1))

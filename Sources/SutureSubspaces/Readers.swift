@@ -49,7 +49,8 @@ public struct Readers: Sendable {
         let changed = try Tensor.withoutGradients {
             try runs.batches.map { batch in
                 try batch.trace.replay(
-                    prompts: Array(batch.pairs.indices), [whole.intervention(on: batch)], capturing: layers.map(Site.heads),
+                    prompts: Array(batch.pairs.indices), [whole.intervention(on: batch)],
+                    capturing: layers.map(Site.heads),
                     logits: .none)
             }
         }
@@ -90,9 +91,11 @@ extension Readers {
             let count = batch.pairs.count
             let leaf = try Tensor.zeros([count, 1, spot.site.width(in: architecture)]).tracked()
             let run = try batch.trace.replay(
-                prompts: Array(0..<count), [Intervention(spot.site, at: .last, .add(leaf))], capturing: [.queries(head.layer)],
+                prompts: Array(0..<count), [Intervention(spot.site, at: .last, .add(leaf))],
+                capturing: [.queries(head.layer)],
                 logits: .none)
-            let scores = try scores(batch, run[.queries(head.layer)], head, toward: toward, against: against, architecture)
+            let scores = try scores(
+                batch, run[.queries(head.layer)], head, toward: toward, against: against, architecture)
             let gradient = try scores.sum().gradients(of: [leaf])[0].sum([0, 1])
             sum = try sum.map { try $0 + gradient } ?? gradient
         }
@@ -103,14 +106,16 @@ extension Readers {
     /// scale * q . (k_toward - k_against) at the last token of each base, given the layer's queries
     /// `[pairs, positions, heads x width]` under some intervention there: `[pairs]`.
     static func scores(
-        _ batch: PairBatch, _ queries: Tensor, _ head: Head, toward: String, against: String, _ architecture: Architecture
+        _ batch: PairBatch, _ queries: Tensor, _ head: Head, toward: String, against: String,
+        _ architecture: Architecture
     ) throws -> Tensor {
         let width = architecture.headWidth
         let group = head.index / (architecture.heads / architecture.keyValueHeads)
         let keys = try batch.trace[.keys(head.layer)].narrowed(2, group * width..<(group + 1) * width)
         func key(_ role: String) throws -> Tensor {
             let places = try batch.places(of: role)
-            return try keys.taking(1, at: Tensor(places, shape: [places.count, 1, 1]).expanded([places.count, 1, width]))
+            return try keys.taking(
+                1, at: Tensor(places, shape: [places.count, 1, 1]).expanded([places.count, 1, width]))
         }
         let last = queries.shape[1] - 1
         let query = try queries.narrowed(1, last..<last + 1).narrowed(2, head.index * width..<(head.index + 1) * width)

@@ -61,7 +61,8 @@ public struct SplitDirection: Sendable {
         if columns.rank == 1 { columns = try (columns / columns.norm()).unsqueezed(1) }
         guard columns.shape[0] == space.width else {
             throw SubspaceError(
-                .wrongWidth, "the direction does not fit the map", expected: "\(space.width)", found: "\(columns.shape[0])")
+                .wrongWidth, "the direction does not fit the map", expected: "\(space.width)",
+                found: "\(columns.shape[0])")
         }
         let row = try space.row(columns.transposed()).transposed()
         let null = try columns - row

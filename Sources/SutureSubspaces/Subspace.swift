@@ -72,7 +72,7 @@ extension Subspace {
         var kept = JSONObject()
         for (name, value) in options.sorted(by: { $0.key < $1.key }) { kept[ByteString(name)] = JSON(value) }
         let about: JSON = [
-            "version": 1, "spot": JSON(spot.description), "method": JSON(method), "options": .object(kept),
+            "version": 1, "spot": JSON(spot.description), "method": JSON(method), "options": .object(kept)
         ]
         let bytes = try basis.floats().withUnsafeBytes { Array($0) }
         try SafetensorsWriter.write(

@@ -82,7 +82,9 @@ public struct Sweep: Sendable {
             Intervention(site, at: .at([position]), units: [$0], .replace(try values.gathered(2, at: [$0])))
         }
         let effects = try grid(cells, columns: cells.count)[0]
-        return zip(chosen, effects).map { (Neuron(layer: layer, index: $0), $1) }.sorted { abs($0.effect) > abs($1.effect) }
+        return zip(chosen, effects).map { (Neuron(layer: layer, index: $0), $1) }.sorted {
+            abs($0.effect) > abs($1.effect)
+        }
     }
 
     /// Linear estimates of all cells of a component at once (attribution patching): one run and one gradient.
@@ -169,7 +171,8 @@ public struct CausalTrace: Sendable {
     ) throws {
         guard subject.lowerBound >= 0, subject.upperBound <= prompt.count, !subject.isEmpty, samples > 0 else {
             throw SubspaceError(
-                .badRequest, "the subject is not in the prompt", expected: "in 0..<\(prompt.count)", found: "\(subject)")
+                .badRequest, "the subject is not in the prompt", expected: "in 0..<\(prompt.count)", found: "\(subject)"
+            )
         }
         func probability(_ logits: Tensor) throws -> [Double] { try logits.softmax().selected(1, answer).elements() }
         let layers = model.architecture.layers
@@ -192,7 +195,9 @@ public struct CausalTrace: Sendable {
                         return Alternative([Intervention(.residual(layer), at: .at([position]), .replace(value))])
                     }
                 }
-                for (index, value) in try probability(disturbed.replay(cells).logits).enumerated() { sums[index] += value }
+                for (index, value) in try probability(disturbed.replay(cells).logits).enumerated() {
+                    sums[index] += value
+                }
                 progress(sample + 1, samples)
             }
             return (try probability(trace.logits)[0], low / Double(samples), sums.map { $0 / Double(samples) })

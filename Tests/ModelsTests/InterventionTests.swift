@@ -16,11 +16,12 @@ struct InterventionTests {
         let projection = try basis.matmul(basis.transposed())
         let mixed = try basis.matmul(other.transposed())
         return [
-            (.replace(source), { try $0 * 0 + source }), (.add(source), { try $0 + source }), (.scale(-2), { try $0 * -2 }),
+            (.replace(source), { try $0 * 0 + source }), (.add(source), { try $0 + source }),
+            (.scale(-2), { try $0 * -2 }),
             (.clamp(-0.1...0.2), { try $0.clamped(to: -0.1...0.2) }),
             (.projectOut(basis), { try $0 - $0.matmul(projection) }),
             (.swap(basis, from: source), { try $0 + (source - $0).matmul(projection) }),
-            (.swap(read: basis, write: other, from: source), { try $0 + (source - $0).matmul(mixed) }),
+            (.swap(read: basis, write: other, from: source), { try $0 + (source - $0).matmul(mixed) })
         ]
     }
 
@@ -33,17 +34,22 @@ struct InterventionTests {
             #expect(clean.shape[2] == width)
             let units = [5, 0, 2, 7]
             for (kind, (change, expected)) in try changes(width).enumerated() {
-                let run = try model.run([TinyModel.promptA], [Intervention(site, at: .at([3, 9]), change)], capturing: [site])
-                #expect(try distance(run[site].narrowed(1, 3..<4), expected(clean.narrowed(1, 3..<4))) < 1e-5, "\(kind)")
+                let run = try model.run(
+                    [TinyModel.promptA], [Intervention(site, at: .at([3, 9]), change)], capturing: [site])
+                #expect(
+                    try distance(run[site].narrowed(1, 3..<4), expected(clean.narrowed(1, 3..<4))) < 1e-5, "\(kind)")
                 #expect(try distance(run[site].narrowed(1, 4..<9), clean.narrowed(1, 4..<9)) == 0)
             }
             for (kind, (change, expected)) in try changes(units.count).enumerated() {
                 let run = try model.run(
-                    [TinyModel.promptA], [Intervention(site, at: .last, units: units, change)], capturing: [site], logits: .all)
+                    [TinyModel.promptA], [Intervention(site, at: .last, units: units, change)], capturing: [site],
+                    logits: .all)
                 let last = TinyModel.promptA.count - 1
                 let before = try clean.narrowed(1, last..<last + 1)
                 let after = try run[site].narrowed(1, last..<last + 1)
-                #expect(try distance(after.gathered(2, at: units), expected(before.gathered(2, at: units))) < 1e-5, "\(kind)")
+                #expect(
+                    try distance(after.gathered(2, at: units), expected(before.gathered(2, at: units))) < 1e-5,
+                    "\(kind)")
                 let rest = (0..<width).filter { !units.contains($0) }
                 #expect(try distance(after.gathered(2, at: rest), before.gathered(2, at: rest)) == 0)
             }
@@ -79,7 +85,8 @@ struct InterventionTests {
             for (index, row) in rows.enumerated() {
                 let value = try values.narrowed(0, index..<index + 1)
                 let place: Intervention.Positions = each ? .at([places[index]]) : .last
-                let expected = try model.run([Self.prompts[row]], [Intervention(site, at: place, .replace(value))]).logits
+                let expected = try model.run([Self.prompts[row]], [Intervention(site, at: place, .replace(value))])
+                    .logits
                 #expect(try distance(joint.logits.narrowed(0, index..<index + 1), expected) < 2e-5)
             }
         }
@@ -110,10 +117,11 @@ struct InterventionTests {
             Intervention(.residual(1), .replace(value)), Intervention(.residual(1), .add(value)),
             Intervention(.residual(1), at: .last, .replace(try Tensor.zeros([2, 1, width]))),
             Intervention(.mlpHidden(1), .projectOut(basis)),
-            Intervention(.residual(1), .swap(read: basis, write: try Tensor.zeros([width, 1]), from: try Tensor.zeros([width]))),
+            Intervention(
+                .residual(1), .swap(read: basis, write: try Tensor.zeros([width, 1]), from: try Tensor.zeros([width]))),
             Intervention(.residual(1), units: [width], .scale(0)), Intervention(.residual(1), units: [1, 1], .scale(0)),
             Intervention(.residual(1), units: [], .scale(0)), Intervention(.residual(1), at: .each([1, 2]), .scale(0)),
-            Intervention(.residual(1), at: .each([40]), .scale(0)), Intervention(.residual(1), at: .at([-1]), .scale(0)),
+            Intervention(.residual(1), at: .each([40]), .scale(0)), Intervention(.residual(1), at: .at([-1]), .scale(0))
         ]
         let trace = try model.trace([TinyModel.promptA], from: 1)
         for intervention in wrong {

@@ -19,7 +19,8 @@ struct SubspaceTests {
             var source = base
             source[3] = (base[3] + 1 + random.below(90)) % 96
             return TokenizedPair(
-                base: base, source: source, answer: 7, other: 31, baseRoles: ["subject": 3], sourceRoles: ["subject": 3],
+                base: base, source: source, answer: 7, other: 31, baseRoles: ["subject": 3],
+                sourceRoles: ["subject": 3],
                 baseLabel: index % 2 == 0 ? "A" : "B", sourceLabel: index % 2 == 0 ? "B" : "A")
         }
     }
@@ -99,7 +100,9 @@ struct SubspaceTests {
         let pairs = Self.pairs(24, seed: 6).map { pair in
             var (base, source) = (pair.base, pair.base)
             (base[3], source[3]) = (10, 50)
-            return TokenizedPair(base: base, source: source, answer: 7, other: 31, target: 31, baseRoles: ["subject": 3], sourceRoles: ["subject": 3])
+            return TokenizedPair(
+                base: base, source: source, answer: 7, other: 31, target: 31, baseRoles: ["subject": 3],
+                sourceRoles: ["subject": 3])
         }
         let runs = try PairedRuns(model, pairs, at: [spot])
         var das = DAS()
@@ -128,8 +131,12 @@ struct SubspaceTests {
             let own = try model.run([pair.source], capturing: [.residual(1)])[.residual(1)].selected(1, 3).squeezed(0)
             #expect(try (byRole.source.selected(0, index) - own).abs().max().item() < 1e-5)
         }
-        #expect(outcomesEqual(try runs.outcome(SubspacePatch(whole: spots[0])), try runs.outcome(SubspacePatch(whole: spots[1]))))
-        #expect(throws: SubspaceError.self) { try PairedRuns(model, pairs, at: [Spot(.residual(1), at: .role("verb"))]) }
+        #expect(
+            outcomesEqual(
+                try runs.outcome(SubspacePatch(whole: spots[0])), try runs.outcome(SubspacePatch(whole: spots[1]))))
+        #expect(throws: SubspaceError.self) {
+            try PairedRuns(model, pairs, at: [Spot(.residual(1), at: .role("verb"))])
+        }
         #expect(throws: SubspaceError.self) { try PairedRuns(model, [], at: spots) }
     }
 
@@ -147,7 +154,8 @@ struct SubspaceTests {
             #expect(read.options == ["seed": 4])
             #expect(try (read.basis - basis).abs().max().item() == 0)
             #expect(throws: FormatError.self) { try subspace.write(to: url) }
-            try SafetensorsWriter.write([SafetensorsSource("basis", .float32, [1], bytes: [0, 0, 0, 0])], to: url, overwriting: true)
+            try SafetensorsWriter.write(
+                [SafetensorsSource("basis", .float32, [1], bytes: [0, 0, 0, 0])], to: url, overwriting: true)
             #expect(throws: SubspaceError.self) { try Subspace(contentsOf: url) }
         }
         #expect(throws: SubspaceError.self) { try Subspace(spot, basis: basis * 2, method: "das") }
@@ -204,10 +212,14 @@ struct SubspaceTests {
         #expect(AUC.value([3, 2], [1, 2]) == 0.875)
     }
 
-    @Test("spots read their own text", arguments: ["mlp.8.hidden@last", "residual.3@subject", "attn.6.head.3@4", "mlp.0.out@1,5", "residual.0@all"])
+    @Test(
+        "spots read their own text",
+        arguments: ["mlp.8.hidden@last", "residual.3@subject", "attn.6.head.3@4", "mlp.0.out@1,5", "residual.0@all"])
     func spotText(text: String) throws {
         #expect(try #require(Spot(text)).description == text)
         #expect(Spot("residual.3") == Spot(.residual(3)))
-        for wrong in ["", "residual.3@", "residual.3@-1", "residual.3@1,", "x@last", "residual.3@1@2"] { #expect(Spot(wrong) == nil) }
+        for wrong in ["", "residual.3@", "residual.3@-1", "residual.3@1,", "x@last", "residual.3@1@2"] {
+            #expect(Spot(wrong) == nil)
+        }
     }
 }

@@ -8,7 +8,8 @@ struct SweepTests {
     static let models = SubspaceTests.models
 
     /// FLDD of a full run under an intervention.
-    private func effect(_ model: LanguageModel, _ pair: TokenizedPair, _ interventions: [Intervention]) throws -> Double {
+    private func effect(_ model: LanguageModel, _ pair: TokenizedPair, _ interventions: [Intervention]) throws -> Double
+    {
         func difference(_ interventions: [Intervention]) throws -> Double {
             let logits = try model.run([pair.base], interventions).logits.squeezed(0)
             return try logits.selected(0, pair.answer).item() - logits.selected(0, pair.other).item()
@@ -21,7 +22,9 @@ struct SweepTests {
         let model = try SubspaceTests.model(name)
         let pair = SubspaceTests.pairs(1, seed: 20)[0]
         let sweep = try Sweep(model, pair)
-        for (component, site) in [(.residual, Site.residual(1)), (.attention, .attentionOut(1)), (.mlp, .mlpOut(1)), (.hidden, .mlpHidden(1))]
+        for (component, site) in [
+            (.residual, Site.residual(1)), (.attention, .attentionOut(1)), (.mlp, .mlpOut(1)), (.hidden, .mlpHidden(1))
+        ]
             as [(Sweep.Component, Site)]
         {
             let grid = try sweep.positions(component)
@@ -49,7 +52,8 @@ struct SweepTests {
         let pair = SubspaceTests.pairs(1, seed: 21)[0]
         let estimate = try Sweep(model, pair).attributed(.mlp)
         let site = Site.mlpOut(1)
-        let difference = try model.run([pair.source], capturing: [site])[site] - model.run([pair.base], capturing: [site])[site]
+        let difference =
+            try model.run([pair.source], capturing: [site])[site] - model.run([pair.base], capturing: [site])[site]
         for position in [3, 8] {
             let step = 0.02
             let part = try difference.narrowed(1, position..<position + 1) * step
@@ -69,9 +73,12 @@ struct SweepTests {
         #expect(grid.count == 2)
         let width = model.architecture.headWidth
         let (sender, queries) = (Site.head(layer: 0, index: 1), Site.queries(2))
-        let difference = try model.run([pair.source], capturing: [sender])[sender] - model.run([pair.base], capturing: [sender])[sender]
+        let difference =
+            try model.run([pair.source], capturing: [sender])[sender]
+            - model.run([pair.base], capturing: [sender])[sender]
         let written = try difference.linear(#require(try model.writing(sender)))
-        let seen = try model.run([pair.base], [Intervention(.residual(2), .add(written))], capturing: [queries])[queries]
+        let seen = try model.run([pair.base], [Intervention(.residual(2), .add(written))], capturing: [queries])[
+            queries]
         let units = Array(width..<2 * width)
         let expected = try effect(
             model, pair, [Intervention(queries, units: units, .replace(try seen.gathered(2, at: units)))])

@@ -12,7 +12,8 @@ extension FaithfulCommand {
         let cases = try repaired(patch, tokenizer, path)
         note("examining the patch", 0, 1)
         let patched = try model.load(checkpoint, patches: [AppliedPatch(patch)])
-        let examined = Set((0..<original.architecture.layers).map { original.architecture.writeVectors(layer: $0).tensor })
+        let examined = Set(
+            (0..<original.architecture.layers).map { original.architecture.writeVectors(layer: $0).tensor })
         let pathway = try PatchPathway(
             original, patched, cases: cases, reference: Texts.guards.map { tokenizer.encode($0).ids },
             modelName: model.url.lastPathComponent,

@@ -58,8 +58,12 @@ struct FaithfulCommand: ParsableCommand {
         guard [direction, learn, patch].compactMap(\.self).count == 1 else {
             throw ValidationError("Give one of --direction FILE, --learn SPOT and --patch FILE.")
         }
-        if let learn, Spot(learn) == nil { throw ValidationError("--learn is a spot such as mlp.20.hidden@last, not \"\(learn)\".") }
-        guard (pairs == nil) == (trainPairs == nil) else { throw ValidationError("--pairs and --train-pairs go together.") }
+        if let learn, Spot(learn) == nil {
+            throw ValidationError("--learn is a spot such as mlp.20.hidden@last, not \"\(learn)\".")
+        }
+        guard (pairs == nil) == (trainPairs == nil) else {
+            throw ValidationError("--pairs and --train-pairs go together.")
+        }
         guard (8...100_000).contains(count), (1...10_000).contains(epochs), (1...1000).contains(directions) else {
             throw ValidationError("--count is 8...100000, --epochs 1...10000, --directions 1...1000.")
         }
@@ -72,7 +76,9 @@ struct FaithfulCommand: ParsableCommand {
         let tokenizer = try Tokenizer(checkpoint)
         let progress = printing.progress
         defer { progress.finish() }
-        let note = { (activity: String, done: Int, total: Int) in progress.report(.init(activity, completed: done, total: total)) }
+        let note = { (activity: String, done: Int, total: Int) in
+            progress.report(.init(activity, completed: done, total: total))
+        }
 
         let loaded = try model.load(checkpoint)
         let name = model.url.lastPathComponent
@@ -85,7 +91,9 @@ struct FaithfulCommand: ParsableCommand {
             heldOut = try PromptPair.read(URL(filePath: pairs)).map { try TokenizedPair($0, tokenizer) }
         } else {
             train = try IOI(.train, tokenizer).balanced(200, seed: seed).map { try TokenizedPair($0, tokenizer) }
-            heldOut = try IOI(.heldOut, tokenizer).swapped(count, seed: seed &+ 0x10_0000).map { try TokenizedPair($0, tokenizer) }
+            heldOut = try IOI(.heldOut, tokenizer).swapped(count, seed: seed &+ 0x10_0000).map {
+                try TokenizedPair($0, tokenizer)
+            }
         }
         var das = DAS()
         das.epochs = epochs

@@ -11,7 +11,8 @@ struct ReproduceCommand: ParsableCommand {
 struct IllusionCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "illusion",
-        abstract: "The interpretability illusion: a direction that works through a dormant pathway, beside one that does not.",
+        abstract:
+            "The interpretability illusion: a direction that works through a dormant pathway, beside one that does not.",
         discussion: """
             Indirect object identification with names and templates that were not trained on; the layer is found on \
             training pairs unless it is given (Makelov, Lange & Nanda 2023, table 1).
@@ -55,14 +56,18 @@ struct IllusionCommand: ParsableCommand {
         guard pairs > 1, trainPairs >= 8, (1...100).contains(seeds), (1...10_000).contains(epochs) else {
             throw ValidationError("--pairs is at least 2, --train-pairs 8, --seeds 1...100, --epochs 1...10000.")
         }
-        if let threads, !(1...1024).contains(threads) { throw ValidationError("--threads is 1...1024, not \(threads).") }
+        if let threads, !(1...1024).contains(threads) {
+            throw ValidationError("--threads is 1...1024, not \(threads).")
+        }
         _ = try others()
         try ReportFile.check(report)
     }
 
     private func others() throws -> [Int] {
         try (otherLayers ?? "").split(separator: ",").map { text in
-            guard let layer = Int(text), layer >= 0 else { throw ValidationError("--other-layers is a list such as 18,19.") }
+            guard let layer = Int(text), layer >= 0 else {
+                throw ValidationError("--other-layers is a list such as 18,19.")
+            }
             return layer
         }
     }

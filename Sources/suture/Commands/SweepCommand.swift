@@ -81,10 +81,13 @@ struct SweepCommand: ParsableCommand {
         defer { progress.finish() }
         let roles = subject.map { ["subject": Prompt.Word($0)] } ?? [:]
         let pair = try TokenizedPair(
-            PromptPair(base: Prompt(prompt, roles: roles), source: Prompt(source), answer: answer, other: other), tokenizer)
+            PromptPair(base: Prompt(prompt, roles: roles), source: Prompt(source), answer: answer, other: other),
+            tokenizer)
         let loaded = try model.load(checkpoint)
         progress.report(.init("sweeping", completed: 0, total: 1))
-        let (cells, clean) = try sweep(loaded, pair, tokenizer) { progress.report(.init("sweeping", completed: $0, total: $1)) }
+        let (cells, clean) = try sweep(loaded, pair, tokenizer) {
+            progress.report(.init("sweeping", completed: $0, total: $1))
+        }
         progress.finish()
         let isByHead = kind == .heads || kind == .paths
         let columns =
@@ -92,23 +95,35 @@ struct SweepCommand: ParsableCommand {
             ? (0..<loaded.architecture.heads).map { "\($0)" }
             : pair.base.enumerated().map { "\($0.offset) \(tokenizer.decode([$0.element]))" }
         let result = Result(
-            model: model.url.lastPathComponent, kind: kind.rawValue, prompt: prompt, source: source, answer: answer, other: other,
+            model: model.url.lastPathComponent, kind: kind.rawValue, prompt: prompt, source: source, answer: answer,
+            other: other,
             cells: cells, columns: columns, clean: clean)
-        let what = kind == .trace ? "share of the answer's probability restored" : "share of the logit difference removed (FLDD)"
-        let flat = cells.enumerated().flatMap { row in row.element.enumerated().map { (row.offset, $0.offset, $0.element) } }
+        let what =
+            kind == .trace
+            ? "share of the answer's probability restored" : "share of the logit difference removed (FLDD)"
+        let flat = cells.enumerated().flatMap { row in
+            row.element.enumerated().map { (row.offset, $0.offset, $0.element) }
+        }
         let best = flat.max { abs($0.2) < abs($1.2) }
         let page = try Report(
             title: "Sweep: \(kind.rawValue)", subtitle: result.model,
             verdict: best.map {
-                .init(.neutral, String(format: "Largest: %.2f in layer %d, %@ %@.", $0.2, $0.0, isByHead ? "head" : "token", columns[$0.1]))
+                .init(
+                    .neutral,
+                    String(
+                        format: "Largest: %.2f in layer %d, %@ %@.", $0.2, $0.0, isByHead ? "head" : "token",
+                        columns[$0.1]))
             },
             schema: "suture.sweep/1", data: result,
             blocks: [
-                .facts([.init("Prompt", prompt), .init("Source", kind == .trace ? "the same, with noise on \(subject ?? "")" : source)]),
+                .facts([
+                    .init("Prompt", prompt),
+                    .init("Source", kind == .trace ? "the same, with noise on \(subject ?? "")" : source)
+                ]),
                 .heatmap(
                     .init(
                         caption: "Each cell: \(what)", rowTitle: "layer", rows: cells.indices.map(String.init),
-                        columnTitle: isByHead ? "head" : "token", columns: columns, cells: cells, coloring: .diverging)),
+                        columnTitle: isByHead ? "head" : "token", columns: columns, cells: cells, coloring: .diverging))
             ])
         for path in report { try ReportFile.write(page, to: path, force: force) }
         printing.show(page, quietly: best.map { "\($0.0) \($0.1) \($0.2)" } ?? "")
@@ -121,7 +136,8 @@ struct SweepCommand: ParsableCommand {
             let last = pair.baseRoles["subject"] ?? 0
             let words = tokenizer.encode(subject ?? "").ids.count
             let trace = try CausalTrace(
-                loaded, pair.base, subject: max(0, last - words + 1)..<last + 1, answer: pair.answer, progress: progress)
+                loaded, pair.base, subject: max(0, last - words + 1)..<last + 1, answer: pair.answer, progress: progress
+            )
             return (trace.restored, trace.clean)
         }
         let sweep = try Sweep(loaded, pair)
