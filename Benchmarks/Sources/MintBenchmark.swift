@@ -32,10 +32,11 @@ struct MintBenchmark: ParsableCommand {
         }
         for (name, peers) in [("as published", direct), ("optimized", fast)] where !peers.isEmpty {
             let pairs = zip(own, peers)
+            let fixed = pairs.filter { $0.fixed && $1.fixed }
             print(
                 "the same as PyTorch, \(name): outcome \(pairs.count { $0.fixed == $1.fixed }), candidates "
-                    + "\(pairs.count { Set($0.candidates) == Set($1.candidates) }), patched neurons "
-                    + "\(pairs.count { $0.patched == $1.patched }) of \(own.count)")
+                    + "\(pairs.count { Set($0.candidates) == Set($1.candidates) }) of \(own.count), patched neurons "
+                    + "\(fixed.count { $0.patched == $1.patched }) of the \(fixed.count) that both fix")
         }
     }
 

@@ -25,7 +25,7 @@ public struct ReadStatistics: Sendable {
         let sorted = texts.filter { !$0.isEmpty }.sorted { $0.count < $1.count }
         for start in stride(from: 0, to: sorted.count, by: batchSize) {
             let batch = Array(sorted[start..<min(start + batchSize, sorted.count)])
-            let trace = try model.trace(batch, capturing: [site])
+            let trace = try model.trace(batch, capturing: [site], from: layer)
             for (row, tokens) in batch.enumerated() {
                 func part(_ value: Tensor) throws -> Tensor { try value.selected(0, row).narrowed(0, 0..<tokens.count) }
                 inputs.append(try part(trace.mlpInput(layer)))

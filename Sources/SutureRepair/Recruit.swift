@@ -60,7 +60,7 @@ public struct Recruit: RepairMethod {
             throw RepairError(.badRequest, "the method recruit needs what a layer reads on reference texts")
         }
         let site = Site.mlpHidden(reads.layer)
-        let trace = try model.trace([failure.led], capturing: [site])
+        let trace = try model.trace([failure.led], capturing: [site], from: reads.layer)
         let inputs = try trace.mlpInput(reads.layer).squeezed(0)
         let effect = try reads.effect.maximum(
             trace[site].squeezed(0).square().max([0]) * workshop.basis.energy(of: model.writeVectors(layer: reads.layer)))

@@ -28,10 +28,11 @@ public struct SideEffects: Sendable, Codable {
         var nllBefore = 0.0
         var nllAfter = 0.0
         var predicted = 0
-        let touched = Set(edits.map(\.neuron.layer)).sorted().prefix(1).map(Site.mlpHidden)
+        let lowest = edits.map(\.neuron.layer).min()
         for (done, text) in texts.enumerated() where text.count > 1 {
             let tokens = Array(text.prefix(model.architecture.contextLength))
-            let trace = try model.trace([tokens], capturing: touched)
+            let trace = try model.trace(
+                [tokens], capturing: lowest.map { [.mlpHidden($0)] } ?? [], from: lowest ?? model.architecture.layers - 1)
             let before = try model.logits(ofResidual: trace[.residual(model.architecture.layers)]).squeezed(0).logSoftmax()
             let after = edits.isEmpty
                 ? before : try trace.replay([Alternative(edits: edits)], logits: .all).logits.squeezed(0).logSoftmax()
