@@ -12,7 +12,9 @@ struct Child {
         let python = root.appending(path: ".deps/\(environment)/bin/python")
         guard FileManager.default.isExecutableFile(atPath: python.path) else {
             FileHandle.standardError.write(
-                Data("note: no peer, because Python is not set up; run Scripts/setup-python\(environment == "python" ? "" : " peers")\n".utf8))
+                Data(
+                    "note: no peer, because Python is not set up; run Scripts/setup-python\(environment == "python" ? "" : " peers")\n"
+                        .utf8))
             return nil
         }
         return Child(

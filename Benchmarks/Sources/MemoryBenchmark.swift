@@ -20,10 +20,11 @@ struct MemoryBenchmark: ParsableCommand {
             .deletingLastPathComponent().appending(path: "suture")
         let process = try MeasuredProcess([
             program.path, "repair", model, "-p", "The capital of Australia is", "-e", " Canberra", "-o",
-            folder.appending(path: "fix.safetensors").path, "--threads", "\(threads)", "--format", "quiet",
+            folder.appending(path: "fix.safetensors").path, "--threads", "\(threads)", "--format", "quiet"
         ])
         let peak = process.mebibytes * 1_048_576
         print("float32 weights  \(Int(Double(weights) / 1e6)) MB")
-        print("peak of repair   \(Int(peak / 1e6)) MB, \(String(format: "%.2f", peak / Double(weights))) of the weights")
+        print(
+            "peak of repair   \(Int(peak / 1e6)) MB, \(String(format: "%.2f", peak / Double(weights))) of the weights")
     }
 }

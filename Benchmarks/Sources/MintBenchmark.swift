@@ -26,7 +26,8 @@ struct MintBenchmark: ParsableCommand {
             let seconds = outcomes.map(\.seconds)
             let ratio = median(zip(outcomes, own).map { $0.seconds / $1.seconds })
             print(
-                name.left(30) + "\(outcomes.count { $0.fixed })".right(8) + String(format: "%.2f", median(seconds)).right(11)
+                name.left(30) + "\(outcomes.count { $0.fixed })".right(8)
+                    + String(format: "%.2f", median(seconds)).right(11)
                     + String(format: "%.2f", seconds.reduce(0, +) / Double(seconds.count)).right(9)
                     + String(format: "%.1f", ratio).right(8))
         }

@@ -53,7 +53,9 @@ struct PatchesBenchmark: ParsableCommand {
             try measure("apply", [suture, "apply", base.path, file.path, "-o", out.path])
             try measure("check", [suture, "check", base.path, file.path])
         }
-        print("\napply of 1 % of \(gigabytes) GB, \(shards.count) of \(checkpoint.snapshot?.files.count ?? 0) shards touched")
+        print(
+            "\napply of 1 % of \(gigabytes) GB, \(shards.count) of \(checkpoint.snapshot?.files.count ?? 0) shards touched"
+        )
         for name in ["cp", "cp, synced", "apply", "check"] { print(line(name, times[name] ?? [])) }
         for name in ["cp", "cp, synced"] { print(ratio("apply / \(name)", times["apply"] ?? [], times[name] ?? [])) }
         for url in [out, copy, base] { try? FileManager.default.removeItem(at: url) }
@@ -83,7 +85,9 @@ struct PatchesBenchmark: ParsableCommand {
             // Three models of one shape: the snapshot, and it with noise of two kinds.
             let source = try Checkpoint(URL(filePath: model))
             try source.writeSnapshot(to: names[0])
-            for (seed, url) in zip([1, 2], names.dropFirst()) { try noisy(source, to: url, seed: UInt64(seed), in: work) }
+            for (seed, url) in zip([1, 2], names.dropFirst()) {
+                try noisy(source, to: url, seed: UInt64(seed), in: work)
+            }
         } else {
             for (seed, url) in names.enumerated() {
                 try SyntheticCheckpoint(gigabytes: taskGigabytes).write(to: url, seed: UInt64(seed + 1))
@@ -91,7 +95,8 @@ struct PatchesBenchmark: ParsableCommand {
         }
         let paths = names.map(\.path)
         let (patch, out) = (work.appending(path: "difference.safetensors").path, work.appending(path: "task-out").path)
-        let root = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
+        let root = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+            .deletingLastPathComponent()
         let python = root.appending(path: ".deps/python/bin/python").path
         let script = root.appending(path: "Benchmarks/peers/task_arithmetic.py").path
         let mergekit = root.appending(path: ".deps/mergekit/bin/mergekit-yaml").path
@@ -125,9 +130,15 @@ struct PatchesBenchmark: ParsableCommand {
             }
         }
         fresh(patch, out)
-        print("\nthird + (second - first), \(model.map { URL(filePath: $0).lastPathComponent } ?? "\(taskGigabytes) GB, bfloat16")")
-        for name in ["suture extract", "suture apply", "plain script", "mergekit"] { print(line(name, times[name] ?? [])) }
-        let ours = zip(times["suture extract"] ?? [], times["suture apply"] ?? []).map { ($0.seconds + $1.seconds, max($0.mebibytes, $1.mebibytes)) }
+        print(
+            "\nthird + (second - first), \(model.map { URL(filePath: $0).lastPathComponent } ?? "\(taskGigabytes) GB, bfloat16")"
+        )
+        for name in ["suture extract", "suture apply", "plain script", "mergekit"] {
+            print(line(name, times[name] ?? []))
+        }
+        let ours = zip(times["suture extract"] ?? [], times["suture apply"] ?? []).map {
+            ($0.seconds + $1.seconds, max($0.mebibytes, $1.mebibytes))
+        }
         for name in ["plain script", "mergekit"] {
             guard let peer = times[name], !peer.isEmpty else { continue }
             let time = median(peer.map(\.seconds)) / median(ours.map(\.0))
@@ -151,16 +162,20 @@ struct PatchesBenchmark: ParsableCommand {
         }
         let patch = try Patch(changes, of: source, method: .init(name: "noise"))
         let patched = work.appending(path: "noisy")
-        try PatchedCheckpoint(Checkpoint(work.appending(path: "task-base"))).adding([AppliedPatch(patch)]).write(to: patched)
+        try PatchedCheckpoint(Checkpoint(work.appending(path: "task-base"))).adding([AppliedPatch(patch)]).write(
+            to: patched)
         // Without the record: as if it had been trained.
-        for name in ["suture.lock.json", "suture"] { try FileManager.default.removeItem(at: patched.appending(path: name)) }
+        for name in ["suture.lock.json", "suture"] {
+            try FileManager.default.removeItem(at: patched.appending(path: name))
+        }
         try FileManager.default.moveItem(at: patched, to: url)
     }
 
     private func line(_ name: String, _ runs: [MeasuredProcess]) -> String {
         runs.isEmpty
             ? "\(name): not run"
-            : name.left(32) + String(format: "%8.2f s %8.0f MiB", median(runs.map(\.seconds)), median(runs.map(\.mebibytes)))
+            : name.left(32)
+                + String(format: "%8.2f s %8.0f MiB", median(runs.map(\.seconds)), median(runs.map(\.mebibytes)))
     }
 
     private func ratio(_ name: String, _ a: [MeasuredProcess], _ b: [MeasuredProcess]) -> String {

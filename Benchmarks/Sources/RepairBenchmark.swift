@@ -31,7 +31,8 @@ struct RepairBenchmark: ParsableCommand {
         let tokenizer = try Tokenizer(checkpoint)
         let chosen = try chooseMethod()
         let workshop = try chosen.prepare(
-            network, texts: Texts.reference.map { tokenizer.encode($0).ids }, reserved: []) { _, _ in }
+            network, texts: Texts.reference.map { tokenizer.encode($0).ids }, reserved: []
+        ) { _, _ in }
         let records = try BenchmarkFailure.read(URL(filePath: failures)).dropFirst(skip).prefix(limit)
         let guards = fast ? [] : try Texts.guards.map { try GuardRun(network, tokenizer.encode($0).ids) }
         var lines: [Line] = []
@@ -41,7 +42,8 @@ struct RepairBenchmark: ParsableCommand {
             let start = clock.now
             let proposal = try chosen.propose(failure, in: workshop, on: network)
             var line = Line(
-                seconds: (clock.now - start) / .seconds(1), fixed: false, rank: record.rank, steps: proposal.steps.map(\.description),
+                seconds: (clock.now - start) / .seconds(1), fixed: false, rank: record.rank,
+                steps: proposal.steps.map(\.description),
                 neurons: proposal.edits.map(\.neuron.description), candidates: proposal.candidates.map(\.description),
                 abandoned: proposal.abandoned)
             if proposal.abandoned == nil {
@@ -102,7 +104,8 @@ struct RepairBenchmark: ParsableCommand {
         line.unrelated = unrelated.map(\.sum).reduce(0, +) / Double(unrelated.map(\.count).reduce(0, +))
         line.flips = Double(unrelated.map(\.flips).reduce(0, +)) / Double(unrelated.map(\.count).reduce(0, +))
         let related = try record.related.map { item in
-            try GuardRun(model, item.prompt + item.answer.dropLast(), from: item.prompt.count - 1).divergence(proposal.edits)
+            try GuardRun(model, item.prompt + item.answer.dropLast(), from: item.prompt.count - 1).divergence(
+                proposal.edits)
         }
         line.related = related.map(\.sum).reduce(0, +) / Double(max(1, related.map(\.count).reduce(0, +)))
         guard !commands else { return }
@@ -138,13 +141,16 @@ private struct GuardRun {
     init(_ model: LanguageModel, _ tokens: [Int], from: Int = 0) throws {
         trace = try model.trace([tokens], capturing: (0..<model.architecture.layers).map(Site.mlpHidden))
         self.from = from
-        before = try model.logits(ofResidual: trace[.residual(model.architecture.layers)].squeezed(0).narrowed(0, from..<tokens.count))
-            .logSoftmax()
+        before = try model.logits(
+            ofResidual: trace[.residual(model.architecture.layers)].squeezed(0).narrowed(0, from..<tokens.count)
+        )
+        .logSoftmax()
     }
 
     func divergence(_ edits: [NeuronEdit]) throws -> (sum: Double, flips: Int, count: Int) {
         let last = Site.residual(trace.model.architecture.layers)
-        let residual = try trace.replay([Alternative(edits: edits)], capturing: [last])[last].squeezed(0).narrowed(0, from..<trace.length)
+        let residual = try trace.replay([Alternative(edits: edits)], capturing: [last])[last].squeezed(0).narrowed(
+            0, from..<trace.length)
         let after = try trace.model.logits(ofResidual: residual).logSoftmax()
         let sum = try (before.exp() * (before - after)).sum().item()
         let flips = zip(try before.argmax(1).ints(), try after.argmax(1).ints()).count { $0 != $1 }
@@ -167,12 +173,16 @@ struct BenchmarkFailure {
             let json = JSONField(try JSON.parse(UnsafeRawBufferPointer(rebasing: line), source: source), source: source)
             func ids(_ field: JSONField) throws -> [Int] { try field.array.map { try $0.int } }
             func pair(_ field: JSONField) throws -> TokenizedFailure {
-                TokenizedFailure(prompt: try ids(field.require("prompt_ids")), answer: try ids(field.require("expected_ids")))
+                TokenizedFailure(
+                    prompt: try ids(field.require("prompt_ids")), answer: try ids(field.require("expected_ids")))
             }
             return BenchmarkFailure(
-                token: TokenizedFailure(prompt: try ids(json.require("prompt_ids")), answer: [try json.require("target_id").int]),
+                token: TokenizedFailure(
+                    prompt: try ids(json.require("prompt_ids")), answer: [try json.require("target_id").int]),
                 command: try pair(json.require("command")), rank: try json.require("rank").int,
-                variants: try json.require("variants").array.map { (try $0.require("kind").string, try ids($0.require("prompt_ids"))) },
+                variants: try json.require("variants").array.map {
+                    (try $0.require("kind").string, try ids($0.require("prompt_ids")))
+                },
                 related: try json.require("related").array.map(pair))
         }
     }
@@ -189,13 +199,21 @@ private struct Summary {
         let neurons = fixed.map { Double(Set($0.neurons).count) }
         print("failures            \(lines.count)")
         print("fixed               \(fixed.count) (\(percent(fixed.count, lines.count)))")
-        for (name, ranks) in [("rank 2", 2...2), ("rank 3-10", 3...10), ("rank 11-100", 11...100), ("rank > 100", 101...Int.max)] {
+        for (name, ranks) in [
+            ("rank 2", 2...2), ("rank 3-10", 3...10), ("rank 11-100", 11...100), ("rank > 100", 101...Int.max)
+        ] {
             let group = lines.filter { ranks.contains($0.rank) }
-            print("  \(name.padding(toLength: 17, withPad: " ", startingAt: 0)) \(group.count(where: \.fixed)) of \(group.count)")
+            print(
+                "  \(name.padding(toLength: 17, withPad: " ", startingAt: 0)) \(group.count(where: \.fixed)) of \(group.count)"
+            )
         }
-        print("neurons             median \(format(quantile(neurons, 0.5))), 95th percentile \(format(quantile(neurons, 0.95)))")
+        print(
+            "neurons             median \(format(quantile(neurons, 0.5))), 95th percentile \(format(quantile(neurons, 0.95)))"
+        )
         print("steps               median \(format(quantile(fixed.map { Double($0.steps.count) }, 0.5)))")
-        print("seconds             median \(format(quantile(lines.map(\.seconds), 0.5))), mean \(format(mean(lines.map(\.seconds))))")
+        print(
+            "seconds             median \(format(quantile(lines.map(\.seconds), 0.5))), mean \(format(mean(lines.map(\.seconds))))"
+        )
         let passes = lines.compactMap(\.forwardBackward)
         if !passes.isEmpty {
             print("forward + backward  median \(format(quantile(passes, 0.5))) s")
@@ -207,7 +225,9 @@ private struct Summary {
         report("KL related", fixed.compactMap(\.related))
         for kind in Set(fixed.flatMap(\.carried.keys)).sorted() {
             let all = fixed.compactMap { $0.carried[kind] }.flatMap(\.self)
-            print("carried, \(kind.padding(toLength: 12, withPad: " ", startingAt: 0)) \(percent(all.count(where: \.self), all.count)) of \(all.count)")
+            print(
+                "carried, \(kind.padding(toLength: 12, withPad: " ", startingAt: 0)) \(percent(all.count(where: \.self), all.count)) of \(all.count)"
+            )
         }
     }
 
@@ -215,11 +235,15 @@ private struct Summary {
         guard !values.isEmpty else { return }
         let (low, high) = interval(values)
         let padded = name.padding(toLength: 19, withPad: " ", startingAt: 0)
-        print("\(padded) mean \(format(mean(values))) [\(format(low)), \(format(high))], median \(format(quantile(values, 0.5))), 95th percentile \(format(quantile(values, 0.95)))")
+        print(
+            "\(padded) mean \(format(mean(values))) [\(format(low)), \(format(high))], median \(format(quantile(values, 0.5))), 95th percentile \(format(quantile(values, 0.95)))"
+        )
     }
 
     private func format(_ value: Double) -> String { String(format: "%.3g", value) }
-    private func percent(_ part: Int, _ whole: Int) -> String { String(format: "%.1f%%", 100 * Double(part) / Double(max(1, whole))) }
+    private func percent(_ part: Int, _ whole: Int) -> String {
+        String(format: "%.1f%%", 100 * Double(part) / Double(max(1, whole)))
+    }
     private func mean(_ values: [Double]) -> Double { values.reduce(0, +) / Double(max(1, values.count)) }
 
     private func quantile(_ values: [Double], _ q: Double) -> Double {

@@ -15,7 +15,8 @@ struct SyntheticCheckpoint {
 
     private static let layer: [(name: String, shape: [Int])] = [
         ("input_layernorm", [width]), ("self_attn.q_proj", [width, width]), ("self_attn.k_proj", [1024, width]),
-        ("self_attn.v_proj", [1024, width]), ("self_attn.o_proj", [width, width]), ("post_attention_layernorm", [width]),
+        ("self_attn.v_proj", [1024, width]), ("self_attn.o_proj", [width, width]),
+        ("post_attention_layernorm", [width]),
         ("mlp.gate_proj", [hidden, width]), ("mlp.up_proj", [hidden, width]), ("mlp.down_proj", [width, hidden])
     ]
 

@@ -142,7 +142,9 @@ private struct TargetLock {
             }
             // Whoever had the lock before removed the file: a lock on a file without a name is no lock.
             var (own, named) = (stat(), stat())
-            if fstat(descriptor, &own) == 0, stat(path, &named) == 0, own.st_ino == named.st_ino, own.st_dev == named.st_dev {
+            if fstat(descriptor, &own) == 0, stat(path, &named) == 0, own.st_ino == named.st_ino,
+                own.st_dev == named.st_dev
+            {
                 self.descriptor = descriptor
                 return
             }

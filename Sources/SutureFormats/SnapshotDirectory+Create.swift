@@ -47,7 +47,9 @@ extension SnapshotDirectory {
             let target = try Self.place(for: path, in: directory)
             // Through symbolic links, which is how the cache of Hugging Face names its files.
             let source = url.appending(path: path).path
-            if linkat(AT_FDCWD, source, AT_FDCWD, target.path, AT_SYMLINK_FOLLOW) != 0 { try copy([path], to: directory) }
+            if linkat(AT_FDCWD, source, AT_FDCWD, target.path, AT_SYMLINK_FOLLOW) != 0 {
+                try copy([path], to: directory)
+            }
         }
     }
 

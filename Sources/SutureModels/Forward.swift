@@ -330,10 +330,12 @@ final class Forward {
             guard let change = edit.read else { continue }
             let read = try model.readVectors(edit.neuron) + change
             let rows = row.map { $0..<$0 + 1 } ?? 0..<hidden.shape[0]
-            let activations = try model.activation(of: edit.neuron, reading: read, normed.narrowed(0, rows)).unsqueezed(2)
+            let activations = try model.activation(of: edit.neuron, reading: read, normed.narrowed(0, rows)).unsqueezed(
+                2)
             let column = try Tensor([edit.neuron.index], device: model.device)
             let part = try hidden.narrowed(0, rows).replacing(2, at: column, with: activations)
-            hidden = row == nil ? part : try hidden.replacing(0, at: Tensor(Array(rows), device: model.device), with: part)
+            hidden =
+                row == nil ? part : try hidden.replacing(0, at: Tensor(Array(rows), device: model.device), with: part)
         }
         return hidden
     }

@@ -14,7 +14,8 @@ extension Adapter {
             "peft_type": "LORA", "task_type": "CAUSAL_LM", "base_model_name_or_path": .null, "bias": "none",
             "fan_in_fan_out": JSON(isConv1D.contains(true)), "inference_mode": true, "init_lora_weights": true,
             "lora_alpha": JSON(rank), "lora_dropout": 0.0, "modules_to_save": .null, "r": JSON(rank),
-            "target_modules": .array(modules.map { JSON(Self.moduleName($0.tensor)) }), "use_dora": false, "use_rslora": false
+            "target_modules": .array(modules.map { JSON(Self.moduleName($0.tensor)) }), "use_dora": false,
+            "use_rslora": false
         ]
         let tensors = zip(modules, isConv1D).flatMap { module, isConv1D -> [SafetensorsSource] in
             let name = "base_model.model." + Self.moduleName(module.tensor)
@@ -75,7 +76,8 @@ extension Adapter {
             }
             if let heads { b = interleaved(b, rows: outputs, heads: heads) }
             return [
-                GGUFWriter.Matrix("\(name).lora_a", [rank, inputs], a), GGUFWriter.Matrix("\(name).lora_b", [outputs, rank], b)
+                GGUFWriter.Matrix("\(name).lora_a", [rank, inputs], a),
+                GGUFWriter.Matrix("\(name).lora_b", [outputs, rank], b)
             ]
         }
         // With alpha the rank, loaders scale by 1.

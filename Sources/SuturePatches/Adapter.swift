@@ -33,7 +33,8 @@ public struct Adapter: Sendable {
         var made: [(tensor: String, shape: [Int], factors: [Factors])] = []
         for (name, base) in applied.patch.base {
             guard base.shape.count == 2 else {
-                throw PatchError(.notLowRank, "adapters change matrices only", subject: name.string, found: "\(base.shape)")
+                throw PatchError(
+                    .notLowRank, "adapters change matrices only", subject: name.string, found: "\(base.shape)")
             }
             let factors = try applied.patch.edits(of: name.string).map { edit in
                 let factors = try Factors(edit, shape: base.shape).scaled(by: applied.scale * edit.scale)

@@ -51,7 +51,8 @@ public struct Combination: Sendable {
     ///   of range, and with `emptyPatch` if nothing is left.
     public init(_ patches: [AppliedPatch], _ mode: Mode, spool: SpoolFile? = nil) throws {
         guard patches.count > 1 else {
-            throw PatchError(.badScale, "one patch alone cannot be combined", expected: "two or more", found: "\(patches.count)")
+            throw PatchError(
+                .badScale, "one patch alone cannot be combined", expected: "two or more", found: "\(patches.count)")
         }
         try Self.check(mode)
         let stack = try PatchStack(patches)
@@ -106,7 +107,8 @@ public struct Combination: Sendable {
     private static func scaled(_ sum: EditSum, by factor: Double) -> [Edit] {
         sum.terms.filter { $0.scale != 0 }.map { term in
             Edit(
-                tensor: term.edit.tensor, scale: term.scale * factor, delta: term.edit.delta, original: term.edit.original)
+                tensor: term.edit.tensor, scale: term.scale * factor, delta: term.edit.delta,
+                original: term.edit.original)
         }
     }
 

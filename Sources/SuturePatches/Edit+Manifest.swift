@@ -100,7 +100,8 @@ private struct PayloadReader {
                 expected: prefix + key.string, found: try name.string)
         }
         guard let tensor = file[prefix + key.string] else {
-            throw PatchError(.badPayload, "a payload tensor is missing", subject: name.path, expected: "\"\(prefix)\(key)\"")
+            throw PatchError(
+                .badPayload, "a payload tensor is missing", subject: name.path, expected: "\"\(prefix)\(key)\"")
         }
         guard types.contains(tensor.type) else {
             throw PatchError(

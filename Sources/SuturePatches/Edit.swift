@@ -96,7 +96,8 @@ extension Delta {
     func checkMatrix(_ base: BaseTensor, subject: String) throws {
         guard base.shape.count == 2 else {
             throw PatchError(
-                .malformedManifest, "only a matrix has columns, rows and a rank", subject: subject, found: "\(base.shape)")
+                .malformedManifest, "only a matrix has columns, rows and a rank", subject: subject,
+                found: "\(base.shape)")
         }
     }
 }

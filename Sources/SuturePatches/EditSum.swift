@@ -52,7 +52,8 @@ struct EditSum: Sendable {
         for term in terms {
             guard let original = term.edit.original else { continue }
             // Columns jump through what is stored: read it at once where it is small.
-            let all = original.bytes.count <= TensorBytes.chunkSize ? try original.bytes.bytes(0..<original.bytes.count) : nil
+            let all =
+                original.bytes.count <= TensorBytes.chunkSize ? try original.bytes.bytes(0..<original.bytes.count) : nil
             try term.edit.delta.forEachRun(in: range, shape: shape) { elements, position in
                 let source = position * width..<(position + elements.count) * width
                 let stored = try all?[source] ?? original.bytes.bytes(source)[...]

@@ -68,7 +68,8 @@ public struct Extraction: Sendable {
         ignored = pairs.unpaired
         patch = try Patch(
             base: table, edits: edits, method: Self.method(form, tuned), results: .null, tool: "suture",
-            created: Date.now.ISO8601Format(), parents: [], source: "the difference of \(base.url.lastPathComponent) and \(tuned.url.lastPathComponent)")
+            created: Date.now.ISO8601Format(), parents: [],
+            source: "the difference of \(base.url.lastPathComponent) and \(tuned.url.lastPathComponent)")
     }
 
     private static func check(_ form: Form) throws {
@@ -112,7 +113,8 @@ public struct Extraction: Sendable {
         var digest = Digest(labeled: tensor.type, shape)
         // Read in order and once, so it can be hashed on the way.
         let original: (Range<Int>) throws -> [UInt8] = { range in
-            let bytes = try pair.baseBytes.bytes(range.lowerBound * tensor.type.width..<range.upperBound * tensor.type.width)
+            let bytes = try pair.baseBytes.bytes(
+                range.lowerBound * tensor.type.width..<range.upperBound * tensor.type.width)
             bytes.withUnsafeBytes { digest.update($0) }
             return bytes
         }
@@ -142,7 +144,10 @@ public struct Extraction: Sendable {
                 values: { try pair.differences($0).map { $0.magnitude < threshold ? 0 : $0 } }, original: original)
             guard let edit else { return nil }
             let whole = try pair.differences(0..<shape.reduce(1, *))
-            return (BaseTensor(type: tensor.type, shape: shape, digest: digest), edit, try edit.error(against: whole, shape: shape))
+            return (
+                BaseTensor(type: tensor.type, shape: shape, digest: digest), edit,
+                try edit.error(against: whole, shape: shape)
+            )
         default: break
         }
         let edit = try writer.edit(

@@ -14,7 +14,8 @@ enum KeptOriginal {
     /// The bytes, which are still to be held against the digest.
     static func read(_ base: BaseTensor, in directory: URL) throws -> TensorBytes {
         let file = try SafetensorsFile(directory.appending(path: path(of: base)))
-        guard file.tensors.count == 1, let tensor = file[tensorName], tensor.type == base.type, tensor.shape == base.shape
+        guard file.tensors.count == 1, let tensor = file[tensorName], tensor.type == base.type,
+            tensor.shape == base.shape
         else {
             throw PatchError(
                 .malformedLock, "this does not hold the original of a patched tensor", subject: file.file.name,
@@ -25,7 +26,8 @@ enum KeptOriginal {
 
     /// Writes the file while the tensor is read; nothing if two tensors are the same and it is there already.
     static func write(
-        _ base: BaseTensor, to directory: URL, _ body: (_ append: (UnsafeRawBufferPointer) throws -> Void) throws -> Void
+        _ base: BaseTensor, to directory: URL,
+        _ body: (_ append: (UnsafeRawBufferPointer) throws -> Void) throws -> Void
     ) throws {
         let url = directory.appending(path: path(of: base))
         try FileManager.default.createDirectory(at: url.deletingLastPathComponent(), withIntermediateDirectories: true)

@@ -55,7 +55,8 @@ private struct ImportedAdapter {
     static func payload(_ tensor: SafetensorsFile.Tensor, of file: SafetensorsFile) throws -> PayloadTensor {
         guard tensor.type.isPatchable else {
             throw PatchError(
-                .unsupportedType, "changes of this type cannot be imported", subject: "\(file.file.name): \(tensor.name)",
+                .unsupportedType, "changes of this type cannot be imported",
+                subject: "\(file.file.name): \(tensor.name)",
                 expected: "F32, BF16 or F16", found: tensor.type.rawValue)
         }
         return try PayloadTensor(type: tensor.type, shape: tensor.shape, bytes: file.pieces(of: tensor))
@@ -71,7 +72,8 @@ private struct ImportedAdapter {
         let isTransposed = try config.optional("fan_in_fan_out")?.bool ?? false
         let alpha = try config.require("lora_alpha").double
         let alphas = try config.optional("alpha_pattern")
-        return try pairs([(".lora_A", ".lora_B"), (".lora_embedding_A", ".lora_embedding_B")]).map { module, a, b, isSecond in
+        return try pairs([(".lora_A", ".lora_B"), (".lora_embedding_A", ".lora_embedding_B")]).map {
+            module, a, b, isSecond in
             let rank = a.shape[0]
             let own = try alphas.flatMap { try Self.match(module, in: $0) } ?? alpha
             let scale = isStabilized ? own / Double(rank).squareRoot() : own / Double(rank)
@@ -83,7 +85,8 @@ private struct ImportedAdapter {
             let isOther = isSecond || (isTransposed && shape == [a.shape[1], b.shape[0]])
             return isOther
                 ? .lowRank(
-                    name, a: transposed(bValues, b.shape[0], rank), b: transposed(aValues, rank, a.shape[1]), rank: rank,
+                    name, a: transposed(bValues, b.shape[0], rank), b: transposed(aValues, rank, a.shape[1]),
+                    rank: rank,
                     scale: scale)
                 : .lowRank(name, a: aValues, b: bValues, rank: rank, scale: scale)
         }
@@ -118,12 +121,17 @@ private struct ImportedAdapter {
             let isA = name.hasSuffix(suffix.0)
             name.removeLast(isA ? suffix.0.count : suffix.1.count)
             var entry = found[name] ?? (nil, nil, number == 1)
-            if isA { entry.a = try Self.payload(tensor, of: file) } else { entry.b = try Self.payload(tensor, of: file) }
+            if isA {
+                entry.a = try Self.payload(tensor, of: file)
+            } else {
+                entry.b = try Self.payload(tensor, of: file)
+            }
             found[name] = entry
         }
         return try found.sorted { $0.key < $1.key }.map { module, entry in
             guard let a = entry.a, let b = entry.b, a.count > 0, b.count > 0 else {
-                throw PatchError(.badPayload, "a factor of this module is missing", subject: "\(file.file.name): \(module)")
+                throw PatchError(
+                    .badPayload, "a factor of this module is missing", subject: "\(file.file.name): \(module)")
             }
             return (module, a, b, entry.isSecond)
         }
@@ -143,7 +151,8 @@ private struct ImportedAdapter {
         for key in try patterns.object.keys.map(\.string) {
             guard key.allSatisfy({ $0.isLetter || $0.isNumber || $0 == "_" || $0 == "." }) else {
                 throw PatchError(
-                    .unsupportedKind, "a regular expression as a pattern is not supported", subject: patterns.path, found: key)
+                    .unsupportedKind, "a regular expression as a pattern is not supported", subject: patterns.path,
+                    found: key)
             }
             if module == key || module.hasSuffix("." + key) { return try patterns.require(ByteString(key)).double }
         }
@@ -152,6 +161,7 @@ private struct ImportedAdapter {
 
     private func unsupported(_ key: String, _ value: String) -> PatchError {
         PatchError(
-            .unsupportedKind, "adapters of this kind are not imported", subject: "\(file.file.name): \(key)", found: value)
+            .unsupportedKind, "adapters of this kind are not imported", subject: "\(file.file.name): \(key)",
+            found: value)
     }
 }

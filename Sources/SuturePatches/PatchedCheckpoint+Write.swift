@@ -49,7 +49,9 @@ extension PatchedCheckpoint {
         return try WritePlan(
             rewritten: touchedFiles.map { WritePlan.File($0) }, untouched: rest, untouchedAre: untouched,
             copied: copied.map { path in
-                let values = try snapshot.url.appending(path: path).resolvingSymlinksInPath().resourceValues(forKeys: [.fileSizeKey])
+                let values = try snapshot.url.appending(path: path).resolvingSymlinksInPath().resourceValues(forKeys: [
+                    .fileSizeKey
+                ])
                 return WritePlan.File(name: path, bytes: values.fileSize ?? 0)
             },
             originals: stack.keptOriginals.filter { !present.keptOriginals.contains($0) }.map {

@@ -114,7 +114,8 @@ public struct PatchedCheckpoint: Sendable {
         let present = present.sum(for: tensor.name)
         return TensorPass(
             name: tensor.name, base: base, current: try current ?? checkpoint.pieces(of: tensor),
-            kept: present?.needsOriginal == true ? try checkpoint.snapshot.map { try KeptOriginal.read(base, in: $0.url) } : nil,
+            kept: present?.needsOriginal == true
+                ? try checkpoint.snapshot.map { try KeptOriginal.read(base, in: $0.url) } : nil,
             present: present, wanted: stack.sum(for: tensor.name))
     }
 

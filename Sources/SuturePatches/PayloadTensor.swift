@@ -34,7 +34,9 @@ struct PayloadTensor: Sendable {
 
     /// A tensor of float32.
     init(_ values: [Float], shape: [Int]) {
-        self.init(.float32, shape, values.flatMap { value in withUnsafeBytes(of: value.bitPattern.littleEndian) { [UInt8]($0) } })
+        self.init(
+            .float32, shape,
+            values.flatMap { value in withUnsafeBytes(of: value.bitPattern.littleEndian) { [UInt8]($0) } })
     }
 
     /// Some elements, which must be of a type that patches can change: F32, BF16 or F16.

@@ -32,7 +32,8 @@ extension QuantizedDelta {
         let channels = options.perChannel ? shape.first ?? 1 : 1
         let length = values.count / channels
         let codebooks = (0..<channels).map { channel in
-            Codebook(values[channel * length..<(channel + 1) * length], bits: options.bits, isSymmetric: options.isSymmetric)
+            Codebook(
+                values[channel * length..<(channel + 1) * length], bits: options.bits, isSymmetric: options.isSymmetric)
         }
         var packer = BitPacker(bits: options.bits, count: values.count)
         for (index, value) in values.enumerated() { packer.append(codebooks[index / length].code(of: value)) }

@@ -30,7 +30,9 @@ struct QuantizedDelta: Delta {
 
     func check(against base: BaseTensor, subject: String) throws {
         guard 1...16 ~= bits else {
-            throw PatchError(.malformedManifest, "impossible number of bits", subject: subject, expected: "1 to 16", found: "\(bits)")
+            throw PatchError(
+                .malformedManifest, "impossible number of bits", subject: subject, expected: "1 to 16", found: "\(bits)"
+            )
         }
         let elements = base.shape.reduce(1, *)
         let byteCount = Self.byteCount(elements: elements, bits: bits)

@@ -57,7 +57,9 @@ struct SparseDelta: Delta {
     func add(_ scale: Double, of range: Range<Int>, shape: [Int], to sums: UnsafeMutableBufferPointer<Double>) throws {
         let entries = try entries(in: range)
         let values = try values.floats(entries)
-        for (index, value) in zip(try positions(entries), values) { sums[index - range.lowerBound] += scale * Double(value) }
+        for (index, value) in zip(try positions(entries), values) {
+            sums[index - range.lowerBound] += scale * Double(value)
+        }
     }
 
     func forEachRun(in range: Range<Int>, shape: [Int], _ body: (Range<Int>, Int) throws -> Void) throws {
@@ -73,7 +75,8 @@ struct SparseDelta: Delta {
             (0..<entries.count).map { entry in
                 width == 4
                     ? Int(UInt32(littleEndian: bytes.loadUnaligned(fromByteOffset: 4 * entry, as: UInt32.self)))
-                    : Int(clamping: UInt64(littleEndian: bytes.loadUnaligned(fromByteOffset: 8 * entry, as: UInt64.self)))
+                    : Int(
+                        clamping: UInt64(littleEndian: bytes.loadUnaligned(fromByteOffset: 8 * entry, as: UInt64.self)))
             }
         }
     }

@@ -36,7 +36,8 @@ public struct TensorChange: Sendable {
         return TensorChange(
             tensor: tensor, scale: scale,
             LowRankDelta(
-                a: PayloadTensor(a, shape: [rank, a.count / width]), b: PayloadTensor(b, shape: [b.count / width, rank])))
+                a: PayloadTensor(a, shape: [rank, a.count / width]), b: PayloadTensor(b, shape: [b.count / width, rank])
+            ))
     }
 
     /// Some elements of a tensor of any shape, counted in row-major order.
@@ -135,7 +136,8 @@ extension PatchedCheckpoint {
         let edits = zip(changes, originals).map { change, original in
             Edit(
                 tensor: tensor.name, scale: change.scale, delta: change.delta,
-                original: original.map { PayloadTensor(tensor.type, change.delta.originalShape(for: tensor.shape), $0) })
+                original: original.map { PayloadTensor(tensor.type, change.delta.originalShape(for: tensor.shape), $0) }
+            )
         }
         return (base, edits)
     }

@@ -52,7 +52,9 @@ struct TensorPair: Sendable {
 
     func floats(_ tensor: Checkpoint.Tensor, _ bytes: TensorBytes, _ range: Range<Int>) throws -> [Float] {
         let width = tensor.type.width
-        return try bytes.bytes(range.lowerBound * width..<range.upperBound * width).withUnsafeBytes { tensor.type.floats($0) }
+        return try bytes.bytes(range.lowerBound * width..<range.upperBound * width).withUnsafeBytes {
+            tensor.type.floats($0)
+        }
     }
 
     /// The least magnitude among the largest `density` of the differences.
@@ -87,7 +89,9 @@ struct CheckpointPairs {
                     name: tensor.name, base: tensor, baseBytes: try base.pieces(of: tensor), tuned: other,
                     tunedBytes: try tuned.pieces(of: other)))
         }
-        for tensor in tuned.tensors where base[tensor.name] == nil { unpaired.append("\(tensor.name): only in the second") }
+        for tensor in tuned.tensors where base[tensor.name] == nil {
+            unpaired.append("\(tensor.name): only in the second")
+        }
         self.pairs = pairs
         self.unpaired = unpaired
     }

@@ -3,6 +3,7 @@ import SutureFormats
 
 /// What writing a patched model would do.
 public struct WritePlan: Sendable {
+    /// One weight file of the model.
     public struct File: Sendable, Equatable {
         public let name: String
         public let bytes: Int
@@ -39,7 +40,8 @@ public struct WritePlan: Sendable {
     func checkSpace(beside url: URL) throws {
         var space = statvfs()
         guard statvfs(url.deletingLastPathComponent().path, &space) == 0 else { return }
-        let free = Int(clamping: UInt64(space.f_bavail).multipliedReportingOverflow(by: UInt64(space.f_frsize)).partialValue)
+        let free = Int(
+            clamping: UInt64(space.f_bavail).multipliedReportingOverflow(by: UInt64(space.f_frsize)).partialValue)
         guard free < bytes else { return }
         throw FormatError(
             .cannotWrite, "there is no room for the patched model", subject: url.relativePath,

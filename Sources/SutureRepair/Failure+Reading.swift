@@ -10,7 +10,9 @@ extension Failure {
         let file = try MappedFile(url)
         let isTable = url.pathExtension.lowercased() == "tsv"
         var failures: [Failure] = []
-        for (number, line) in file.bytes.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false).enumerated() {
+        for (number, line) in file.bytes.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false)
+            .enumerated()
+        {
             let place = "\(file.name), line \(number + 1)"
             let bytes = line.last == UInt8(ascii: "\r") ? line.dropLast() : line
             if bytes.allSatisfy({ $0 == UInt8(ascii: " ") }) { continue }
@@ -25,7 +27,9 @@ extension Failure {
         guard !failures.isEmpty else {
             throw RepairError(
                 .badList, "there are no failures in this file", subject: file.name,
-                expected: isTable ? "lines of prompt, tab, expected answer" : "lines such as {\"prompt\": \"...\", \"expected\": \"...\"}")
+                expected: isTable
+                    ? "lines of prompt, tab, expected answer"
+                    : "lines such as {\"prompt\": \"...\", \"expected\": \"...\"}")
         }
         return failures
     }
@@ -60,9 +64,15 @@ enum Escapes {
         for scalar in text.unicodeScalars {
             switch (isEscaped, scalar) {
             case (false, "\\"): isEscaped = true
-            case (true, "n"): result.append("\n"); isEscaped = false
-            case (true, "t"): result.append("\t"); isEscaped = false
-            case (true, "\\"): result.append("\\"); isEscaped = false
+            case (true, "n"):
+                result.append("\n")
+                isEscaped = false
+            case (true, "t"):
+                result.append("\t")
+                isEscaped = false
+            case (true, "\\"):
+                result.append("\\")
+                isEscaped = false
             case (true, _):
                 result.append("\\")
                 result.append(scalar)

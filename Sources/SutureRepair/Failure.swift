@@ -31,10 +31,12 @@ public struct TokenizedFailure: Sendable, Equatable, Codable {
         prompt = tokenizer.encode(failure.prompt).ids
         guard !prompt.isEmpty, !failure.expected.isEmpty else {
             throw RepairError(
-                .badRequest, "a failure needs a prompt and an expected answer", found: prompt.isEmpty ? "an empty prompt" : "an empty answer")
+                .badRequest, "a failure needs a prompt and an expected answer",
+                found: prompt.isEmpty ? "an empty prompt" : "an empty answer")
         }
         let whole = tokenizer.encode(failure.prompt + failure.expected).ids
-        answer = whole.starts(with: prompt) && whole.count > prompt.count
+        answer =
+            whole.starts(with: prompt) && whole.count > prompt.count
             ? Array(whole[prompt.count...]) : tokenizer.encode(failure.expected).ids
     }
 }

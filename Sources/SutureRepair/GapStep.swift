@@ -34,7 +34,8 @@ public struct GapStep: RepairMethod {
     }
 
     /// Closes the gaps of an answer's wrong tokens, all together.
-    public func propose(_ failure: TokenizedFailure, in workshop: Workshop, on model: LanguageModel) throws -> Proposal {
+    public func propose(_ failure: TokenizedFailure, in workshop: Workshop, on model: LanguageModel) throws -> Proposal
+    {
         guard let statistics = workshop.statistics else {
             throw RepairError(.badRequest, "the method gap needs activations on reference texts")
         }
@@ -51,7 +52,8 @@ public struct GapStep: RepairMethod {
                 let neuron = try quietest(place, direction, layers, activations, statistics, refused.union(taken))
                 let own = try activations.selected(0, neuron.layer - layers.lowerBound).selected(1, neuron.index)
                 return StepSolver.Repair(
-                    place: place, edit: NeuronEdit(neuron, delta: try .zeros([model.architecture.width], device: model.device)),
+                    place: place,
+                    edit: NeuronEdit(neuron, delta: try .zeros([model.architecture.width], device: model.device)),
                     activations: try own.elements(as: Double.self))
             }
             if isRight { return solver.proposal }
@@ -63,7 +65,8 @@ public struct GapStep: RepairMethod {
 
     /// The neuron whose step along `direction` for `place` is predicted to change the output least elsewhere.
     private func quietest(
-        _ place: Int, _ direction: Tensor, _ layers: Range<Int>, _ activations: Tensor, _ statistics: ReferenceStatistics,
+        _ place: Int, _ direction: Tensor, _ layers: Range<Int>, _ activations: Tensor,
+        _ statistics: ReferenceStatistics,
         _ taken: Set<Neuron>
     ) throws -> Neuron {
         let k = try activations.selected(1, place)

@@ -34,20 +34,24 @@ public struct MINT: RepairMethod {
     }
 
     /// Moves one neuron after another until the answer is right.
-    public func propose(_ failure: TokenizedFailure, in workshop: Workshop, on model: LanguageModel) throws -> Proposal {
+    public func propose(_ failure: TokenizedFailure, in workshop: Workshop, on model: LanguageModel) throws -> Proposal
+    {
         var proposal = Proposal()
         var deltas: [Neuron: Tensor] = [:]
         var repaired = 0
         while repaired <= failure.answer.count {
             let patched = deltas.isEmpty ? model : try model.editing(deltas.map { NeuronEdit($0, delta: $1) })
             guard let position = try patched.firstWrongToken(failure) else { break }
-            guard repaired < failure.answer.count else { return proposal.abandoning("later repairs keep breaking earlier tokens") }
+            guard repaired < failure.answer.count else {
+                return proposal.abandoning("later repairs keep breaking earlier tokens")
+            }
             let context = failure.prompt + failure.answer[..<position]
             let search = try Search(
                 self, context: context, target: failure.answer[position], basis: workshop.basis, model: patched)
             proposal.candidates += search.candidates
             guard let steps = try search.run() else {
-                return proposal.abandoning("\(maximumSteps) steps did not make token \(position + 1) of the answer the most likely")
+                return proposal.abandoning(
+                    "\(maximumSteps) steps did not make token \(position + 1) of the answer the most likely")
             }
             proposal.steps += steps.order
             for (neuron, delta) in steps.deltas {

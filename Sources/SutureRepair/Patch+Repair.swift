@@ -14,7 +14,9 @@ extension Repair.Result {
                 delta: try change.delta.floats())
         }
         let options = JSON.object(
-            report.options.sorted { $0.key < $1.key }.reduce(into: JSONObject()) { $0[ByteString($1.key)] = JSON($1.value) })
+            report.options.sorted { $0.key < $1.key }.reduce(into: JSONObject()) {
+                $0[ByteString($1.key)] = JSON($1.value)
+            })
         let encoder = JSONEncoder()
         encoder.keyEncodingStrategy = .convertToSnakeCase
         encoder.outputFormatting = .sortedKeys
@@ -30,7 +32,8 @@ extension PatchStack {
         var neurons: Set<Neuron> = []
         for layer in 0..<architecture.layers {
             let (tensor, isColumn) = architecture.writeVectors(layer: layer)
-            for edit in patches.flatMap(\.patch.edits) where edit.tensor == tensor && (edit.kind == .columns) == isColumn {
+            for edit in patches.flatMap(\.patch.edits)
+            where edit.tensor == tensor && (edit.kind == .columns) == isColumn {
                 neurons.formUnion((edit.indices ?? []).map { Neuron(layer: layer, index: $0) })
             }
         }

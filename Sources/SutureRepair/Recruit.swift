@@ -55,7 +55,8 @@ public struct Recruit: RepairMethod {
     }
 
     /// Gives each wrong token of the answer a neuron of its own.
-    public func propose(_ failure: TokenizedFailure, in workshop: Workshop, on model: LanguageModel) throws -> Proposal {
+    public func propose(_ failure: TokenizedFailure, in workshop: Workshop, on model: LanguageModel) throws -> Proposal
+    {
         guard let reads = workshop.reads else {
             throw RepairError(.badRequest, "the method recruit needs what a layer reads on reference texts")
         }
@@ -63,7 +64,8 @@ public struct Recruit: RepairMethod {
         let trace = try model.trace([failure.led], capturing: [site], from: reads.layer)
         let inputs = try trace.mlpInput(reads.layer).squeezed(0)
         let effect = try reads.effect.maximum(
-            trace[site].squeezed(0).square().max([0]) * workshop.basis.energy(of: model.writeVectors(layer: reads.layer)))
+            trace[site].squeezed(0).square().max([0])
+                * workshop.basis.energy(of: model.writeVectors(layer: reads.layer)))
         let reserved = try workshop.reserved.union(changed(in: reads.layer, from: workshop.original, to: model))
         var solver = StepSolver(failure, workshop.basis, trace, margin: margin, rounds: rounds)
         let isRight = try solver.converges { place, _, taken in

@@ -25,7 +25,8 @@ public struct ReferenceStatistics: Sendable {
 
     /// Runs the model on texts; `covering` is how many of the last layers may be asked for.
     public init(
-        _ model: LanguageModel, texts: [[Int]], covering count: Int, progress: (_ done: Int, _ of: Int) -> Void = { _, _ in }
+        _ model: LanguageModel, texts: [[Int]], covering count: Int,
+        progress: (_ done: Int, _ of: Int) -> Void = { _, _ in }
     ) throws {
         let depth = model.architecture.layers
         layers = max(0, depth - count)..<depth
@@ -39,11 +40,16 @@ public struct ReferenceStatistics: Sendable {
             let batch = Array(sorted[start..<min(start + batchSize, sorted.count)])
             let run = try model.run(batch, capturing: sites)
             for (row, tokens) in batch.enumerated() {
-                func part(_ site: Site) throws -> Tensor { try run[site].selected(0, row).narrowed(0, 0..<tokens.count) }
-                for (index, layer) in layers.enumerated() { energies[index].append(try part(.mlpHidden(layer)).square()) }
+                func part(_ site: Site) throws -> Tensor {
+                    try run[site].selected(0, row).narrowed(0, 0..<tokens.count)
+                }
+                for (index, layer) in layers.enumerated() {
+                    energies[index].append(try part(.mlpHidden(layer)).square())
+                }
                 let residual = try part(.residual(depth))
                 scales.append(try model.finalScale(residual).reciprocal())
-                let top = try model.logits(ofResidual: residual).softmax().top(min(Self.tops, model.architecture.vocabulary))
+                let top = try model.logits(ofResidual: residual).softmax().top(
+                    min(Self.tops, model.architecture.vocabulary))
                 likely.append((top.values, top.indices))
             }
             progress(min(start + batchSize, sorted.count), sorted.count)

@@ -28,7 +28,8 @@ public struct Repair {
     ///
     /// - Parameter reserved: neurons that belong to patches the model has; a repair takes others.
     public init(
-        _ model: LanguageModel, _ tokenizer: Tokenizer, method: any RepairMethod = Recruit(), reserved: Set<Neuron> = [],
+        _ model: LanguageModel, _ tokenizer: Tokenizer, method: any RepairMethod = Recruit(),
+        reserved: Set<Neuron> = [],
         progress: @escaping (_ activity: String, _ done: Int, _ of: Int) -> Void = { _, _, _ in }
     ) throws {
         self.model = model
@@ -78,7 +79,9 @@ public struct Repair {
     }
 
     private func measure(_ edits: [NeuronEdit], on texts: [String], _ activity: String) throws -> SideEffects {
-        try SideEffects.measure(edits, on: model, texts: texts.map { tokenizer.encode($0).ids }) { progress(activity, $0, $1) }
+        try SideEffects.measure(edits, on: model, texts: texts.map { tokenizer.encode($0).ids }) {
+            progress(activity, $0, $1)
+        }
     }
 
     /// Tries one failure on top of the edits so far.
@@ -103,10 +106,12 @@ public struct Repair {
         let after = status == .fixed ? try patched.read(tokenized) : before
         let outcome = RepairReport.Outcome(
             prompt: failure.prompt, expected: failure.expected, before: tokenizer.decode(written),
-            after: tokenizer.decode(status == .fixed ? tokenized.answer : written), status: status, reason: proposal.abandoned,
+            after: tokenizer.decode(status == .fixed ? tokenized.answer : written), status: status,
+            reason: proposal.abandoned,
             tokens: tokenized.answer.indices.map { place in
                 RepairReport.Token(
-                    text: text(tokenized.answer[place]), before: before.probabilities[place], after: after.probabilities[place],
+                    text: text(tokenized.answer[place]), before: before.probabilities[place],
+                    after: after.probabilities[place],
                     topBefore: text(before.top[place]), topAfter: text(after.top[place]))
             },
             neurons: proposal.edits.map(\.neuron), steps: proposal.steps.count, seconds: 0)
@@ -119,7 +124,8 @@ public struct Repair {
     ) throws -> Proposal {
         let written = try patched.write(failure)
         guard written == failure.answer else {
-            return proposal.abandoning("written freely, the answer was still \(Visible.quoted(tokenizer.decode(written)))")
+            return proposal.abandoning(
+                "written freely, the answer was still \(Visible.quoted(tokenizer.decode(written)))")
         }
         for (index, earlier) in held.enumerated() where try !patched.read(earlier).wrong(earlier.answer).isEmpty {
             return proposal.abandoning("it would undo the answer to failure \(index + 1)")
@@ -140,11 +146,14 @@ public struct Repair {
     }
 
     /// What a changed neuron writes, more than before, where it was made for: the token at `place` of the answer.
-    private func describe(_ edit: NeuronEdit, _ failure: TokenizedFailure, place: Int) throws -> RepairReport.ChangedNeuron {
+    private func describe(_ edit: NeuronEdit, _ failure: TokenizedFailure, place: Int) throws
+        -> RepairReport.ChangedNeuron
+    {
         let site = Site.mlpHidden(edit.neuron.layer)
         let position = failure.places.lowerBound + place
         func activation(_ model: LanguageModel) throws -> Double {
-            try model.run([failure.led], capturing: [site])[site].selected(1, position).selected(1, edit.neuron.index).item()
+            try model.run([failure.led], capturing: [site])[site].selected(1, position).selected(1, edit.neuron.index)
+                .item()
         }
         let before = try model.writeVector(edit.neuron)
         let old = try activation(model)

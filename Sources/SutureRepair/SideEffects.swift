@@ -32,9 +32,12 @@ public struct SideEffects: Sendable, Codable {
         for (done, text) in texts.enumerated() where text.count > 1 {
             let tokens = Array(text.prefix(model.architecture.contextLength))
             let trace = try model.trace(
-                [tokens], capturing: lowest.map { [.mlpHidden($0)] } ?? [], from: lowest ?? model.architecture.layers - 1)
-            let before = try model.logits(ofResidual: trace[.residual(model.architecture.layers)]).squeezed(0).logSoftmax()
-            let after = edits.isEmpty
+                [tokens], capturing: lowest.map { [.mlpHidden($0)] } ?? [],
+                from: lowest ?? model.architecture.layers - 1)
+            let before = try model.logits(ofResidual: trace[.residual(model.architecture.layers)]).squeezed(0)
+                .logSoftmax()
+            let after =
+                edits.isEmpty
                 ? before : try trace.replay([Alternative(edits: edits)], logits: .all).logits.squeezed(0).logSoftmax()
             // The difference of two rounded logarithms can fall below zero by rounding alone.
             let divergences = try (before.exp() * (before - after)).sum([1]).clamped(to: 0...Double.infinity)
@@ -75,7 +78,7 @@ public struct Guard: Sendable, Codable, Equatable {
         let checks = [
             ("divergence", effects.divergence, maximumDivergence),
             ("changed most likely tokens", effects.changedTop, maximumChangedTop),
-            ("perplexity ratio", effects.perplexityRatio, maximumPerplexityRatio),
+            ("perplexity ratio", effects.perplexityRatio, maximumPerplexityRatio)
         ]
         return checks.filter { !($0.1 <= $0.2) }.map { String(format: "%@ %.2g is above %.2g", $0.0, $0.1, $0.2) }
     }

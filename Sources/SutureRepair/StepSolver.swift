@@ -47,7 +47,9 @@ struct StepSolver {
     }
 
     /// Whether the answer comes out right with the neurons that `choose` gives for its wrong tokens, from scratch.
-    mutating func converges(choosing choose: (_ place: Int, _ state: State, _ taken: Set<Neuron>) throws -> Repair) throws -> Bool {
+    mutating func converges(choosing choose: (_ place: Int, _ state: State, _ taken: Set<Neuron>) throws -> Repair)
+        throws -> Bool
+    {
         repairs = []
         for round in 0...rounds {
             let state = try State(self)
@@ -81,7 +83,8 @@ struct StepSolver {
                 residual = try solver.trace[last].squeezed(0).narrowed(0, places)
             } else {
                 let alternative = Alternative(edits: solver.repairs.map(\.edit))
-                residual = try solver.trace.replay([alternative], capturing: [last])[last].squeezed(0).narrowed(0, places)
+                residual = try solver.trace.replay([alternative], capturing: [last])[last].squeezed(0).narrowed(
+                    0, places)
             }
             scale = try model.finalScale(residual)
             let logits = try model.logits(ofResidual: residual)
@@ -119,7 +122,8 @@ struct StepSolver {
             }
         }
         let needs = repairs.map { state.gaps[$0.place] + margin }
-        let sizes = try Tensor(needs, shape: [count, 1]).leastSquares(Tensor(matrix, shape: [count, count])).elements(as: Double.self)
+        let sizes = try Tensor(needs, shape: [count, 1]).leastSquares(Tensor(matrix, shape: [count, count])).elements(
+            as: Double.self)
         for index in repairs.indices {
             repairs[index].edit.delta = try repairs[index].edit.delta + directions[index] * sizes[index]
             steps.append(repairs[index].edit.neuron)

@@ -102,7 +102,9 @@ extension Report {
             .table(
                 Table(
                     caption: "Neurons that were changed",
-                    columns: ["neuron", "input", .number("change"), .number("of length"), "speaks for", "speaks against"],
+                    columns: [
+                        "neuron", "input", .number("change"), .number("of length"), "speaks for", "speaks against"
+                    ],
                     rows: neurons.map { neuron in
                         [
                             .init(neuron.neuron.description), .init(neuron.rereads ? "new" : "as before"),

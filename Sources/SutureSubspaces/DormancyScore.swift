@@ -32,8 +32,9 @@ public struct DormancyScore: Sendable, Codable {
     }
 }
 
-/// How well a number separates two kinds: the chance that one of the first kind has the larger.
+/// How well a number separates two kinds: the area under the ROC curve.
 public enum AUC {
+    /// The chance that a value of `first` lies above one of `second`; ties count half.
     public static func value(_ first: [Double], _ second: [Double]) -> Double {
         guard !first.isEmpty, !second.isEmpty else { return 0.5 }
         var wins = 0.0

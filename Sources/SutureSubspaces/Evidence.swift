@@ -28,6 +28,7 @@ public struct Evidence: Sendable, Codable {
     /// The effect of patching whole the channels that hold a share of the direction's energy (F17).
     public var supersets: [Superset]
 
+    /// Whole channels that hold a share of the direction's energy, and the effect of patching them.
     public struct Superset: Sendable, Codable {
         public var share: Double
         public var channels: Int

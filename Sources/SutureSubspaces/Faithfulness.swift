@@ -19,6 +19,7 @@ public struct Faithfulness {
         self.heldOut = heldOut
     }
 
+    /// Runs all checks on a subspace.
     public func run(_ subspace: Subspace, of model: LanguageModel, modelName: String) throws -> FaithfulnessReport {
         try subspace.check(model)
         let swapped = heldOut.filter { !$0.isIdentity }

@@ -2,6 +2,7 @@
 public struct FaithfulnessReport: Sendable, Codable {
     /// One question, the numbers that bear on it, and what they can and cannot show.
     public struct Check: Sendable, Codable {
+        /// How the figure of a check is to be read.
         public enum Reading: String, Sendable, Codable {
             /// As one would expect of a direction that the model itself uses.
             case supports
@@ -65,6 +66,7 @@ public struct FaithfulnessReport: Sendable, Codable {
     /// Why no more may be said.
     public var obstacles: [String]
 
+    /// The check of that name, such as `F5`.
     public func check(_ id: String) -> Check? { checks.first { $0.id == id } }
 
     /// Objections that apply to every number here, from both sides of the debate.

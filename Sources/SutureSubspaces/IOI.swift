@@ -7,6 +7,7 @@ import SutureTokenizers
 /// (`ABB` or `BAB`). Where it does, putting the source's position information into the base should make the model say
 /// the other name. Names, places, objects and templates of the two splits are disjoint.
 public struct IOI: Sendable {
+    /// Which names and templates are used: those to learn from, or those that are held out.
     public enum Split: String, Sendable, CaseIterable { case train, heldOut }
 
     /// A text with the slots A, B (the names as they come), S (the subject, repeated), PLACE and OBJECT.

@@ -9,6 +9,7 @@ public struct IllusionReport: Sendable, Codable {
         case shuffledResidual
     }
 
+    /// One patch of the table.
     public struct Row: Sendable, Codable {
         public var kind: Kind
         /// Over all seeds together.
@@ -62,6 +63,7 @@ public struct IllusionReport: Sendable, Codable {
     /// McNemar's test of interchange hits, direction against its row part, first seed.
     public var rowTest: PairedTest
 
+    /// Two patches on the same pairs.
     public struct PairedTest: Sendable, Codable {
         public var onlyWhole: Int
         public var onlyRow: Int

@@ -19,6 +19,7 @@ public struct IllusionStudy: Sendable {
     /// More layers whose MLP is searched for an effective direction, with one seed and a third of the epochs.
     public var otherLayers: [Int] = []
 
+    /// Told what is being done, how much of it is done, and of how much.
     public typealias Progress = (_ activity: String, _ done: Int, _ of: Int) -> Void
 
     public init() {}
@@ -26,6 +27,7 @@ public struct IllusionStudy: Sendable {
     /// The pairs on which everything is judged; one seed for all of them.
     private static let heldOutSeed: UInt64 = 0x10_0000
 
+    /// Runs the study on a model.
     public func run(
         _ model: LanguageModel, _ tokenizer: Tokenizer, modelName: String, progress: @escaping Progress = { _, _, _ in }
     ) throws -> IllusionReport {

@@ -28,6 +28,7 @@ public struct ModelComponent: PatchedComponent {
         writing = try runs.model.writing(spot.site)
     }
 
+    /// What becomes of the output when the component has these values, one row for each input.
     public func outcome(_ values: Tensor) throws -> Outcome {
         try runs.outcome { batch in
             let rows = try values.gathered(0, at: batch.members).unsqueezed(1)
@@ -35,6 +36,7 @@ public struct ModelComponent: PatchedComponent {
         }
     }
 
+    /// The difference of the two outputs that are compared, for each input.
     public func margins(_ values: Tensor) throws -> [Double] { try outcome(values).difference }
 }
 
@@ -58,6 +60,7 @@ public struct LinearComponent: PatchedComponent, Sendable {
         self.signs = signs
     }
 
+    /// The difference of the two outputs that are compared, for each input.
     public func margins(_ values: Tensor) throws -> [Double] {
         guard let writing else { return around }
         let read = try values.matmul(writing.transposed()).matmul(reader.unsqueezed(1)).squeezed(1).elements(

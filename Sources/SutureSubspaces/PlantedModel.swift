@@ -40,6 +40,7 @@ public struct PlantedModel: PatchedComponent, Sendable {
     public var base: Tensor { component.base }
     public var source: Tensor { component.source }
     public var writing: Tensor? { component.writing }
+    /// The difference of the two outputs that are compared, for each input.
     public func margins(_ values: Tensor) throws -> [Double] { try component.margins(values) }
 
     public init(isIllusory: Bool, _ family: Family, seed: UInt64, pairs: Int = 120) throws {

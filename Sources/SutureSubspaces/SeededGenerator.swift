@@ -6,6 +6,7 @@ public struct SeededGenerator: Sendable {
 
     public init(seed: UInt64) { state = seed }
 
+    /// The next 64 random bits.
     public mutating func next() -> UInt64 {
         state &+= 0x9E37_79B9_7F4A_7C15
         var z = state
@@ -17,6 +18,7 @@ public struct SeededGenerator: Sendable {
     /// A number in 0..<bound.
     public mutating func below(_ bound: Int) -> Int { Int(next().multipliedFullWidth(by: UInt64(bound)).high) }
 
+    /// One element, each as likely as another.
     public mutating func pick<Element>(_ elements: [Element]) -> Element { elements[below(elements.count)] }
 
     /// Fisher-Yates.

@@ -14,13 +14,15 @@ struct Suture: ParsableCommand {
                 name: "Patches",
                 subcommands: [
                     ShowCommand.self, CheckCommand.self, ApplyCommand.self, RevertCommand.self, LogCommand.self,
-                    CombineCommand.self, ExtractCommand.self, ImportCommand.self, ExportCommand.self, MinimizeCommand.self,
+                    CombineCommand.self, ExtractCommand.self, ImportCommand.self, ExportCommand.self,
+                    MinimizeCommand.self,
                     BisectCommand.self
                 ]),
-            CommandGroup(name: "Subspaces", subcommands: [FaithfulCommand.self, SweepCommand.self, ReproduceCommand.self]),
+            CommandGroup(
+                name: "Subspaces", subcommands: [FaithfulCommand.self, SweepCommand.self, ReproduceCommand.self]),
             CommandGroup(
                 name: "Models",
-                subcommands: [InspectCommand.self, DiffCommand.self, ConvertCommand.self, ParityCommand.self]),
+                subcommands: [InspectCommand.self, DiffCommand.self, ConvertCommand.self, ParityCommand.self])
         ])
 }
 

@@ -25,7 +25,8 @@ enum Fuzz {
         let end = ContinuousClock.now + .seconds(Int(seconds))
         while ContinuousClock.now < end {
             var random = Random(state: seed &* 0x2545_F491_4F6C_DD1D &+ rounds)
-            guard let chosen = seeds.randomElement(using: &random), let other = seeds.randomElement(using: &random) else { break }
+            guard let chosen = seeds.randomElement(using: &random), let other = seeds.randomElement(using: &random)
+            else { break }
             let input = directory.appending(path: "\(rounds % 2).\(chosen.reader.rawValue)")
             let mutation = Mutation(chosen.bytes, with: other.bytes, hasHeader: chosen.reader != .gguf, &random)
             try Data(mutation.bytes).write(to: input)
@@ -38,7 +39,9 @@ enum Fuzz {
                 fail("round \(rounds): an error of another kind from \(chosen.name): \(error)")
             }
             alarm(0)
-            if peakMebibytes() > 1024 { fail("round \(rounds): \(peakMebibytes()) MiB for \(input.path) from \(chosen.name)") }
+            if peakMebibytes() > 1024 {
+                fail("round \(rounds): \(peakMebibytes()) MiB for \(input.path) from \(chosen.name)")
+            }
             rounds += 1
         }
         try FileManager.default.removeItem(at: directory)
@@ -62,7 +65,8 @@ enum Fuzz {
                 for tensor in file.tensors.prefix(8) { _ = file.digest(of: tensor) }
             case .gguf:
                 let file = try GGUFFile(url)
-                for (_, tensor) in file.tensors.prefix(8) where tensor.rowCount < 1 << 16 && tensor.rowLength < 1 << 16 {
+                for (_, tensor) in file.tensors.prefix(8) where tensor.rowCount < 1 << 16 && tensor.rowLength < 1 << 16
+                {
                     _ = try file.dequantize(tensor)
                 }
                 _ = try Checkpoint(url).tensors.count
@@ -74,7 +78,8 @@ enum Fuzz {
     }
 
     private static func corpus() throws -> [Seed] {
-        let root = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
+        let root = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+            .deletingLastPathComponent()
         let places: [(String, Reader)] = [
             ("Tests/Fuzz/Corpus", .patch), ("Tests/Goldens/formats", .gguf), ("Tests/Goldens/formats", .safetensors),
             ("Tests/Goldens/hostile/safetensors", .safetensors), ("Tests/Goldens/hostile/gguf", .gguf),

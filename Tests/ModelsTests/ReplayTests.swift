@@ -10,7 +10,10 @@ struct ReplayTests {
         let layers = model.architecture.layers
         return (0...layers).map(Site.residual)
             + (0..<layers).flatMap {
-                [.queries($0), .keys($0), .values($0), .head(layer: $0, index: 1), .heads($0), .attentionOut($0), .mlpHidden($0), .mlpOut($0)]
+                [
+                    .queries($0), .keys($0), .values($0), .head(layer: $0, index: 1), .heads($0), .attentionOut($0),
+                    .mlpHidden($0), .mlpOut($0)
+                ]
             } + [.logits]
     }
 
@@ -71,7 +74,7 @@ struct ReplayTests {
         }
         let groups = [
             [try edit(0, 3)], [try edit(2, 5)], [try edit(1, 0), try edit(1, 7)], [try edit(0, 1), try edit(2, 1)], [],
-            [try rereading(1, 4)], [try rereading(0, 2), try edit(0, 6), try rereading(2, 2)],
+            [try rereading(1, 4)], [try rereading(0, 2), try edit(0, 6), try rereading(2, 2)]
         ]
         let full = try groups.map { try model.editing($0).run([TinyModel.promptA]).logits }
         for capturing in [[], (0..<3).map(Site.mlpHidden)] {
@@ -154,7 +157,8 @@ struct ReplayTests {
     @Test(
         "sites read their own text",
         arguments: [
-            "residual.6", "attn.6.queries", "attn.6.keys", "attn.6.values", "attn.6.head.3", "attn.6.heads", "attn.0.out", "mlp.8.hidden", "mlp.8.out", "logits"
+            "residual.6", "attn.6.queries", "attn.6.keys", "attn.6.values", "attn.6.head.3", "attn.6.heads",
+            "attn.0.out", "mlp.8.hidden", "mlp.8.out", "logits"
         ])
     func siteText(text: String) throws {
         #expect(try #require(Site(text)).description == text)

@@ -1,8 +1,9 @@
 import Foundation
 import SutureFormats
-@testable import SuturePatches
 import SutureTestSupport
 import Testing
+
+@testable import SuturePatches
 
 @Suite("Patch files")
 struct PatchFileTests {
@@ -135,7 +136,9 @@ struct PatchFileTests {
         private static let wrongBase: [Fault] = [
             Fault("a base of another shape", .badPayload) { $0.setInBase("shape", [7, 10]) },
             Fault("a base that is no matrix", .malformedManifest) { $0.setInBase("shape", [60]) },
-            Fault("a base that is huge", .malformedManifest) { $0.setInBase("shape", [1_099_511_627_776, 1_099_511_627_776]) },
+            Fault("a base that is huge", .malformedManifest) {
+                $0.setInBase("shape", [1_099_511_627_776, 1_099_511_627_776])
+            },
             Fault("a base of integers", .badPayload) { $0.setInBase("dtype", "I64") },
             Fault("a base of no type", .malformedManifest) { $0.setInBase("dtype", "Q4") },
             Fault("another base", .tampered) {

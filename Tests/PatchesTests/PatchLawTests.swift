@@ -1,8 +1,9 @@
 import Foundation
 import SutureFormats
-@testable import SuturePatches
 import SutureTestSupport
 import Testing
+
+@testable import SuturePatches
 
 @Suite("The laws of patches")
 struct PatchLawTests {

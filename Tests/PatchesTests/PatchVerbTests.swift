@@ -18,7 +18,9 @@ struct PatchVerbTests {
         }
     }
 
-    private func columns(_ indices: [Int], layer: Int = 0, of base: Checkpoint, adding value: Float = 0.5) throws -> Patch {
+    private func columns(_ indices: [Int], layer: Int = 0, of base: Checkpoint, adding value: Float = 0.5) throws
+        -> Patch
+    {
         let values = [Float](repeating: value, count: 6 * indices.count)
         return try Patch(
             [.columns(indices, of: RandomModel.name(layer), adding: values)], of: base, method: .init(name: "by hand"))
@@ -116,7 +118,8 @@ struct PatchVerbTests {
         try withBase { base, _ in
             let patches = try [0, 1].map { AppliedPatch(try columns([1, 2, 3, 4, 5], layer: $0, of: base)) }
             let (a, b, c) = try (
-                Combination(patches, .dare(drop: 0.5, seed: 1)).patch, Combination(patches, .dare(drop: 0.5, seed: 1)).patch,
+                Combination(patches, .dare(drop: 0.5, seed: 1)).patch,
+                Combination(patches, .dare(drop: 0.5, seed: 1)).patch,
                 Combination(patches.reversed(), .dare(drop: 0.5, seed: 2)).patch
             )
             #expect(a.id == b.id && a.id != c.id)
@@ -134,7 +137,9 @@ struct PatchVerbTests {
             try RandomModel(type: .float32, isSharded: false, kind: .columns, seed: 12).write(to: other)
             let (a, b) = (try columns([1], of: base), try columns([1], of: Checkpoint(other)))
             #expect(throws: PatchError.self) { try Combination([AppliedPatch(a)], .sum) }
-            let error = try #require(throws: PatchError.self) { try Combination([AppliedPatch(a), AppliedPatch(b)], .sum) }
+            let error = try #require(throws: PatchError.self) {
+                try Combination([AppliedPatch(a), AppliedPatch(b)], .sum)
+            }
             #expect(error.code == .conflict && error.subject == RandomModel.name(0))
         }
     }
@@ -189,7 +194,8 @@ struct PatchVerbTests {
             }
             #expect(try Adapter(AppliedPatch(columns([1], of: base))).isExact && !adapter.isExact)
             let dense = try Patch(
-                [.dense(name, [Float](repeating: 1, count: 60), shape: [6, 10])], of: base, method: .init(name: "by hand"))
+                [.dense(name, [Float](repeating: 1, count: 60), shape: [6, 10])], of: base,
+                method: .init(name: "by hand"))
             let error = try #require(throws: PatchError.self) { try Adapter(AppliedPatch(dense)) }
             #expect(error.code == .notLowRank && error.kind == .refused)
         }
@@ -218,7 +224,8 @@ struct PatchVerbTests {
             // Zeros are changed by as little as that.
             let scale = 1e-30
             let error = try #require(throws: PatchError.self) {
-                try PatchedCheckpoint(base).adding([AppliedPatch(patch, scale: scale)]).write(to: directory.appending(path: "out"))
+                try PatchedCheckpoint(base).adding([AppliedPatch(patch, scale: scale)]).write(
+                    to: directory.appending(path: "out"))
             }
             #expect(error.code == .emptyPatch)
         }
@@ -229,7 +236,9 @@ struct PatchVerbTests {
         try withTemporaryDirectory { directory in
             let base = directory.appending(path: "base")
             try RandomModel(type: .float32, isSharded: true, kind: .columns, seed: 3).write(to: base)
-            let patched = try PatchedCheckpoint(Checkpoint(base)).adding([AppliedPatch(columns([1], of: Checkpoint(base)))])
+            let patched = try PatchedCheckpoint(Checkpoint(base)).adding([
+                AppliedPatch(columns([1], of: Checkpoint(base)))
+            ])
             let (linked, copied) = (try patched.plan(.linked), try patched.plan(.copied))
             #expect(linked.rewritten.map(\.name) == ["model-00001-of-00002.safetensors"] && linked.originals.isEmpty)
             #expect(copied.bytes - linked.bytes == linked.untouched.reduce(0) { $0 + $1.bytes })

@@ -75,7 +75,8 @@ struct WritingOptions: ParsableArguments {
         let shown = groups.map { files, action -> ([(String, Int)], String) in
             let total = files.reduce(0) { $0 + $1.bytes }
             return action == "kept original" && files.count > 1
-                ? ([("suture/originals (\(files.count) tensors)", total)], action) : (files.map { ($0.name, $0.bytes) }, action)
+                ? ([("suture/originals (\(files.count) tensors)", total)], action)
+                : (files.map { ($0.name, $0.bytes) }, action)
         }
         let files = groups.flatMap { files, action in
             files.map { Facts.File(name: $0.name, action: action, bytes: action == "linked" ? 0 : $0.bytes) }

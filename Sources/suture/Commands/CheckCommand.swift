@@ -33,7 +33,8 @@ struct CheckCommand: ParsableCommand {
         }
         let facts = Facts(
             patches: patched.stack.patches.map(\.patch.id), tensors: patched.touched.keys.map(\.string),
-            rewritten: try patched.checkpoint.snapshot == nil ? [] : patched.plan().rewritten.map { Facts.File(name: $0.name, bytes: $0.bytes) })
+            rewritten: try patched.checkpoint.snapshot == nil
+                ? [] : patched.plan().rewritten.map { Facts.File(name: $0.name, bytes: $0.bytes) })
         let report = try Report(
             title: patched.checkpoint.url.lastPathComponent,
             verdict: .init(.good, facts.patches.count == 1 ? "The patch fits." : "The patches fit."),

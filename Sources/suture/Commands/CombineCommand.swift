@@ -54,7 +54,8 @@ struct CombineCommand: ParsableCommand {
     private static func applied(_ argument: String) throws -> AppliedPatch {
         let parts = argument.split(separator: "=", omittingEmptySubsequences: false)
         if parts.count > 1, let last = parts.last, let scale = Double(last), scale.isFinite {
-            return AppliedPatch(try Patch(contentsOf: URL(filePath: parts.dropLast().joined(separator: "="))), scale: scale)
+            return AppliedPatch(
+                try Patch(contentsOf: URL(filePath: parts.dropLast().joined(separator: "="))), scale: scale)
         }
         return AppliedPatch(try Patch(contentsOf: URL(filePath: argument)))
     }

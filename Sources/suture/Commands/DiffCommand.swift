@@ -54,7 +54,8 @@ struct DiffCommand: ParsableCommand {
                     name: tensor.name, shape: tensor.shape, types: [tensor.types.0, tensor.types.1],
                     elements: tensor.elements, changed: tensor.changed, norm: tensor.norm,
                     relativeNorm: tensor.relativeNorm, largest: tensor.largest, sparsity: tensor.sparsity,
-                    rank: tensor.rank, topColumns: tensor.topColumns.map { Facts.Column(index: $0.index, norm: $0.norm) })
+                    rank: tensor.rank,
+                    topColumns: tensor.topColumns.map { Facts.Column(index: $0.index, norm: $0.norm) })
             }, others: difference.others)
         let table = Report.Table(
             columns: [
@@ -66,17 +67,23 @@ struct DiffCommand: ParsableCommand {
                     .init(tensor.name), .init("\(tensor.changed)"), .init("\(tensor.elements)"),
                     .init(String(format: "%.4g", tensor.norm)), .init(String(format: "%.2g", tensor.relativeNorm)),
                     .init(tensor.rank.map(String.init) ?? "-"),
-                    .init(tensor.topColumns.map { "\($0.index) (\(String(format: "%.2g", $0.norm)))" }.joined(separator: ", "))
+                    .init(
+                        tensor.topColumns.map { "\($0.index) (\(String(format: "%.2g", $0.norm)))" }.joined(
+                            separator: ", "))
                 ]
             })
         let isSame = facts.tensors.isEmpty && facts.others.isEmpty
         var blocks: [Report.Block] = facts.tensors.isEmpty ? [] : [.table(table)]
-        if !facts.others.isEmpty { blocks += [.heading("Not compared"), .paragraph(facts.others.joined(separator: "\n"))] }
+        if !facts.others.isEmpty {
+            blocks += [.heading("Not compared"), .paragraph(facts.others.joined(separator: "\n"))]
+        }
         let report = try Report(
             title: "\(first) and \(second)",
             verdict: .init(
                 .neutral,
-                isSame ? "The weights are the same." : "\(facts.tensors.count) tensors differ, \(facts.equal) are the same."),
+                isSame
+                    ? "The weights are the same."
+                    : "\(facts.tensors.count) tensors differ, \(facts.equal) are the same."),
             schema: "suture.diff/1", data: facts, blocks: blocks)
         printing.show(report, quietly: (facts.tensors.map(\.name) + facts.others).joined(separator: "\n"))
     }

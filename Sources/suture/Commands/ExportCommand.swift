@@ -60,7 +60,9 @@ struct ExportCommand: ParsableCommand {
             blocks: [
                 .facts([
                     .init("Modules", facts.modules.joined(separator: ", ")), .init("Rank", "\(facts.rank)"),
-                    .init("Numbers", facts.exact ? "those of the patch" : "rounded to float32, because of a scale or a sum"),
+                    .init(
+                        "Numbers",
+                        facts.exact ? "those of the patch" : "rounded to float32, because of a scale or a sum"),
                     .init("Written to", output)
                 ])
             ])

@@ -82,7 +82,10 @@ struct ExtractCommand: ParsableCommand {
             spool: result.spool())
         for name in extraction.ignored { note("left out: \(name)") }
         let worst = extraction.parts.max { $0.error < $1.error }
-        let lost = worst.map { $0.error == 0 ? "nothing" : "at most \(String(format: "%.2g", $0.error)) of a tensor's difference (\($0.tensor))" }
+        let lost = worst.map {
+            $0.error == 0
+                ? "nothing" : "at most \(String(format: "%.2g", $0.error)) of a tensor's difference (\($0.tensor))"
+        }
         try result.write(extraction.patch, printing, more: [.facts([.init("Lost", lost ?? "nothing")])])
     }
 }

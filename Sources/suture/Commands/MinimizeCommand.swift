@@ -117,12 +117,15 @@ struct BisectCommand: ParsableCommand {
             checks: found.checks)
         let report = try Report(
             title: url.lastPathComponent,
-            verdict: .init(.bad, "Broken by \(found.patch.patch.shortID) (\(facts.method))."), schema: "suture.bisect/1",
+            verdict: .init(.bad, "Broken by \(found.patch.patch.shortID) (\(facts.method))."),
+            schema: "suture.bisect/1",
             data: facts,
             blocks: [
                 .facts([
                     .init("Id", facts.patch),
-                    .init("Without it", facts.alone ? "the check holds" : "the check still fails: others have a part in it"),
+                    .init(
+                        "Without it",
+                        facts.alone ? "the check holds" : "the check still fails: others have a part in it"),
                     .init("Checks", "\(facts.checks)")
                 ])
             ])

@@ -18,7 +18,8 @@ struct ShowCommand: ParsableCommand {
     func run() throws {
         let patch = try Patch(contentsOf: URL(filePath: patch))
         if format == .quiet { return print(patch.id) }
-        let report = try Self.report(patch, title: URL(filePath: self.patch).lastPathComponent, isCard: format == .markdown)
+        let report = try Self.report(
+            patch, title: URL(filePath: self.patch).lastPathComponent, isCard: format == .markdown)
         switch format {
         case .markdown: print(report.markdown(), terminator: "")
         case .json: print(report.json, terminator: "")
@@ -47,7 +48,8 @@ struct ShowCommand: ParsableCommand {
         let edits = try patch.edits.map { edit in
             let base = patch.base[ByteString(edit.tensor)]
             return Facts.Edit(
-                tensor: edit.tensor, kind: edit.kind.rawValue, dtype: base?.type.rawValue ?? "", shape: base?.shape ?? [],
+                tensor: edit.tensor, kind: edit.kind.rawValue, dtype: base?.type.rawValue ?? "",
+                shape: base?.shape ?? [],
                 indices: edit.indices ?? [], summary: edit.summary, norm: try edit.norm(shape: base?.shape ?? []))
         }
         let facts = Facts(
@@ -111,7 +113,8 @@ private enum Outline {
             for (key, member) in object {
                 collect(member, path: path + [key.string.replacingOccurrences(of: "_", with: " ")], &lines)
             }
-        } else if let array = value.arrayValue, array.contains(where: { $0.objectValue != nil || $0.arrayValue != nil }) {
+        } else if let array = value.arrayValue, array.contains(where: { $0.objectValue != nil || $0.arrayValue != nil })
+        {
             for (index, element) in array.enumerated() { collect(element, path: path + ["\(index + 1)"], &lines) }
         } else if !value.isNull {
             lines.append(.init(path.joined(separator: ", "), text(of: value)))
