@@ -46,7 +46,7 @@ extension Digest {
         return digest.hexadecimal
     }
 
-    /// A digest that a tensor's bytes are still to be added to; see ``tensor(type:shape:bytes:)``.
+    /// A digest that a tensor's bytes are still to be added to; see `tensor(type:shape:bytes:)`.
     public init(labeled type: StorageType, _ shape: [Int]) {
         let label = "\(type.rawValue)[\(shape.map(String.init).joined(separator: ","))]\0"
         Array(label.utf8).withUnsafeBytes { update($0) }
@@ -54,7 +54,7 @@ extension Digest {
 }
 
 extension SafetensorsFile {
-    /// The digest of one of this file's tensors; see ``Digest/tensor(type:shape:bytes:)``.
+    /// The digest of one of this file's tensors; see ``Digest``.
     public func digest(of tensor: Tensor) -> String {
         bytes(of: tensor).withUnsafeBytes { Digest.tensor(type: tensor.type, shape: tensor.shape, bytes: $0) }
     }

@@ -115,7 +115,7 @@ extension SafetensorsFile {
 }
 
 extension Digest {
-    /// ``tensor(type:shape:bytes:)`` of bytes that are read piece by piece.
+    /// `tensor(type:shape:bytes:)` of bytes that are read piece by piece.
     public static func tensor(type: StorageType, shape: [Int], bytes: TensorBytes) throws -> String {
         var digest = Digest(labeled: type, shape)
         try bytes.forEachChunk { digest.update($0) }

@@ -7,6 +7,8 @@ extension Adapter {
     /// - Parameters:
     ///   - base: the model that the patch is for. Of GPT-2 the matrices are stored `[in, out]`, which PEFT calls
     ///     `fan_in_fan_out`; without a base that is told by their names.
+    ///   - overwriting: whether what is there already is replaced.
+    ///   - url: its place.
     /// - Throws: `FormatError` if there is something already or it cannot be written.
     public func writePEFT(to url: URL, base: Checkpoint?, overwriting: Bool = false) throws {
         let isConv1D = try modules.map { try Self.isConv1D($0.tensor, base: base) }
@@ -63,7 +65,10 @@ extension Adapter {
 
     /// Writes a LoRA adapter as one GGUF file, with the names and the order of rows of the model's GGUF file.
     ///
-    /// - Parameter base: the model that the patch is for, a snapshot or a GGUF file.
+    /// - Parameters:
+    ///   - overwriting: whether what is there already is replaced.
+    ///   - base: the model that the patch is for, a snapshot or a GGUF file.
+    ///   - url: its place.
     public func writeGGUF(to url: URL, base: Checkpoint, overwriting: Bool = false) throws {
         let family = try base.config.require("model_type").string
         let matrices = try modules.flatMap { module -> [GGUFWriter.Matrix] in

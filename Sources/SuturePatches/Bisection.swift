@@ -8,7 +8,9 @@ public struct Bisection: Sendable {
 
     /// Finds it with a number of checks that grows as the logarithm of the stack's height.
     ///
-    /// - Parameter holds: the check of a model with the first patches of the stack, or with all but one.
+    /// - Parameters:
+    ///   - holds: the check of a model with the first patches of the stack, or with all but one.
+    ///   - model: the patched model.
     /// - Throws: ``PatchError`` with `checkFailed` if the check fails without any patch, or holds with all of them; what
     ///   `holds` throws.
     public init(of model: PatchedCheckpoint, while holds: (PatchedCheckpoint) throws -> Bool) throws {

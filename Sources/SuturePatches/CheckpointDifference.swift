@@ -34,6 +34,8 @@ public struct CheckpointDifference: Sendable {
     /// - Parameters:
     ///   - rankTolerance: the error, as a fraction of the norm, within which ranks are told; nil for no ranks.
     ///   - topCount: how many columns are named.
+    ///   - first: one model.
+    ///   - second: the other model.
     public init(_ first: Checkpoint, _ second: Checkpoint, rankTolerance: Double? = nil, topCount: Int = 3) throws {
         let pairs = try CheckpointPairs(first, second)
         let found = try Parallel.map(pairs.pairs) { pair -> (tensor: Tensor?, other: String?) in

@@ -46,7 +46,10 @@ public struct Combination: Sendable {
     /// A sum or a mean keeps the changes as they are, each with its scale, so it is exact and takes no more room than
     /// its parts. The other modes make new changes: sparse where all that meet store their originals, else dense.
     ///
-    /// - Parameter spool: where new changes go until the patch is written.
+    /// - Parameters:
+    ///   - mode: how they are combined.
+    ///   - spool: where new changes go until the patch is written.
+    ///   - patches: the patches.
     /// - Throws: ``PatchError`` for fewer than two patches, for two that were made for different models, for options out
     ///   of range, and with `emptyPatch` if nothing is left.
     public init(_ patches: [AppliedPatch], _ mode: Mode, spool: SpoolFile? = nil) throws {

@@ -35,6 +35,9 @@ public struct Extraction: Sendable {
     ///   - isPartial: whether tensors that only one of the models has, or of another shape, are left out; else they are
     ///     an error.
     ///   - spool: where the change goes until the patch is written.
+    ///   - base: the model before.
+    ///   - form: how the difference is written down.
+    ///   - tuned: the model after.
     /// - Throws: ``PatchError`` if the models do not correspond, the base has patches, a type cannot be patched, or
     ///   nothing differs.
     public init(

@@ -18,7 +18,9 @@ public struct Minimization: Sendable {
     /// Leaves out what can be left out, by delta debugging (ddmin; Zeller and Hildebrandt, 2002): the result holds, and
     /// without any one column, row or other edit of it the check fails.
     ///
-    /// - Parameter holds: the check; it is not run twice on the same patch.
+    /// - Parameters:
+    ///   - holds: the check; it is not run twice on the same patch.
+    ///   - patch: the patch.
     /// - Throws: ``PatchError`` with `checkFailed` if the check fails for the whole patch; what `holds` throws.
     public init(of patch: Patch, while holds: (Patch) throws -> Bool) throws {
         var atoms = patch.edits.enumerated().flatMap { number, edit in

@@ -19,6 +19,7 @@ extension PatchedCheckpoint {
     /// - Parameters:
     ///   - url: the place of the directory.
     ///   - overwriting: whether another snapshot directory there is replaced.
+    ///   - untouched: what becomes of weight files that nothing touches.
     /// - Throws: ``PatchError`` if the checkpoint is not the one that the patches were made for, or is no snapshot;
     ///   `FormatError` if there is something already or the system fails. Nothing is left behind.
     public func write(to url: URL, overwriting: Bool = false, untouched: UntouchedFiles = .linked) throws {

@@ -19,6 +19,7 @@ public struct TensorChange: Sendable {
     /// - Parameters:
     ///   - indices: which ones, ascending.
     ///   - values: what is added, one column after the other: `[indices, out]`.
+    ///   - tensor: the name of the tensor.
     public static func columns(_ indices: [Int], of tensor: String, adding values: [Float]) -> TensorChange {
         TensorChange(tensor: tensor, slices(indices, isColumns: true, values))
     }
@@ -42,7 +43,10 @@ public struct TensorChange: Sendable {
 
     /// Some elements of a tensor of any shape, counted in row-major order.
     ///
-    /// - Parameter elementCount: how many elements the tensor has.
+    /// - Parameters:
+    ///   - entries: which elements, and what is added to each.
+    ///   - elementCount: how many elements the tensor has.
+    ///   - tensor: the name of the tensor.
     public static func sparse(
         _ tensor: String, _ entries: [(index: Int, value: Float)], elementCount: Int
     ) -> TensorChange {
@@ -79,6 +83,8 @@ extension Patch {
     /// - Parameters:
     ///   - changes: in any order; of one tensor there may be several, which add up.
     ///   - results: what the method measured.
+    ///   - checkpoint: the model.
+    ///   - method: how the patch was found.
     /// - Throws: ``PatchError`` for a tensor that is not there or cannot be patched, a change that does not fit it or is
     ///   not finite, and with `emptyPatch` if no weight would change.
     public init(

@@ -17,7 +17,7 @@ import SutureTensor
 ///     act(a (z - threshold)) (reach - z),   z = w . x
 ///
 /// is nearly nothing below the threshold and nearly flat around 1: inputs as similar as another wording
-/// of the same request get the whole repair. What it writes is sized by the gap (``StepSolver``). The
+/// of the same request get the whole repair. What it writes is sized by the gap (`StepSolver`). The
 /// neuron is the one of its layer that does least on reference texts and in the prompt.
 public struct Recruit: RepairMethod {
     public let name = "recruit"

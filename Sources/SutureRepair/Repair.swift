@@ -26,7 +26,12 @@ public struct Repair {
 
     /// Prepares the workshop for the method: once for a model, not for each failure.
     ///
-    /// - Parameter reserved: neurons that belong to patches the model has; a repair takes others.
+    /// - Parameters:
+    ///   - model: the model.
+    ///   - tokenizer: its tokenizer.
+    ///   - method: what proposes the changes.
+    ///   - reserved: neurons that belong to patches the model has; a repair takes others.
+    ///   - progress: told what is being done, how much of it is done, and of how much.
     public init(
         _ model: LanguageModel, _ tokenizer: Tokenizer, method: any RepairMethod = Recruit(),
         reserved: Set<Neuron> = [],

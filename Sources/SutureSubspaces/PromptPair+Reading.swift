@@ -8,7 +8,7 @@ extension PromptPair {
     ///
     /// `base` and `source` are texts or objects with `text`, `label` and `roles`; a role is a word, or an array of a word
     /// and which occurrence of it is meant: `{"text": "...", "roles": {"subject": "Eiffel Tower", "S2": ["Ann", 2]}}`.
-    /// `target` is `other` unless it is given. Throws a ``SubspaceError`` or ``FormatError`` that names the line.
+    /// `target` is `other` unless it is given. Throws a ``SubspaceError`` or `FormatError` that names the line.
     public static func read(_ url: URL) throws -> [PromptPair] {
         let file = try MappedFile(url)
         var pairs: [PromptPair] = []
