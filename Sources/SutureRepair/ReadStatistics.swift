@@ -8,9 +8,10 @@ public struct ReadStatistics: Sendable {
     let moment: Tensor
     /// E[x], `[d]`, float64.
     let mean: Tensor
-    /// How much each neuron moves the logits where it is most active: max k^2 times the energy of what it
-    /// writes, `[m]`.
-    let effect: Tensor
+    /// max k^2 of each neuron, `[m]`.
+    let peak: Tensor
+    /// The energy of what each neuron writes (``SemanticBasis/energy(of:)``), `[m]`.
+    let energy: Tensor
 
     /// Runs the model on texts.
     public init(
@@ -37,6 +38,7 @@ public struct ReadStatistics: Sendable {
         let all = try Tensor.concatenated(inputs, 0).to(.float64)
         moment = try all.transposed().matmul(all) / Double(all.shape[0])
         mean = try all.mean([0])
-        effect = try Tensor.stacked(peaks).max([0]) * basis.energy(of: model.writeVectors(layer: layer))
+        peak = try Tensor.stacked(peaks).max([0])
+        energy = try basis.energy(of: model.writeVectors(layer: layer))
     }
 }

@@ -63,9 +63,8 @@ public struct Recruit: RepairMethod {
         let site = Site.mlpHidden(reads.layer)
         let trace = try model.trace([failure.led], capturing: [site], from: reads.layer)
         let inputs = try trace.mlpInput(reads.layer).squeezed(0)
-        let effect = try reads.effect.maximum(
-            trace[site].squeezed(0).square().max([0])
-                * workshop.basis.energy(of: model.writeVectors(layer: reads.layer)))
+        // How much each neuron moves the logits where it is most active.
+        let effect = try reads.peak.maximum(trace[site].squeezed(0).square().max([0])) * reads.energy
         let reserved = try workshop.reserved.union(changed(in: reads.layer, from: workshop.original, to: model))
         var solver = StepSolver(failure, workshop.basis, trace, margin: margin, rounds: rounds)
         let isRight = try solver.converges { place, _, taken in
