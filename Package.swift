@@ -51,12 +51,16 @@ let package = Package(
             name: "SutureRepair", dependencies: ["SutureModels", "SuturePatches"],
             resources: [.embedInCode("Resources")]),
         .target(name: "SutureSubspaces", dependencies: ["SutureModels", "SuturePatches"]),
-        .target(name: "SutureReports", dependencies: ["SutureRepair", "SutureSubspaces"]),
+        .target(name: "SutureVision", dependencies: ["SutureModels"]),
+        .target(name: "SutureSignatures", dependencies: ["SutureModels", "SuturePatches"]),
+        .target(
+            name: "SutureReports",
+            dependencies: ["SutureRepair", "SutureSignatures", "SutureSubspaces", "SutureVision"]),
         .target(
             name: "SutureKit",
             dependencies: [
                 "SutureTensor", "SutureFormats", "SutureTokenizers", "SutureModels", "SuturePatches",
-                "SutureRepair", "SutureSubspaces", "SutureReports"
+                "SutureVision", "SutureRepair", "SutureSignatures", "SutureSubspaces", "SutureReports"
             ]),
         .executableTarget(
             name: "suture",
@@ -77,6 +81,8 @@ let package = Package(
         tests("ModelsTests", ["SutureModels"]),
         tests("PatchesTests", ["SuturePatches"]),
         tests("RepairTests", ["SutureRepair"]),
+        tests("VisionTests", ["SutureVision"]),
+        tests("SignaturesTests", ["SutureSignatures"]),
         tests("SubspacesTests", ["SutureSubspaces"]),
         tests("ReportsTests", ["SutureReports"]),
         tests("CommandTests", ["SutureKit", "suture"])

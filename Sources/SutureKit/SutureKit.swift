@@ -4,6 +4,8 @@
 @_exported import SuturePatches
 @_exported import SutureRepair
 @_exported import SutureReports
+@_exported import SutureSignatures
 @_exported import SutureSubspaces
 @_exported import SutureTensor
 @_exported import SutureTokenizers
+@_exported import SutureVision

@@ -1,0 +1,19 @@
+import SutureTensor
+
+/// Images with their classes: what classifiers are trained on, tested on and corrupted by.
+public struct ImageSet: Sendable {
+    /// `[count, channels, height, width]`, uint8: one channel (grey) or three (red, green, blue), 0...255.
+    public let pixels: Tensor
+    /// The class of each image, 0..<`classes.count`.
+    public let labels: [Int]
+    /// The names of the classes, or their numbers where the files give none.
+    public let classes: [String]
+
+    public init(pixels: Tensor, labels: [Int], classes: [String]) {
+        self.pixels = pixels
+        self.labels = labels
+        self.classes = classes
+    }
+
+    public var count: Int { labels.count }
+}
