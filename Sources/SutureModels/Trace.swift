@@ -75,27 +75,89 @@ extension LanguageModel {
                 .outOfRange, "the model has no such layer", expected: "0...\(architecture.layers)",
                 found: "\(firstLayer)")
         }
-        let lengths = tokens.map(\.count)
-        let length = lengths.max() ?? 0
+        let length = tokens.map(\.count).max() ?? 0
         let forward = try Forward(self, positions: 0..<length, capturing: Set(capturing))
-        var residual = try embeddings(forward.embed(padded(tokens)))
+        let record = Trace.Record(try embeddings(forward.embed(padded(tokens))))
+        return try trace(tokens, forward, resuming: record, keepingFrom: firstLayer)
+    }
+
+    /// Runs the layers behind a record, and adds to it from `firstLayer` on.
+    fileprivate func trace(
+        _ tokens: [[Int]], _ forward: Forward, resuming record: Trace.Record, keepingFrom firstLayer: Int
+    ) throws -> Trace {
+        var record = record
+        for layer in record.next..<architecture.layers {
+            let (middle, own) = try forward.attention(layer, record.residual, prefix: nil)
+            if layer >= firstLayer {
+                record.residuals.append(record.residual)
+                record.middles.append(middle)
+                record.keyValues.append(own)
+            }
+            record.residual = try forward.mlp(layer, middle)
+        }
+        record.residuals.append(record.residual)
+        let lasts = tokens.map { $0.count - 1 }
+        let logits = try forward.scores(record.residual, .last, lasts: Set(lasts).count == 1 ? nil : lasts)
+        return Trace(
+            self, tokens: tokens, logits: logits, firstLayer: firstLayer, residuals: record.residuals,
+            middles: record.middles, keyValues: record.keyValues,
+            captured: record.captured.merging(forward.captured) { $1 })
+    }
+}
+
+extension Trace {
+    /// A run on its way: what enters layer `next`, and what was kept of the layers before.
+    fileprivate struct Record {
+        var residual: Tensor
+        var next = 0
         var residuals: [Tensor] = []
         var middles: [Tensor] = []
         var keyValues: [KeyValues] = []
-        for layer in 0..<architecture.layers {
-            let (middle, own) = try forward.attention(layer, residual, prefix: nil)
-            if layer >= firstLayer {
-                residuals.append(residual)
-                middles.append(middle)
-                keyValues.append(own)
-            }
-            residual = try forward.mlp(layer, middle)
+        var captured: [Site: Tensor] = [:]
+
+        init(_ residual: Tensor) { self.residual = residual }
+    }
+
+    /// The trace of the model with some neurons changed: only the layers from the lowest of them on are run.
+    ///
+    /// Throws ``ModelError`` where the trace does not reach down to a neuron's layer.
+    public func editing(_ edits: [NeuronEdit]) throws -> Trace {
+        let changed = try model.editing(edits)
+        guard let lowest = edits.map(\.neuron.layer).min() else { return self }
+        guard lowest >= firstLayer else {
+            throw ModelError(
+                .notCaptured, "the trace does not reach down to this layer",
+                expected: "a change at layer \(firstLayer) or later", found: "layer \(lowest)")
         }
-        residuals.append(residual)
-        let sameLength = lengths.allSatisfy { $0 == length }
-        let logits = try forward.scores(residual, .last, lasts: sameLength ? nil : lengths.map { $0 - 1 })
+        let behind = lowest - firstLayer
+        let sites = captured.keys.filter { $0.entry >= Entry(layer: lowest, stage: .mlp) }
+        let forward = try Forward(changed, positions: 0..<length, capturing: Set(sites))
+        var record = Record(try forward.mlp(lowest, middles[behind]))
+        record.next = lowest + 1
+        record.residuals = Array(residuals[...behind])
+        record.middles = Array(middles[...behind])
+        record.keyValues = Array(keyValues[...behind])
+        record.captured = captured
+        return try changed.trace(tokens, forward, resuming: record, keepingFrom: firstLayer)
+    }
+
+    /// The trace of the first `count` tokens of a single prompt; nothing is run but the head.
+    ///
+    /// Throws ``ModelError`` for another number of prompts or tokens.
+    public func prefix(_ count: Int) throws -> Trace {
+        guard tokens.count == 1, (1...length).contains(count) else {
+            throw ModelError(
+                .outOfRange, "a part of a trace is of one prompt", expected: "1...\(length) of its tokens",
+                found: "\(count) tokens of \(tokens.count) prompts")
+        }
+        if count == length { return self }
+        func part(_ value: Tensor) throws -> Tensor { try value.narrowed(1, 0..<count) }
+        let residuals = try residuals.map(part)
+        let last = try residuals[residuals.count - 1].selected(1, count - 1)
         return Trace(
-            self, tokens: tokens, logits: logits, firstLayer: firstLayer, residuals: residuals, middles: middles,
-            keyValues: keyValues, captured: forward.captured)
+            model, tokens: [Array(tokens[0].prefix(count))], logits: try model.logits(ofResidual: last),
+            firstLayer: firstLayer, residuals: residuals, middles: try middles.map(part),
+            keyValues: try keyValues.map { try $0.prefix(count, rows: [0]) },
+            captured: try captured.filter { $0.key != .logits }.mapValues(part))
     }
 }

@@ -37,13 +37,16 @@ extension LanguageModel {
         return try Reading(logits: logits(ofResidual: residual), answer: failure.answer)
     }
 
-    /// The first token of the answer that the model would not write after those before it.
-    func firstWrongToken(_ failure: TokenizedFailure) throws -> Int? {
-        try read(failure).wrong(failure.answer).first
-    }
-
     /// What the model writes after the prompt when nobody leads it, as many tokens as the answer has.
     public func write(_ failure: TokenizedFailure) throws -> [Int] {
         try generate(failure.prompt, limit: failure.answer.count)
+    }
+}
+
+extension Trace {
+    /// How the traced model does on an answer along which the trace leads it.
+    func reading(_ failure: TokenizedFailure) throws -> Reading {
+        let residual = try self[.residual(model.architecture.layers)].squeezed(0).narrowed(0, failure.places)
+        return try Reading(logits: model.logits(ofResidual: residual), answer: failure.answer)
     }
 }

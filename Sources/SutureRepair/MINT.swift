@@ -36,103 +36,35 @@ public struct MINT: RepairMethod {
     /// Moves one neuron after another until the answer is right.
     public func propose(_ failure: TokenizedFailure, in workshop: Workshop, on model: LanguageModel) throws -> Proposal
     {
+        let focused = model.architecture.layers / 2..<model.architecture.layers
+        var trace = try model.trace(
+            [failure.led], capturing: focused.map(Site.mlpHidden), from: focused.lowerBound)
         var proposal = Proposal()
         var deltas: [Neuron: Tensor] = [:]
         var repaired = 0
-        while repaired <= failure.answer.count {
-            let patched = deltas.isEmpty ? model : try model.editing(deltas.map { NeuronEdit($0, delta: $1) })
-            guard let position = try patched.firstWrongToken(failure) else { break }
+        while let place = try trace.reading(failure).wrong(failure.answer).first {
             guard repaired < failure.answer.count else {
                 return proposal.abandoning("later repairs keep breaking earlier tokens")
             }
-            let context = failure.prompt + failure.answer[..<position]
-            let search = try Search(
-                self, context: context, target: failure.answer[position], basis: workshop.basis, model: patched)
+            let search = try MINTSearch(
+                self, trace.prefix(failure.prompt.count + place), target: failure.answer[place],
+                basis: workshop.basis, layers: focused)
             proposal.candidates += search.candidates
             guard let steps = try search.run() else {
                 return proposal.abandoning(
-                    "\(maximumSteps) steps did not make token \(position + 1) of the answer the most likely")
+                    "\(maximumSteps) steps did not make token \(place + 1) of the answer the most likely")
             }
             proposal.steps += steps.order
-            for (neuron, delta) in steps.deltas {
-                deltas[neuron] = try deltas[neuron].map { try $0 + delta } ?? delta
-                proposal.places[neuron] = position
+            for edit in steps.edits {
+                deltas[edit.neuron] = try deltas[edit.neuron].map { try $0 + edit.delta } ?? edit.delta
+                proposal.places[edit.neuron] = place
             }
+            trace = try trace.editing(steps.edits)
             repaired += 1
         }
         proposal.edits = deltas.map { NeuronEdit($0, delta: $1) }
             .sorted { ($0.neuron.layer, $0.neuron.index) < ($1.neuron.layer, $1.neuron.index) }
         return proposal
-    }
-
-    /// The repair of one token.
-    private struct Search {
-        let method: MINT
-        let trace: Trace
-        let target: Int
-        let basis: SemanticBasis
-        let candidates: [Neuron]
-        private let traction: Tensor
-        private let rival: Int
-
-        init(_ method: MINT, context: [Int], target: Int, basis: SemanticBasis, model: LanguageModel) throws {
-            let layers = model.architecture.layers
-            let focused = layers / 2..<layers
-            self.method = method
-            self.target = target
-            self.basis = basis
-            trace = try model.trace([context], capturing: focused.map(Site.mlpHidden))
-            let scores = try Attribution.gradientTimesActivation(trace, target: target, layers: focused)
-            let width = model.architecture.hiddenWidth
-            let best = try scores.reshaped([-1]).top(method.pool).indices.ints()
-            candidates = best.map { Neuron(layer: focused.lowerBound + $0 / width, index: $0 % width) }
-            rival = Int(try trace.logits.squeezed(0).argmax().item())
-            let difference = try basis.difference(target, rival)
-            traction = try difference / (difference.max() - difference.min())
-        }
-
-        /// w after n steps is tau + (w0 - tau) (1 + f)^-n, so its change is (tau - w0) (1 - (1 + f)^-n).
-        private func delta(_ neuron: Neuron, steps: Int) throws -> Tensor {
-            var shrink = 1.0
-            for _ in 0..<steps { shrink /= 1 + method.factor }
-            return try (traction - trace.model.writeVector(neuron)) * (1 - shrink)
-        }
-
-        /// The steps in order and the change of each neuron they touched; nil if they were not enough.
-        func run() throws -> (order: [Neuron], deltas: [Neuron: Tensor])? {
-            var order: [Neuron] = []
-            var counts: [Neuron: Int] = [:]
-            var rival = rival
-
-            func edits(_ counts: [Neuron: Int]) throws -> [NeuronEdit] {
-                try counts.map { NeuronEdit($0, delta: try delta($0, steps: $1)) }
-            }
-
-            while order.count < method.maximumSteps {
-                let alternatives = try candidates.map { candidate in
-                    Alternative(edits: try edits(counts.merging([candidate: 1], uniquingKeysWith: +)))
-                }
-                let logits = try trace.replay(alternatives).logits
-                let probabilities = try logits.softmax()
-                var best: (gap: Double, index: Int)?
-                for index in candidates.indices {
-                    let gap = try Self.gap(probabilities.selected(0, index), rival, target)
-                    if best.map({ gap < $0.gap }) ?? true { best = (gap, index) }
-                }
-                guard let best else { return nil }
-                counts[candidates[best.index], default: 0] += 1
-                order.append(candidates[best.index])
-                rival = Int(try logits.selected(0, best.index).argmax().item())
-                if rival == target {
-                    return (order, Dictionary(uniqueKeysWithValues: try edits(counts).map { ($0.neuron, $0.delta) }))
-                }
-            }
-            return nil
-        }
-
-        private static func gap(_ probabilities: Tensor, _ rival: Int, _ target: Int) throws -> Double {
-            try probabilities.selected(0, rival).item() - probabilities.selected(0, target).item()
-        }
     }
 }
 
