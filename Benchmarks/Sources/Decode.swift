@@ -37,7 +37,7 @@ struct Decode: ParsableCommand {
 
         print("".left(28) + "Suture".right(12) + "transformers".right(14) + "ratio".right(9))
         printLine("start to first token, s", ours, theirs) { $0.startToFirstToken ?? .nan }
-        printLine("tokens each second", ours, theirs) { $0.tokensPerSecond ?? .nan }
+        printLine("time for each token, ms", ours, theirs) { 1000 / ($0.tokensPerSecond ?? .nan) }
         printLine("peak memory, MB", ours, theirs) { $0.peakMegabytes }
         if let mine = ours.first?.tokens, let other = theirs.first?.tokens {
             print(mine == other ? "the same \(mine.count) tokens" : "tokens differ: \(mine) and \(other)")
