@@ -23,7 +23,7 @@ extension PatchedCheckpoint {
     /// - Throws: ``PatchError`` if the checkpoint is not the one that the patches were made for, or is no snapshot;
     ///   `FormatError` if there is something already or the system fails. Nothing is left behind.
     public func write(to url: URL, overwriting: Bool = false, untouched: UntouchedFiles = .linked) throws {
-        let snapshot = try snapshot()
+        let snapshot = try checkpoint.requireSnapshot()
         try plan(untouched).checkSpace(beside: url)
         try SnapshotDirectory.create(at: url, from: checkpoint.url, overwriting: overwriting) { directory in
             let outcomes = try Parallel.map(touchedFiles) { try rewrite($0, in: directory) }
@@ -43,7 +43,7 @@ extension PatchedCheckpoint {
 
     /// What ``write(to:overwriting:untouched:)`` will do, and the bytes that it will write.
     public func plan(_ untouched: UntouchedFiles = .linked) throws -> WritePlan {
-        let snapshot = try snapshot()
+        let snapshot = try checkpoint.requireSnapshot()
         let ours = PatchLock.files(of: present)
         let copied = snapshot.otherFiles.filter { !ours.contains($0) } + (snapshot.indexFile.map { [$0] } ?? [])
         let rest = untouchedFiles.map { WritePlan.File($0) }
@@ -61,16 +61,6 @@ extension PatchedCheckpoint {
             patches: stack.patches.map {
                 WritePlan.File(name: $0.patch.shortID, bytes: $0.patch.payload.reduce(0) { $0 + $1.tensor.bytes.count })
             })
-    }
-
-    private func snapshot() throws -> SnapshotDirectory {
-        guard let snapshot = checkpoint.snapshot else {
-            throw PatchError(
-                .needsSnapshot, "patches are applied to files only in a snapshot directory",
-                subject: checkpoint.url.relativePath, found: "a GGUF file, whose weights are not quantized again",
-                hint: "convert it first with `suture convert`, or apply the patch on load")
-        }
-        return snapshot
     }
 
     private static func name(_ file: SafetensorsFile) -> String { URL(filePath: file.file.name).lastPathComponent }
@@ -124,6 +114,17 @@ extension PatchedCheckpoint {
         throw PatchError(
             .emptyPatch, "the patch changes nothing", subject: only.patch.id,
             found: "no weight differs after rounding to its type")
+    }
+}
+
+extension Checkpoint {
+    /// The snapshot directory that it is; patches go into no other files.
+    func requireSnapshot() throws -> SnapshotDirectory {
+        if let snapshot { return snapshot }
+        throw PatchError(
+            .needsSnapshot, "patches are applied to files only in a snapshot directory", subject: url.relativePath,
+            found: "a GGUF file, whose weights are not quantized again",
+            hint: "convert it first with `suture convert`, or apply the patch on load")
     }
 }
 

@@ -14,9 +14,9 @@ struct Suture: ParsableCommand {
                 name: "Patches",
                 subcommands: [
                     ShowCommand.self, CheckCommand.self, ApplyCommand.self, RevertCommand.self, LogCommand.self,
-                    CombineCommand.self, ExtractCommand.self, ImportCommand.self, ExportCommand.self,
-                    MinimizeCommand.self,
-                    BisectCommand.self
+                    CombineCommand.self, ExtractCommand.self, TransferCommand.self, ImportCommand.self,
+                    ExportCommand.self,
+                    MinimizeCommand.self, BisectCommand.self
                 ]),
             CommandGroup(
                 name: "Subspaces", subcommands: [FaithfulCommand.self, SweepCommand.self, ReproduceCommand.self]),

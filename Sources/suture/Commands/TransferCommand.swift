@@ -1,0 +1,50 @@
+import ArgumentParser
+import Foundation
+import SutureKit
+
+struct TransferCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "transfer",
+        abstract: "Do to a third model what tuning did to the first: add second - first to it.",
+        discussion: """
+            Task arithmetic in one pass over the files. Nothing is recorded by which the change could be taken off again: \
+            for that, `suture extract` makes a patch of the difference and `suture apply --transfer` adds it.
+            """)
+
+    @Argument(help: "The model before it was tuned.")
+    var base: String
+
+    @Argument(help: "The model after.")
+    var tuned: String
+
+    @Argument(help: "The model that changes, a snapshot directory.")
+    var target: String
+
+    @Option(help: "How much of the difference is added.")
+    var scale: Float = 1
+
+    @Flag(help: "Leave out tensors that not all three models have in one shape.")
+    var shared = false
+
+    @OptionGroup var result: ModelOutputOptions
+    @OptionGroup var printing: OutputOptions
+
+    private struct Facts: Encodable, Sendable {
+        var output: String
+        var changed: Int
+        var ignored: [String]
+    }
+
+    func run() throws {
+        let transfer = try DifferenceTransfer(
+            from: Checkpoint(URL(filePath: base)), to: Checkpoint(URL(filePath: tuned)),
+            onto: Checkpoint(URL(filePath: target)), scale: scale, isPartial: shared)
+        for name in transfer.ignored { note("left as it is: \(name)") }
+        let changed = try transfer.write(to: result.url, overwriting: result.force)
+        let facts = Facts(output: result.output, changed: changed, ignored: transfer.ignored)
+        let report = try Report(
+            title: result.url.lastPathComponent, schema: "suture.transfer/1", data: facts,
+            blocks: [.facts([.init("Tensors changed", "\(changed)"), .init("Written to", facts.output)])])
+        printing.show(report, quietly: result.output)
+    }
+}
