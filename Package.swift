@@ -19,6 +19,13 @@ func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
         name: name, dependencies: dependencies + ["SutureTestSupport"], path: "Tests/\(name)")
 }
 
+// A target names every module that reaches it, not only the nearest: a build compiles a target anew when a module that it
+// names has changed, and would else link objects that no longer fit.
+let engine: [Target.Dependency] = ["SutureTensor", "SutureFormats", "SutureTokenizers"]
+let base: [Target.Dependency] = engine + ["SutureModels", "SuturePatches"]
+let pillars: [Target.Dependency] = ["SutureVision", "SutureRepair", "SutureSignatures", "SutureSubspaces"]
+let libraries = base + pillars + ["SutureReports"]
+
 let package = Package(
     name: "suture",
     platforms: [.macOS(.v14)],
@@ -45,47 +52,39 @@ let package = Package(
         .target(
             name: "SutureFormats", dependencies: ["CFiles", .product(name: "Crypto", package: "swift-crypto")]),
         .target(name: "SutureTokenizers", dependencies: ["SutureFormats"]),
-        .target(name: "SutureModels", dependencies: ["SutureTensor", "SutureFormats", "SutureTokenizers"]),
+        .target(name: "SutureModels", dependencies: engine),
         .target(name: "SuturePatches", dependencies: ["SutureFormats", "SutureTensor"]),
-        .target(
-            name: "SutureRepair", dependencies: ["SutureModels", "SuturePatches"],
-            resources: [.embedInCode("Resources")]),
-        .target(name: "SutureSubspaces", dependencies: ["SutureModels", "SuturePatches"]),
-        .target(name: "SutureVision", dependencies: ["SutureModels"]),
-        .target(name: "SutureSignatures", dependencies: ["SutureModels", "SuturePatches"]),
-        .target(
-            name: "SutureReports",
-            dependencies: ["SutureRepair", "SutureSignatures", "SutureSubspaces", "SutureVision"]),
-        .target(
-            name: "SutureKit",
-            dependencies: [
-                "SutureTensor", "SutureFormats", "SutureTokenizers", "SutureModels", "SuturePatches",
-                "SutureVision", "SutureRepair", "SutureSignatures", "SutureSubspaces", "SutureReports"
-            ]),
+        .target(name: "SutureRepair", dependencies: base, resources: [.embedInCode("Resources")]),
+        .target(name: "SutureSubspaces", dependencies: base),
+        .target(name: "SutureVision", dependencies: engine + ["SutureModels"]),
+        .target(name: "SutureSignatures", dependencies: base),
+        .target(name: "SutureReports", dependencies: base + pillars),
+        .target(name: "SutureKit", dependencies: libraries),
         .executableTarget(
             name: "suture",
-            dependencies: ["SutureKit", .product(name: "ArgumentParser", package: "swift-argument-parser")]),
+            dependencies: libraries + ["SutureKit", .product(name: "ArgumentParser", package: "swift-argument-parser")]),
         .executableTarget(
             name: "suture-bench",
-            dependencies: ["SutureKit", .product(name: "ArgumentParser", package: "swift-argument-parser")],
+            dependencies: libraries + ["SutureKit", .product(name: "ArgumentParser", package: "swift-argument-parser")],
             path: "Benchmarks/Sources"),
-        .executableTarget(name: "RepairExample", dependencies: ["SutureKit"], path: "Examples/Repair"),
+        .executableTarget(name: "RepairExample", dependencies: libraries + ["SutureKit"], path: "Examples/Repair"),
 
         .executableTarget(
-            name: "suture-fuzz", dependencies: ["SuturePatches"], path: "Tests/Fuzz", exclude: ["Corpus"]),
+            name: "suture-fuzz", dependencies: ["SutureFormats", "SuturePatches"], path: "Tests/Fuzz",
+            exclude: ["Corpus"]),
         .target(
             name: "SutureTestSupport", dependencies: ["SutureFormats"], path: "Tests/SutureTestSupport"),
         tests("TensorTests", ["SutureTensor"]),
         tests("FormatsTests", ["SutureFormats"]),
-        tests("TokenizersTests", ["SutureTokenizers"]),
-        tests("ModelsTests", ["SutureModels"]),
-        tests("PatchesTests", ["SuturePatches"]),
-        tests("RepairTests", ["SutureRepair"]),
-        tests("VisionTests", ["SutureVision"]),
-        tests("SignaturesTests", ["SutureSignatures"]),
-        tests("SubspacesTests", ["SutureSubspaces"]),
-        tests("ReportsTests", ["SutureReports"]),
-        tests("CommandTests", ["SutureKit", "suture"])
+        tests("TokenizersTests", ["SutureFormats", "SutureTokenizers"]),
+        tests("ModelsTests", engine + ["SutureModels"]),
+        tests("PatchesTests", ["SutureFormats", "SutureTensor", "SuturePatches"]),
+        tests("RepairTests", base + ["SutureRepair"]),
+        tests("VisionTests", engine + ["SutureModels", "SutureVision"]),
+        tests("SignaturesTests", base + ["SutureSignatures"]),
+        tests("SubspacesTests", base + ["SutureSubspaces"]),
+        tests("ReportsTests", libraries),
+        tests("CommandTests", libraries + ["SutureKit", "suture"])
     ],
     cxxLanguageStandard: .cxx20
 )

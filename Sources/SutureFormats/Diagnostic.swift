@@ -26,6 +26,39 @@ public enum DiagnosticKind: Int32, Sendable {
     case badInput = 4
 }
 
+/// What an error's code says: the kind of the problem.
+public protocol ErrorCode: Equatable, Sendable {
+    /// What kind of problem it is; decides the exit code of the command.
+    var kind: DiagnosticKind { get }
+}
+
+/// An error of a module, told apart from its others by a code.
+public struct CodedError<Codes: ErrorCode>: Diagnostic, Equatable {
+    /// The codes of the module.
+    public typealias Code = Codes
+
+    public let code: Code
+    public let problem: String
+    public let subject: String?
+    public let expected: String?
+    public let found: String?
+    public let hint: String?
+
+    public init(
+        _ code: Code, _ problem: String, subject: String? = nil, expected: String? = nil, found: String? = nil,
+        hint: String? = nil
+    ) {
+        self.code = code
+        self.problem = problem
+        self.subject = subject
+        self.expected = expected
+        self.found = found
+        self.hint = hint
+    }
+
+    public var kind: DiagnosticKind { code.kind }
+}
+
 extension Diagnostic {
     public var subject: String? { nil }
     public var expected: String? { nil }
