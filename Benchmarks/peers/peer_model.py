@@ -13,6 +13,7 @@ import sys
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+os.environ.setdefault("TQDM_DISABLE", "1")  # 540 lines of progress say nothing in a benchmark
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 DEFAULT = ROOT / ".deps" / "smollm2" / "SmolLM2-135M-Instruct.Q4_1.gguf"

@@ -1,7 +1,6 @@
 #include <ATen/ops/cross_entropy_loss.h>
 #include <ATen/ops/embedding.h>
 #include <ATen/ops/layer_norm.h>
-#include <ATen/ops/linear.h>
 #include <ATen/ops/log_softmax.h>
 #include <ATen/ops/rms_norm.h>
 #include <ATen/ops/scaled_dot_product_attention.h>
@@ -10,10 +9,6 @@
 #include "support.h"
 
 using namespace ctorch;
-
-CTensor *ct_linear(const CTensor *input, const CTensor *weight, const CTensor *bias) {
-    return make([&] { return at::linear(input->value, weight->value, optional(bias)); });
-}
 
 CTensor *ct_embedding(const CTensor *weight, const CTensor *ids) {
     return make([&] { return at::embedding(weight->value, ids->value); });

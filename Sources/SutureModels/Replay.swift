@@ -33,23 +33,34 @@ extension Trace {
         guard let first = plans.map(\.firstPosition).min() else {
             throw ModelError(.invalidReplay, "there is no alternative to replay")
         }
-        // Everything that shares a batch shares its first position. Runs of different first positions
-        // are apart unless captures have to line up.
-        if capturing.isEmpty, logits == .last {
-            let groups = Dictionary(grouping: plans.indices, by: { plans[$0].firstPosition })
-            if groups.count > 1 {
-                var rows = [Tensor?](repeating: nil, count: plans.count)
-                for (start, members) in groups {
-                    let result = try run(members.map { plans[$0] }, from: start, [], [], .last)
-                    for (row, member) in members.enumerated() {
-                        rows[member] = try result.logits.narrowed(0, row..<row + 1)
-                    }
-                }
-                return Activations(
-                    firstPosition: first, logits: try Tensor.concatenated(rows.compactMap { $0 }, 0), captured: [:])
+        // Everything that shares a batch shares its first position; only captures have to line up.
+        guard capturing.isEmpty, logits == .last else { return try run(plans, from: first, [], capturing, logits) }
+        var rows = [Tensor?](repeating: nil, count: plans.count)
+        for (start, members) in Self.batches(plans.map(\.firstPosition), end: length) {
+            let result = try run(members.map { plans[$0] }, from: start, [], [], .last)
+            if members.count == plans.count { return result }
+            for (row, member) in members.enumerated() {
+                rows[member] = try result.logits.narrowed(0, row..<row + 1)
             }
         }
-        return try run(plans, from: first, [], capturing, logits)
+        return Activations(
+            firstPosition: first, logits: try Tensor.concatenated(rows.compactMap { $0 }, 0), captured: [:])
+    }
+
+    /// Which plans share a batch, by the positions that they start at.
+    ///
+    /// Starts up to a quarter of what is left of the prompt apart go together: some positions are then computed in
+    /// vain, but the weights are read once for all, and larger products are faster.
+    private static func batches(_ starts: [Int], end: Int) -> [(start: Int, members: [Int])] {
+        var batches: [(start: Int, members: [Int])] = []
+        for plan in starts.indices.sorted(by: { (starts[$0], $0) < (starts[$1], $1) }) {
+            if let last = batches.last, starts[plan] - last.start <= max(2, (end - last.start) / 4) {
+                batches[batches.count - 1].members.append(plan)
+            } else {
+                batches.append((starts[plan], [plan]))
+            }
+        }
+        return batches
     }
 
     /// Resumes some prompts together, under interventions that speak of the whole batch.

@@ -45,16 +45,25 @@ public struct Sweep: Sendable {
     }
 
     /// Layers x positions.
+    ///
+    /// A cell whose value is the same in both prompts, such as all before the first token that differs, has no effect
+    /// and is not run.
     public func positions(_ component: Component) throws -> [[Double]] {
-        let layers = 0..<model.architecture.layers
-        let cells = try layers.flatMap { layer in
-            try pair.base.indices.map { position in
-                let site = component.site(layer)
+        var grid = [[Double]](
+            repeating: [Double](repeating: 0, count: pair.base.count), count: model.architecture.layers)
+        var places: [(layer: Int, position: Int)] = []
+        var cells: [Intervention] = []
+        for layer in grid.indices {
+            let site = component.site(layer)
+            let changes = try (source[site] - trace[site]).abs().sum([0, 2]).elements(as: Double.self)
+            for position in pair.base.indices where changes[position] != 0 {
                 let value = try source[site].narrowed(1, position..<position + 1)
-                return Intervention(site, at: .at([position]), .replace(value))
+                cells.append(Intervention(site, at: .at([position]), .replace(value)))
+                places.append((layer, position))
             }
         }
-        return try grid(cells, columns: pair.base.count)
+        for (place, effect) in zip(places, try effects(of: cells)) { grid[place.layer][place.position] = effect }
+        return grid
     }
 
     /// Layers x heads, each at all positions or at one.
@@ -81,8 +90,7 @@ public struct Sweep: Sendable {
         let cells = try chosen.map {
             Intervention(site, at: .at([position]), units: [$0], .replace(try values.gathered(2, at: [$0])))
         }
-        let effects = try grid(cells, columns: cells.count)[0]
-        return zip(chosen, effects).map { (Neuron(layer: layer, index: $0), $1) }.sorted {
+        return zip(chosen, try effects(of: cells)).map { (Neuron(layer: layer, index: $0), $1) }.sorted {
             abs($0.effect) > abs($1.effect)
         }
     }
@@ -130,18 +138,22 @@ public struct Sweep: Sendable {
                     let value = try changed.narrowed(0, row..<row + 1).gathered(2, at: units)
                     return Intervention(queries, units: units, .replace(value))
                 }
-                return try grid(cells, columns: cells.count)[0]
+                return try effects(of: cells)
             }
         }
     }
 
     /// The effects of single interventions, in rows of `columns`.
     private func grid(_ cells: [Intervention], columns: Int) throws -> [[Double]] {
-        try Tensor.withoutGradients {
+        let effects = try effects(of: cells)
+        return stride(from: 0, to: effects.count, by: columns).map { Array(effects[$0..<$0 + columns]) }
+    }
+
+    private func effects(of cells: [Intervention]) throws -> [Double] {
+        guard !cells.isEmpty else { return [] }
+        return try Tensor.withoutGradients {
             let logits = try trace.replay(cells.map { Alternative([$0]) }).logits
-            let outcome = try Outcome(logits, cells.map { _ in pair })
-            let effects = outcome.difference.map { 1 - $0 / clean }
-            return stride(from: 0, to: effects.count, by: columns).map { Array(effects[$0..<$0 + columns]) }
+            return try Outcome(logits, cells.map { _ in pair }).difference.map { 1 - $0 / clean }
         }
     }
 }

@@ -36,6 +36,25 @@ struct LayerTests {
         try expect(weight.embedding(Tensor([2, 0], shape: [1, 2])), [2, -1, 1, 0], shape: [1, 2, 2])
     }
 
+    @Test("linear layers of the size of a model's, in any orientation, with gradients", arguments: [1, 7, 64])
+    func largeLinear(rows: Int) throws {
+        let x = try RandomSource(seed: 1).normal([rows, 300])
+        let weight = try RandomSource(seed: 2).normal([256, 300])
+        let bias = try RandomSource(seed: 3).normal([256])
+        let exact = try x.to(.float64).matmul(weight.to(.float64).transposed()) + bias.to(.float64)
+        for stored in [weight, try weight.transposed().contiguous().transposed()] {
+            let batch = try x.reshaped([1, rows, 300])
+            #expect(try distance(batch.linear(stored, bias: bias).squeezed(0).to(.float64), exact) < 1e-3)
+            #expect(try distance(batch.linear(stored).squeezed(0).to(.float64), exact - bias.to(.float64)) < 1e-3)
+            // d sum(y * y) / dx = 2 y W
+            let leaf = try x.tracked()
+            let y = try leaf.linear(stored, bias: bias)
+            let gradient = try y.square().sum().gradients(of: [leaf])[0].to(.float64)
+            let expected = try exact.matmul(weight.to(.float64)) * 2
+            #expect(try distance(gradient, expected) < 1e-5 * expected.abs().max().item())
+        }
+    }
+
     @Test("norms")
     func norms() throws {
         let x = try normal([3, 5])
