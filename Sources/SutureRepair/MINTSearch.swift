@@ -23,52 +23,27 @@ struct MINTSearch {
     }
 
     /// The steps in order and the edits they add up to; nil if they were not enough.
+    ///
+    /// Each step goes to the candidate after which P(rival) - P(target) is smallest, the rival being the most likely
+    /// token now. All are tried at every step: what a step does depends on those before it.
     func run() throws -> (order: [Neuron], edits: [NeuronEdit])? {
         var order: [Neuron] = []
         var counts: [Neuron: Int] = [:]
-        var state = try Outcome(trace.logits.squeezed(0), target)
-        var trials = try outcomes(of: Array(candidates.indices), counts).map { Trial(turn: 0, before: state, after: $0) }
+        var rival = Int(try trace.logits.squeezed(0).argmax().item())
         while order.count < method.maximumSteps {
-            let best = try bestTrial(turn: order.count, from: state, counts, &trials)
+            let alternatives = try candidates.map {
+                Alternative(edits: try edits(counts.merging([$0: 1], uniquingKeysWith: +)))
+            }
+            let logits = try trace.replay(alternatives).logits
+            let probabilities = try logits.softmax()
+            let gaps = try probabilities.narrowed(1, rival..<rival + 1) - probabilities.narrowed(1, target..<target + 1)
+            let best = Int(try (-gaps.squeezed(1)).argmax().item())
             counts[candidates[best], default: 0] += 1
             order.append(candidates[best])
-            state = trials[best].after
-            if state.top == target { return (order, try edits(counts)) }
+            rival = Int(try logits.selected(0, best).argmax().item())
+            if rival == target { return (order, try edits(counts)) }
         }
         return nil
-    }
-
-    /// The candidate after whose next step P(rival) - P(target) is smallest.
-    ///
-    /// A step is small, so what one more of it does has hardly changed at the next turn, and all effects grow and fade
-    /// together, by the slope of the softmax. So candidates are tried again in the order of what they did when last
-    /// tried, until the next could not win even by `slack` times the most that any effect has grown by since.
-    private func bestTrial(turn: Int, from state: Outcome, _ counts: [Neuron: Int], _ trials: inout [Trial]) throws
-        -> Int
-    {
-        let slack = 1.5
-        let promises = try trials.map { try $0.gain(state.top) }
-        var best: (index: Int, gain: Double)?
-        var growth = 1.0
-        for index in promises.indices.sorted(by: { (promises[$1], $0) < (promises[$0], $1) }) {
-            if let best, best.gain > 0, promises[index] * growth * slack < best.gain { break }
-            if trials[index].turn < turn {
-                trials[index] = Trial(turn: turn, before: state, after: try outcomes(of: [index], counts)[0])
-            }
-            let gain = try trials[index].gain(state.top)
-            if promises[index] > 0 { growth = max(growth, gain / promises[index]) }
-            if best.map({ gain > $0.gain }) ?? true { best = (index, gain) }
-        }
-        return best?.index ?? 0
-    }
-
-    /// What the model says after one more step on each of some candidates.
-    private func outcomes(of indices: [Int], _ counts: [Neuron: Int]) throws -> [Outcome] {
-        let alternatives = try indices.map {
-            Alternative(edits: try edits(counts.merging([candidates[$0]: 1], uniquingKeysWith: +)))
-        }
-        let logits = try trace.replay(alternatives).logits
-        return try indices.indices.map { try Outcome(logits.selected(0, $0), target) }
     }
 
     /// w after n steps is tau + (w0 - tau) (1 + f)^-n, so its change is (tau - w0) (1 - (1 + f)^-n).
@@ -78,31 +53,5 @@ struct MINTSearch {
             for _ in 0..<steps { shrink /= 1 + method.factor }
             return NeuronEdit(neuron, delta: try (traction - trace.model.writeVector(neuron)) * (1 - shrink))
         }
-    }
-
-    /// What the model says of the next token.
-    private struct Outcome {
-        let probabilities: Tensor
-        let target: Double
-        let top: Int
-
-        init(_ logits: Tensor, _ target: Int) throws {
-            probabilities = try logits.softmax()
-            self.target = try probabilities.selected(0, target).item()
-            top = Int(try logits.argmax().item())
-        }
-
-        /// P(rival) - P(target)
-        func gap(_ rival: Int) throws -> Double { try probabilities.selected(0, rival).item() - target }
-    }
-
-    /// What a step on a candidate did when it was last tried.
-    private struct Trial {
-        let turn: Int
-        let before: Outcome
-        let after: Outcome
-
-        /// By how much it narrowed the gap to a rival.
-        func gain(_ rival: Int) throws -> Double { try before.gap(rival) - after.gap(rival) }
     }
 }

@@ -1,3 +1,4 @@
+import SutureTensor
 import SutureTokenizers
 
 /// Indirect object identification: "Then Ann and Bob met at the park, and Bob gave a book to" -> " Ann".

@@ -1,4 +1,5 @@
 import Foundation
+import SutureTensor
 
 /// A number and the interval that holds it with 95% confidence.
 public struct Estimate: Sendable, Codable, Equatable {
