@@ -1,52 +1,70 @@
 import SutureModels
-import SutureTensor
+import SutureTokenizers
 
-/// How a model does on an answer when it is led along it token by token (teacher forcing).
-public struct Reading: Sendable {
-    /// The probability of each token of the answer, given those before it.
-    public let probabilities: [Double]
-    /// The most likely token in each place.
-    public let top: [Int]
-    /// The scores in each place, `[answer, vocabulary]`.
-    public let logits: Tensor
-
-    init(logits: Tensor, answer: [Int]) throws {
-        self.logits = logits
-        top = try logits.argmax(1).ints()
-        let targets = try Tensor(answer, shape: [answer.count, 1], device: logits.device)
-        probabilities = try logits.softmax().taking(1, at: targets).elements()
+/// How a model does on questions, and which it answers wrongly.
+public struct Detection: Sendable, Codable {
+    /// One question, and what became of it.
+    public struct Answer: Sendable, Codable {
+        public var prompt: String
+        public var expected: String
+        /// What the model writes freely, as many tokens as the expected answer has.
+        public var written: String
+        public var isRight: Bool
+        /// The tokens of the expected answer, and the places of those that are not the most likely where the model is
+        /// led along it (teacher forcing).
+        public var tokens: [Int]
+        public var wrong: [Int]
     }
 
-    /// The places where another token than the answer's is most likely.
-    public func wrong(_ answer: [Int]) -> [Int] { answer.indices.filter { top[$0] != answer[$0] } }
-}
+    public let answers: [Answer]
 
-extension TokenizedFailure {
-    /// The prompt and all of the answer that the model reads while it writes the answer.
-    var led: [Int] { prompt + answer.dropLast() }
+    /// The share of questions that are answered rightly in free writing.
+    public var exactMatch: Double { Double(answers.count(where: \.isRight)) / Double(answers.count) }
 
-    /// The positions of ``led`` after which the answer's tokens come.
-    var places: Range<Int> { prompt.count - 1..<prompt.count - 1 + answer.count }
-}
-
-extension LanguageModel {
-    /// Leads the model along the answer, in one run.
-    public func read(_ failure: TokenizedFailure) throws -> Reading {
-        let last = Site.residual(architecture.layers)
-        let residual = try run([failure.led], capturing: [last])[last].squeezed(0).narrowed(0, failure.places)
-        return try Reading(logits: logits(ofResidual: residual), answer: failure.answer)
+    /// The share of all answer tokens that are the most likely where the model is led along the answers.
+    public var tokenAccuracy: Double {
+        let tokens = answers.reduce(0) { $0 + $1.tokens.count }
+        return 1 - Double(answers.reduce(0) { $0 + $1.wrong.count }) / Double(tokens)
     }
 
-    /// What the model writes after the prompt when nobody leads it, as many tokens as the answer has.
-    public func write(_ failure: TokenizedFailure) throws -> [Int] {
-        try generate(failure.prompt, limit: failure.answer.count)
+    /// What is answered wrongly, whole.
+    public var failures: [Failure] {
+        answers.filter { !$0.isRight }.map { Failure(prompt: $0.prompt, expected: $0.expected) }
     }
-}
 
-extension Trace {
-    /// How the traced model does on an answer along which the trace leads it.
-    func reading(_ failure: TokenizedFailure) throws -> Reading {
-        let residual = try self[.residual(model.architecture.layers)].squeezed(0).narrowed(0, failure.places)
-        return try Reading(logits: model.logits(ofResidual: residual), answer: failure.answer)
+    /// What is answered wrongly, cut down to the first wrong token: MINT's unit of repair.
+    public func firstTokens(_ tokenizer: Tokenizer) -> [Failure] {
+        answers.compactMap { answer in
+            answer.wrong.first.map { place in
+                Failure(
+                    prompt: answer.prompt + tokenizer.decode(Array(answer.tokens[..<place])),
+                    expected: tokenizer.decode([answer.tokens[place]]))
+            }
+        }
+    }
+
+    /// Asks a model.
+    ///
+    /// Throws ``RepairError`` for an empty list, prompt or answer, and `ModelError` for a text beyond the context.
+    public init(
+        of questions: [Failure], in model: LanguageModel, _ tokenizer: Tokenizer,
+        progress: (_ done: Int, _ of: Int) -> Void = { _, _ in }
+    ) throws {
+        guard !questions.isEmpty else { throw RepairError(.badRequest, "there are no questions to ask") }
+        answers = try questions.enumerated().map { number, question in
+            let failure = try TokenizedFailure(question, tokenizer)
+            let reading = try model.read(failure)
+            let wrong = reading.wrong(failure.answer)
+            // Greedy writing leaves the answer where the first wrong token is, so a right reading is a right writing.
+            let start = wrong.first ?? failure.answer.count
+            let right = Array(failure.answer[..<start])
+            let rest =
+                wrong.isEmpty
+                ? [] : try model.generate(failure.prompt + right, limit: failure.answer.count - start)
+            progress(number + 1, questions.count)
+            return Answer(
+                prompt: question.prompt, expected: question.expected, written: tokenizer.decode(right + rest),
+                isRight: wrong.isEmpty, tokens: failure.answer, wrong: wrong)
+        }
     }
 }

@@ -34,6 +34,14 @@ extension Failure {
         return failures
     }
 
+    /// Failures as JSON Lines, as ``read(_:)`` takes them.
+    public static func lines(_ failures: [Failure]) -> [UInt8] {
+        failures.flatMap { failure in
+            let line: JSON = ["prompt": JSON(failure.prompt), "expected": JSON(failure.expected)]
+            return line.serialized() + [UInt8(ascii: "\n")]
+        }
+    }
+
     private init(json line: Slice<UnsafeRawBufferPointer>, _ place: String) throws {
         let fields = JSONField(try JSON.parse(UnsafeRawBufferPointer(rebasing: line), source: place), source: place)
         self.init(prompt: try fields.require("prompt").string, expected: try fields.require("expected").string)

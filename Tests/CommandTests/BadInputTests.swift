@@ -121,12 +121,18 @@ extension BadInputTests {
         Case("repair model --failures answer.jsonl", "answer"),
         Case("repair model --failures utf8.tsv", "utf8.tsv, line 1: this line is not UTF-8"),
         Case("repair model --failures columns.tsv", "found 3 columns"),
+        Case("detect model columns.tsv", "columns.tsv, line 1: no column of intents"),
+        Case("detect model texts.txt", "this is no data set"),
+        Case("detect model key.jsonl", "key.jsonl, line"),
+        Case("detect model texts.txt --codes utf8.tsv", "as many lines"),
         Case("repair model -p a -e b --guard-texts utf8.txt", "utf8.txt: this file is not UTF-8"),
         Case("repair model -p a -e b --guard-texts empty.txt", "there are no texts")
     ]
 
     static let badRequests: [Case] = [
         Case("unknown", "unknown"),
+        Case("detect model columns.tsv --shots 99", "--shots is 0...64"),
+        Case("detect model columns.tsv --limit 0", "--limit is 1 or more"),
         Case("inspect", "<model>"),
         Case("inspect model --format xml", "--format"),
         Case("inspect model --device tpu", "--device is"),

@@ -5,7 +5,7 @@ import Testing
 @Suite("The command from end to end")
 struct EndToEndTests {
     static let commands = [
-        "repair", "generate", "show", "check", "apply", "revert", "log", "inspect", "convert", "parity"
+        "detect", "repair", "generate", "show", "check", "apply", "revert", "log", "inspect", "convert", "parity"
     ]
 
     @Test("a repair becomes a patch that is applied and taken off to the last bit")
@@ -48,6 +48,21 @@ struct EndToEndTests {
         #expect(parity.status == 0)
         #expect(try parity.json()["comparisons"] is [Any])
         #expect(try place.run("parity model --golden \(golden)/golden.safetensors --format quiet").status != 0)
+    }
+
+    @Test("what is detected is repaired, and detected no more")
+    func detection() throws {
+        let place = try Workplace()
+        try Data("intent\tcode\nabc\tZ\n".utf8).write(to: place.url.appending(path: "tasks.tsv"))
+        let ask = "detect model tasks.tsv --shots 0 --frame {intent}{code} --format json"
+        let found = try place.run(ask + " -o failures.jsonl").json()
+        let answers = try #require(found["answers"] as? [[String: Any]])
+        #expect(answers.count == 1)
+        #expect(found["exact_match"] as? Double == 0)
+        let repair = try place.run(
+            "repair model --failures failures.jsonl --guard-texts texts.txt -o fix --format quiet")
+        #expect(repair.status == 0, "\(repair.errors)")
+        #expect(try place.run(ask + " --patch fix").json()["exact_match"] as? Double == 1)
     }
 
     @Test("a patch that changes too much is refused, and nothing is written")

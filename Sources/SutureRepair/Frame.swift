@@ -1,0 +1,49 @@
+/// How intents and code are put before a model that has seen no instructions: examples, then the question.
+public struct Frame: Sendable, Equatable {
+    /// What stands before an intent, between it and its code, and behind the code.
+    public let opening: String
+    public let middle: String
+    public let closing: String
+
+    /// A frame from its text, in which `{intent}` and `{code}` stand once each, in this order, and `\n`, `\t` and `\\` for
+    /// line break, tab and backslash.
+    ///
+    /// Throws ``RepairError`` with code `badRequest` for any other text.
+    public init(_ line: String) throws {
+        let text = Escapes.read(line)
+        guard let intent = text.range(of: "{intent}"),
+            let code = text.range(of: "{code}", range: intent.upperBound..<text.endIndex),
+            text.range(of: "{intent}", range: intent.upperBound..<text.endIndex) == nil,
+            text.range(of: "{code}", range: code.upperBound..<text.endIndex) == nil,
+            text.firstRange(of: "{code}") == code
+        else {
+            throw RepairError(
+                .badRequest, "this is no frame", subject: line, expected: "{intent}, then {code}, once each")
+        }
+        self.init(
+            opening: String(text[..<intent.lowerBound]), middle: String(text[intent.upperBound..<code.lowerBound]),
+            closing: String(text[code.upperBound...]))
+    }
+
+    private init(opening: String, middle: String, closing: String) {
+        (self.opening, self.middle, self.closing) = (opening, middle, closing)
+    }
+
+    /// Intent to bash.
+    public static let bash = Frame(opening: "# intent: ", middle: "\n$ ", closing: "\n\n")
+    /// Line-level generation of Python.
+    public static let python = Frame(opening: "# ", middle: "\n", closing: "\n\n")
+    /// Assembly.
+    public static let shellcode = Frame(opening: "; ", middle: "\n", closing: "\n\n")
+
+    /// A question behind examples, and the answer with the line break that ends it.
+    ///
+    /// White space before the answer belongs to it: tokens begin with it.
+    public func failure(_ task: TaskSet.Task, after shots: [TaskSet.Task]) -> Failure {
+        let examples = shots.map { opening + $0.intent + middle + $0.code + closing }.joined()
+        let end = middle.lastIndex { $0 != " " }.map { middle.index(after: $0) } ?? middle.startIndex
+        return Failure(
+            prompt: examples + opening + task.intent + middle[..<end],
+            expected: middle[end...] + task.code + closing.prefix(1))
+    }
+}

@@ -1,0 +1,52 @@
+import SutureModels
+import SutureTensor
+
+/// How a model does on an answer when it is led along it token by token (teacher forcing).
+public struct Reading: Sendable {
+    /// The probability of each token of the answer, given those before it.
+    public let probabilities: [Double]
+    /// The most likely token in each place.
+    public let top: [Int]
+    /// The scores in each place, `[answer, vocabulary]`.
+    public let logits: Tensor
+
+    init(logits: Tensor, answer: [Int]) throws {
+        self.logits = logits
+        top = try logits.argmax(1).ints()
+        let targets = try Tensor(answer, shape: [answer.count, 1], device: logits.device)
+        probabilities = try logits.softmax().taking(1, at: targets).elements()
+    }
+
+    /// The places where another token than the answer's is most likely.
+    public func wrong(_ answer: [Int]) -> [Int] { answer.indices.filter { top[$0] != answer[$0] } }
+}
+
+extension TokenizedFailure {
+    /// The prompt and all of the answer that the model reads while it writes the answer.
+    var led: [Int] { prompt + answer.dropLast() }
+
+    /// The positions of ``led`` after which the answer's tokens come.
+    var places: Range<Int> { prompt.count - 1..<prompt.count - 1 + answer.count }
+}
+
+extension LanguageModel {
+    /// Leads the model along the answer, in one run.
+    public func read(_ failure: TokenizedFailure) throws -> Reading {
+        let last = Site.residual(architecture.layers)
+        let residual = try run([failure.led], capturing: [last])[last].squeezed(0).narrowed(0, failure.places)
+        return try Reading(logits: logits(ofResidual: residual), answer: failure.answer)
+    }
+
+    /// What the model writes after the prompt when nobody leads it, as many tokens as the answer has.
+    public func write(_ failure: TokenizedFailure) throws -> [Int] {
+        try generate(failure.prompt, limit: failure.answer.count)
+    }
+}
+
+extension Trace {
+    /// How the traced model does on an answer along which the trace leads it.
+    func reading(_ failure: TokenizedFailure) throws -> Reading {
+        let residual = try self[.residual(model.architecture.layers)].squeezed(0).narrowed(0, failure.places)
+        return try Reading(logits: model.logits(ofResidual: residual), answer: failure.answer)
+    }
+}

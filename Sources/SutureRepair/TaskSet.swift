@@ -1,0 +1,165 @@
+import Foundation
+import SutureFormats
+import SutureTensor
+
+/// Intents with the code that each asks for: what a code model is measured on, and where its failures are looked for.
+public struct TaskSet: Sendable {
+    /// One intent and its code.
+    public struct Task: Sendable, Equatable {
+        public var intent: String
+        public var code: String
+
+        public init(intent: String, code: String) {
+            self.intent = intent
+            self.code = code
+        }
+    }
+
+    public let tasks: [Task]
+    /// How many entries of the file are left out: an empty intent or code, or an intent that was there already.
+    public let skipped: Int
+
+    public init(_ tasks: [Task]) {
+        var seen: Set<ByteString> = []
+        self.tasks = tasks.filter { !$0.intent.isEmpty && !$0.code.isEmpty && seen.insert(.init($0.intent)).inserted }
+        skipped = tasks.count - self.tasks.count
+    }
+}
+
+extension TaskSet {
+    /// Some intents, each behind examples: at most `limit` of them, drawn with the seed.
+    ///
+    /// The first quarter of the drawn order gives the examples and is never asked, so questions with the same seed are
+    /// the same whatever the limit.
+    ///
+    /// Throws ``RepairError`` with code `badRequest` where there are too few intents for as many examples.
+    public func questions(_ frame: Frame, shots: Int, limit: Int, seed: UInt64) throws -> [Failure] {
+        var random = SeededGenerator(seed: seed)
+        let drawn = random.shuffled(tasks)
+        let support = shots == 0 ? 0 : max(shots, drawn.count / 4)
+        guard support < drawn.count else {
+            throw RepairError(
+                .badRequest, "there are too few intents for that many examples", expected: "more than \(support)",
+                found: "\(drawn.count)")
+        }
+        return drawn[support...].prefix(limit).map { task in
+            frame.failure(task, after: Array(random.shuffled(Array(drawn[..<support])).prefix(shots)))
+        }
+    }
+
+    /// What data sets call an intent and its code, the preferred name first: CoNaLa (`rewritten_intent`, `intent` and
+    /// `snippet`), TLDR and DocPrompting (`nl`, `cmd`), Shellcode_IA32 (`INTENTS`, `SNIPPETS`), tldr-pages, and ours.
+    private static let intents = ["rewritten_intent", "intent", "intents", "nl", "description", "prompt"]
+    private static let codes = ["snippet", "snippets", "cmd", "code", "command", "expected"]
+
+    /// Reads a data set as its authors publish it.
+    ///
+    /// - JSON: an array of objects, or one object on each line;
+    /// - `.tsv`: columns with a first row that names them, in which `\n`, `\t` and `\\` stand for line break, tab and
+    ///   backslash; a file that is not UTF-8 is taken as Latin-1;
+    /// - anything else: one intent on each line, and the code on the same line of `codes` (NL2Bash's `all.nl`, `all.cm`).
+    ///
+    /// Throws ``RepairError`` with code `badList`, or a `FormatError`, naming the place.
+    public init(contentsOf url: URL, codes: URL? = nil) throws {
+        if let codes {
+            try self.init(Self.lines(url, codes))
+        } else if url.pathExtension.lowercased() == "tsv" {
+            try self.init(Self.table(url))
+        } else if ["json", "jsonl"].contains(url.pathExtension.lowercased()) {
+            try self.init(Self.objects(url))
+        } else {
+            throw RepairError(
+                .badList, "this is no data set", subject: url.relativePath,
+                expected: "a .json, .jsonl or .tsv file, or one of lines with another of their code",
+                hint: "name the file of the code, too")
+        }
+        guard !tasks.isEmpty else {
+            throw RepairError(.badList, "there are no intents in this file", subject: url.relativePath)
+        }
+    }
+
+    private static func lines(_ intents: URL, _ codes: URL) throws -> [Task] {
+        let (first, second) = (try text(intents), try text(codes))
+        let (left, right) = (rows(first), rows(second))
+        guard left.count == right.count else {
+            throw RepairError(
+                .badList, "the two files do not have as many lines", subject: codes.relativePath,
+                expected: "\(left.count) lines", found: "\(right.count)")
+        }
+        return zip(left, right).map { Task(intent: trimmed($0), code: trimmed($1)) }
+    }
+
+    private static func table(_ url: URL) throws -> [Task] {
+        let rows = rows(try text(url))
+        let header = (rows.first ?? "").split(separator: "\t", omittingEmptySubsequences: false).map(trimmed)
+        func column(_ names: [String], _ what: String) throws -> Int {
+            for name in names {
+                if let index = header.firstIndex(where: { $0.lowercased() == name }) { return index }
+            }
+            throw RepairError(
+                .badList, "no column of \(what)", subject: "\(url.relativePath), line 1",
+                expected: names.joined(separator: " or "), found: header.joined(separator: ", "))
+        }
+        let (intent, code) = (try column(intents, "intents"), try column(codes, "code"))
+        return try rows.enumerated().dropFirst().compactMap { number, row in
+            if row.isEmpty { return nil }
+            let cells = row.split(separator: "\t", omittingEmptySubsequences: false)
+            guard cells.count == header.count else {
+                throw RepairError(
+                    .badList, "wrong number of columns", subject: "\(url.relativePath), line \(number + 1)",
+                    expected: "\(header.count)", found: "\(cells.count)")
+            }
+            return Task(
+                intent: trimmed(Escapes.read(String(cells[intent]))), code: trimmed(Escapes.read(String(cells[code]))))
+        }
+    }
+
+    private static func objects(_ url: URL) throws -> [Task] {
+        let file = try MappedFile(url)
+        let start = file.bytes.first { !UInt8.whitespace.contains($0) }
+        if start == UInt8(ascii: "[") {
+            let root = JSONField(try JSON.parse(file.bytes, source: file.name), source: file.name)
+            return try root.array.map(task)
+        }
+        let lines = file.bytes.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false)
+        return try lines.enumerated().compactMap { number, line in
+            if line.allSatisfy(UInt8.whitespace.contains) { return nil }
+            let place = "\(file.name), line \(number + 1)"
+            let bytes = UnsafeRawBufferPointer(rebasing: line)
+            return try task(JSONField(try JSON.parse(bytes, source: place), source: place))
+        }
+    }
+
+    private static func task(_ entry: JSONField) throws -> Task {
+        func field(_ names: [String], _ what: String) throws -> String {
+            for name in names {
+                if let found = try entry.optional(ByteString(name)) { return trimmed(try found.string) }
+            }
+            throw RepairError(
+                .badList, "no \(what)", subject: entry.path, expected: "a key \(names.joined(separator: " or "))")
+        }
+        return Task(intent: try field(intents, "intent"), code: try field(codes, "code"))
+    }
+
+    /// UTF-8, or else Latin-1, in which any bytes are text.
+    private static func text(_ url: URL) throws -> String {
+        let file = try MappedFile(url)
+        if let text = String(validating: file.bytes, as: UTF8.self) { return text }
+        return String(String.UnicodeScalarView(file.bytes.map { Unicode.Scalar($0) }))
+    }
+
+    /// Lines; a line break at the end begins no other one.
+    private static func rows(_ text: String) -> [String] {
+        var rows = text.split(omittingEmptySubsequences: false, whereSeparator: \.isNewline).map(String.init)
+        if rows.last == "" { rows.removeLast() }
+        return rows
+    }
+
+    private static func trimmed(_ text: some StringProtocol) -> String {
+        text.trimmingCharacters(in: .whitespacesAndNewlines)
+    }
+}
+
+extension UInt8 {
+    fileprivate static let whitespace: Set<UInt8> = [0x20, 0x09, 0x0A, 0x0D]
+}

@@ -1,0 +1,44 @@
+import Foundation
+import SutureRepair
+
+extension Report {
+    /// The page of a detection: how many answers are right, and the wrong ones side by side with what they should be.
+    public init(_ detection: Detection, title: String) throws {
+        let wrong = detection.answers.filter { !$0.isRight }
+        let shown = 10
+        let right = detection.answers.count - wrong.count
+        let more = wrong.count > shown ? "The first \(shown) wrong answers" : "The wrong answers"
+        try self.init(
+            title: title,
+            verdict: Verdict(.neutral, "\(right) of \(detection.answers.count) answers are right, written freely."),
+            schema: "suture.detection/1", data: Page(detection),
+            blocks: [
+                .facts([
+                    Fact("Exact match", String(format: "%.1f%%", 100 * detection.exactMatch)),
+                    Fact(
+                        "Token accuracy, led along the answers", String(format: "%.1f%%", 100 * detection.tokenAccuracy)
+                    )
+                ])
+            ]
+                + (wrong.isEmpty
+                    ? []
+                    : [
+                        .table(
+                            Table(
+                                caption: more, columns: [.code("expected"), .code("written")],
+                                rows: wrong.prefix(shown).map { [.init($0.expected), .init($0.written)] }))
+                    ]))
+    }
+
+    private struct Page: Encodable, Sendable {
+        let exactMatch: Double
+        let tokenAccuracy: Double
+        let answers: [Detection.Answer]
+
+        init(_ detection: Detection) {
+            exactMatch = detection.exactMatch
+            tokenAccuracy = detection.tokenAccuracy
+            answers = detection.answers
+        }
+    }
+}
