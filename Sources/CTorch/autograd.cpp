@@ -1,3 +1,4 @@
+#include <ATen/ops/empty_like.h>
 #include <torch/csrc/autograd/autograd.h>
 #include <torch/optim/adam.h>
 #include <torch/optim/sgd.h>
@@ -57,6 +58,30 @@ COptimizer *ct_sgd(const CTensor *const *parameters, int32_t count, double rate,
     return optimizer([&] {
         auto options = torch::optim::SGDOptions(rate).momentum(momentum).weight_decay(decay);
         return std::make_unique<torch::optim::SGD>(tensors(parameters, count), options);
+    });
+}
+
+int32_t ct_sgd_momentum(COptimizer *optimizer, int32_t index, CTensor **out) {
+    return guard([&] {
+        const auto &parameter = optimizer->value->param_groups().at(0).params().at(static_cast<size_t>(index));
+        const auto &states = optimizer->value->state();
+        const auto found = states.find(parameter.unsafeGetTensorImpl());
+        if (found == states.end()) return;
+        const auto &momentum = static_cast<const torch::optim::SGDParamState &>(*found->second).momentum_buffer();
+        // The optimizer changes its own in place.
+        if (momentum.defined()) *out = new CTensor{momentum.clone()};
+    });
+}
+
+int32_t ct_sgd_set_momentum(COptimizer *optimizer, int32_t index, const CTensor *momentum) {
+    return guard([&] {
+        const auto &parameter = optimizer->value->param_groups().at(0).params().at(static_cast<size_t>(index));
+        TORCH_CHECK(parameter.sizes() == momentum->value.sizes(), "the momentum has another shape than its parameter");
+        auto state = std::make_unique<torch::optim::SGDParamState>();
+        auto own = at::empty_like(parameter.detach());
+        own.copy_(momentum->value);
+        state->momentum_buffer(own);
+        optimizer->value->state()[parameter.unsafeGetTensorImpl()] = std::move(state);
     });
 }
 

@@ -2,8 +2,10 @@
 #include <ATen/ops/_to_copy.h>
 #include <ATen/ops/arange.h>
 #include <ATen/ops/empty.h>
+#include <ATen/ops/empty_like.h>
 #include <ATen/ops/from_blob.h>
 #include <ATen/ops/full.h>
+#include <ATen/ops/mul.h>
 #include <ATen/ops/randn.h>
 #include <ATen/ops/randperm.h>
 #include <ATen/ops/rand.h>
@@ -65,6 +67,13 @@ CTensor *ct_uniform(const int64_t *shape, int32_t rank, CGenerator *generator) {
 
 CTensor *ct_permutation(int64_t count, CGenerator *generator) {
     return make([&] { return at::randperm(count, generator->value, options(CT_INT64)); });
+}
+
+CTensor *ct_dropout(const CTensor *t, double rate, CGenerator *generator) {
+    return make([&] {
+        const auto kept = at::empty_like(t->value).bernoulli_(1 - rate, generator->value);
+        return at::mul(t->value, kept.div_(1 - rate));
+    });
 }
 
 CGenerator *ct_generator(uint64_t seed) {

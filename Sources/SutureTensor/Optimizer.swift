@@ -15,6 +15,7 @@ public final class Optimizer {
 
     /// The parameters, with their present values.
     public let parameters: [Tensor]
+    private let rule: Rule
     private let handle: OpaquePointer
 
     /// Starts from copies of `initial`.
@@ -22,7 +23,7 @@ public final class Optimizer {
         guard !initial.isEmpty else { throw TensorError("Optimizer", reason: "there are no parameters") }
         var parameters: [Tensor] = []
         for tensor in initial {
-            parameters.append(try Tensor(ct_clone(tensor.handle), "clone", [tensor]).tracked())
+            parameters.append(try tensor.copied().tracked())
         }
         let made =
             switch rule {
@@ -33,6 +34,7 @@ public final class Optimizer {
             }
         guard let made else { throw TensorError("Optimizer", parameters) }
         self.parameters = parameters
+        self.rule = rule
         handle = made
     }
 
@@ -41,6 +43,33 @@ public final class Optimizer {
     /// Makes the next steps of another size: for schedules.
     public func setRate(_ rate: Double) throws(TensorError) {
         guard ct_optimizer_set_rate(handle, rate) == 0 else { throw TensorError("setRate", parameters) }
+    }
+
+    /// The momentum of each parameter, for an interrupted run to go on; nil before the first step and where there is none.
+    ///
+    /// Only stochastic gradient descent tells it.
+    public func momentum() throws(TensorError) -> [Tensor]? {
+        guard case .sgd = rule else { return nil }
+        var result: [Tensor] = []
+        for index in parameters.indices {
+            var out: OpaquePointer?
+            guard ct_sgd_momentum(handle, Int32(index), &out) == 0 else { throw TensorError("momentum", parameters) }
+            guard let out else { return nil }
+            result.append(Tensor(owning: out))
+        }
+        return result
+    }
+
+    /// Goes on with the momentum that another run of stochastic gradient descent had.
+    public func setMomentum(_ momentum: [Tensor]) throws(TensorError) {
+        guard case .sgd = rule, momentum.count == parameters.count else {
+            throw TensorError("setMomentum", momentum, reason: "this optimizer has no such momentum")
+        }
+        for (index, tensor) in momentum.enumerated() {
+            guard ct_sgd_set_momentum(handle, Int32(index), tensor.handle) == 0 else {
+                throw TensorError("setMomentum", [parameters[index], tensor])
+            }
+        }
     }
 
     /// One step down the gradient of the scalar that `loss` computes; returns the loss before the step.

@@ -24,6 +24,11 @@ public final class RandomSource {
         try Tensor(ct_uniform(shape.int64, Int32(shape.count), handle), "uniform\(shape)")
     }
 
+    /// Dropout: each element is zero with probability `rate`, else divided by `1 - rate` (Srivastava et al. 2014).
+    public func dropout(_ tensor: Tensor, rate: Double) throws(TensorError) -> Tensor {
+        try Tensor(ct_dropout(tensor.handle, rate, handle), "dropout(\(rate))", [tensor])
+    }
+
     /// The whole numbers 0..<count in random order.
     public func permutation(_ count: Int) throws(TensorError) -> [Int] {
         try Tensor(ct_permutation(Int64(count), handle), "permutation").ints()

@@ -184,6 +184,9 @@ extension Tensor {
             ? self : try Tensor(ct_to_device(handle, device.kind.code, device.index), "to(\(device))", [self])
     }
 
+    /// The same numbers in memory of their own: what an optimizer does to its parameters leaves them alone.
+    public func copied() throws(TensorError) -> Tensor { try Tensor(ct_clone(handle), "copied", [self]) }
+
     /// The same numbers laid out in row-major order without gaps.
     public func contiguous() throws(TensorError) -> Tensor { try Tensor(ct_contiguous(handle), "contiguous", [self]) }
 }

@@ -79,6 +79,25 @@ struct GradientTests {
         Case("attention, mask added", [[1, 1, 2, 2], [1, 1, 3, 2], [1, 1, 3, 2], [2, 3]]) {
             try .attention(queries: $0[0], keys: $0[1], values: $0[2], mask: $0[3], scale: 0.5)
         },
+        Case("conv2d", [[2, 2, 4, 3], [3, 2, 3, 3], [3]]) {
+            try $0[0].conv2d($0[1], bias: $0[2], stride: 2, padding: 1)
+        },
+        Case("conv2d, channels last", [[2, 2, 4, 3], [3, 2, 1, 1]]) {
+            try $0[0].channelsLast().conv2d($0[1].channelsLast())
+        },
+        Case("batchNorm", [[2, 2, 2, 2], [2], [2]]) {
+            try $0[0].batchNorm(
+                gain: $0[1], bias: $0[2], mean: Tensor([0.5, 1]), variance: Tensor([1.0, 2]), epsilon: 1e-2)
+        },
+        Case("batchNormTraining", [[2, 2, 2, 2], [2], [2]]) {
+            try $0[0].batchNormTraining(
+                gain: $0[1], bias: $0[2], mean: Tensor([0.5, 1]), variance: Tensor([1.0, 2]), momentum: 0.1,
+                epsilon: 1e-2
+            ).output
+        },
+        Case("maxPool2d", [[1, 2, 4, 4]]) { try $0[0].maxPool2d(size: 2, stride: 2) },
+        Case("adaptiveAveragePool2d", [[1, 2, 3, 4]]) { try $0[0].adaptiveAveragePool2d(height: 2, width: 3) },
+        Case("dropout", [[2, 3]]) { try RandomSource(seed: 1).dropout($0[0], rate: 0.5) },
         Case("crossEntropy", [[2, 3]]) { try $0[0].crossEntropy(Tensor([2, 0])) }
     ]
 

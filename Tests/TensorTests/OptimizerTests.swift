@@ -53,6 +53,28 @@ struct OptimizerTests {
         }
     }
 
+    @Test("a run that goes on with the momentum of another equals one run")
+    func momentum() throws {
+        let rule = Optimizer.Rule.sgd(rate: 0.02, momentum: 0.9, decay: 0.1)
+        let whole = try Optimizer([Tensor(Self.start)], rule)
+        #expect(try whole.momentum() == nil)
+        for _ in 0..<3 { try whole.step(loss) }
+        let second = try Optimizer(whole.parameters, rule)
+        let momentum = try #require(try whole.momentum())
+        try second.setMomentum(momentum)
+        for _ in 0..<2 {
+            try whole.step(loss)
+            try second.step(loss)
+        }
+        #expect(try whole.parameters[0].elements(as: Double.self) == second.parameters[0].elements(as: Double.self))
+        #expect(throws: TensorError.self) { try second.setMomentum([Tensor([1.0])]) }
+        #expect(throws: TensorError.self) { try second.setMomentum([]) }
+        let adam = try Optimizer([Tensor(Self.start)], .adam(rate: 0.1))
+        try adam.step(loss)
+        #expect(try adam.momentum() == nil)
+        #expect(throws: TensorError.self) { try adam.setMomentum(momentum) }
+    }
+
     @Test("a loss that throws or is no scalar changes nothing")
     func errors() throws {
         let optimizer = try Optimizer([Tensor(Self.start)], .sgd(rate: 1))

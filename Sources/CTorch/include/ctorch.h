@@ -111,6 +111,15 @@ CTensor *ct_rms_norm(const CTensor *t, const CTensor *gain, double epsilon);
 CTensor *ct_attention(const CTensor *q, const CTensor *k, const CTensor *v, const CTensor *mask, bool causal, double scale, bool grouped);
 CTensor *ct_cross_entropy(const CTensor *logits, const CTensor *targets);
 
+// ---- layers for images [batch, channels, height, width]
+CTensor *ct_channels_last(const CTensor *t);
+CTensor *ct_conv2d(const CTensor *t, const CTensor *weight, const CTensor *bias, int64_t stride, int64_t padding);
+CTensor *ct_batch_norm(const CTensor *t, const CTensor *gain, const CTensor *bias, const CTensor *mean, const CTensor *variance, double epsilon);
+int32_t ct_batch_norm_training(const CTensor *t, const CTensor *gain, const CTensor *bias, const CTensor *mean, const CTensor *variance, double momentum, double epsilon, CTensor **out, CTensor **new_mean, CTensor **new_variance);
+CTensor *ct_max_pool2d(const CTensor *t, int64_t size, int64_t stride, int64_t padding);
+CTensor *ct_adaptive_avg_pool2d(const CTensor *t, int64_t height, int64_t width);
+CTensor *ct_dropout(const CTensor *t, double rate, CGenerator *generator);
+
 // ---- linear algebra
 CTensor *ct_cholesky(const CTensor *t);
 CTensor *ct_cholesky_solve(const CTensor *rhs, const CTensor *factor);
@@ -131,6 +140,9 @@ int32_t ct_gradients(const CTensor *output, const CTensor *output_gradient, cons
 COptimizer *ct_adam(const CTensor *const *parameters, int32_t count, double rate, double beta1, double beta2, double epsilon, double decay);
 COptimizer *ct_sgd(const CTensor *const *parameters, int32_t count, double rate, double momentum, double decay);
 int32_t ct_optimizer_set_rate(COptimizer *optimizer, double rate);
+// The momentum of one parameter of ct_sgd: NULL in *out before the first step.
+int32_t ct_sgd_momentum(COptimizer *optimizer, int32_t index, CTensor **out);
+int32_t ct_sgd_set_momentum(COptimizer *optimizer, int32_t index, const CTensor *momentum);
 int32_t ct_optimizer_step(COptimizer *optimizer);
 void ct_optimizer_zero_grad(COptimizer *optimizer);
 void ct_optimizer_free(COptimizer *optimizer);
