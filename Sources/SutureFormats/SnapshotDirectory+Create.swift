@@ -19,6 +19,20 @@ extension SnapshotDirectory {
                 .alreadyExists, "the result must not be written over or into the model it is made from",
                 subject: url.relativePath, hint: "choose another directory")
         }
+        return try create(at: url, overwriting: overwriting, body)
+    }
+
+    /// Creates a snapshot directory, whole or not at all, from what `body` puts into the directory that it is given.
+    ///
+    /// - Parameters:
+    ///   - url: its place.
+    ///   - overwriting: whether another snapshot directory there is replaced; nothing else ever is.
+    ///   - body: fills the directory.
+    /// - Throws: ``FormatError`` with `alreadyExists` if something is there.
+    public static func create<Result>(
+        at url: URL, overwriting: Bool, _ body: (URL) throws -> Result
+    ) throws -> Result {
+        let target = url.standardizedFileURL.resolvingSymlinksInPath().path
         if overwriting, FileManager.default.fileExists(atPath: target),
             !FileManager.default.fileExists(atPath: target + "/config.json")
         {

@@ -19,81 +19,8 @@ extension LanguageModel {
         _ checkpoint: Checkpoint, device: Device = .cpu,
         replacing: (Checkpoint.Tensor, TensorData) throws -> TensorData? = { _, _ in nil }
     ) throws -> LanguageModel {
-        guard device.isAvailable else {
-            throw ModelError(
-                .noDevice, "this device is not available", subject: "\(device)",
-                hint: "for CUDA, build with TORCH_HOME set to a CUDA build of libtorch")
-        }
         let architecture = try Architecture(config: checkpoint.config.value, source: checkpoint.config.path)
-        try checkMemory(checkpoint)
-        let wanted = checkpoint.tensors.filter { isWeight($0.type) }
-        let stored = try concurrently(wanted) { try checkpoint.data(of: $0) }
-        var tensors: [String: SutureTensor.Tensor] = [:]
-        for (tensor, data) in zip(wanted, stored) {
-            let data = try replacing(tensor, data) ?? data
-            tensors[tensor.name] = try SutureTensor.Tensor(data, of: tensor)
-        }
+        let tensors = try checkpoint.weights(for: device, replacing: replacing)
         return try LanguageModel(architecture, tensors: tensors, device: device)
-    }
-
-    private static func isWeight(_ type: StorageType) -> Bool {
-        switch type {
-        case .float32, .float16, .bfloat16, .float64: true
-        default: false
-        }
-    }
-
-    private static func checkMemory(_ checkpoint: Checkpoint) throws {
-        let needed = checkpoint.tensors.reduce(0) { $0 + 4 * $1.shape.reduce(1, *) }
-        let present = Int(clamping: ProcessInfo.processInfo.physicalMemory)
-        guard needed < present else {
-            let gigabytes = { (bytes: Int) in String(format: "%.1f GB", Double(bytes) / 1e9) }
-            throw ModelError(
-                .tooLarge, "the model does not fit into memory", subject: checkpoint.url.relativePath,
-                expected: "\(gigabytes(needed)) for its weights as float32",
-                found: "\(gigabytes(present)) in this machine")
-        }
-    }
-
-    /// `body` of every element, on all cores, in order.
-    private static func concurrently<Element: Sendable, Result: Sendable>(
-        _ elements: [Element], _ body: @Sendable (Element) throws -> Result
-    ) throws -> [Result] {
-        let results = Results<Result>(count: elements.count)
-        DispatchQueue.concurrentPerform(iterations: elements.count) { index in
-            results.set(index, Swift.Result { try body(elements[index]) })
-        }
-        return try results.all()
-    }
-
-    private final class Results<Success: Sendable>: @unchecked Sendable {
-        private let lock = NSLock()
-        private var values: [Result<Success, any Error>?]
-
-        init(count: Int) { values = Array(repeating: nil, count: count) }
-
-        func set(_ index: Int, _ value: Result<Success, any Error>) { lock.withLock { values[index] = value } }
-
-        func all() throws -> [Success] { try lock.withLock { try values.compactMap { try $0?.get() } } }
-    }
-}
-
-extension SutureTensor.Tensor {
-    /// A checkpoint's tensor without a copy, unless its bytes are not aligned to its elements.
-    convenience init(_ data: TensorData, of tensor: Checkpoint.Tensor) throws {
-        let dtype: DType =
-            switch tensor.type {
-            case .float64: .float64
-            case .float16: .float16
-            case .bfloat16: .bfloat16
-            default: .float32
-            }
-        let isAligned = Int(bitPattern: data.bytes.baseAddress) % dtype.byteWidth == 0
-        if isAligned || data.bytes.isEmpty {
-            try self.init(borrowing: data.bytes, shape: tensor.shape, dtype: dtype, owner: data)
-        } else {
-            let copy = TensorData(copying: data.bytes)
-            try self.init(borrowing: copy.bytes, shape: tensor.shape, dtype: dtype, owner: copy)
-        }
     }
 }

@@ -1,0 +1,137 @@
+import SutureFormats
+
+// The configuration of a classifier's snapshot, `config.json`:
+//
+//     {
+//       "model_type": "vgg",                 or "resnet"
+//       "stages": [[64, 64], [128, 128]],    vgg: channels after each convolution
+//       "batch_norm": true,                  vgg
+//       "pool": 1, "hidden": [],             vgg: 7 and [4096, 4096] in torchvision
+//       "dropout": 0.5,                      vgg, may be left out
+//       "block": "basic",                    resnet: or "bottleneck"
+//       "depths": [2, 2, 2, 2],              resnet: blocks in each stage
+//       "width": 64, "stem": "cifar",        resnet: or "imagenet"
+//       "channels": 3,                       1 for grey images
+//       "classes": ["plane", "car"],
+//       "mean": [0.49, 0.48, 0.45],          of pixels in 0...1
+//       "std": [0.25, 0.24, 0.26]
+//     }
+extension ClassifierArchitecture {
+    /// Reads the description from a checkpoint's configuration.
+    ///
+    /// Throws ``ModelError`` with code `unsupported` for a family that is not there and for numbers out of range, and a
+    /// `FormatError` for a field that is missing or of the wrong type.
+    public init(config: JSON, source: String = "config.json") throws {
+        let config = JSONField(config, source: source)
+        let family = try config.require("model_type")
+        switch try family.string {
+        case "vgg": network = .vgg(try VGG(config))
+        case "resnet": network = .resnet(try ResNet(config))
+        case let other:
+            throw ModelError(
+                .unsupported, "this is not an image classifier of a supported family", subject: family.path,
+                expected: "vgg or resnet", found: other)
+        }
+        channels = try config.require("channels").int(in: 1...3)
+        classes = try config.require("classes").array.map { try $0.string }
+        mean = try config.require("mean").array.map { try $0.double }
+        deviation = try config.require("std").array.map { try $0.double }
+        guard channels != 2 else {
+            throw ModelError(.unsupported, "images are grey or coloured", subject: source, expected: "1 or 3 channels")
+        }
+        guard (1...65_536).contains(classes.count) else {
+            throw ModelError(
+                .unsupported, "the number of classes is out of range", subject: source, expected: "1...65536",
+                found: "\(classes.count)")
+        }
+        guard mean.count == channels, deviation.count == channels, deviation.allSatisfy({ $0 > 0 }) else {
+            throw ModelError(
+                .unsupported, "the normalisation does not fit", subject: source,
+                expected: "mean and std with \(channels) numbers, std above 0", found: "\(mean) and \(deviation)")
+        }
+    }
+
+    /// What ``init(config:source:)`` reads.
+    public var config: JSON {
+        var members: JSONObject =
+            switch network {
+            case .vgg(let vgg):
+                [
+                    "model_type": "vgg", "stages": .array(vgg.stages.map { .array($0.map { JSON($0) }) }),
+                    "batch_norm": JSON(vgg.hasBatchNorm), "pool": JSON(vgg.pool),
+                    "hidden": .array(vgg.hidden.map { JSON($0) }), "dropout": JSON(vgg.dropout)
+                ]
+            case .resnet(let resnet):
+                [
+                    "model_type": "resnet", "block": JSON(resnet.block.rawValue),
+                    "depths": .array(resnet.depths.map { JSON($0) }), "width": JSON(resnet.width),
+                    "stem": JSON(resnet.stem.rawValue)
+                ]
+            }
+        members["channels"] = JSON(channels)
+        members["classes"] = .array(classes.map { JSON($0) })
+        members["mean"] = .array(mean.map { JSON($0) })
+        members["std"] = .array(deviation.map { JSON($0) })
+        return .object(members)
+    }
+}
+
+extension VGG {
+    fileprivate init(_ config: JSONField) throws {
+        stages = try config.require("stages").list(ofAtMost: 16) { stage in
+            try stage.list(ofAtMost: 64) { try $0.int(in: 1...(1 << 16)) }
+        }
+        hasBatchNorm = try config.require("batch_norm").bool
+        pool = try config.require("pool").int(in: 1...64)
+        hidden = try config.require("hidden").list(ofAtMost: 8, mayBeEmpty: true) { try $0.int(in: 1...(1 << 20)) }
+        let rate = try config.double("dropout", default: 0.5)
+        guard (0..<1).contains(rate) else {
+            throw ModelError(
+                .unsupported, "the dropout is out of range", subject: config.path, expected: "0..<1", found: "\(rate)")
+        }
+        dropout = rate
+    }
+}
+
+extension ResNet {
+    fileprivate init(_ config: JSONField) throws {
+        block = try config.require("block").choice()
+        depths = try config.require("depths").list(ofAtMost: 8) { try $0.int(in: 1...256) }
+        width = try config.require("width").int(in: 1...(1 << 14))
+        stem = try config.require("stem").choice()
+    }
+}
+
+extension JSONField {
+    fileprivate func int(in range: ClosedRange<Int>) throws -> Int {
+        let value = try int
+        guard range.contains(value) else {
+            throw ModelError(
+                .unsupported, "this number is out of range", subject: path,
+                expected: "\(range.lowerBound)...\(range.upperBound)", found: "\(value)")
+        }
+        return value
+    }
+
+    fileprivate func list<Element>(
+        ofAtMost limit: Int, mayBeEmpty: Bool = false, _ element: (JSONField) throws -> Element
+    ) throws -> [Element] {
+        let elements = try array
+        guard elements.count <= limit, mayBeEmpty || !elements.isEmpty else {
+            throw ModelError(
+                .unsupported, "this list is too long or too short", subject: path,
+                expected: "\(mayBeEmpty ? 0 : 1)...\(limit) elements", found: "\(elements.count)")
+        }
+        return try elements.map(element)
+    }
+
+    fileprivate func choice<Value: RawRepresentable & CaseIterable>() throws -> Value where Value.RawValue == String {
+        let text = try string
+        guard let value = Value(rawValue: text) else {
+            throw ModelError(
+                .unsupported, "this value is not known", subject: path,
+                expected: Value.allCases.map(\.rawValue).joined(separator: " or "), found: text)
+        }
+        return value
+    }
+}

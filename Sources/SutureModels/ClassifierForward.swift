@@ -1,0 +1,111 @@
+import SutureTensor
+
+/// One pass of images through a classifier, and the only one: evaluation and training walk the same layers.
+struct ClassifierForward {
+    let tensors: [String: Tensor]
+    /// Where dropout is drawn from; nil for evaluation.
+    let random: RandomSource?
+    /// The moved averages of batch norms, under their names; empty after an evaluation.
+    private(set) var averages: [String: Tensor] = [:]
+
+    // torchvision's constants.
+    static let epsilon = 1e-5
+    static let momentum = 0.1
+
+    init(_ tensors: [String: Tensor], random: RandomSource? = nil) {
+        self.tensors = tensors
+        self.random = random
+    }
+
+    mutating func run(_ layers: [ClassifierArchitecture.Layer], _ input: Tensor) throws -> Tensor {
+        try layers.reduce(input) { try step($1, $0) }
+    }
+
+    private mutating func step(_ layer: ClassifierArchitecture.Layer, _ input: Tensor) throws -> Tensor {
+        switch layer {
+        case .convolution(let it):
+            return try input.conv2d(
+                tensor(it.name + ".weight"), bias: it.hasBias ? tensor(it.name + ".bias") : nil, stride: it.stride,
+                padding: it.padding)
+        case .batchNorm(let name, _): return try batchNorm(name, input)
+        case .relu: return try input.relu()
+        case .maxPool(let size, let stride, let padding):
+            return try input.maxPool2d(size: size, stride: stride, padding: padding)
+        case .averagePool(let size): return try input.adaptiveAveragePool2d(height: size, width: size)
+        case .flatten: return try input.reshaped([input.shape[0], -1])
+        case .dropout(let rate): return try random.map { try $0.dropout(input, rate: rate) } ?? input
+        case .linear(let name, _, _):
+            return try input.linear(tensor(name + ".weight"), bias: tensor(name + ".bias"))
+        case .residual(let branch, let shortcut):
+            return try (run(branch, input) + run(shortcut, input)).relu()
+        }
+    }
+
+    private mutating func batchNorm(_ name: String, _ input: Tensor) throws -> Tensor {
+        let (gain, bias) = try (tensor(name + ".weight"), tensor(name + ".bias"))
+        let (mean, variance) = try (tensor(name + ".running_mean"), tensor(name + ".running_var"))
+        guard random != nil else {
+            return try input.batchNorm(gain: gain, bias: bias, mean: mean, variance: variance, epsilon: Self.epsilon)
+        }
+        let result = try input.batchNormTraining(
+            gain: gain, bias: bias, mean: mean, variance: variance, momentum: Self.momentum, epsilon: Self.epsilon)
+        averages[name + ".running_mean"] = result.mean
+        averages[name + ".running_var"] = result.variance
+        return result.output
+    }
+
+    private func tensor(_ name: String) throws -> Tensor {
+        guard let tensor = tensors[name] else {
+            throw ModelError(.badWeights, "a tensor of the architecture is missing", subject: name)
+        }
+        return tensor
+    }
+}
+
+extension ClassifierArchitecture {
+    /// The scores `[batch, classes]` of images `[batch, channels, height, width]` with values in 0...255, from tensors
+    /// under their names.
+    ///
+    /// Throws ``ModelError`` with code `outOfRange` for images that this network does not take.
+    public func scores(of pixels: Tensor, with tensors: [String: Tensor]) throws -> Tensor {
+        var forward = ClassifierForward(tensors)
+        return try forward.run(layers, normalized(pixels))
+    }
+
+    /// The scores in training: batch norms by the batch's own statistics, dropout from `random`; and the averages of
+    /// the batch norms after this batch, under their names.
+    public func trainingScores(of pixels: Tensor, with tensors: [String: Tensor], random: RandomSource) throws -> (
+        scores: Tensor, averages: [String: Tensor]
+    ) {
+        var forward = ClassifierForward(tensors, random: random)
+        let scores = try forward.run(layers, normalized(pixels))
+        return (scores, forward.averages)
+    }
+
+    /// What the first layer sees: `(pixel / 255 - mean) / deviation`.
+    func normalized(_ pixels: Tensor) throws -> Tensor {
+        try check(pixels)
+        let factors = try Tensor(deviation.map { Float(1 / (255 * $0)) }, shape: [1, channels, 1, 1])
+        let offsets = try Tensor(zip(mean, deviation).map { Float(-$0 / $1) }, shape: [1, channels, 1, 1])
+        return try pixels.channelsLast().to(.float32) * factors.to(pixels.device) + offsets.to(pixels.device)
+    }
+
+    private func check(_ pixels: Tensor) throws {
+        guard pixels.rank == 4, pixels.shape[0] > 0 else {
+            throw ModelError(
+                .outOfRange, "these are no images", expected: "[batch, channels, height, width]",
+                found: "\(pixels.shape)")
+        }
+        guard pixels.shape[1] == channels else {
+            throw ModelError(
+                .outOfRange, "the images have another number of channels than the classifier takes",
+                expected: "\(channels)", found: "\(pixels.shape[1])")
+        }
+        guard min(pixels.shape[2], pixels.shape[3]) >= smallestSize else {
+            throw ModelError(
+                .outOfRange, "the images are too small for this classifier",
+                expected: "at least \(smallestSize) x \(smallestSize)",
+                found: "\(pixels.shape[2]) x \(pixels.shape[3])")
+        }
+    }
+}
