@@ -1,0 +1,60 @@
+import SutureModels
+import SutureTensor
+
+/// How a classifier did on some images.
+public struct Evaluation: Sendable, Codable, Equatable {
+    /// For each class, how many of its images were taken for which class: `[true class][answer]`.
+    public var confusion: [[Int]]
+    /// The mean cross-entropy, in nats.
+    public var loss: Double
+
+    public var count: Int { confusion.joined().reduce(0, +) }
+    public var right: Int { confusion.indices.reduce(0) { $0 + confusion[$1][$1] } }
+    /// The share of right answers.
+    public var accuracy: Double { count == 0 ? 0 : Double(right) / Double(count) }
+}
+
+extension ImageClassifier {
+    /// Tests the classifier on images; `progress` hears after each batch how many are done.
+    ///
+    /// Throws ``VisionError`` with code `mismatch` for images that do not fit the classifier.
+    public func evaluate(
+        _ images: ImageSet, batchSize: Int = 256, progress: (_ completed: Int) throws -> Void = { _ in }
+    ) throws -> Evaluation {
+        try check(images)
+        let classes = architecture.classes.count
+        var result = Evaluation(
+            confusion: Array(repeating: Array(repeating: 0, count: classes), count: classes), loss: 0)
+        for start in stride(from: 0, to: images.count, by: batchSize) {
+            let range = start..<min(start + batchSize, images.count)
+            let labels = Array(images.labels[range])
+            let scores = try scores(of: images.pixels.narrowed(0, range))
+            result.loss += try scores.crossEntropy(Tensor(labels, device: device)).item() * Double(range.count)
+            for (label, answer) in try zip(labels, scores.argmax().ints()) { result.confusion[label][answer] += 1 }
+            try progress(range.upperBound)
+        }
+        result.loss /= Double(images.count)
+        return result
+    }
+
+    /// Throws unless there are images, and each has a class that this classifier knows.
+    func check(_ images: ImageSet) throws {
+        guard images.count > 0, images.pixels.rank == 4, images.pixels.shape[0] == images.count,
+            images.pixels.dtype == .uint8
+        else {
+            throw VisionError(
+                .mismatch, "there is not one image for each label", expected: "\(images.count) images",
+                found: "\(images.pixels.dtype.rawValue)\(images.pixels.shape)")
+        }
+        guard images.classes.count == architecture.classes.count else {
+            throw VisionError(
+                .mismatch, "the images have another number of classes than the classifier",
+                expected: "\(architecture.classes.count)", found: "\(images.classes.count)",
+                hint: "suture train --init takes a classifier to other classes")
+        }
+        if let label = images.labels.first(where: { !images.classes.indices.contains($0) }) {
+            throw VisionError(
+                .mismatch, "a label names no class", expected: "0..<\(images.classes.count)", found: "\(label)")
+        }
+    }
+}
