@@ -4,6 +4,8 @@ import Foundation
 struct Child {
     var executable: URL
     var arguments: [String]
+    /// What it is told beside the environment of this process.
+    var environment: [String: String] = [:]
 
     /// A script of `Benchmarks/peers`, or nil with a note where Python is not set up.
     static func peer(_ script: String, _ arguments: [String], python environment: String = "python") -> Child? {
@@ -39,6 +41,7 @@ struct Child {
         let output = Pipe()
         process.executableURL = executable
         process.arguments = arguments
+        process.environment = ProcessInfo.processInfo.environment.merging(environment) { $1 }
         process.standardOutput = output
         try process.run()
         let data = try output.fileHandleForReading.readToEnd() ?? Data()

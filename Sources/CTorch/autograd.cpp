@@ -1,3 +1,4 @@
+#include <ATen/ops/_fused_sgd.h>
 #include <ATen/ops/empty_like.h>
 #include <torch/csrc/autograd/autograd.h>
 #include <torch/optim/adam.h>
@@ -54,10 +55,56 @@ COptimizer *ct_adam(
     });
 }
 
+namespace {
+
+/// libtorch's own goes over the parameters several times and makes a copy of each; here one pass is enough.
+struct FusedSGD : torch::optim::SGD {
+    using SGD::SGD;
+
+    at::Tensor step(LossClosure closure) override {
+        TORCH_CHECK(!closure, "a closure is not supported");
+        at::NoGradGuard no_gradients;
+        for (auto &group : param_groups()) {
+            const auto &options = static_cast<const torch::optim::SGDOptions &>(group.options());
+            std::vector<at::Tensor> parameters, gradients, buffers;
+            bool is_first = false;
+            for (const auto &parameter : group.params()) {
+                if (!parameter.grad().defined()) continue;
+                parameters.push_back(parameter.detach());
+                gradients.push_back(laid_out_as(parameter, parameter.grad()));
+                if (options.momentum() == 0) continue;
+                auto &state = state_[parameter.unsafeGetTensorImpl()];
+                if (!state) {
+                    is_first = true;
+                    auto fresh = std::make_unique<torch::optim::SGDParamState>();
+                    fresh->momentum_buffer(at::empty_like(parameter.detach()));
+                    state = std::move(fresh);
+                }
+                buffers.push_back(static_cast<torch::optim::SGDParamState &>(*state).momentum_buffer());
+            }
+            if (parameters.empty()) continue;
+            at::_fused_sgd_(
+                parameters, gradients, buffers, options.weight_decay(), options.momentum(), options.lr(),
+                /*dampening=*/0, /*nesterov=*/false, /*maximize=*/false, is_first);
+        }
+        return {};
+    }
+
+    /// The pass takes the elements in the order of memory.
+    static at::Tensor laid_out_as(const at::Tensor &parameter, const at::Tensor &gradient) {
+        if (gradient.strides() == parameter.strides()) return gradient;
+        auto result = at::empty_like(parameter.detach());
+        result.copy_(gradient);
+        return result;
+    }
+};
+
+}  // namespace
+
 COptimizer *ct_sgd(const CTensor *const *parameters, int32_t count, double rate, double momentum, double decay) {
     return optimizer([&] {
         auto options = torch::optim::SGDOptions(rate).momentum(momentum).weight_decay(decay);
-        return std::make_unique<torch::optim::SGD>(tensors(parameters, count), options);
+        return std::make_unique<FusedSGD>(tensors(parameters, count), options);
     });
 }
 

@@ -2,6 +2,7 @@
 #include <ATen/ops/batch_norm.h>
 #include <ATen/ops/conv2d.h>
 #include <ATen/ops/max_pool2d.h>
+#include <ATen/ops/relu.h>
 
 #include "support.h"
 
@@ -22,6 +23,13 @@ CTensor *ct_batch_norm(
         return at::batch_norm(
             t->value, gain->value, bias->value, mean->value, variance->value, /*training=*/false, /*momentum=*/0, epsilon,
             /*cudnn_enabled=*/true);
+    });
+}
+
+int32_t ct_relu_in_place(const CTensor *t) {
+    return guard([&] {
+        auto own = t->value;
+        at::relu_(own);
     });
 }
 

@@ -28,7 +28,8 @@ struct ClassifierForward {
                 tensor(it.name + ".weight"), bias: it.hasBias ? tensor(it.name + ".bias") : nil, stride: it.stride,
                 padding: it.padding)
         case .batchNorm(let name, _): return try batchNorm(name, input)
-        case .relu: return try input.relu()
+        // What comes before is a convolution, a norm or a linear layer, whose gradients do not look at what they gave.
+        case .relu: return try input.reluInPlace()
         case .maxPool(let size, let stride, let padding):
             return try input.maxPool2d(size: size, stride: stride, padding: padding)
         case .averagePool(let size): return try input.adaptiveAveragePool2d(height: size, width: size)
@@ -37,7 +38,7 @@ struct ClassifierForward {
         case .linear(let name, _, _):
             return try input.linear(tensor(name + ".weight"), bias: tensor(name + ".bias"))
         case .residual(let branch, let shortcut):
-            return try (run(branch, input) + run(shortcut, input)).relu()
+            return try (run(branch, input) + run(shortcut, input)).reluInPlace()
         }
     }
 

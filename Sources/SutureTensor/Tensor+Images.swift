@@ -44,6 +44,15 @@ extension Tensor {
         return (Tensor(owning: output), Tensor(owning: newMean), Tensor(owning: newVariance))
     }
 
+    /// max(x, 0) in the memory of this tensor, which must have been made just before and be held by nobody else: a
+    /// network spares half of its memory for activations so.
+    ///
+    /// Where a gradient needs the numbers that were overwritten, the engine refuses to compute it.
+    package func reluInPlace() throws(TensorError) -> Tensor {
+        guard ct_relu_in_place(handle) == 0 else { throw TensorError("reluInPlace", [self]) }
+        return self
+    }
+
     /// The largest element of each window; what lies outside never is.
     public func maxPool2d(size: Int, stride: Int, padding: Int = 0) throws(TensorError) -> Tensor {
         try Tensor(
