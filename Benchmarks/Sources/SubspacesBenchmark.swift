@@ -56,9 +56,10 @@ struct SubspacesBenchmark: ParsableCommand {
     private func sweep(_ loaded: LanguageModel, _ tokenizer: Tokenizer) throws {
         let pair = try TokenizedPair(IOI(.heldOut, tokenizer).swapped(1, seed: 3)[0], tokenizer)
         var cells: [[Double]] = []
-        _ = try Sweep(loaded, pair)
+        let first = try seconds { _ = try Sweep(loaded, pair).positions(.residual) }
         let own = try (0..<rounds).map { _ in try seconds { cells = try Sweep(loaded, pair).positions(.residual) } }
         print("residual stream, \(cells.count) layers x \(pair.base.count) positions")
+        line("Suture, the first time in a process", first, "s")
         line("Suture, recording included", median(own), "s")
         let request = SweepRequest(
             model: model, threads: threads, base: pair.base, source: pair.source, answer: pair.answer, other: pair.other

@@ -3,6 +3,8 @@
 #include <ATen/ops/matmul.h>
 #include <torch/csrc/autograd/custom_function.h>
 
+#include <cstdlib>
+
 #include "support.h"
 
 using namespace ctorch;
@@ -23,6 +25,8 @@ std::optional<c10::TypedOperatorHandle<LinearSignature>> wide() {
         if (__builtin_cpu_is("intel") || !__builtin_cpu_supports("avx512f")) return std::nullopt;
         auto schema = c10::Dispatcher::singleton().findSchema({"mkldnn::_linear_pointwise", ""});
         if (!schema) return std::nullopt;
+        // Code is kept for this many shapes, two entries each: replays have as many as they have layers and starts.
+        setenv("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "4096", /*overwrite=*/0);
         return schema->typed<LinearSignature>();
     }();
     return found;

@@ -5,7 +5,7 @@ public struct Activations: Sendable {
     /// The position of the first column of every captured value.
     public let firstPosition: Int
     /// Scores of the next token, `[batch, vocabulary]` at the last position of each prompt, or
-    /// `[batch, positions, vocabulary]` where all were asked for.
+    /// `[batch, positions, vocabulary]` where all were asked for, or `[batch, tokens]` of some.
     public let logits: Tensor
     let captured: [Site: Tensor]
 
@@ -25,10 +25,14 @@ public struct Activations: Sendable {
 }
 
 /// At which positions a run computes the scores of the next token.
-public enum LogitPositions: Sendable {
+public enum LogitPositions: Hashable, Sendable {
     case last, all
+    /// At the last position of each prompt, and of these tokens only: `[batch, tokens]`.
+    case lastOf([Int])
     /// Nowhere: the run ends where the last captured value is known.
     case none
+
+    var areLast: Bool { self != .all && self != .none }
 }
 
 extension LanguageModel {
@@ -48,7 +52,7 @@ extension LanguageModel {
         let length = lengths.max() ?? 0
         let forward = try Forward(self, positions: 0..<length, changes: changes, capturing: Set(capturing))
         let sameLength = lengths.allSatisfy { $0 == length }
-        let lastOnly = logits == .last && sameLength && forward.needsLastOnly
+        let lastOnly = logits.areLast && sameLength && forward.needsLastOnly
 
         let depth = forward.depth(logits)
         var residual = try forward.embed(padded(tokens))

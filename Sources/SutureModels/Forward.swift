@@ -132,17 +132,21 @@ final class Forward {
     func scores(_ input: Tensor, _ positions: LogitPositions, lasts: [Int]?) throws -> Tensor {
         guard positions != .none else { return try finish(input) }
         let residual = try visit(.residual(model.architecture.layers), input)
-        switch (positions, lasts) {
-        case (.none, _): return try Tensor.zeros([input.shape[0], 0])
-        case (.all, _):
-            return try visit(.logits, model.logits(ofResidual: residual))
-        case (.last, nil):
-            return try visit(.logits, model.logits(ofResidual: narrowToLast(residual))).squeezed(1)
-        case (.last, let lasts?):
+        guard positions != .all else { return try visit(.logits, model.logits(ofResidual: residual)) }
+        let last: Tensor
+        if let lasts {
             let columns = try Tensor(lasts.map { $0 - first }, shape: [lasts.count, 1, 1], device: model.device)
-            let picked = try residual.taking(1, at: columns.expanded([lasts.count, 1, residual.shape[2]]))
-            return try visit(.logits, model.logits(ofResidual: picked)).squeezed(1)
+            last = try residual.taking(1, at: columns.expanded([lasts.count, 1, residual.shape[2]]))
+        } else {
+            last = try narrowToLast(residual)
         }
+        guard case .lastOf(let tokens) = positions else {
+            return try visit(.logits, model.logits(ofResidual: last)).squeezed(1)
+        }
+        guard !wanted.contains(.logits), !changes.contains(where: { $0.site == .logits }) else {
+            throw ModelError(.invalidReplay, "the scores of all tokens are needed for this", subject: "\(Site.logits)")
+        }
+        return try model.logits(ofResidual: last, of: tokens).squeezed(1)
     }
 
     /// The number of layers to compute: all of them where scores are asked for, else as many as the captures need.

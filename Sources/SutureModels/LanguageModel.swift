@@ -60,6 +60,16 @@ public final class LanguageModel: Sendable {
         try weights.head(weights.finalNorm(residual))
     }
 
+    /// The same for a few tokens only.
+    func logits(ofResidual residual: Tensor, of tokens: [Int]) throws -> Tensor {
+        for token in tokens where !(0..<architecture.vocabulary).contains(token) {
+            throw ModelError(
+                .outOfRange, "a token is not in the vocabulary", expected: "0..<\(architecture.vocabulary)",
+                found: "\(token)")
+        }
+        return try weights.finalNorm(residual).linear(head.gathered(0, at: tokens))
+    }
+
     /// Throws unless every prompt has tokens, all of the vocabulary, and fits the context.
     func check(tokens: [[Int]]) throws {
         guard !tokens.isEmpty else { throw ModelError(.outOfRange, "there is no prompt to run") }

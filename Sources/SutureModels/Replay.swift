@@ -34,10 +34,10 @@ extension Trace {
             throw ModelError(.invalidReplay, "there is no alternative to replay")
         }
         // Everything that shares a batch shares its first position; only captures have to line up.
-        guard capturing.isEmpty, logits == .last else { return try run(plans, from: first, [], capturing, logits) }
+        guard capturing.isEmpty, logits.areLast else { return try run(plans, from: first, [], capturing, logits) }
         var rows = [Tensor?](repeating: nil, count: plans.count)
         for (start, members) in Self.batches(plans.map(\.firstPosition), end: length) {
-            let result = try run(members.map { plans[$0] }, from: start, [], [], .last)
+            let result = try run(members.map { plans[$0] }, from: start, [], [], logits)
             if members.count == plans.count { return result }
             for (row, member) in members.enumerated() {
                 rows[member] = try result.logits.narrowed(0, row..<row + 1)
@@ -49,12 +49,12 @@ extension Trace {
 
     /// Which plans share a batch, by the positions that they start at.
     ///
-    /// Starts up to a quarter of what is left of the prompt apart go together: some positions are then computed in
+    /// Starts up to an eighth of what is left of the prompt apart go together: some positions are then computed in
     /// vain, but the weights are read once for all, and larger products are faster.
     private static func batches(_ starts: [Int], end: Int) -> [(start: Int, members: [Int])] {
         var batches: [(start: Int, members: [Int])] = []
         for plan in starts.indices.sorted(by: { (starts[$0], $0) < (starts[$1], $1) }) {
-            if let last = batches.last, starts[plan] - last.start <= max(2, (end - last.start) / 4) {
+            if let last = batches.last, starts[plan] - last.start <= max(2, (end - last.start) / 8) {
                 batches[batches.count - 1].members.append(plan)
             } else {
                 batches.append((starts[plan], [plan]))
@@ -169,7 +169,7 @@ extension Trace {
         let layers = model.architecture.layers
         let depth = forward.depth(positions)
         let sameEnd = lasts.allSatisfy { $0 == end - 1 }
-        let lastOnly = positions == .last && sameEnd && forward.needsLastOnly
+        let lastOnly = positions.areLast && sameEnd && forward.needsLastOnly
         var batch: Tensor?
         var joined = 0
 

@@ -152,8 +152,11 @@ public struct Sweep: Sendable {
     private func effects(of cells: [Intervention]) throws -> [Double] {
         guard !cells.isEmpty else { return [] }
         return try Tensor.withoutGradients {
-            let logits = try trace.replay(cells.map { Alternative([$0]) }).logits
-            return try Outcome(logits, cells.map { _ in pair }).difference.map { 1 - $0 / clean }
+            let logits = try trace.replay(
+                cells.map { Alternative([$0]) }, logits: .lastOf([pair.answer, pair.other])
+            ).logits
+            let difference = try logits.selected(1, 0) - logits.selected(1, 1)
+            return try difference.elements(as: Double.self).map { 1 - $0 / clean }
         }
     }
 }

@@ -43,6 +43,20 @@ struct ReplayTests {
         #expect(try distance(full[0], trace.logits) > 1e-3)
     }
 
+    @Test("the scores of a few tokens are those of all", arguments: models)
+    func fewTokens(name: String) throws {
+        let model = try TinyModel(name).model
+        let trace = try model.trace([TinyModel.promptA])
+        let changes = [Intervention(.residual(1), at: .at([3]), .scale(2)), Intervention(.mlpOut(2), .scale(0))]
+        let alternatives = changes.map { Alternative([$0]) }
+        let all = try trace.replay(alternatives).logits.gathered(1, at: [7, 2])
+        #expect(try distance(trace.replay(alternatives, logits: .lastOf([7, 2])).logits, all) < 2e-5)
+        let outside = model.architecture.vocabulary
+        #expect(throws: ModelError.self) { try trace.replay(alternatives, logits: .lastOf([outside])) }
+        let scores = Alternative([Intervention(.logits, .scale(0))])
+        #expect(throws: ModelError.self) { try trace.replay([scores], logits: .lastOf([7])) }
+    }
+
     @Test("captures what the full run captures", arguments: models)
     func captures(name: String) throws {
         let model = try TinyModel(name).model
