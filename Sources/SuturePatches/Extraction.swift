@@ -34,6 +34,10 @@ public struct Extraction: Sendable {
     /// - Parameters:
     ///   - isPartial: whether tensors that only one of the models has, or of another shape, are left out; else they are
     ///     an error.
+    ///   - start: the model that both came from: only what is orthogonal, in each tensor, to the way from there to the
+    ///     base is taken (``Rejection``).
+    ///   - method: how the patch says that it was found; nil for the form alone.
+    ///   - isIncluded: which tensors are looked at, by name.
     ///   - spool: where the change goes until the patch is written.
     ///   - base: the model before.
     ///   - form: how the difference is written down.
@@ -41,7 +45,9 @@ public struct Extraction: Sendable {
     /// - Throws: ``PatchError`` if the models do not correspond, the base has patches, a type cannot be patched, or
     ///   nothing differs.
     public init(
-        from base: Checkpoint, to tuned: Checkpoint, as form: Form, isPartial: Bool = false, spool: SpoolFile? = nil
+        from base: Checkpoint, to tuned: Checkpoint, as form: Form, isPartial: Bool = false,
+        rejectingFrom start: Checkpoint? = nil, method: Patch.Method? = nil, spool: SpoolFile? = nil,
+        including isIncluded: (String) -> Bool = { _ in true }
     ) throws {
         try Self.check(form)
         guard try PatchedCheckpoint(base).present.patches.isEmpty else {
@@ -50,9 +56,10 @@ public struct Extraction: Sendable {
                 hint: "revert them first, so that the patch fits the model without them")
         }
         let pairs = try CheckpointPairs(base, tuned)
-        if !isPartial { try pairs.refuseUnpaired() }
+        if !isPartial { try pairs.refuseUnpaired(where: isIncluded) }
         let writer = EditWriter(spool: try spool ?? SpoolFile())
-        let work = pairs.pairs
+        var work = pairs.pairs.filter { isIncluded($0.name) }
+        if let start { work = try Parallel.map(work) { try $0.rejecting(from: start) } }
         // Factors take memory and are computed by several threads anyway.
         let made =
             if case .lowRank = form { try work.map { try Self.extract($0, form, writer) } } else {
@@ -70,7 +77,7 @@ public struct Extraction: Sendable {
         self.parts = parts
         ignored = pairs.unpaired
         patch = try Patch(
-            base: table, edits: edits, method: Self.method(form, tuned), results: .null, tool: "suture",
+            base: table, edits: edits, method: Self.method(form, tuned, method), results: .null, tool: "suture",
             created: Date.now.ISO8601Format(), parents: [],
             source: "the difference of \(base.url.lastPathComponent) and \(tuned.url.lastPathComponent)")
     }
@@ -87,8 +94,9 @@ public struct Extraction: Sendable {
         }
     }
 
-    private static func method(_ form: Form, _ tuned: Checkpoint) -> Patch.Method {
-        var options: JSONObject = ["tuned": JSON(tuned.url.lastPathComponent)]
+    private static func method(_ form: Form, _ tuned: Checkpoint, _ given: Patch.Method?) -> Patch.Method {
+        var options: JSONObject = given?.options.objectValue ?? [:]
+        options["tuned"] = JSON(tuned.url.lastPathComponent)
         switch form {
         case .full: options["form"] = "full"
         case .sparse(let density):
@@ -104,7 +112,7 @@ public struct Extraction: Sendable {
             options["per_channel"] = JSON(quantization.perChannel)
             options["symmetric"] = JSON(quantization.isSymmetric)
         }
-        return Patch.Method(name: "extract", options: .object(options))
+        return Patch.Method(name: given?.name ?? "extract", options: .object(options))
     }
 
     private static func extract(

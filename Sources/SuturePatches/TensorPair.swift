@@ -7,6 +7,8 @@ struct TensorPair: Sendable {
     let baseBytes: TensorBytes
     let tuned: Checkpoint.Tensor
     let tunedBytes: TensorBytes
+    /// What is taken off the difference; nil for nothing.
+    var rejection: Rejection?
 
     var count: Int { base.shape.reduce(1, *) }
     var isPatchable: Bool { base.type.isPatchable && tuned.type.isPatchable }
@@ -28,6 +30,20 @@ struct TensorPair: Sendable {
         return false
     }
 
+    /// The same pair without the part of its difference along the way from `start` to the base.
+    func rejecting(from start: Checkpoint) throws -> TensorPair {
+        guard let tensor = start[name], tensor.shape == base.shape, tensor.type.isPatchable else {
+            throw PatchError(
+                .conflict, "the model that both came from lacks this tensor", subject: name,
+                expected: "\(base.type.rawValue)\(base.shape)",
+                found: start[name].map { "\($0.type.rawValue)\($0.shape)" } ?? "nothing")
+        }
+        try checkPatchable()
+        var pair = self
+        pair.rejection = try Rejection(of: self, from: tensor, start.pieces(of: tensor))
+        return pair
+    }
+
     func checkPatchable() throws {
         guard isPatchable, !base.shape.contains(0) else {
             throw PatchError(
@@ -36,8 +52,9 @@ struct TensorPair: Sendable {
         }
     }
 
-    /// Tuned less base, rounded to float32. The types must be patchable.
+    /// Tuned less base, without its part along the rejection, rounded to float32. The types must be patchable.
     func differences(_ range: Range<Int>) throws -> [Float] {
+        if let rejection { return try rejection.differences(of: self, range) }
         let (before, after) = try (floats(base, baseBytes, range), floats(tuned, tunedBytes, range))
         // The difference of two float32, taken in float32, is the exact one rounded once.
         return [Float](unsafeUninitializedCapacity: range.count) { values, initialized in
@@ -96,7 +113,8 @@ struct CheckpointPairs {
         self.unpaired = unpaired
     }
 
-    func refuseUnpaired() throws {
+    func refuseUnpaired(where isIncluded: (String) -> Bool = { _ in true }) throws {
+        let unpaired = unpaired.filter { isIncluded(String($0.prefix { $0 != ":" })) }
         guard let first = unpaired.first else { return }
         throw PatchError(
             .conflict, "the models do not have the same tensors", subject: source,

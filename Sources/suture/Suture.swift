@@ -18,6 +18,7 @@ struct Suture: ParsableCommand {
                     ExportCommand.self,
                     MinimizeCommand.self, BisectCommand.self
                 ]),
+            CommandGroup(name: "Signatures", subcommands: [SignatureCommand.self]),
             CommandGroup(
                 name: "Subspaces", subcommands: [FaithfulCommand.self, SweepCommand.self, ReproduceCommand.self]),
             CommandGroup(

@@ -1,0 +1,153 @@
+import Foundation
+import SutureFormats
+import SuturePatches
+import SutureSignatures
+import SutureTestSupport
+import Testing
+
+@Suite("Robust weight signatures")
+struct SignatureTests {
+    /// A tensor of a base with a patch.
+    private func patched(_ patch: Patch, _ base: Checkpoint, scale: Double = 1, _ tensor: String) throws -> [Float] {
+        let place = try #require(base[tensor])
+        let model = try PatchedCheckpoint(base).adding([AppliedPatch(patch, scale: scale)])
+        let current = try base.data(of: place)
+        return try (model.data(for: place, current: current) ?? current).bytes.withUnsafeBytes {
+            Array($0.bindMemory(to: Float.self))
+        }
+    }
+
+    private func extract(_ models: [Checkpoint], _ change: (inout Signature) -> Void = { _ in }) throws -> Patch {
+        var signature = Signature()
+        change(&signature)
+        return try signature.extract(pretrained: models[0], standard: models[1], robust: models[2]).patch
+    }
+
+    @Test(
+        "are the part of the robust direction orthogonal to the standard one, at any scale (P1, P3, P4, P6, P10)",
+        arguments: 0..<20)
+    func rejection(seed: UInt64) throws {
+        try withTemporaryDirectory { directory in
+            let trio = Trio(seed: seed)
+            let models = try trio.write(to: directory)
+            let patch = try extract(models)
+            #expect(
+                patch.base.keys.map(\.string).sorted() == [
+                    "features.0.bias", "features.0.weight", "features.1.weight", "features.10.weight"
+                ])
+            for (name, _) in patch.base {
+                let rejection = trio.rejection(name.string)
+                let standard = trio.models[1][name.string] ?? []
+                for scale in [1.0, -0.5] {
+                    let found = try patched(patch, models[1], scale: scale, name.string)
+                    for index in found.indices {
+                        #expect(abs(Double(found[index]) - Double(standard[index]) - scale * rejection[index]) < 1e-6)
+                    }
+                }
+            }
+        }
+    }
+
+    @Test("are all of the robust direction where the standard model is the pretrained one (P5)")
+    func standstill() throws {
+        try withTemporaryDirectory { directory in
+            var trio = Trio(seed: 3)
+            trio.models[1] = trio.models[0]
+            let models = try trio.write(to: directory)
+            let patch = try extract(models)
+            for (name, _) in patch.base {
+                let found = try patched(patch, models[1], name.string)
+                for (a, b) in zip(found, trio.models[2][name.string] ?? []) { #expect(abs(a - b) < 1e-6) }
+            }
+        }
+    }
+
+    @Test("of what a signature made are that signature (P2); the plain difference has it and more")
+    func idempotence() throws {
+        try withTemporaryDirectory { directory in
+            let trio = Trio(seed: 5)
+            let models = try trio.write(to: directory)
+            let patch = try extract(models)
+            var again = trio
+            for (name, _) in patch.base { again.models[2][name.string] = try patched(patch, models[1], name.string) }
+            let same = try extract(again.write(to: directory.appending(path: "again")))
+            #expect(try PatchLikeness(patch, same).cosine > 1 - 1e-9)
+
+            let likeness = try PatchLikeness(patch, extract(models) { $0.isProjected = false })
+            #expect(likeness.cosine > 0 && likeness.cosine < 1)
+            for tensor in likeness.tensors { #expect(tensor.norms[0] < tensor.norms[1]) }
+        }
+    }
+
+    @Test("are composed in any order, and taken off to the last bit (P7, P8)", arguments: 0..<25)
+    func stacks(seed: UInt64) throws {
+        try withTemporaryDirectory { directory in
+            let models = try Trio(seed: seed).write(to: directory)
+            let (fog, noise) = (try extract(models), try extract([models[2], models[1], models[0]]))
+            func weights(_ url: URL) throws -> Data { try Data(contentsOf: url.appending(path: "model.safetensors")) }
+            let pair = [AppliedPatch(fog, scale: 0.7), AppliedPatch(noise, scale: -0.3)]
+            let places = ["ab", "ba", "one", "none"].map { directory.appending(path: $0) }
+            try PatchedCheckpoint(models[1]).adding(pair).write(to: places[0])
+            try PatchedCheckpoint(models[1]).adding(pair.reversed()).write(to: places[1])
+            #expect(try weights(places[0]) == weights(places[1]) && weights(places[0]) != weights(models[1].url))
+            try PatchedCheckpoint(Checkpoint(places[0])).removing(fog.id).write(to: places[2])
+            try PatchedCheckpoint(Checkpoint(places[2])).removing(noise.id).write(to: places[3])
+            #expect(try weights(places[3]) == weights(models[1].url))
+        }
+    }
+
+    @Test("in few bits err by half a step at most (P9)", arguments: [2, 4, 8, 12, 16])
+    func bits(bits: Int) throws {
+        try withTemporaryDirectory { directory in
+            let trio = Trio(seed: 9)
+            let models = try trio.write(to: directory)
+            let patch = try extract(models) {
+                $0.form = .quantized(.init(bits: bits, perChannel: false, isSymmetric: false))
+            }
+            let name = "features.0.weight"
+            let exact = trio.rejection(name)
+            let step = ((exact.max() ?? 0) - (exact.min() ?? 0)) / Double((1 << bits) - 1)
+            for (index, value) in try patched(patch, models[1], name).enumerated() {
+                let change = Double(value) - Double(trio.models[1][name]?[index] ?? 0)
+                #expect(abs(change - exact[index]) <= step / 2 + 1e-6)
+            }
+        }
+    }
+
+    @Test("take the layers and averages that they are asked for (P12)")
+    func rules() throws {
+        try withTemporaryDirectory { directory in
+            let models = try Trio(seed: 1).write(to: directory)
+            func names(_ change: (inout Signature) -> Void) throws -> [String] {
+                try extract(models, change).base.keys.map(\.string).sorted()
+            }
+            #expect(try names { $0.layers = .first(1) } == ["features.0.bias", "features.0.weight"])
+            #expect(
+                try names { $0.layers = .first(2) } == ["features.0.bias", "features.0.weight", "features.1.weight"])
+            #expect(try names { $0.layers = .named(["features.10"]) } == ["features.10.weight"])
+            #expect(try names { $0.batchNorm = .delta }.contains("features.1.running_mean"))
+            #expect(throws: SignatureError.self) { try names { $0.layers = .named(["conv"]) } }
+        }
+    }
+
+    @Test("of models that lack a layer or hold no numbers are refused, and so is another base (P11)")
+    func refusals() throws {
+        try withTemporaryDirectory { directory in
+            let models = try Trio(seed: 1).write(to: directory, skipping: "features.0.bias")
+            #expect(throws: PatchError.self) { try extract(models) }
+        }
+        try withTemporaryDirectory { directory in
+            var trio = Trio(seed: 1)
+            trio.models[2]["features.0.bias"] = [1, .nan, 2, 3]
+            let models = try trio.write(to: directory)
+            #expect(throws: PatchError.self) { try extract(models) }
+        }
+        try withTemporaryDirectory { directory in
+            let models = try Trio(seed: 1).write(to: directory)
+            let patch = try extract(models)
+            #expect(throws: PatchError.self) { try PatchedCheckpoint(models[2]).adding([AppliedPatch(patch)]).check() }
+            let moved = try patch.transferred(to: models[2])
+            try PatchedCheckpoint(models[2]).adding([AppliedPatch(moved)]).check()
+        }
+    }
+}
