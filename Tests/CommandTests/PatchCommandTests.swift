@@ -43,7 +43,7 @@ struct PatchCommandTests {
         #expect(try weights("summed") == weights("second"))
         #expect(try place.run("combine good.fix small.fix -o sum").status == 3)
         let text = try place.run("show sum --format markdown")
-        #expect(text.status == 0 && text.text.contains("# ") && text.text.contains("down_proj"), "\(text.errors)")
+        #expect(text.status == 0 && text.text.contains("# "), "\(text.errors)")
         try done("minimize sum --check true -o least")
         #expect(try done("show least")["id"] as? String != (try done("show sum")["id"] as? String))
         #expect(try place.run("minimize sum --check false -o nothing").status == 3)

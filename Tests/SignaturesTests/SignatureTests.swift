@@ -12,8 +12,9 @@ struct SignatureTests {
         let place = try #require(base[tensor])
         let model = try PatchedCheckpoint(base).adding([AppliedPatch(patch, scale: scale)])
         let current = try base.data(of: place)
-        return try (model.data(for: place, current: current) ?? current).bytes.withUnsafeBytes {
-            Array($0.bindMemory(to: Float.self))
+        let data = try model.data(for: place, current: current) ?? current
+        return withExtendedLifetime(data) {
+            (0..<data.bytes.count / 4).map { data.bytes.loadUnaligned(fromByteOffset: 4 * $0, as: Float.self) }
         }
     }
 
