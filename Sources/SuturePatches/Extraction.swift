@@ -35,7 +35,7 @@ public struct Extraction: Sendable {
     ///   - isPartial: whether tensors that only one of the models has, or of another shape, are left out; else they are
     ///     an error.
     ///   - start: the model that both came from: only what is orthogonal, in each tensor, to the way from there to the
-    ///     base is taken (``Rejection``).
+    ///     base is taken.
     ///   - method: how the patch says that it was found; nil for the form alone.
     ///   - isIncluded: which tensors are looked at, by name.
     ///   - spool: where the change goes until the patch is written.

@@ -5,7 +5,7 @@ import SuturePatches
 ///
 /// Three models come from one start: pretrained P, standard S (tuned on clean data), robust R (tuned on corrupted data).
 /// With s = S - P and r = R - P, each tensor's signature is r - (<r,s> / <s,s>) s, the part of r that is orthogonal to
-/// s; r itself where s is zero. It is a ``Patch`` of S: scaled, stacked, combined and taken off as any other.
+/// s; r itself where s is zero. It is a `Patch` of S: scaled, stacked, combined and taken off as any other.
 public struct Signature: Sendable {
     /// What is done with the running averages of batch norms.
     public enum BatchNorm: String, Sendable, CaseIterable {

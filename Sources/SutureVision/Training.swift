@@ -47,6 +47,8 @@ public final class Training {
 
     /// - Parameters:
     ///   - start: where the weights begin.
+    ///   - images: what it is trained on.
+    ///   - plan: how long, in what steps, with which changes of the images.
     ///   - corruption: what is done to the plan's share of each batch.
     /// - Throws: ``VisionError`` for a plan that makes no sense, or images that do not fit the classifier.
     public init(
@@ -123,7 +125,9 @@ public final class Training {
 
     /// Trains to the end, or until `body` says that it is enough; it is called after every step.
     ///
-    /// - Parameter heldOut: images on which the classifier is tested after every epoch.
+    /// - Parameters:
+    ///   - heldOut: images on which the classifier is tested after every epoch.
+    ///   - body: what is told of each step.
     /// - Returns: the classifier as it is then.
     @discardableResult
     public func run(heldOut: ImageSet? = nil, _ body: (Training) throws -> Bool = { _ in true }) throws
