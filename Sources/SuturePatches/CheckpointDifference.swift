@@ -46,7 +46,7 @@ public struct CheckpointDifference: Sendable {
             return (try Tensor(pair, topCount: topCount, rankTolerance: rankTolerance), nil)
         }
         tensors = found.compactMap(\.tensor).sorted { ($1.relativeNorm, $0.name) < ($0.relativeNorm, $1.name) }
-        others = pairs.unpaired + found.compactMap(\.other)
+        others = pairs.oddities + found.compactMap(\.other)
         equal = found.count { $0.tensor == nil && $0.other == nil }
     }
 }

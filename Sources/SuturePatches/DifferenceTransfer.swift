@@ -33,7 +33,7 @@ public struct DifferenceTransfer: Sendable {
                 hint: "revert them first, so that what is transferred is the difference alone")
         }
         let found = try CheckpointPairs(base, tuned)
-        var (pairs, ignored) = (OrderedTable<TensorPair>(), found.unpaired)
+        var (pairs, ignored) = (OrderedTable<TensorPair>(), found.oddities)
         for pair in found.pairs {
             if let place = target[pair.name], place.shape == pair.base.shape {
                 pairs[ByteString(pair.name)] = pair

@@ -75,7 +75,7 @@ public struct Extraction: Sendable {
             parts.append(Part(tensor: pair.name, summary: found.edit.summary, error: found.error))
         }
         self.parts = parts
-        ignored = pairs.unpaired
+        ignored = pairs.oddities
         patch = try Patch(
             base: table, edits: edits, method: Self.method(form, tuned, method), results: .null, tool: "suture",
             created: Date.now.ISO8601Format(), parents: [],

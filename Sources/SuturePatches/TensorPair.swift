@@ -85,20 +85,20 @@ struct TensorPair: Sendable {
 /// Which tensors two models have in common.
 struct CheckpointPairs {
     let pairs: [TensorPair]
-    /// Names of the others, each with what is odd.
-    let unpaired: [String]
+    /// The others, each with what is odd.
+    let unpaired: [(name: String, oddity: String)]
     private let source: String
 
     init(_ base: Checkpoint, _ tuned: Checkpoint) throws {
         source = "\(base.url.relativePath) and \(tuned.url.relativePath)"
-        var (pairs, unpaired): ([TensorPair], [String]) = ([], [])
+        var (pairs, unpaired): ([TensorPair], [(String, String)]) = ([], [])
         for tensor in base.tensors.sorted(by: { ByteString($0.name) < ByteString($1.name) }) {
             guard let other = tuned[tensor.name] else {
-                unpaired.append("\(tensor.name): only in the first")
+                unpaired.append((tensor.name, "only in the first"))
                 continue
             }
             guard other.shape == tensor.shape else {
-                unpaired.append("\(tensor.name): \(tensor.shape) and \(other.shape)")
+                unpaired.append((tensor.name, "\(tensor.shape) and \(other.shape)"))
                 continue
             }
             pairs.append(
@@ -107,18 +107,21 @@ struct CheckpointPairs {
                     tunedBytes: try tuned.pieces(of: other)))
         }
         for tensor in tuned.tensors where base[tensor.name] == nil {
-            unpaired.append("\(tensor.name): only in the second")
+            unpaired.append((tensor.name, "only in the second"))
         }
         self.pairs = pairs
         self.unpaired = unpaired
     }
 
+    /// The unpaired ones, for people.
+    var oddities: [String] { unpaired.map { "\($0.name): \($0.oddity)" } }
+
     func refuseUnpaired(where isIncluded: (String) -> Bool = { _ in true }) throws {
-        let unpaired = unpaired.filter { isIncluded(String($0.prefix { $0 != ":" })) }
+        let unpaired = unpaired.filter { isIncluded($0.name) }
         guard let first = unpaired.first else { return }
         throw PatchError(
             .conflict, "the models do not have the same tensors", subject: source,
-            found: first + (unpaired.count > 1 ? ", and \(unpaired.count - 1) more" : ""),
+            found: "\(first.name): \(first.oddity)" + (unpaired.count > 1 ? ", and \(unpaired.count - 1) more" : ""),
             hint: "leave such tensors out if they are not meant")
     }
 }

@@ -49,8 +49,7 @@ extension ImageClassifier {
         guard images.classes.count == architecture.classes.count else {
             throw VisionError(
                 .mismatch, "the images have another number of classes than the classifier",
-                expected: "\(architecture.classes.count)", found: "\(images.classes.count)",
-                hint: "suture train --init takes a classifier to other classes")
+                expected: "\(architecture.classes.count)", found: "\(images.classes.count)")
         }
         if let label = images.labels.first(where: { !images.classes.indices.contains($0) }) {
             throw VisionError(

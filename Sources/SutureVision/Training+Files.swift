@@ -85,7 +85,7 @@ extension Training {
         } catch {
             throw VisionError(
                 .badState, "this is not the state of a training", subject: file.relativePath,
-                hint: "name a directory that suture train wrote")
+                hint: "name a directory that a training wrote")
         }
     }
 

@@ -10,7 +10,9 @@ struct PatchOptions: ParsableArguments {
     @Argument(help: "Patch files.")
     var patch: [String]
 
-    @Option(help: "How much of the patches to apply; 1 is all, 0 nothing.")
+    @Option(
+        parsing: .unconditional,
+        help: "How much of the patches to apply; 1 is all, 0 nothing, less than 0 the opposite.")
     var scale = 1.0
 
     func validate() throws {

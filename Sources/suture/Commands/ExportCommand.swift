@@ -19,7 +19,7 @@ struct ExportCommand: ParsableCommand {
     @Option(help: "The model that the patch is for; gguf needs it.")
     var base: String?
 
-    @Option(help: "How much of the patch.")
+    @Option(parsing: .unconditional, help: "How much of the patch.")
     var scale = 1.0
 
     @Option(name: .shortAndLong, help: "The directory or file to write.")

@@ -20,7 +20,9 @@ struct GenerateCommand: ParsableCommand {
     @Option(help: "A patch to apply on load; may be given several times.")
     var patch: [String] = []
 
-    @Option(help: "How much of the patches to apply; 1 is all, 0 nothing.")
+    @Option(
+        parsing: .unconditional,
+        help: "How much of the patches to apply; 1 is all, 0 nothing, less than 0 the opposite.")
     var scale = 1.0
 
     @Flag(help: "Show the answer without and with the patches.")

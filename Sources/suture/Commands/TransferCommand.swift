@@ -20,7 +20,7 @@ struct TransferCommand: ParsableCommand {
     @Argument(help: "The model that changes, a snapshot directory.")
     var target: String
 
-    @Option(help: "How much of the difference is added.")
+    @Option(parsing: .unconditional, help: "How much of the difference is added.")
     var scale: Float = 1
 
     @Flag(help: "Leave out tensors that not all three models have in one shape.")
