@@ -38,6 +38,11 @@ public final class ImageClassifier: Sendable {
         self.tensors = taken
     }
 
+    /// The number of weights that training changes.
+    public var parameterCount: Int {
+        architecture.tensors.filter(\.isParameter).reduce(0) { $0 + $1.shape.reduce(1, *) }
+    }
+
     /// The scores `[batch, classes]` of images `[batch, channels, height, width]` with values in 0...255.
     ///
     /// Throws ``ModelError`` with code `outOfRange` for images that this classifier does not take.

@@ -16,12 +16,15 @@ public final class ProgressReporter: Sendable {
         public var total: Int?
         /// What is counted, in the plural.
         public var unit: String
+        /// How it stands, such as `loss 0.31`; shown at the end.
+        public var detail: String
 
-        public init(_ label: String, completed: Int, total: Int? = nil, unit: String = "") {
+        public init(_ label: String, completed: Int, total: Int? = nil, unit: String = "", detail: String = "") {
             self.label = label
             self.completed = completed
             self.total = total
             self.unit = unit
+            self.detail = detail
         }
     }
 
@@ -110,8 +113,13 @@ public final class ProgressReporter: Sendable {
         return "\(style(.good, share)) \(text)"
     }
 
-    /// `repairing 3/20 failures, 1.5/s, 11 s left`
+    /// `training 512/6000 images, 811/s, 7 s left, loss 0.31`
     private func summary(_ update: Update, time: Double) -> String {
+        let pace = pace(update, time: time)
+        return update.detail.isEmpty ? pace : "\(pace), \(update.detail)"
+    }
+
+    private func pace(_ update: Update, time: Double) -> String {
         var text = "\(update.label) \(update.completed)"
         if let total = update.total { text += "/\(total)" }
         if !update.unit.isEmpty { text += " \(update.unit)" }

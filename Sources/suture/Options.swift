@@ -62,6 +62,16 @@ struct ModelOptions: ParsableArguments {
     }
 }
 
+extension ModelOptions {
+    /// Loads a classifier of images, with patches applied on the way.
+    func loadClassifier(_ checkpoint: Checkpoint, patches: [AppliedPatch] = []) throws -> ImageClassifier {
+        let patched = try patches.isEmpty ? nil : PatchedCheckpoint(checkpoint).adding(patches)
+        return try ImageClassifier.load(checkpoint, device: Device(device) ?? .cpu) { tensor, data in
+            try patched?.data(for: tensor, current: data)
+        }
+    }
+}
+
 /// Refuses, before any work is done for it, a place where a file cannot be written or another would be lost.
 func checkPlace(of path: String?, force: Bool) throws {
     guard let path else { return }

@@ -5,7 +5,8 @@ import Testing
 @Suite("The command from end to end")
 struct EndToEndTests {
     static let commands = [
-        "detect", "repair", "generate", "show", "check", "apply", "revert", "log", "inspect", "convert", "parity"
+        "detect", "repair", "generate", "show", "check", "apply", "revert", "log", "inspect", "convert", "parity",
+        "train", "classify"
     ]
 
     @Test("a repair becomes a patch that is applied and taken off to the last bit")
@@ -63,6 +64,44 @@ struct EndToEndTests {
             "repair model --failures failures.jsonl --guard-texts texts.txt -o fix --format quiet")
         #expect(repair.status == 0, "\(repair.errors)")
         #expect(try place.run(ask + " --patch fix").json()["exact_match"] as? Double == 1)
+    }
+
+    @Test("a classifier is trained, saved on the way, goes on from there to the same weights, and is tested")
+    func training() throws {
+        let place = try Workplace()
+        let options = "--epochs 8 --batch 8 --rate 0.1 --crop 1 --held-out 0.25"
+        let trained = try place.run(
+            "train images -o trained --init classifier \(options) --save-at 5 --save-every 4 --format json")
+        #expect(trained.status == 0, "\(trained.errors)")
+        let history = try #require(try trained.json()["history"] as? [[String: Any]])
+        #expect(history.count == 8 && history.allSatisfy { $0["held_out_accuracy"] is Double })
+        for step in [5, 16] {
+            let resumed = try place.run(
+                "train images -o from-\(step) --resume trained-step-\(step) --held-out 0.25 --format quiet")
+            #expect(resumed.status == 0, "\(resumed.errors)")
+            #expect(
+                try weights(place.url.appending(path: "from-\(step)")) == weights(place.url.appending(path: "trained")))
+        }
+        let tested = try place.run("classify trained images --format json").json()
+        #expect(try #require(tested["accuracy"] as? Double) > 0.9)
+        #expect((tested["confusion"] as? [[Int]])?.joined().reduce(0, +) == 48)
+        #expect(try place.run("classify trained three --format quiet").status == 2)
+
+        let other = try place.run("train three -o three-classes --init trained --epochs 1 --format json")
+        #expect(other.status == 0, "\(other.errors)")
+        #expect(try place.run("classify three-classes three --format quiet").status == 0)
+    }
+
+    @Test("a patch of a classifier is applied on load")
+    func patchedClassifier() throws {
+        let place = try Workplace()
+        #expect(
+            try place.run("train images -o trained --init classifier --epochs 8 --batch 8 --format quiet").status == 0)
+        let extracted = try place.run("extract classifier trained -o trained.fix --format quiet")
+        #expect(extracted.status == 0, "\(extracted.errors)")
+        func accuracy(_ line: String) throws -> String { try place.run("classify \(line) --format quiet").text }
+        #expect(try accuracy("classifier images --patch trained.fix") == accuracy("trained images"))
+        #expect(try accuracy("classifier images --patch trained.fix --scale 0") == accuracy("classifier images"))
     }
 
     @Test("a patch that changes too much is refused, and nothing is written")

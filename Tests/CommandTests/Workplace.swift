@@ -13,6 +13,7 @@ final class Workplace: Sendable {
         try patches()
         try models()
         try lists()
+        try images()
     }
 
     deinit { try? FileManager.default.removeItem(at: url) }
@@ -204,5 +205,49 @@ extension Workplace {
         try write("one\ttwo\tthree\n", to: "columns.tsv")
         try write("hello world\nls -la\n", to: "texts.txt")
         try FileManager.default.createDirectory(at: url.appending(path: "lists"), withIntermediateDirectories: true)
+    }
+}
+
+// MARK: - Images
+
+extension Workplace {
+    /// Small sets of grey images of 8 x 8, bright above or below the middle, and classifiers of them.
+    private func images() throws {
+        try set("images", count: 48, classes: 2)
+        try set("three", count: 12, classes: 3)
+        try set("cut-images", count: 48, classes: 2)
+        try write(
+            Array(try bytes("images/train-images-idx3-ubyte").dropLast(9)), to: "cut-images/train-images-idx3-ubyte")
+        try set("no-images", count: 48, classes: 2)
+        try write(Array("no images at all".utf8), to: "no-images/train-images-idx3-ubyte")
+        try set("few-labels", count: 48, classes: 2)
+        try write(try bytes("three/train-labels-idx1-ubyte"), to: "few-labels/train-labels-idx1-ubyte")
+        let network = ClassifierArchitecture(
+            .vgg(VGG(stages: [[4], [8]], hasBatchNorm: true, pool: 1, hidden: [])), channels: 1, classes: ["0", "1"])
+        let classifier = try ImageClassifier.initial(network, seed: 1)
+        try classifier.write(to: url.appending(path: "classifier"))
+        try classifier.write(to: url.appending(path: "no-classes"))
+        try write(#"{"model_type": "vgg", "stages": [[4], [8]]}"#, to: "no-classes/config.json")
+        try classifier.write(to: url.appending(path: "wide-classifier"))
+        var wide = network
+        wide.network = .vgg(VGG(stages: [[4], [9]], hasBatchNorm: true, pool: 1, hidden: []))
+        try write(wide.config.serialized(), to: "wide-classifier/config.json")
+        try classifier.write(to: url.appending(path: "bad-training"))
+        try write("{}", to: "bad-training/training.json")
+    }
+
+    private func set(_ name: String, count: Int, classes: Int) throws {
+        try FileManager.default.createDirectory(at: url.appending(path: name), withIntermediateDirectories: true)
+        var random = SeededGenerator(seed: 1)
+        for part in ["train", "t10k"] {
+            let labels = (0..<count).map { UInt8($0 % classes) }
+            let pixels = labels.flatMap { label in
+                (0..<64).map { UInt8(random.below(100) + ($0 / 8 * classes / 8 == Int(label) ? 100 : 0)) }
+            }
+            try write(
+                [0, 0, 8, 3, 0, 0, 0, UInt8(count), 0, 0, 0, 8, 0, 0, 0, 8] + pixels,
+                to: "\(name)/\(part)-images-idx3-ubyte")
+            try write([0, 0, 8, 1, 0, 0, 0, UInt8(count)] + labels, to: "\(name)/\(part)-labels-idx1-ubyte")
+        }
     }
 }

@@ -31,6 +31,19 @@ struct ProgressTests {
         }
     }
 
+    @Test("says how it stands at the end of the line")
+    func detail() {
+        let screen = Screen()
+        let reporter = screen.reporter(.bar(width: 80))
+        for (completed, loss) in [(0, "2.3"), (512, "0.31")] {
+            reporter.report(
+                .init("training", completed: completed, total: 1024, unit: "images", detail: "loss \(loss)"))
+            screen.time += 1
+        }
+        #expect(screen.output.contains("training 0/1024 images, loss 2.3"))
+        #expect(screen.output.contains("training 512/1024 images, 512/s, 1 s left, loss 0.31"))
+    }
+
     @Test("is drawn at most ten times a second")
     func rate() {
         let screen = Screen()

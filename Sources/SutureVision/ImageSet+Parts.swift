@@ -1,0 +1,17 @@
+import SutureTensor
+
+extension ImageSet {
+    /// The images at these places, in this order.
+    public func subset(_ indices: [Int]) throws -> ImageSet {
+        ImageSet(pixels: try pixels.gathered(0, at: indices), labels: indices.map { labels[$0] }, classes: classes)
+    }
+
+    /// Two parts: a share that is set aside by chance, and the rest, each in the order of the whole. Equal seeds give
+    /// equal parts.
+    public func parts(settingAside share: Double, seed: UInt64) throws -> (kept: ImageSet, aside: ImageSet) {
+        var random = SeededGenerator(seed: seed)
+        let order = random.shuffled(Array(0..<count))
+        let wanted = Int((Double(count) * share).rounded())
+        return (try subset(order[wanted...].sorted()), try subset(order[..<wanted].sorted()))
+    }
+}

@@ -1,0 +1,157 @@
+import ArgumentParser
+import Foundation
+import SutureKit
+
+struct TrainCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "train", abstract: "Train a classifier of images.",
+        discussion: """
+            The network is a named one with fresh weights, or --init takes one that is there; its last layer begins anew \
+            if the classes of DATA are others. The same data, options and number of threads give the same weights, also \
+            over an interruption: what --save-at and --save-every write, --resume goes on with.
+
+            suture train fashion-mnist -o standard --architecture resnet18 --width 0.25 --crop 2 --flip
+            """)
+
+    @Argument(help: "A data set with images for training.")
+    var data: String
+
+    @OptionGroup var result: ModelOutputOptions
+
+    @Option(help: "The network: \(ClassifierArchitecture.names.joined(separator: ", ")).")
+    var architecture: String?
+
+    @Option(help: "A factor for all numbers of channels.")
+    var width: Double?
+
+    @Option(help: "What it is laid out for: cifar (images of about 32x32) or imagenet (224x224).")
+    var form: ClassifierArchitecture.Form?
+
+    @Option(name: .customLong("init"), help: "Begin with the weights of this classifier.")
+    var initial: String?
+
+    @Option(help: "Go on with a training that was interrupted; all but the output is as it was begun.")
+    var resume: String?
+
+    @OptionGroup var options: TrainingOptions
+
+    @Option(help: "Set a share of the images aside, and test on them after every epoch.")
+    var heldOut = 0.0
+
+    @Option(help: "Also write what is there after these steps, to OUTPUT-step-N: 100,500.")
+    var saveAt: String?
+
+    @Option(help: "Also write what is there after every so many epochs, to OUTPUT-step-N.")
+    var saveEvery: Int?
+
+    @Option(help: "How many threads an operator may use.")
+    var threads: Int?
+
+    @OptionGroup var printing: OutputOptions
+
+    func validate() throws {
+        guard initial == nil || (architecture == nil && width == nil && form == nil) else {
+            throw ValidationError("--init brings its own --architecture, --width and --form.")
+        }
+        guard resume == nil || (initial == nil && architecture == nil && width == nil && form == nil) else {
+            throw ValidationError("--resume goes on with its own network.")
+        }
+        if let architecture, !ClassifierArchitecture.names.contains(architecture) {
+            throw ValidationError("--architecture is one of \(ClassifierArchitecture.names.joined(separator: ", ")).")
+        }
+        if let width, !(width > 0 && width <= 16) { throw ValidationError("--width is above 0 and at most 16.") }
+        guard heldOut >= 0, heldOut < 1 else { throw ValidationError("--held-out is 0 or more and below 1.") }
+        if let saveEvery, saveEvery < 1 { throw ValidationError("--save-every is 1 or more.") }
+        if let threads, !(1...1024).contains(threads) {
+            throw ValidationError("--threads is 1...1024, not \(threads).")
+        }
+        _ = try steps()
+    }
+
+    private func steps() throws -> Set<Int> {
+        Set(
+            try (saveAt ?? "").split(separator: ",").map { text in
+                guard let step = Int(text), step >= 0 else {
+                    throw ValidationError("--save-at is a list of steps such as 100,500.")
+                }
+                return step
+            })
+    }
+
+    func run() throws {
+        try checkModelPlace(result.url, force: result.force)
+        if let threads { Runtime.threads = threads }
+        Runtime.keepFreedMemory()
+        let images = try ImageSet(contentsOf: URL(filePath: data), split: .train)
+        let begun = try resume.map { try Training.plan(of: URL(filePath: $0)) }
+        let parts = try images.parts(settingAside: heldOut, seed: begun?.seed ?? options.seed)
+        let training =
+            try resume.map { try Training(resuming: URL(filePath: $0), on: parts.kept) }
+            ?? Training(start(parts.kept), on: parts.kept, plan: options.plan)
+
+        let progress = printing.progress
+        defer { progress.finish() }
+        let first = training.step
+        let clock = ContinuousClock()
+        let start = clock.now
+        if resume == nil { try save(training) }
+        try training.run(heldOut: heldOut > 0 ? parts.aside : nil) { training in
+            progress.report(update(training))
+            try save(training)
+            return true
+        }
+        let seconds = (clock.now - start) / .seconds(1)
+        progress.finish()
+        try training.write(to: result.url, overwriting: result.force)
+
+        let classifier = try training.classifier()
+        let report = try Report(
+            training, seconds: seconds, images: (training.step - first) * training.batchSize,
+            parameters: classifier.parameterCount, title: "Training of \(result.url.lastPathComponent)")
+        printing.show(report, quietly: result.output)
+    }
+
+    /// The network that training begins with.
+    private func start(_ images: ImageSet) throws -> ImageClassifier {
+        if let initial {
+            let classifier = try ImageClassifier.load(URL(filePath: initial))
+            return classifier.architecture.classes == images.classes
+                ? classifier : try classifier.fittingClasses(images.classes, seed: options.seed)
+        }
+        var network = try ClassifierArchitecture.named(
+            architecture ?? "cnn", form: form ?? .cifar, width: width ?? 1, channels: images.pixels.shape[1],
+            classes: images.classes)
+        (network.mean, network.deviation) = try images.channelStatistics()
+        return try ImageClassifier.initial(network, seed: options.seed)
+    }
+
+    private func update(_ training: Training) -> ProgressReporter.Update {
+        // After the last step of an epoch the next one has not begun.
+        let epoch = (training.step - 1) / training.stepsPerEpoch + 1
+        return .init(
+            "training", completed: training.step * training.batchSize,
+            total: training.totalSteps * training.batchSize, unit: "images",
+            detail: String(
+                format: "epoch %d/%d, loss %.3f, %.1f%% right", epoch, training.plan.epochs, training.loss,
+                100 * training.accuracy))
+    }
+
+    private func save(_ training: Training) throws {
+        let epochs = training.step / training.stepsPerEpoch
+        let isEpoch = saveEvery.map { epochs > 0 && training.step % training.stepsPerEpoch == 0 && epochs % $0 == 0 }
+        guard try steps().contains(training.step) || isEpoch == true, !training.isDone else { return }
+        let url = URL(filePath: "\(result.url.path)-step-\(training.step)")
+        try training.write(to: url, overwriting: result.force)
+        if printing.format == .human { note("wrote \(url.relativePath)") }
+    }
+}
+
+extension ClassifierArchitecture.Form: ExpressibleByArgument {}
+
+/// Refuses, before any work is done for it, a place where a model is already.
+func checkModelPlace(_ url: URL, force: Bool) throws {
+    guard !force, FileManager.default.fileExists(atPath: url.path) else { return }
+    throw FormatError(
+        .alreadyExists, "there is such a directory or file already", subject: url.relativePath,
+        hint: "--force replaces a model")
+}

@@ -1,0 +1,65 @@
+import ArgumentParser
+import Foundation
+import SutureKit
+
+/// How a classifier is trained.
+struct TrainingOptions: ParsableArguments {
+    @Option(help: "How often every image is seen.")
+    var epochs = TrainingPlan().epochs
+
+    @Option(help: "Images in a batch.")
+    var batch = TrainingPlan().batchSize
+
+    @Option(help: "The size of the first steps.")
+    var rate = TrainingPlan().rate
+
+    @Option(help: "The momentum of the steps.")
+    var momentum = TrainingPlan().momentum
+
+    @Option(help: "The L2 decay of all weights.")
+    var decay = TrainingPlan().decay
+
+    @Option(help: "How the steps shrink: cosine, constant, or the epochs at which they become a tenth, such as 30,40.")
+    var schedule = Schedule(TrainingPlan().schedule)
+
+    @Option(help: "Crop each image at random after laying so many black pixels around it.")
+    var crop = 0
+
+    @Flag(help: "Mirror every other image.")
+    var flip = false
+
+    @Option(help: "Turn each image by up to so many degrees.")
+    var rotate = 0.0
+
+    @Option(help: "What all that is drawn is drawn from.")
+    var seed: UInt64 = 1
+
+    struct Schedule: ExpressibleByArgument {
+        let value: TrainingPlan.Schedule
+
+        init(_ value: TrainingPlan.Schedule) { self.value = value }
+
+        init?(argument: String) {
+            switch argument {
+            case "cosine": value = .cosine
+            case "constant": value = .constant
+            default:
+                let epochs = argument.split(separator: ",", omittingEmptySubsequences: false).map { Int($0) }
+                let known = epochs.compactMap { $0 }
+                guard known.count == epochs.count, known.allSatisfy({ $0 > 0 }) else { return nil }
+                value = .milestones(known, factor: 0.1)
+            }
+        }
+
+        var defaultValueDescription: String { "cosine" }
+    }
+
+    var plan: TrainingPlan {
+        var plan = TrainingPlan()
+        (plan.epochs, plan.batchSize, plan.rate) = (epochs, batch, rate)
+        (plan.momentum, plan.decay, plan.schedule) = (momentum, decay, schedule.value)
+        plan.augmentation = Augmentation(padding: crop, flips: flip, rotation: rotate)
+        plan.seed = seed
+        return plan
+    }
+}
