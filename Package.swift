@@ -49,6 +49,7 @@ let package = Package(
             linkerSettings: linkTorch),
         .target(name: "SutureTensor", dependencies: ["CTorch"]),
         .target(name: "CFiles"),
+        .target(name: "CImages", linkerSettings: [.linkedLibrary("jpeg"), .linkedLibrary("png"), .linkedLibrary("z")]),
         .target(
             name: "SutureFormats", dependencies: ["CFiles", .product(name: "Crypto", package: "swift-crypto")]),
         .target(name: "SutureTokenizers", dependencies: ["SutureFormats"]),
@@ -56,7 +57,7 @@ let package = Package(
         .target(name: "SuturePatches", dependencies: ["SutureFormats", "SutureTensor"]),
         .target(name: "SutureRepair", dependencies: base, resources: [.embedInCode("Resources")]),
         .target(name: "SutureSubspaces", dependencies: base),
-        .target(name: "SutureVision", dependencies: engine + ["SutureModels"]),
+        .target(name: "SutureVision", dependencies: engine + ["SutureModels", "CImages"]),
         .target(name: "SutureSignatures", dependencies: base),
         .target(name: "SutureReports", dependencies: base + pillars),
         .target(name: "SutureKit", dependencies: libraries),
