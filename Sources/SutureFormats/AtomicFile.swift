@@ -9,6 +9,8 @@ public final class AtomicFile: @unchecked Sendable {
     private let descriptor: Int32
     private let name: String
     private var buffer: [UInt8] = []
+    /// Where the buffer goes.
+    private var end = 0
     private static let bufferSize = 1 << 18
     /// How much is copied between two looks at what else there is to do.
     private static let copySize = 1 << 26
@@ -52,6 +54,13 @@ public final class AtomicFile: @unchecked Sendable {
         } else {
             buffer.append(contentsOf: bytes)
         }
+    }
+
+    /// Adds the bytes of a tensor at the end, without a way through this process where the system can.
+    public func append(_ bytes: TensorBytes) throws {
+        try flush()
+        try bytes.copy(to: self, at: end)
+        end += bytes.count
     }
 
     /// Puts bytes in a place of their own; several threads may. A file is made either so or by ``append(_:)``.
@@ -105,13 +114,8 @@ public final class AtomicFile: @unchecked Sendable {
     }
 
     private func writeOut(_ bytes: UnsafeRawBufferPointer) throws {
-        var rest = bytes[...]
-        while !rest.isEmpty {
-            let written = Foundation.write(descriptor, UnsafeRawBufferPointer(rebasing: rest).baseAddress, rest.count)
-            if written < 0, errno == EINTR { continue }
-            guard written > 0 else { throw FormatError.system(.cannotWrite, "cannot be written", name) }
-            rest = rest.dropFirst(written)
-        }
+        try put(bytes, at: end)
+        end += bytes.count
     }
 
     private static func place(_ temporary: String, at url: URL, overwriting: Bool) throws {

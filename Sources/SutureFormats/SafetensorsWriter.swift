@@ -7,6 +7,8 @@ public struct SafetensorsSource {
     public let shape: [Int]
     /// Hands over the bytes, in order, in as many pieces as it likes.
     public let data: (_ append: (UnsafeRawBufferPointer) throws -> Void) throws -> Void
+    /// The same bytes, where they need only be copied.
+    let bytes: TensorBytes?
 
     /// A tensor whose bytes are made when they are written, so that no set of tensors need be held in memory.
     public init(
@@ -17,6 +19,7 @@ public struct SafetensorsSource {
         self.type = type
         self.shape = shape
         self.data = data
+        bytes = nil
     }
 
     /// A tensor of bytes in memory.
@@ -26,7 +29,11 @@ public struct SafetensorsSource {
 
     /// A tensor whose bytes are read piece by piece.
     public init(_ name: String, _ type: StorageType, _ shape: [Int], _ bytes: TensorBytes) {
-        self.init(name, type, shape) { append in try bytes.forEachChunk(append) }
+        self.name = name
+        self.type = type
+        self.shape = shape
+        data = { append in try bytes.forEachChunk(append) }
+        self.bytes = bytes
     }
 
     /// A copy of a tensor from another file.
@@ -56,9 +63,14 @@ public enum SafetensorsWriter {
             try header.withUnsafeBytes { try file.append($0) }
             for (tensor, byteCount) in zip(tensors, byteCounts) {
                 var written = 0
-                try tensor.data { bytes in
-                    written += bytes.count
+                if let bytes = tensor.bytes {
                     try file.append(bytes)
+                    written = bytes.count
+                } else {
+                    try tensor.data { bytes in
+                        written += bytes.count
+                        try file.append(bytes)
+                    }
                 }
                 guard written == byteCount else {
                     throw FormatError(

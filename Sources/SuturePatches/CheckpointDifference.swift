@@ -17,8 +17,11 @@ public struct CheckpointDifference: Sendable {
         /// The lowest rank of a matrix within the tolerance of the difference; nil where it was not asked for, would
         /// take too long, or is more than is worth writing down.
         public let rank: Int?
-        /// The columns of a matrix, `[out, in]`, with the largest differences: a neuron's write vector each.
-        public let topColumns: [(index: Int, norm: Double)]
+        /// The columns or the rows of a matrix with the largest differences, whichever hold more of it: the vectors of
+        /// its neurons.
+        public let top: [(index: Int, norm: Double)]
+        /// Which of the two these are.
+        public let slice: NeuronChange.Slice
 
         /// The fraction of the elements that are the same.
         public var sparsity: Double { elements == 0 ? 1 : 1 - Double(changed) / Double(elements) }
@@ -33,7 +36,7 @@ public struct CheckpointDifference: Sendable {
 
     /// - Parameters:
     ///   - rankTolerance: the error, as a fraction of the norm, within which ranks are told; nil for no ranks.
-    ///   - topCount: how many columns are named.
+    ///   - topCount: how many columns or rows are named.
     ///   - first: one model.
     ///   - second: the other model.
     public init(_ first: Checkpoint, _ second: Checkpoint, rankTolerance: Double? = nil, topCount: Int = 3) throws {
@@ -59,20 +62,24 @@ extension CheckpointDifference.Tensor {
         var (changed, square, reference, largest) = (0, 0.0, 0.0, Float(0))
         let width = pair.base.shape.count == 2 ? pair.base.shape[1] : 0
         var columns = [Double](repeating: 0, count: width)
+        var rows = [Double](repeating: 0, count: width == 0 ? 0 : pair.base.shape[0])
         try EditWriter.forEachChunk(of: pair.count) { range in
-            let before = try pair.floats(pair.base, pair.baseBytes, range)
-            let after = try pair.floats(pair.tuned, pair.tunedBytes, range)
-            var column = width == 0 ? 0 : range.lowerBound % width
+            let before = try pair.baseBytes.floats(range, pair.base.type)
+            let after = try pair.tunedBytes.floats(range, pair.tuned.type)
+            var (row, column) = width == 0 ? (0, 0) : range.lowerBound.quotientAndRemainder(dividingBy: width)
             for index in before.indices {
                 let difference = Double(after[index]) - Double(before[index])
                 if difference != 0 {
                     changed += 1
                     square += difference * difference
                     largest = max(largest, Float(difference.magnitude))
-                    if width > 0 { columns[column] += difference * difference }
+                    if width > 0 {
+                        columns[column] += difference * difference
+                        rows[row] += difference * difference
+                    }
                 }
                 reference += Double(before[index]) * Double(before[index])
-                column = column + 1 == width ? 0 : column + 1
+                (row, column) = column + 1 == width ? (row + 1, 0) : (row, column + 1)
             }
         }
         name = pair.name
@@ -83,13 +90,20 @@ extension CheckpointDifference.Tensor {
         norm = square.squareRoot()
         relativeNorm = reference == 0 ? .infinity : (square / reference).squareRoot()
         self.largest = Double(largest)
-        topColumns = columns.enumerated().filter { $0.element > 0 }.sorted { $0.element > $1.element }.prefix(topCount)
-            .map { ($0.offset, $0.element.squareRoot()) }
+        let (ofColumns, ofRows) = (Self.largest(topCount, of: columns), Self.largest(topCount, of: rows))
+        let areRows = ofRows.reduce(0) { $0 + $1.square } > ofColumns.reduce(0) { $0 + $1.square }
+        slice = areRows ? .rows : .columns
+        top = (areRows ? ofRows : ofColumns).map { ($0.index, $0.square.squareRoot()) }
         if let rankTolerance, width > 0, pair.count <= Self.largestForRank, changed > 0, square.isFinite {
             rank = try LowRankFactors(
                 pair.differences(0..<pair.count), shape: shape, tolerance: rankTolerance, maximumRank: .max)?.rank
         } else {
             rank = nil
         }
+    }
+
+    private static func largest(_ count: Int, of squares: [Double]) -> ArraySlice<(index: Int, square: Double)> {
+        squares.enumerated().map { (index: $0, square: $1) }.filter { $0.square > 0 }
+            .sorted { $0.square > $1.square }.prefix(count)
     }
 }

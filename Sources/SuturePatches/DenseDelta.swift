@@ -12,7 +12,7 @@ struct DenseDelta: Delta {
         try checkPayload(values, shape: base.shape, subject: subject)
     }
 
-    func isNonzero() throws -> Bool { try values.survey().hasNonzero }
+    var isNonzero: Bool { values.hasNonzero }
 
     func add(_ scale: Double, of range: Range<Int>, shape: [Int], to sums: UnsafeMutableBufferPointer<Double>) throws {
         let values = try values.floats(range)

@@ -4,11 +4,13 @@ import SutureFormats
 /// What tuning did to one model, done to another: `target + scale * (tuned - base)`, without a patch in between.
 ///
 /// This is task arithmetic (arXiv 2212.04089) in one pass over the files: one piece of a tensor for each core is in
-/// memory. The sum is taken in float32 and rounded once to the target's type; tensors in which `base` and `tuned` do not
-/// differ keep their bytes. To be able to take a difference off again, make a patch of it: ``Extraction``.
+/// memory. What comes out is, to the bit, what a patch of the difference (``Extraction``) gives that is transferred to
+/// the target and applied: `round_to_dtype(float32(target + scale * float32(tuned - base)))`, the outer sum in float64,
+/// and elements in which the two do not differ keep their bytes. To be able to take a difference off again, make that
+/// patch.
 public struct DifferenceTransfer: Sendable {
     public let target: Checkpoint
-    public let scale: Float
+    public let scale: Double
     /// Tensors that not all three models have in one shape: the target's stay as they are.
     public let ignored: [String]
     private let pairs: OrderedTable<TensorPair>
@@ -21,7 +23,7 @@ public struct DifferenceTransfer: Sendable {
     ///   - isPartial: whether tensors that not all three have in one shape are left out; else they are an error.
     /// - Throws: ``PatchError`` if the models do not correspond, or one of them has patches.
     public init(
-        from base: Checkpoint, to tuned: Checkpoint, onto target: Checkpoint, scale: Float = 1, isPartial: Bool = false
+        from base: Checkpoint, to tuned: Checkpoint, onto target: Checkpoint, scale: Double = 1, isPartial: Bool = false
     ) throws {
         _ = try target.requireSnapshot()
         guard scale.isFinite else {
@@ -60,24 +62,10 @@ public struct DifferenceTransfer: Sendable {
     public func write(to url: URL, overwriting: Bool = false) throws -> Int {
         let snapshot = try target.requireSnapshot()
         return try SnapshotDirectory.create(at: url, from: target.url, overwriting: overwriting) { directory in
-            var changed = 0
-            for file in snapshot.files {
-                let place = directory.appending(path: URL(filePath: file.file.name).lastPathComponent)
-                changed += try AtomicFile.write(to: place) { output in
-                    var work: [Part] = []
-                    var position = 0
-                    for entry in file.tensors {
-                        guard let pair = pairs[ByteString(entry.name)], let tensor = target[entry.name] else {
-                            continue
-                        }
-                        work.append(.kept(position..<entry.range.lowerBound))
-                        work.append(.changed(pair, tensor, start: entry.range.lowerBound))
-                        position = entry.range.upperBound
-                    }
-                    work.append(.kept(position..<file.file.bytes.count))
-                    return try Parallel.map(work) { try write($0, of: file.file, to: output) ? 1 : 0 }.reduce(0, +)
-                }
-            }
+            let copies = snapshot.files.map { FileCopy(file: $0, changes: changes(in: $0)) }
+            let changed = try FileCopy.write(copies, to: directory) { change, start, output in
+                try write(change, to: output, at: start)
+            }.count { $0 }
             try snapshot.copy((snapshot.indexFile.map { [$0] } ?? []) + snapshot.otherFiles, to: directory)
             guard changed > 0 else {
                 throw PatchError(.emptyPatch, "the two models do not differ", subject: target.url.relativePath)
@@ -86,68 +74,49 @@ public struct DifferenceTransfer: Sendable {
         }
     }
 
-    /// A part of a weight file.
-    private enum Part: Sendable {
-        case kept(Range<Int>)
-        case changed(TensorPair, Checkpoint.Tensor, start: Int)
+    private func changes(in file: SafetensorsFile) -> [(tensor: SafetensorsFile.Tensor, change: Change)] {
+        file.tensors.compactMap { entry in
+            guard let pair = pairs[ByteString(entry.name)], let tensor = target[entry.name] else { return nil }
+            return (entry, Change(pair: pair, tensor: tensor))
+        }
     }
 
-    /// Whether the part came to differ.
-    private func write(_ part: Part, of file: MappedFile, to output: AtomicFile) throws -> Bool {
-        switch part {
-        case .kept(let range):
-            try output.put(file, range, at: range.lowerBound)
+    private struct Change: Sendable {
+        let pair: TensorPair
+        /// The target's.
+        let tensor: Checkpoint.Tensor
+    }
+
+    /// Writes the sum for one tensor; tells whether the two models differ in it.
+    private func write(_ change: Change, to output: AtomicFile, at start: Int) throws -> Bool {
+        let (pair, tensor) = (change.pair, change.tensor)
+        let bytes = try target.pieces(of: tensor)
+        guard try pair.hasDifferences() else {
+            try bytes.copy(to: output, at: start)
             return false
-        case .changed(let pair, let tensor, let start):
-            guard try pair.hasDifferences() else {
-                try output.put(file, start..<start + pair.count * tensor.type.width, at: start)
-                return false
-            }
-            try pair.checkPatchable()
-            guard tensor.type.isPatchable else {
-                throw PatchError(
-                    .unsupportedType, "tensors of this type cannot be patched", subject: tensor.name,
-                    expected: "F32, BF16 or F16", found: tensor.type.rawValue)
-            }
-            let bytes = try target.pieces(of: tensor)
-            let width = tensor.type.width
-            try EditWriter.forEachChunk(of: pair.count) { range in
-                let difference = try pair.differences(range)
-                var piece = try bytes.bytes(range.lowerBound * width..<range.upperBound * width)
-                let isFinite = piece.withUnsafeMutableBytes { add(difference, to: $0, tensor.type) }
-                guard isFinite else {
-                    throw PatchError(
-                        .overflow, "a weight becomes too large for its type", subject: tensor.name,
-                        expected: "finite \(tensor.type.rawValue)",
-                        found: "infinity or NaN in elements \(range)", hint: "use a smaller scale, and check the models"
-                    )
-                }
-                try piece.withUnsafeBytes { try output.put($0, at: start + range.lowerBound * width) }
-            }
-            return true
         }
-    }
-
-    /// Whether all sums are finite. One loop for each type, so that the type is not looked at for every element.
-    private func add(_ difference: [Float], to bytes: UnsafeMutableRawBufferPointer, _ type: StorageType) -> Bool {
-        switch type {
-        case .float32: addLoop(difference, to: bytes, .float32)
-        case .bfloat16: addLoop(difference, to: bytes, .bfloat16)
-        default: addLoop(difference, to: bytes, .float16)
+        try pair.checkPatchable()
+        guard tensor.type.isPatchable else {
+            throw PatchError(
+                .unsupportedType, "tensors of this type cannot be patched", subject: tensor.name,
+                expected: "F32, BF16 or F16", found: tensor.type.rawValue)
         }
-    }
-
-    @inline(__always)
-    private func addLoop(_ difference: [Float], to bytes: UnsafeMutableRawBufferPointer, _ type: StorageType) -> Bool {
-        difference.withUnsafeBufferPointer { difference in
-            // 0 * x is NaN for what is not finite: a check that does not branch.
-            var check: Float = 0
-            for index in 0..<difference.count {
-                let sum = type.load(UnsafeRawBufferPointer(bytes), at: index) + scale * difference[index]
-                type.store(sum, in: bytes, at: index)
-                check += 0 * type.load(UnsafeRawBufferPointer(bytes), at: index)
+        let width = tensor.type.width
+        let sums = UnsafeMutableBufferPointer<Double>.allocate(capacity: min(pair.count, EditSum.chunk))
+        defer { sums.deallocate() }
+        try EditWriter.forEachChunk(of: pair.count) { range in
+            for (index, difference) in try pair.differences(range).enumerated() {
+                sums[index] = scale * Double(difference)
             }
-            return check == 0
+            var piece = try bytes.bytes(range.lowerBound * width..<range.upperBound * width)
+            let sum = UnsafeMutableBufferPointer(rebasing: sums[..<range.count])
+            let overflow = piece.withUnsafeMutableBytes { EditSum.add(sum, to: $0, tensor.type).overflow }
+            if let overflow {
+                let found = "infinity or NaN in element \(range.lowerBound + overflow)"
+                throw EditSum.overflow(tensor.name, tensor.type, found)
+            }
+            try piece.withUnsafeBytes { try output.put($0, at: start + range.lowerBound * width) }
         }
+        return true
     }
 }

@@ -66,7 +66,7 @@ protocol Delta: Sendable {
     /// Checks all that can be checked without the model.
     func check(against base: BaseTensor, subject: String) throws
     /// Whether some element is added to, as far as can be told without the model.
-    func isNonzero() throws -> Bool
+    var isNonzero: Bool { get }
     /// Adds `scale` times the elements in `range` to as many sums.
     func add(_ scale: Double, of range: Range<Int>, shape: [Int], to sums: UnsafeMutableBufferPointer<Double>) throws
     /// The runs of elements in `range` that are changed, and where each begins in the stored original.
@@ -88,7 +88,7 @@ extension Delta {
                 .badPayload, "the payload does not fit the edit", subject: subject, expected: "\(shape)",
                 found: "\(tensor.shape)")
         }
-        guard try tensor.survey().isFinite else {
+        guard tensor.isFinite else {
             throw PatchError(.badPayload, "the payload is not finite", subject: subject)
         }
     }

@@ -20,7 +20,7 @@ struct EditSum: Sendable {
     let terms: [Term]
 
     /// How many elements are worked on at once.
-    static let chunk = 1 << 18
+    static let chunk = 1 << 16
 
     /// Whether a term does not say what was there before, so that the whole tensor must be kept.
     var needsOriginal: Bool { terms.contains { $0.edit.original == nil } }
@@ -73,37 +73,52 @@ struct EditSum: Sendable {
         let sums = UnsafeMutableBufferPointer(rebasing: sums[..<range.count])
         sums.update(repeating: 0)
         for term in terms { try term.edit.delta.add(term.scale, of: range, shape: shape, to: sums) }
-        // One loop for each type, so that the type is not looked at for every element.
-        let (changed, overflow) =
-            switch type {
-            case .float32: Self.add(sums, to: bytes, .float32)
-            case .bfloat16: Self.add(sums, to: bytes, .bfloat16)
-            default: Self.add(sums, to: bytes, .float16)
-            }
-        if let overflow { throw self.overflow(at: range.lowerBound + overflow) }
+        let (changed, overflow) = Self.add(sums, to: bytes, type)
+        if let overflow {
+            let element = range.lowerBound + overflow
+            let place =
+                shape.count == 2 ? "row \(element / shape[1]), column \(element % shape[1])" : "element \(element)"
+            throw Self.overflow(terms.first?.edit.tensor, type, "infinity in \(place)")
+        }
         return changed
     }
 
-    @inline(__always)
-    private static func add(
-        _ sums: UnsafeMutableBufferPointer<Double>, to bytes: UnsafeMutableRawBufferPointer, _ type: StorageType
-    ) -> (changed: Int, overflow: Int?) {
-        var changed = 0
-        for index in 0..<sums.count where sums[index] != 0 {
-            let original = type.load(UnsafeRawBufferPointer(bytes), at: index)
-            type.store(Float(Double(original) + sums[index]), in: bytes, at: index)
-            let new = type.load(UnsafeRawBufferPointer(bytes), at: index)
-            if original.isFinite, !new.isFinite { return (changed, index) }
-            if new != original { changed += 1 }
-        }
-        return (changed, nil)
+    static func overflow(_ tensor: String?, _ type: StorageType, _ found: String) -> PatchError {
+        PatchError(
+            .overflow, "the patched weight is too large for its type", subject: tensor,
+            expected: "a finite \(type.rawValue)", found: found, hint: "use a smaller scale")
     }
 
-    private func overflow(at element: Int) -> PatchError {
-        let place =
-            shape.count == 2 ? "row \(element / shape[1]), column \(element % shape[1])" : "element \(element)"
-        return PatchError(
-            .overflow, "the patched weight is too large for its type", subject: terms.first?.edit.tensor,
-            expected: "a finite \(type.rawValue)", found: "infinity in \(place)", hint: "use a smaller scale")
+    /// Adds a number to each element, in place, and rounds it to the type; where it is zero the bytes stay.
+    ///
+    /// - Returns: how many elements changed, and the first that is finite before and not after.
+    static func add(
+        _ sums: UnsafeMutableBufferPointer<Double>, to bytes: UnsafeMutableRawBufferPointer, _ type: StorageType
+    ) -> (changed: Int, overflow: Int?) {
+        // One loop for each type, so that the type is not looked at for every element.
+        switch type {
+        case .float32: add(sums, to: bytes, UInt32.self, Float.init(bitPattern:)) { $0.bitPattern }
+        case .bfloat16: add(sums, to: bytes, UInt16.self, { Float(bitPattern: UInt32($0) << 16) }) { $0.bfloat16 }
+        default: add(sums, to: bytes, UInt16.self, Float.init(float16:)) { $0.float16 }
+        }
+    }
+
+    /// Without branches, so that the compiler makes vectors of it.
+    @inline(__always)
+    private static func add<Bits: FixedWidthInteger>(
+        _ sums: UnsafeMutableBufferPointer<Double>, to bytes: UnsafeMutableRawBufferPointer, _: Bits.Type,
+        _ value: (Bits) -> Float, rounded: (Float) -> Bits
+    ) -> (changed: Int, overflow: Int?) {
+        let width = Bits.bitWidth / 8
+        var (changed, overflow) = (Int32(0), Int32.max)
+        for index in 0..<sums.count {
+            let before = bytes.loadUnaligned(fromByteOffset: index * width, as: Bits.self)
+            let original = value(before)
+            let new = rounded(Float(Double(original) + sums[index]))
+            bytes.storeBytes(of: sums[index] == 0 ? before : new, toByteOffset: index * width, as: Bits.self)
+            changed += sums[index] != 0 && value(new) != original ? 1 : 0
+            overflow = min(overflow, original.isFinite && !value(new).isFinite ? Int32(index) : .max)
+        }
+        return (Int(changed), overflow == .max ? nil : Int(overflow))
     }
 }

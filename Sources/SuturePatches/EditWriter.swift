@@ -75,25 +75,23 @@ struct EditWriter: Sendable {
 /// A payload tensor that is being written.
 private struct Room {
     private let spool: SpoolFile
-    private let type: StorageType
     private let shape: [Int]
     private let bytes: TensorBytes
-    private var digest: Digest
+    private var scan: PayloadScan
     private var end = 0
 
     init(_ spool: SpoolFile, _ type: StorageType, _ shape: [Int]) {
         self.spool = spool
-        self.type = type
         self.shape = shape
         bytes = spool.reserve(shape.reduce(type.width, *))
-        digest = Digest(labeled: type, shape)
+        scan = PayloadScan(type, shape)
     }
 
     mutating func append(_ part: UnsafeRawBufferPointer) throws {
         try spool.write(part, to: bytes, at: end)
-        digest.update(part)
+        scan.take(part)
         end += part.count
     }
 
-    var tensor: PayloadTensor { PayloadTensor(type: type, shape: shape, bytes: bytes, digest: digest) }
+    var tensor: PayloadTensor { PayloadTensor(shape: shape, bytes: bytes, scan: scan) }
 }

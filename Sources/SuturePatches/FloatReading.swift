@@ -1,5 +1,19 @@
 import SutureFormats
 
+extension TensorBytes {
+    /// Some elements as float32. The type must be patchable.
+    func floats(_ range: Range<Int>, _ type: StorageType) throws -> [Float] {
+        let (start, end) = (range.lowerBound * type.width, range.upperBound * type.width)
+        guard type == .float32 else { return try bytes(start..<end).withUnsafeBytes { type.floats($0) } }
+        return try [Float](unsafeUninitializedCapacity: range.count) { values, initialized in
+            try read(
+                at: start,
+                into: UnsafeMutableRawBufferPointer(rebasing: UnsafeMutableRawBufferPointer(values)[..<(end - start)]))
+            initialized = range.count
+        }
+    }
+}
+
 extension StorageType {
     /// Elements as float32. The type must be patchable.
     ///

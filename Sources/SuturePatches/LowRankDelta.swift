@@ -19,7 +19,7 @@ struct LowRankDelta: Delta {
         try checkPayload(b, shape: [base.shape[0], rank], subject: subject)
     }
 
-    func isNonzero() throws -> Bool { try a.survey().hasNonzero && b.survey().hasNonzero }
+    var isNonzero: Bool { a.hasNonzero && b.hasNonzero }
 
     func add(_ scale: Double, of range: Range<Int>, shape: [Int], to sums: UnsafeMutableBufferPointer<Double>) throws {
         let (width, rank) = (shape[1], rank)

@@ -32,7 +32,8 @@ extension Patch {
     init(_ field: JSONField, payload: SafetensorsFile) throws {
         try Self.checkSchema(field.require("schema"))
         let base = try BaseTensor.table(field.require("base"))
-        let edits = try field.require("edits").array.enumerated().map { position, field in
+        // All of the payload is hashed now.
+        let edits = try Parallel.map(Array(field.require("edits").array.enumerated())) { position, field in
             try Edit(field, position: position, base: base, payload: payload)
         }
         var unknown = JSONObject()

@@ -129,9 +129,9 @@ extension Edit {
         switch delta {
         case let delta as SliceDelta: values = delta.values
         case let delta as SparseDelta: values = delta.values
-        default: return try delta.isNonzero()
+        default: return delta.isNonzero
         }
-        guard let original else { return try values.survey().hasNonzero }
+        guard let original else { return values.hasNonzero }
         var changes = false
         try values.forEachChunk { start, values in
             if changes { return }

@@ -26,8 +26,10 @@ extension PatchedCheckpoint {
         let snapshot = try checkpoint.requireSnapshot()
         try plan(untouched).checkSpace(beside: url)
         try SnapshotDirectory.create(at: url, from: checkpoint.url, overwriting: overwriting) { directory in
-            let outcomes = try Parallel.map(touchedFiles) { try rewrite($0, in: directory) }
-            try refuseEmpty(outcomes.flatMap { $0 })
+            let outcomes = try FileCopy.write(
+                rewritings(), to: directory, meanwhile: { try PatchLock.write(stack, to: directory) }
+            ) { change, start, output in try change.run(to: output, at: start, keepingIn: directory) }
+            try refuse(outcomes)
             let rest = untouchedFiles.map(Self.name)
             switch untouched {
             case .linked: try snapshot.link(rest, to: directory)
@@ -37,7 +39,6 @@ extension PatchedCheckpoint {
             let index = snapshot.indexFile.map { [$0] } ?? []
             try snapshot.copy(index + snapshot.otherFiles.filter { !ours.contains($0) }, to: directory)
             try snapshot.link(sharedOriginals.map(KeptOriginal.path), to: directory)
-            try PatchLock.write(stack, to: directory)
         }
     }
 
@@ -81,29 +82,27 @@ extension PatchedCheckpoint {
     /// The originals that the checkpoint keeps already and its successor needs too.
     private var sharedOriginals: [BaseTensor] { stack.keptOriginals.filter(present.keptOriginals.contains) }
 
-    /// Copies a weight file with other bytes in place of the touched tensors, and keeps what must be kept of these.
-    private func rewrite(_ file: SafetensorsFile, in directory: URL) throws -> [TensorPass.Outcome] {
-        let entries = file.tensors.filter { touched.position(of: ByteString($0.name)) != nil }
-        let shared = Set(sharedOriginals.map(\.digest))
-        var written = shared
-        var work: [Rewriting] = []
-        var position = 0
-        for entry in entries {
-            guard let tensor = checkpoint[entry.name] else { continue }
-            let pass = try pass(over: tensor)
-            let keeps = pass.wanted?.needsOriginal == true && written.insert(pass.base.digest).inserted
-            work.append(.copying(position..<entry.range.lowerBound))
-            work.append(.patching(pass, start: entry.range.lowerBound, keepsOriginal: keeps))
-            position = entry.range.upperBound
+    /// The touched files with what is to be done to their tensors; of equal originals one is kept.
+    private func rewritings() throws -> [FileCopy<Rewriting>] {
+        var kept = Set(sharedOriginals.map(\.digest))
+        return try touchedFiles.map { file in
+            let changes = try file.tensors.compactMap { entry -> (SafetensorsFile.Tensor, Rewriting)? in
+                guard touched.position(of: ByteString(entry.name)) != nil, let tensor = checkpoint[entry.name] else {
+                    return nil
+                }
+                let pass = try pass(over: tensor)
+                let keepsOriginal = pass.wanted?.needsOriginal == true && kept.insert(pass.base.digest).inserted
+                return (entry, Rewriting(pass: pass, keepsOriginal: keepsOriginal))
+            }
+            return FileCopy(file: file, changes: changes)
         }
-        work.append(.copying(position..<file.file.bytes.count))
-        let outcomes = try AtomicFile.write(to: directory.appending(path: Self.name(file))) { output in
-            try Parallel.map(work) { try $0.run(from: file.file, to: output, directory) }
-        }.compactMap { $0 }
+    }
+
+    private func refuse(_ outcomes: [TensorPass.Outcome]) throws {
         // The whole truth in one error: which other tensors differ too.
         if outcomes.contains(where: { $0.difference != nil }) { try check() }
         try refuse(outcomes.compactMap(\.difference))
-        return outcomes
+        try refuseEmpty(outcomes)
     }
 
     /// A patch that leaves every weight as it is was made for something else, or is too small for the type.
@@ -128,26 +127,19 @@ extension Checkpoint {
     }
 }
 
-/// A part of a weight file that is written anew.
-private enum Rewriting: Sendable {
-    /// Bytes between touched tensors.
-    case copying(Range<Int>)
-    /// A tensor that is read, patched and written in one go.
-    case patching(TensorPass, start: Int, keepsOriginal: Bool)
+/// A tensor that is read, patched and written in one go.
+private struct Rewriting: Sendable {
+    let pass: TensorPass
+    /// Whether the original is written too, to a file of its own.
+    let keepsOriginal: Bool
 
-    func run(from file: MappedFile, to output: AtomicFile, _ directory: URL) throws -> TensorPass.Outcome? {
-        switch self {
-        case .copying(let range):
-            try output.put(file, range, at: range.lowerBound)
-            return nil
-        case .patching(let pass, let start, let keepsOriginal):
-            let put: (Int, UnsafeRawBufferPointer) throws -> Void = { try output.put($1, at: start + $0) }
-            guard keepsOriginal else { return try pass.run(new: put) }
-            var outcome = TensorPass.Outcome()
-            try KeptOriginal.write(pass.base, to: directory) { append in
-                outcome = try pass.run(original: { try append($1) }, new: put)
-            }
-            return outcome
+    func run(to output: AtomicFile, at start: Int, keepingIn directory: URL) throws -> TensorPass.Outcome {
+        let put: (Int, UnsafeRawBufferPointer) throws -> Void = { try output.put($1, at: start + $0) }
+        guard keepsOriginal else { return try pass.run(new: put) }
+        var outcome = TensorPass.Outcome()
+        try KeptOriginal.write(pass.base, to: directory) { append in
+            outcome = try pass.run(original: { try append($1) }, new: put)
         }
+        return outcome
     }
 }

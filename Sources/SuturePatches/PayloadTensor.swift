@@ -7,29 +7,32 @@ struct PayloadTensor: Sendable {
     let bytes: TensorBytes
     /// As in a manifest, by which the id of the patch covers this tensor.
     let digest: String
+    /// Whether all elements are finite, and whether one is not zero; of types that patches can change.
+    let isFinite, hasNonzero: Bool
 
     var count: Int { bytes.count / type.width }
 
-    init(type: StorageType, shape: [Int], bytes: TensorBytes) throws {
-        self.type = type
+    /// A tensor whose bytes were all given to `scan`.
+    init(shape: [Int], bytes: TensorBytes, scan: PayloadScan) {
+        type = scan.type
         self.shape = shape
         self.bytes = bytes
-        digest = BaseTensor.digestPrefix + (try Digest.tensor(type: type, shape: shape, bytes: bytes))
+        digest = scan.digest
+        isFinite = scan.isFinite
+        hasNonzero = scan.hasNonzero
     }
 
-    /// A tensor whose digest was taken when it was made.
-    init(type: StorageType, shape: [Int], bytes: TensorBytes, digest: Digest) {
-        self.type = type
-        self.shape = shape
-        self.bytes = bytes
-        self.digest = BaseTensor.digestPrefix + digest.hexadecimal
+    /// A tensor whose bytes are read once, for its digest and for what its numbers are like.
+    init(type: StorageType, shape: [Int], bytes: TensorBytes) throws {
+        var scan = PayloadScan(type, shape)
+        try bytes.forEachChunk { scan.take($0) }
+        self.init(shape: shape, bytes: bytes, scan: scan)
     }
 
     init(_ type: StorageType, _ shape: [Int], _ bytes: [UInt8]) {
-        self.type = type
-        self.shape = shape
-        self.bytes = TensorBytes(bytes)
-        digest = BaseTensor.digestPrefix + bytes.withUnsafeBytes { Digest.tensor(type: type, shape: shape, bytes: $0) }
+        var scan = PayloadScan(type, shape)
+        bytes.withUnsafeBytes { scan.take($0) }
+        self.init(shape: shape, bytes: TensorBytes(bytes), scan: scan)
     }
 
     /// A tensor of float32.
@@ -40,10 +43,7 @@ struct PayloadTensor: Sendable {
     }
 
     /// Some elements, which must be of a type that patches can change: F32, BF16 or F16.
-    func floats(_ range: Range<Int>) throws -> [Float] {
-        let bytes = try bytes.bytes(range.lowerBound * type.width..<range.upperBound * type.width)
-        return bytes.withUnsafeBytes { type.floats($0) }
-    }
+    func floats(_ range: Range<Int>) throws -> [Float] { try bytes.floats(range, type) }
 
     func floats() throws -> [Float] { try floats(0..<count) }
 
@@ -54,21 +54,44 @@ struct PayloadTensor: Sendable {
             try body(start, floats(start..<min(start + size, count)))
         }
     }
+}
 
-    /// Whether all elements are finite, and whether one is not zero.
-    func survey() throws -> (isFinite: Bool, hasNonzero: Bool) {
-        var (isFinite, hasNonzero) = (true, false)
-        try forEachChunk { _, values in
-            isFinite = isFinite && values.allSatisfy { $0.isFinite }
-            hasNonzero = hasNonzero || values.contains { $0 != 0 }
-        }
-        return (isFinite, hasNonzero)
+/// What is noted of a payload tensor while its bytes go by, piece by piece: each has whole elements.
+struct PayloadScan {
+    let type: StorageType
+    private(set) var isFinite = true
+    private(set) var hasNonzero = false
+    private var hasher: Digest
+
+    init(_ type: StorageType, _ shape: [Int]) {
+        self.type = type
+        hasher = Digest(labeled: type, shape)
     }
 
-    /// The sum of the squares of the elements.
-    func squareSum() throws -> Double {
-        var sum = 0.0
-        try forEachChunk { _, values in for value in values { sum += Double(value) * Double(value) } }
-        return sum
+    var digest: String { BaseTensor.digestPrefix + hasher.hexadecimal }
+
+    mutating func take(_ bytes: UnsafeRawBufferPointer) {
+        hasher.update(bytes)
+        switch type {
+        case .float32: look(at: bytes, UInt32.self, exponent: 0x7F80_0000)
+        case .bfloat16: look(at: bytes, UInt16.self, exponent: 0x7F80)
+        case .float16: look(at: bytes, UInt16.self, exponent: 0x7C00)
+        default: break
+        }
+    }
+
+    /// By the bits, without branches: this goes over whole checkpoints.
+    @inline(__always)
+    private mutating func look<Bits: FixedWidthInteger & UnsignedInteger>(
+        at bytes: UnsafeRawBufferPointer, _ type: Bits.Type, exponent: Bits
+    ) {
+        var (notFinite, all) = (Bits(0), Bits(0))
+        for offset in stride(from: 0, to: bytes.count, by: Bits.bitWidth / 8) {
+            let bits = bytes.loadUnaligned(fromByteOffset: offset, as: Bits.self)
+            notFinite |= bits & exponent == exponent ? 1 : 0
+            all |= bits
+        }
+        isFinite = isFinite && notFinite == 0
+        hasNonzero = hasNonzero || all << 1 != 0
     }
 }

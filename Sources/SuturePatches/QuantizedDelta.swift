@@ -52,7 +52,7 @@ struct QuantizedDelta: Delta {
     }
 
     /// Whether a scale is not zero; the codes decide the rest, which applying tells.
-    func isNonzero() throws -> Bool { try scales.survey().hasNonzero }
+    var isNonzero: Bool { scales.hasNonzero }
 
     func add(_ scale: Double, of range: Range<Int>, shape: [Int], to sums: UnsafeMutableBufferPointer<Double>) throws {
         let firstBit = range.lowerBound / 8 * bits * 8 + range.lowerBound % 8 * bits

@@ -15,10 +15,7 @@ struct Rejection: Sendable {
         self.startBytes = startBytes
         var (along, square) = (0.0, 0.0)
         try EditWriter.forEachChunk(of: pair.count) { range in
-            let (started, before, after) = try (
-                pair.floats(start, startBytes, range), pair.floats(pair.base, pair.baseBytes, range),
-                pair.floats(pair.tuned, pair.tunedBytes, range)
-            )
+            let (started, before, after) = try Self.floats(start, startBytes, pair, range)
             for index in 0..<range.count {
                 let step = Double(before[index]) - Double(started[index])
                 along += (Double(after[index]) - Double(before[index])) * step
@@ -30,13 +27,19 @@ struct Rejection: Sendable {
 
     /// Taken in float64 and rounded once.
     func differences(of pair: TensorPair, _ range: Range<Int>) throws -> [Float] {
-        let (started, before, after) = try (
-            pair.floats(start, startBytes, range), pair.floats(pair.base, pair.baseBytes, range),
-            pair.floats(pair.tuned, pair.tunedBytes, range)
-        )
+        let (started, before, after) = try Self.floats(start, startBytes, pair, range)
         return (0..<range.count).map { index in
             let (from, by) = (Double(started[index]), Double(before[index]))
             return Float(Double(after[index]) - by - factor * (by - from))
         }
+    }
+
+    private static func floats(
+        _ start: Checkpoint.Tensor, _ startBytes: TensorBytes, _ pair: TensorPair, _ range: Range<Int>
+    ) throws -> (started: [Float], before: [Float], after: [Float]) {
+        try (
+            startBytes.floats(range, start.type), pair.baseBytes.floats(range, pair.base.type),
+            pair.tunedBytes.floats(range, pair.tuned.type)
+        )
     }
 }

@@ -38,7 +38,7 @@ struct SliceDelta: Delta {
         try checkPayload(values, shape: originalShape(for: base.shape), subject: subject)
     }
 
-    func isNonzero() throws -> Bool { try values.survey().hasNonzero }
+    var isNonzero: Bool { values.hasNonzero }
 
     func add(_ scale: Double, of range: Range<Int>, shape: [Int], to sums: UnsafeMutableBufferPointer<Double>) throws {
         let width = shape[1]

@@ -52,7 +52,7 @@ struct SparseDelta: Delta {
         try checkPayload(values, shape: [indices.count], subject: subject)
     }
 
-    func isNonzero() throws -> Bool { try values.survey().hasNonzero }
+    var isNonzero: Bool { values.hasNonzero }
 
     func add(_ scale: Double, of range: Range<Int>, shape: [Int], to sums: UnsafeMutableBufferPointer<Double>) throws {
         let entries = try entries(in: range)

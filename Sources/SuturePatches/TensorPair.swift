@@ -55,7 +55,7 @@ struct TensorPair: Sendable {
     /// Tuned less base, without its part along the rejection, rounded to float32. The types must be patchable.
     func differences(_ range: Range<Int>) throws -> [Float] {
         if let rejection { return try rejection.differences(of: self, range) }
-        let (before, after) = try (floats(base, baseBytes, range), floats(tuned, tunedBytes, range))
+        let (before, after) = try (baseBytes.floats(range, base.type), tunedBytes.floats(range, tuned.type))
         // The difference of two float32, taken in float32, is the exact one rounded once.
         return [Float](unsafeUninitializedCapacity: range.count) { values, initialized in
             before.withUnsafeBufferPointer { before in
@@ -64,13 +64,6 @@ struct TensorPair: Sendable {
                 }
             }
             initialized = range.count
-        }
-    }
-
-    func floats(_ tensor: Checkpoint.Tensor, _ bytes: TensorBytes, _ range: Range<Int>) throws -> [Float] {
-        let width = tensor.type.width
-        return try bytes.bytes(range.lowerBound * width..<range.upperBound * width).withUnsafeBytes {
-            tensor.type.floats($0)
         }
     }
 

@@ -38,6 +38,8 @@ enum Main {
             try command.run()
             // What was printed is in a buffer until now: a full disk shows only here.
             guard fflush(nil) == 0 else { throw cannotPrint }
+            // At once: taking the tensor library apart takes longer than most commands.
+            _exit(0)
         } catch let code as ExitCode {
             exit(code.rawValue)
         } catch let error as any Diagnostic {

@@ -29,11 +29,17 @@ struct Command {
     static func run(
         _ line: String, in directory: URL, input: String = "", output target: FileHandle? = nil
     ) throws -> Outcome {
+        let words = line.split(separator: " ", omittingEmptySubsequences: true).map { $0 == "''" ? "" : String($0) }
+        return try run(words, in: directory, input: input, output: target)
+    }
+
+    /// Runs it with these arguments.
+    static func run(
+        _ arguments: [String], in directory: URL, input: String = "", output target: FileHandle? = nil
+    ) throws -> Outcome {
         let process = Process()
         process.executableURL = executable
-        process.arguments = line.split(separator: " ", omittingEmptySubsequences: true).map {
-            $0 == "''" ? "" : String($0)
-        }
+        process.arguments = arguments
         process.currentDirectoryURL = directory
         // One thread: on models as small as these, more only wait for each other.
         process.environment = ProcessInfo.processInfo.environment.merging(["OMP_NUM_THREADS": "1", "COLUMNS": "80"]) {

@@ -5,8 +5,8 @@ import Testing
 @Suite("The command from end to end")
 struct EndToEndTests {
     static let commands = [
-        "detect", "repair", "generate", "show", "check", "apply", "revert", "log", "inspect", "convert", "parity",
-        "train", "classify"
+        "detect", "repair", "generate", "show", "check", "apply", "revert", "log", "combine", "extract", "transfer",
+        "import", "export", "minimize", "bisect", "inspect", "diff", "convert", "parity", "train", "classify"
     ]
 
     @Test("a repair becomes a patch that is applied and taken off to the last bit")

@@ -60,6 +60,17 @@ extension Workplace {
         try patch(0.01, index: 3).write(to: url.appending(path: "good.fix"))
         try patch(0.01, index: 5).write(to: url.appending(path: "small.fix"))
         try patch(1e37, index: 4).write(to: url.appending(path: "huge.fix"))
+        let norm = [Float](repeating: 0.5, count: TinySnapshot.width)
+        try Patch(
+            [.dense("model.norm.weight", norm, shape: [TinySnapshot.width])], of: checkpoint,
+            method: .init(name: "made by hand")
+        ).write(to: url.appending(path: "dense.fix"))
+        try SafetensorsWriter.write(
+            [SafetensorsSource("elsewhere.weight", .float32, [1], bytes: [0, 0, 128, 63])],
+            to: url.appending(path: "stray.fix"))
+        let adapter = url.appending(path: "half-adapter")
+        try FileManager.default.createDirectory(at: adapter, withIntermediateDirectories: true)
+        try write(#"{"fine_tune_type": "lora"}"#, to: "half-adapter/adapter_config.json")
         let bytes = try bytes("good.fix")
         try write(Array(bytes.dropLast(7)), to: "cut.fix")
         try write(Array(bytes.dropLast(1)) + [bytes[bytes.count - 1] ^ 1], to: "tampered.fix")

@@ -26,15 +26,6 @@ struct PatchVerbTests {
             [.columns(indices, of: RandomModel.name(layer), adding: values)], of: base, method: .init(name: "by hand"))
     }
 
-    /// A base without its record: as if it had been trained.
-    private func tuned(_ changes: [TensorChange], of base: Checkpoint, in directory: URL) throws -> Checkpoint {
-        let url = directory.appending(path: "tuned")
-        let patch = try Patch(changes, of: base, method: .init(name: "training"))
-        try PatchedCheckpoint(base).adding([AppliedPatch(patch)]).write(to: url)
-        for name in ["suture.lock.json", "suture"] { try FileManager.default.removeItem(at: url.appending(path: name)) }
-        return try Checkpoint(url)
-    }
-
     @Test("a difference is taken as few or as many elements as changed, and gives the tuned model again")
     func extraction() throws {
         try withBase { base, directory in
@@ -43,7 +34,7 @@ struct PatchVerbTests {
                 .sparse(RandomModel.name(0), [(3, 1), (17, -0.5)], elementCount: 60),
                 .dense(RandomModel.name(1), dense, shape: [6, 10]), .sparse("norm.weight", [(2, 1)], elementCount: 7)
             ]
-            let tuned = try tuned(changes, of: base, in: directory)
+            let tuned = try trained(changes, of: base, in: directory)
             let extraction = try Extraction(from: base, to: tuned, as: .full)
             #expect(extraction.patch.edits.map(\.kind) == [.sparse, .dense, .sparse])
             #expect(extraction.parts.allSatisfy { $0.error == 0 } && extraction.ignored.isEmpty)
@@ -60,7 +51,7 @@ struct PatchVerbTests {
     func lowRank() throws {
         try withBase { base, directory in
             let (a, b) = ((0..<20).map { Float($0 % 7) / 8 }, (0..<12).map { Float($0 % 5) / 8 })
-            let tuned = try tuned(
+            let tuned = try trained(
                 [.lowRank(RandomModel.name(2), a: a, b: b, rank: 2)], of: base, in: directory)
             let extraction = try Extraction(from: base, to: tuned, as: .lowRank(tolerance: 1e-3, maximumRank: 8))
             #expect(extraction.patch.edits.map(\.summary) == ["rank 2"])
@@ -76,7 +67,7 @@ struct PatchVerbTests {
         try withBase { base, directory in
             var random = SplitMix64(state: 5)
             let values = (0..<60).map { _ in Float.random(in: -1...1, using: &random) }
-            let tuned = try tuned([.dense(RandomModel.name(0), values, shape: [6, 10])], of: base, in: directory)
+            let tuned = try trained([.dense(RandomModel.name(0), values, shape: [6, 10])], of: base, in: directory)
             var last = 2.0
             for bits in [1, 2, 4, 8, 12, 16] {
                 let options = QuantizationOptions(bits: bits, perChannel: perChannel, isSymmetric: isSymmetric)

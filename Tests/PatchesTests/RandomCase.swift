@@ -73,8 +73,16 @@ struct RandomCase {
         shards == 1 ? "model.safetensors" : "model-0000\(shard + 1)-of-0000\(shards).safetensors"
     }
 
-    /// An element near one, or a zero of either sign, which an addition of nothing could turn.
+    /// An element near one, or a zero of either sign, which an addition of nothing could turn; sometimes the smallest
+    /// number there is, or an infinite one.
     private mutating func element(_ type: StorageType) -> [UInt8] {
+        if Int.random(in: 0..<24, using: &random) == 0 {
+            let tiny = Bool.random(using: &random)
+            let infinity: [UInt8] = type == .float16 ? [0, 0x7C] : [0x80, 0x7F]
+            return tiny
+                ? [1] + [UInt8](repeating: 0, count: type.width - 1)
+                : [UInt8](repeating: 0, count: type.width - 2) + infinity
+        }
         if Int.random(in: 0..<8, using: &random) == 0 {
             return [UInt8](repeating: 0, count: type.width - 1) + [Bool.random(using: &random) ? 0x80 : 0]
         }
@@ -242,6 +250,7 @@ extension RandomCase {
 
 /// By comparing the two neighbors, unlike the code under test.
 func nearestBFloat16(_ value: Float) -> Float {
+    if value.isInfinite { return value }
     let low = Float(bitPattern: value.bitPattern & 0xFFFF_0000)
     let high = Float(bitPattern: (value.bitPattern & 0xFFFF_0000) + 0x1_0000)
     let (below, above) = (

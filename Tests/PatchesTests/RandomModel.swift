@@ -105,6 +105,15 @@ struct RandomModel: Sendable, CustomTestStringConvertible {
     }
 }
 
+/// A model with changes but no record of them: as if it had been trained.
+func trained(_ changes: [TensorChange], of base: Checkpoint, in directory: URL) throws -> Checkpoint {
+    let url = directory.appending(path: "tuned")
+    let patch = try Patch(changes, of: base, method: .init(name: "training"))
+    try PatchedCheckpoint(base).adding([AppliedPatch(patch)]).write(to: url)
+    for name in ["suture.lock.json", "suture"] { try FileManager.default.removeItem(at: url.appending(path: name)) }
+    return try Checkpoint(url)
+}
+
 /// All files below a directory, by relative path.
 func files(in url: URL) throws -> [String: Data] {
     let manager = FileManager.default

@@ -34,6 +34,16 @@ struct CombineCommand: ParsableCommand {
         guard patches.count > 1 else { throw ValidationError("Name at least two patch files.") }
     }
 
+    private struct Facts: Encodable, Sendable {
+        struct Overlap: Encodable, Sendable {
+            var tensor: String
+            /// The ids.
+            var patches: [String]
+            var elements, opposed: Int
+        }
+        var overlaps: [Overlap]
+    }
+
     func run() throws {
         let chosen: Combination.Mode =
             switch mode {
@@ -43,13 +53,25 @@ struct CombineCommand: ParsableCommand {
             case .dare: .dare(drop: drop, seed: seed)
             }
         let combination = try Combination(patches.map(Self.applied), chosen, spool: result.spool())
+        let facts = Facts(
+            overlaps: combination.overlaps.map {
+                Facts.Overlap(tensor: $0.tensor, patches: $0.patches, elements: $0.elements, opposed: $0.opposed)
+            })
         let table = Report.Table(
-            columns: ["Tensor", .number("Changed by several"), .number("In opposite directions")],
-            rows: combination.overlaps.map { [.init($0.tensor), .init("\($0.elements)"), .init("\($0.opposed)")] })
+            columns: ["Tensor", "Patches", .number("Changed by several"), .number("In opposite directions")],
+            rows: facts.overlaps.map { overlap in
+                [
+                    .init(overlap.tensor), .init(overlap.patches.map(Self.short).joined(separator: ", ")),
+                    .init("\(overlap.elements)"), .init("\(overlap.opposed)")
+                ]
+            })
         try result.write(
-            combination.patch, printing,
-            more: [.heading("Where they meet"), combination.overlaps.isEmpty ? .paragraph("Nowhere.") : .table(table)])
+            combination.patch, printing, facts: facts,
+            more: [.heading("Where they meet"), facts.overlaps.isEmpty ? .paragraph("Nowhere.") : .table(table)])
     }
+
+    /// The first digits of an id.
+    private static func short(_ id: String) -> String { String(id.drop { $0 != ":" }.dropFirst().prefix(8)) }
 
     private static func applied(_ argument: String) throws -> AppliedPatch {
         let parts = argument.split(separator: "=", omittingEmptySubsequences: false)

@@ -15,7 +15,7 @@ struct DiffCommand: ParsableCommand {
     @Option(help: "Tell the rank of each difference within this error, as a fraction of its norm.")
     var rank: Double?
 
-    @Option(help: "How many columns (neurons) of each matrix are named.")
+    @Option(help: "How many columns or rows (neurons) of each matrix are named.")
     var top = 3
 
     @OptionGroup var printing: OutputOptions
@@ -26,7 +26,7 @@ struct DiffCommand: ParsableCommand {
     }
 
     private struct Facts: Encodable, Sendable {
-        struct Column: Encodable, Sendable {
+        struct Slice: Encodable, Sendable {
             var index: Int
             var norm: Double
         }
@@ -37,7 +37,8 @@ struct DiffCommand: ParsableCommand {
             var elements, changed: Int
             var norm, relativeNorm, largest, sparsity: Double
             var rank: Int?
-            var topColumns: [Column]
+            var slices: String
+            var top: [Slice]
         }
         var equal: Int
         var tensors: [Tensor]
@@ -55,21 +56,22 @@ struct DiffCommand: ParsableCommand {
                     elements: tensor.elements, changed: tensor.changed, norm: tensor.norm,
                     relativeNorm: tensor.relativeNorm, largest: tensor.largest, sparsity: tensor.sparsity,
                     rank: tensor.rank,
-                    topColumns: tensor.topColumns.map { Facts.Column(index: $0.index, norm: $0.norm) })
+                    slices: tensor.slice == .rows ? "rows" : "columns",
+                    top: tensor.top.map { Facts.Slice(index: $0.index, norm: $0.norm) })
             }, others: difference.others)
         let table = Report.Table(
             columns: [
-                "Tensor", .number("Changed"), .number("Of"), .number("Norm"), .number("Relative"), .number("Rank"),
-                "Top columns"
+                "Tensor", .number("Changed"), .number("Of"), .number("Sparsity"), .number("Norm"), .number("Relative"),
+                .number("Rank"),
+                "Most changed"
             ],
             rows: facts.tensors.map { tensor in
                 [
                     .init(tensor.name), .init("\(tensor.changed)"), .init("\(tensor.elements)"),
+                    .init(String(format: "%.3g", tensor.sparsity)),
                     .init(String(format: "%.4g", tensor.norm)), .init(String(format: "%.2g", tensor.relativeNorm)),
                     .init(tensor.rank.map(String.init) ?? "-"),
-                    .init(
-                        tensor.topColumns.map { "\($0.index) (\(String(format: "%.2g", $0.norm)))" }.joined(
-                            separator: ", "))
+                    .init(Self.neurons(of: tensor))
                 ]
             })
         let isSame = facts.tensors.isEmpty && facts.others.isEmpty
@@ -86,5 +88,12 @@ struct DiffCommand: ParsableCommand {
                     : "\(facts.tensors.count) tensors differ, \(facts.equal) are the same."),
             schema: "suture.diff/1", data: facts, blocks: blocks)
         printing.show(report, quietly: (facts.tensors.map(\.name) + facts.others).joined(separator: "\n"))
+    }
+
+    /// `columns 3 (0.5), 17 (0.2)`
+    private static func neurons(of tensor: Facts.Tensor) -> String {
+        if tensor.top.isEmpty { return "-" }
+        let named = tensor.top.map { "\($0.index) (\(String(format: "%.2g", $0.norm)))" }.joined(separator: ", ")
+        return "\(tensor.slices) \(named)"
     }
 }

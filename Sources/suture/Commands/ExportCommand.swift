@@ -7,7 +7,9 @@ struct ExportCommand: ParsableCommand {
         commandName: "export", abstract: "Write a patch as a LoRA adapter for other software.",
         discussion: """
             peft and mlx make a directory, gguf a file for llama.cpp. Columns, rows and sparse changes of matrices become \
-            factors with the very same numbers; dense and quantized changes do not fit.
+            factors with the very same numbers, which a loader merges to the bits that apply writes. Low-rank changes keep \
+            their factors, but a loader multiplies them in float32 and in an order of its own: merged weights may differ \
+            in the last bits. Dense and quantized changes do not fit.
             """)
 
     @Argument(help: "A patch file.")

@@ -18,11 +18,14 @@ struct PatchOutputOptions: ParsableArguments {
         return try SpoolFile(in: url.deletingLastPathComponent())
     }
 
-    func write(_ patch: Patch, _ printing: OutputOptions, more blocks: [Report.Block] = []) throws {
+    /// Writes the patch and shows it, with what else there is to say of its making.
+    func write(
+        _ patch: Patch, _ printing: OutputOptions, facts: some Encodable & Sendable = [String: String](),
+        more blocks: [Report.Block] = []
+    ) throws {
         try patch.write(to: url, overwriting: force)
         if printing.format == .quiet { return print(output) }
-        var report = try ShowCommand.report(patch, title: url.lastPathComponent)
-        report.blocks += blocks
+        let report = try ShowCommand.report(patch, title: url.lastPathComponent, making: facts, more: blocks)
         printing.show(report, quietly: output)
     }
 }
@@ -72,6 +75,16 @@ struct ExtractCommand: ParsableCommand {
         if let bits, !(1...16).contains(bits) { throw ValidationError("--bits is 1...16, not \(bits).") }
     }
 
+    private struct Facts: Encodable, Sendable {
+        struct Part: Encodable, Sendable {
+            var tensor: String
+            /// The norm of what is lost, as a fraction of that of the tensor's difference.
+            var error: Double
+        }
+        var lost: [Part]
+        var ignored: [String]
+    }
+
     func run() throws {
         var form = Extraction.Form.full
         if let lowRank { form = .lowRank(tolerance: lowRank, maximumRank: maxRank) }
@@ -86,6 +99,8 @@ struct ExtractCommand: ParsableCommand {
             $0.error == 0
                 ? "nothing" : "at most \(String(format: "%.2g", $0.error)) of a tensor's difference (\($0.tensor))"
         }
-        try result.write(extraction.patch, printing, more: [.facts([.init("Lost", lost ?? "nothing")])])
+        let facts = Facts(
+            lost: extraction.parts.map { Facts.Part(tensor: $0.tensor, error: $0.error) }, ignored: extraction.ignored)
+        try result.write(extraction.patch, printing, facts: facts, more: [.facts([.init("Lost", lost ?? "nothing")])])
     }
 }

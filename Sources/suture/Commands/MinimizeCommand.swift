@@ -65,8 +65,9 @@ struct MinimizeCommand: ParsableCommand {
                 return try program.holds(for: candidate)
             }
         }
+        let facts = ["before": minimization.before, "after": minimization.after, "checks": minimization.checks]
         try result.write(
-            minimization.patch, printing,
+            minimization.patch, printing, facts: facts,
             more: [
                 .facts([
                     .init("Left", "\(minimization.after) of \(minimization.before) columns, rows and other edits"),

@@ -18,8 +18,8 @@ struct ShowCommand: ParsableCommand {
     func run() throws {
         let patch = try Patch(contentsOf: URL(filePath: patch))
         if format == .quiet { return print(patch.id) }
-        let report = try Self.report(
-            patch, title: URL(filePath: self.patch).lastPathComponent, isCard: format == .markdown)
+        let title = URL(filePath: self.patch).lastPathComponent
+        let report = try Self.report(patch, title: title, more: format == .markdown ? Self.card(title) : [])
         switch format {
         case .markdown: print(report.markdown(), terminator: "")
         case .json: print(report.json, terminator: "")
@@ -43,8 +43,22 @@ struct ShowCommand: ParsableCommand {
         var results: String
     }
 
-    /// What there is to say of a patch, also when one was just made.
-    static func report(_ patch: Patch, title: String, isCard: Bool = false) throws -> Report {
+    /// The facts of a patch and what is known of its making, as one object.
+    private struct Joined<Making: Encodable & Sendable>: Encodable, Sendable {
+        var patch: Facts
+        var making: Making
+
+        func encode(to encoder: any Encoder) throws {
+            try patch.encode(to: encoder)
+            try making.encode(to: encoder)
+        }
+    }
+
+    /// What there is to say of a patch, also when one was just made: then `making` and `more` tell how.
+    static func report(
+        _ patch: Patch, title: String, making: some Encodable & Sendable = [String: String](),
+        more: [Report.Block] = []
+    ) throws -> Report {
         let edits = try patch.edits.map { edit in
             let base = patch.base[ByteString(edit.tensor)]
             return Facts.Edit(
@@ -78,8 +92,8 @@ struct ShowCommand: ParsableCommand {
             let lines = Outline.facts(of: value)
             if !lines.isEmpty { blocks += [.heading(name), .facts(lines)] }
         }
-        if isCard { blocks += card(title) }
-        return try Report(title: title, schema: "suture.show/1", data: facts, blocks: blocks)
+        return try Report(
+            title: title, schema: "suture.show/1", data: Joined(patch: facts, making: making), blocks: blocks + more)
     }
 
     private static func card(_ file: String) -> [Report.Block] {

@@ -21,13 +21,17 @@ struct TransferCommand: ParsableCommand {
     var target: String
 
     @Option(parsing: .unconditional, help: "How much of the difference is added.")
-    var scale: Float = 1
+    var scale = 1.0
 
     @Flag(help: "Leave out tensors that not all three models have in one shape.")
     var shared = false
 
     @OptionGroup var result: ModelOutputOptions
     @OptionGroup var printing: OutputOptions
+
+    func validate() throws {
+        guard scale.isFinite else { throw ValidationError("--scale is a finite number.") }
+    }
 
     private struct Facts: Encodable, Sendable {
         var output: String
