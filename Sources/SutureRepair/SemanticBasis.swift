@@ -68,8 +68,9 @@ extension Tensor {
     /// A square matrix with `share` of its mean diagonal element added to the diagonal.
     func ridged(by share: Double) throws -> Tensor {
         let width = shape[0]
-        let identity = try Tensor(
-            (0..<width * width).map { $0 % (width + 1) == 0 ? 1.0 : 0.0 }, shape: shape, device: device)
-        return try self + identity * ((self * identity).sum().item() / Double(width) * share)
+        let elements = try reshaped([-1])
+        let diagonal = try Tensor((0..<width).map { $0 * (width + 1) }, device: device)
+        let ridge = try elements.gathered(0, at: diagonal).mean() * share
+        return try elements.adding(0, at: diagonal, ridge.expanded([width])).reshaped(shape)
     }
 }
