@@ -27,6 +27,21 @@ public struct DecodingSession {
         logits = try forward.scores(residual, .last, lasts: nil).squeezed(0)
     }
 
+    /// Goes on behind a traced prompt without reading it again.
+    ///
+    /// Throws ``ModelError`` unless the trace is of one prompt and reaches down to the first layer.
+    public init(_ trace: Trace) throws {
+        guard trace.tokens.count == 1, trace.firstLayer == 0 else {
+            throw ModelError(
+                .invalidReplay, "only a trace of one prompt and of all layers can be continued",
+                found: "\(trace.tokens.count) prompts, from layer \(trace.firstLayer)")
+        }
+        model = trace.model
+        keyValues = (0..<trace.model.architecture.layers).map(trace.keyValues)
+        length = trace.length
+        logits = try trace.logits.squeezed(0)
+    }
+
     /// Reads one more token.
     public mutating func append(_ token: Int) throws {
         guard length < model.architecture.contextLength else {
@@ -45,6 +60,27 @@ public struct DecodingSession {
         logits = try forward.scores(residual, .last, lasts: nil).squeezed(0)
         length += 1
     }
+
+    /// Continues the text, always with the most likely token, until `limit` tokens or until `isDone` accepts what was
+    /// written so far. Returns the new tokens, of which the last is not read.
+    ///
+    /// Throws ``ModelError`` with code `notFinite` where the scores are no numbers: no token is the most likely then.
+    public mutating func write(limit: Int, until isDone: ([Int]) throws -> Bool = { _ in false }) throws -> [Int] {
+        guard limit > 0 else { return [] }
+        var written: [Int] = []
+        while true {
+            guard try logits.max().item().isFinite else {
+                throw ModelError(
+                    .notFinite, "the scores of the next token are not a number", subject: "token \(length)",
+                    hint: "the weights hold NaN, infinity or values that are too large")
+            }
+            written.append(Int(try logits.argmax().item()))
+            // First, because it also tells a listener of the last token.
+            if try isDone(written) || written.count >= limit || length >= model.architecture.contextLength { break }
+            try append(written[written.count - 1])
+        }
+        return written
+    }
 }
 
 extension LanguageModel {
@@ -57,21 +93,6 @@ extension LanguageModel {
     {
         guard limit > 0 else { return [] }
         var session = try DecodingSession(self, prompt: prompt)
-        var generated: [Int] = []
-        while true {
-            guard try session.logits.max().item().isFinite else {
-                throw ModelError(
-                    .notFinite, "the scores of the next token are not a number",
-                    subject: "token \(session.length)",
-                    hint: "the weights hold NaN, infinity or values that are too large")
-            }
-            generated.append(Int(try session.logits.argmax().item()))
-            // First, because it also tells a listener of the last token.
-            if try isDone(generated) || generated.count >= limit || session.length >= architecture.contextLength {
-                break
-            }
-            try session.append(generated[generated.count - 1])
-        }
-        return generated
+        return try session.write(limit: limit, until: isDone)
     }
 }

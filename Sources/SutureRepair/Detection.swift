@@ -53,18 +53,11 @@ public struct Detection: Sendable, Codable {
         guard !questions.isEmpty else { throw RepairError(.badRequest, "there are no questions to ask") }
         answers = try questions.enumerated().map { number, question in
             let failure = try TokenizedFailure(question, tokenizer)
-            let reading = try model.read(failure)
-            let wrong = reading.wrong(failure.answer)
-            // Greedy writing leaves the answer where the first wrong token is, so a right reading is a right writing.
-            let start = wrong.first ?? failure.answer.count
-            let right = Array(failure.answer[..<start])
-            let rest =
-                wrong.isEmpty
-                ? [] : try model.generate(failure.prompt + right, limit: failure.answer.count - start)
+            let (reading, written) = try model.answer(failure)
             progress(number + 1, questions.count)
             return Answer(
-                prompt: question.prompt, expected: question.expected, written: tokenizer.decode(right + rest),
-                isRight: wrong.isEmpty, tokens: failure.answer, wrong: wrong)
+                prompt: question.prompt, expected: question.expected, written: tokenizer.decode(written),
+                isRight: written == failure.answer, tokens: failure.answer, wrong: reading.wrong(failure.answer))
         }
     }
 }

@@ -37,6 +37,16 @@ extension LanguageModel {
         return try Reading(logits: logits(ofResidual: residual), answer: failure.answer)
     }
 
+    /// Leads the model along the answer and lets it write freely, with one run of the prompt for both.
+    func answer(_ failure: TokenizedFailure) throws -> (reading: Reading, written: [Int]) {
+        let trace = try trace([failure.led])
+        let reading = try trace.reading(failure)
+        // Greedy writing leaves the answer where the first wrong token is, so a right reading is a right writing.
+        guard let start = reading.wrong(failure.answer).first else { return (reading, failure.answer) }
+        var session = try DecodingSession(trace.prefix(failure.prompt.count + start))
+        return (reading, try failure.answer[..<start] + session.write(limit: failure.answer.count - start))
+    }
+
     /// What the model writes after the prompt when nobody leads it, as many tokens as the answer has.
     public func write(_ failure: TokenizedFailure) throws -> [Int] {
         try generate(failure.prompt, limit: failure.answer.count)
