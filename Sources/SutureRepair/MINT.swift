@@ -30,7 +30,7 @@ public struct MINT: RepairMethod {
     public func prepare(
         _ model: LanguageModel, texts: [[Int]], reserved: Set<Neuron>, progress: (_ done: Int, _ of: Int) -> Void
     ) throws -> Workshop {
-        try Workshop(model)
+        try Workshop(model, reserved: reserved)
     }
 
     /// Moves one neuron after another until the answer is right.
@@ -48,18 +48,19 @@ public struct MINT: RepairMethod {
             }
             let search = try MINTSearch(
                 self, trace.prefix(failure.prompt.count + place), target: failure.answer[place],
-                basis: workshop.basis, layers: focused)
+                in: workshop, layers: focused)
             proposal.candidates += search.candidates
-            guard let steps = try search.run() else {
+            let (order, edits) = try search.run()
+            proposal.steps += order
+            guard let edits else {
                 return proposal.abandoning(
                     "\(maximumSteps) steps did not make token \(place + 1) of the answer the most likely")
             }
-            proposal.steps += steps.order
-            for edit in steps.edits {
+            for edit in edits {
                 deltas[edit.neuron] = try deltas[edit.neuron].map { try $0 + edit.delta } ?? edit.delta
                 proposal.places[edit.neuron] = place
             }
-            trace = try trace.editing(steps.edits)
+            trace = try trace.editing(edits)
             repaired += 1
         }
         proposal.edits = deltas.map { NeuronEdit($0, delta: $1) }

@@ -41,8 +41,9 @@ public struct Repair {
         self.tokenizer = tokenizer
         self.method = method
         self.progress = progress
+        let texts = Texts.reference.map { Array(tokenizer.encode($0).ids.prefix(model.architecture.contextLength)) }
         workshop = try method.prepare(
-            model, texts: Texts.reference.map { tokenizer.encode($0).ids }, reserved: reserved,
+            model, texts: texts, reserved: reserved,
             progress: { progress("reading reference texts", $0, $1) })
     }
 
@@ -52,21 +53,19 @@ public struct Repair {
         let start = clock.now
         var edits: [NeuronEdit] = []
         var outcomes: [RepairReport.Outcome] = []
-        var held: [TokenizedFailure] = []
+        var held: [HeldAnswer] = []
         var changed: [Neuron: RepairReport.ChangedNeuron] = [:]
         for (index, failure) in failures.enumerated() {
             progress("repairing", index, failures.count)
             let tokenized = try TokenizedFailure(failure, tokenizer)
             let began = clock.now
-            var (outcome, proposal) = try attempt(failure, tokenized, edits, held)
+            var (outcome, proposal) = try attempt(failure, tokenized, edits, &held)
             outcome.seconds = (clock.now - began) / .seconds(1)
             if outcome.status == .fixed {
                 edits = try merge(edits, proposal.edits)
-                for edit in edits where proposal.places[edit.neuron] != nil {
-                    changed[edit.neuron] = try describe(edit, tokenized, place: proposal.places[edit.neuron] ?? 0)
-                }
+                for neuron in try describe(edits, tokenized, proposal.places) { changed[neuron.neuron] = neuron }
             }
-            if outcome.status != .abandoned { held.append(tokenized) }
+            if outcome.status != .abandoned { held.append(HeldAnswer(tokenized, number: index + 1)) }
             outcomes.append(outcome)
             progress("repairing", index + 1, failures.count)
         }
@@ -91,19 +90,24 @@ public struct Repair {
 
     /// Tries one failure on top of the edits so far.
     private func attempt(
-        _ failure: Failure, _ tokenized: TokenizedFailure, _ edits: [NeuronEdit], _ held: [TokenizedFailure]
+        _ failure: Failure, _ tokenized: TokenizedFailure, _ edits: [NeuronEdit], _ held: inout [HeldAnswer]
     ) throws -> (RepairReport.Outcome, Proposal) {
+        let limit = model.architecture.contextLength
+        guard tokenized.led.count <= limit else {
+            let reason = "prompt and answer do not fit the model: \(tokenized.led.count) tokens of at most \(limit)"
+            return (RepairReport.Outcome(failure, abandoned: reason), Proposal().abandoning(reason))
+        }
         let present = edits.isEmpty ? model : try model.editing(edits)
-        let before = try present.read(tokenized)
-        let written = try present.write(tokenized)
+        let (before, written) = try present.answer(tokenized)
         var proposal = Proposal()
         var patched = present
         var status = RepairReport.Status.right
         if written != tokenized.answer {
             proposal = try method.propose(tokenized, in: workshop, on: present)
             if proposal.abandoned == nil {
-                patched = try model.editing(merge(edits, proposal.edits))
-                proposal = try checked(proposal, patched, tokenized, held)
+                let merged = try merge(edits, proposal.edits)
+                patched = try model.editing(merged)
+                proposal = try checked(proposal, patched, merged, tokenized, &held)
             }
             status = proposal.abandoned == nil ? .fixed : .abandoned
             if status == .abandoned { patched = present }
@@ -125,15 +129,16 @@ public struct Repair {
 
     /// Lets the patched model write freely, and asks for the earlier answers again.
     private func checked(
-        _ proposal: Proposal, _ patched: LanguageModel, _ failure: TokenizedFailure, _ held: [TokenizedFailure]
+        _ proposal: Proposal, _ patched: LanguageModel, _ edits: [NeuronEdit], _ failure: TokenizedFailure,
+        _ held: inout [HeldAnswer]
     ) throws -> Proposal {
         let written = try patched.write(failure)
         guard written == failure.answer else {
             return proposal.abandoning(
                 "written freely, the answer was still \(Visible.quoted(tokenizer.decode(written)))")
         }
-        for (index, earlier) in held.enumerated() where try !patched.read(earlier).wrong(earlier.answer).isEmpty {
-            return proposal.abandoning("it would undo the answer to failure \(index + 1)")
+        for index in held.indices where try !held[index].holds(in: model, with: edits) {
+            return proposal.abandoning("it would undo the answer to failure \(held[index].number)")
         }
         return proposal
     }
@@ -150,19 +155,28 @@ public struct Repair {
         return merged
     }
 
-    /// What a changed neuron writes, more than before, where it was made for: the token at `place` of the answer.
-    private func describe(_ edit: NeuronEdit, _ failure: TokenizedFailure, place: Int) throws
-        -> RepairReport.ChangedNeuron
+    /// What the neurons that have a place in the answer write, more than before, where its token is written.
+    private func describe(_ edits: [NeuronEdit], _ failure: TokenizedFailure, _ places: [Neuron: Int]) throws
+        -> [RepairReport.ChangedNeuron]
     {
-        let site = Site.mlpHidden(edit.neuron.layer)
-        let position = failure.places.lowerBound + place
-        func activation(_ model: LanguageModel) throws -> Double {
-            try model.run([failure.led], capturing: [site])[site].selected(1, position).selected(1, edit.neuron.index)
-                .item()
+        let layers = places.keys.map(\.layer)
+        let trace = try model.trace(
+            [failure.led], capturing: layers.map(Site.mlpHidden), from: layers.min() ?? model.architecture.layers)
+        return try edits.compactMap { edit in
+            try places[edit.neuron].map { try describe(edit, trace, position: failure.places.lowerBound + $0) }
         }
+    }
+
+    private func describe(_ edit: NeuronEdit, _ trace: Trace, position: Int) throws -> RepairReport.ChangedNeuron {
+        let layer = edit.neuron.layer
         let before = try model.writeVector(edit.neuron)
-        let old = try activation(model)
-        let new = edit.read == nil ? old : try activation(model.editing([edit]))
+        let old = try trace[.mlpHidden(layer)].selected(1, position).selected(1, edit.neuron.index).item()
+        let new =
+            try edit.read.map { change in
+                let read = try model.readVectors(edit.neuron) + change
+                return try model.activation(of: edit.neuron, reading: read, trace.mlpInput(layer).selected(1, position))
+                    .item()
+            } ?? old
         let written = try (before + edit.delta) * new - before * old
         let pushed = try model.head.linear((written * model.finalGain).unsqueezed(0)).squeezed(1)
         return RepairReport.ChangedNeuron(

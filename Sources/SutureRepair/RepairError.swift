@@ -11,12 +11,15 @@ public enum RepairErrorCode: String, ErrorCode {
     case badRequest
     /// A guard does not let the patch pass.
     case guarded
+    /// A failure was given up.
+    case abandoned
 
     public var kind: DiagnosticKind {
         switch self {
         case .badList: .badInput
         case .badRequest: .usage
         case .guarded: .refused
+        case .abandoned: .failed
         }
     }
 }

@@ -70,4 +70,24 @@ public struct RepairReport: Sendable, Codable {
 
     /// How many failures ended so.
     public func count(_ status: Status) -> Int { failures.count { $0.status == status } }
+
+    /// What to end with where failures were given up: how many, and why the first of them; nil where none was.
+    public var abandoned: RepairError? {
+        guard let first = failures.firstIndex(where: { $0.status == .abandoned }) else { return nil }
+        let reason = failures[first].reason ?? "no reason is known"
+        return failures.count == 1
+            ? RepairError(.abandoned, "not fixed: \(reason)")
+            : RepairError(
+                .abandoned,
+                "\(count(.abandoned)) of \(failures.count) failures are not fixed; number \(first + 1): \(reason)")
+    }
+}
+
+extension RepairReport.Outcome {
+    /// A failure that the model cannot even be asked.
+    init(_ failure: Failure, abandoned reason: String) {
+        self.init(
+            prompt: failure.prompt, expected: failure.expected, before: "", after: "", status: .abandoned,
+            reason: reason, tokens: [], neurons: [], steps: 0, seconds: 0)
+    }
 }

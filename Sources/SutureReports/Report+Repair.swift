@@ -72,6 +72,7 @@ extension Report {
                         caption: "What the model writes when nobody leads it", before: outcome.before,
                         after: outcome.after)))
         }
+        if outcome.tokens.isEmpty { return blocks }
         blocks.append(
             .tokenStrip(
                 TokenStrip(

@@ -38,6 +38,33 @@ struct EndToEndTests {
         #expect(try place.run("log reverted --format quiet").output.isEmpty)
     }
 
+    @Test(
+        "of a list of failures some are repaired; those that are not are named, and the model's files stay as they are")
+    func list() throws {
+        let place = try Workplace()
+        let original = try weights(place.url.appending(path: "model"))
+        let long = String(repeating: "a", count: 1025)
+        let lines = [("abc", "Z"), (long, "b"), ("def", "rt")].map {
+            #"{"prompt": "\#($0)", "expected": "\#($1)"}"#
+        }
+        try Data(lines.joined(separator: "\n").utf8).write(to: place.url.appending(path: "list.jsonl"))
+        let repair = "repair model --failures list.jsonl --guard-texts texts.txt --max-divergence 1 --format json"
+        let repaired = try place.run(repair + " -o fix")
+        #expect(repaired.status == 1)
+        let line = "\nerror: 1 of 3 failures are not fixed; number 2: prompt and answer do not fit the model"
+        #expect(repaired.errors.contains(line))
+        let outcomes = try #require(try repaired.json()["failures"] as? [[String: Any]])
+        #expect(outcomes.map { $0["status"] as? String } == ["fixed", "abandoned", "fixed"])
+        #expect(try place.run("generate model -p abc -n 1 --patch fix").text == "Z\n")
+        #expect(try place.run("generate model -p def -n 2 --patch fix").text == "rt\n")
+
+        let abandoned = try place.run(repair + " --method mint --factor 1e-9 -o none")
+        #expect(abandoned.status == 1)
+        #expect(abandoned.errors.contains("\nerror: 3 of 3 failures are not fixed; number 1: 10 steps did not make"))
+        #expect(!FileManager.default.fileExists(atPath: place.url.appending(path: "none").path))
+        #expect(try weights(place.url.appending(path: "model")) == original)
+    }
+
     @Test("models are inspected, converted and held against goldens, as JSON too")
     func models() throws {
         let place = try Workplace()

@@ -108,7 +108,7 @@ struct RepairCommand: ParsableCommand {
                 to: URL(filePath: output), overwriting: force)
             if printing.format == .human { note("wrote \(output)") }
         }
-        if result.report.count(.abandoned) > 0 { throw ExitCode(DiagnosticKind.failed.rawValue) }
+        if let error = result.report.abandoned { throw error }
     }
 
     private var chosenMethod: any RepairMethod {

@@ -2,13 +2,13 @@ import Foundation
 import SutureFormats
 
 /// A random Llama of two layers that reads bytes: small enough to be run by a command in a moment.
-enum TinySnapshot {
-    static let width = 32
-    static let hidden = 192
-    static let layers = 2
-    static let vocabulary = 256
+public enum TinySnapshot {
+    public static let width = 32
+    public static let hidden = 192
+    public static let layers = 2
+    public static let vocabulary = 256
 
-    static var config: [String: Any] {
+    public static var config: [String: Any] {
         [
             "model_type": "llama", "hidden_size": width, "intermediate_size": hidden, "num_hidden_layers": layers,
             "num_attention_heads": 4, "num_key_value_heads": 2, "vocab_size": vocabulary, "rms_norm_eps": 1e-5,
@@ -17,7 +17,7 @@ enum TinySnapshot {
     }
 
     /// A byte-level vocabulary without merges.
-    static var tokenizer: [String: Any] {
+    public static var tokenizer: [String: Any] {
         var next: UInt32 = 0x100
         var vocabulary: [String: Int] = [:]
         for byte in 0..<UInt32(Self.vocabulary) {
@@ -32,18 +32,18 @@ enum TinySnapshot {
         ]
     }
 
-    static func write(to directory: URL, seed: UInt64 = 1) throws {
+    public static func write(to directory: URL, seed: UInt64 = 1) throws {
         try FileManager.default.createDirectory(at: directory, withIntermediateDirectories: true)
         try write(config, to: directory.appending(path: "config.json"))
         try write(tokenizer, to: directory.appending(path: "tokenizer.json"))
         try SafetensorsWriter.write(tensors(seed: seed), to: directory.appending(path: "model.safetensors"))
     }
 
-    static func write(_ json: [String: Any], to url: URL) throws {
+    public static func write(_ json: [String: Any], to url: URL) throws {
         try JSONSerialization.data(withJSONObject: json, options: .sortedKeys).write(to: url)
     }
 
-    static func tensors(seed: UInt64) -> [SafetensorsSource] {
+    public static func tensors(seed: UInt64) -> [SafetensorsSource] {
         var random = SplitMix64(state: seed)
         func tensor(_ name: String, _ shape: [Int], _ scale: Float) -> SafetensorsSource {
             let values = (0..<shape.reduce(1, *)).map { _ in Float.random(in: -scale...scale, using: &random) }
@@ -77,10 +77,12 @@ enum TinySnapshot {
 }
 
 /// A small seeded generator, so that every run makes the same model.
-struct SplitMix64: RandomNumberGenerator {
-    var state: UInt64
+public struct SplitMix64: RandomNumberGenerator {
+    public var state: UInt64
 
-    mutating func next() -> UInt64 {
+    public init(state: UInt64) { self.state = state }
+
+    public mutating func next() -> UInt64 {
         state &+= 0x9E37_79B9_7F4A_7C15
         var mixed = state
         mixed = (mixed ^ (mixed >> 30)) &* 0xBF58_476D_1CE4_E5B9

@@ -1,0 +1,31 @@
+import SutureModels
+
+/// A right answer that later repairs must leave right, and a run of the original model from which it is asked for again.
+struct HeldAnswer {
+    /// Which failure of the list it answers, from 1.
+    let number: Int
+    let failure: TokenizedFailure
+    /// Reaches down to the lowest layer that was changed so far: what lies below need not be run again.
+    private var trace: Trace?
+
+    init(_ failure: TokenizedFailure, number: Int) {
+        self.failure = failure
+        self.number = number
+    }
+
+    /// Whether `model` with these edits still gives the answer.
+    mutating func holds(in model: LanguageModel, with edits: [NeuronEdit]) throws -> Bool {
+        let lowest = edits.map(\.neuron.layer).min() ?? model.architecture.layers
+        let run: Trace
+        if let trace, trace.firstLayer <= lowest {
+            run = trace
+        } else {
+            run = try model.trace([failure.led], from: lowest)
+            trace = run
+        }
+        let last = Site.residual(model.architecture.layers)
+        let residual = try run.replay([Alternative(edits: edits)], capturing: [last])[last]
+        let logits = try model.logits(ofResidual: residual.squeezed(0).narrowed(0, failure.places))
+        return try Reading(logits: logits, answer: failure.answer).wrong(failure.answer).isEmpty
+    }
+}

@@ -1,0 +1,197 @@
+import Foundation
+import SutureFormats
+import SutureTensor
+import SutureTestSupport
+import SutureTokenizers
+import Testing
+
+@testable import SutureModels
+@testable import SutureRepair
+
+@Suite("Lists of failures, one repaired after another")
+struct RepairRunTests {
+    private static let first = Failure(prompt: "abc", expected: "Z")
+    private static let second = Failure(prompt: "def f(x):", expected: " ret")
+    private static let third = Failure(prompt: "1 + 2 =", expected: " 3\n")
+
+    /// A model that reads bytes, with a context of so many tokens.
+    private static func load(context: Int = 256) throws -> (LanguageModel, Tokenizer) {
+        try withTemporaryDirectory { directory in
+            try TinySnapshot.write(to: directory)
+            var config = TinySnapshot.config
+            config["max_position_embeddings"] = context
+            try TinySnapshot.write(config, to: directory.appending(path: "config.json"))
+            let checkpoint = try Checkpoint(directory)
+            return (try LanguageModel.load(checkpoint), try Tokenizer(checkpoint))
+        }
+    }
+
+    private let model: LanguageModel
+    private let tokenizer: Tokenizer
+
+    init() throws { (model, tokenizer) = try Self.load() }
+
+    private func run(_ failures: [Failure], _ method: any RepairMethod = Recruit()) throws -> Repair.Result {
+        var repair = try Repair(model, tokenizer, method: method)
+        repair.guardTexts = ["let a = 1"]
+        return try repair.run(failures, modelName: "tiny")
+    }
+
+    private func isRight(_ failure: Failure, in model: LanguageModel) throws -> Bool {
+        let tokens = try TokenizedFailure(failure, tokenizer)
+        return try model.write(tokens) == tokens.answer
+    }
+
+    @Test("each is repaired on the model with the repairs before it, and all hold in the end")
+    func sequence() throws {
+        let spy = Spy(Recruit())
+        let result = try run([Self.first, Self.second, Self.first, Self.third], spy)
+        #expect(result.report.failures.map(\.status) == [.fixed, .fixed, .right, .fixed])
+        #expect(result.report.failures.map(\.expected) == ["Z", " ret", "Z", " 3\n"])
+        #expect(result.report.failures.map(\.after) == ["Z", " ret", "Z", " 3\n"])
+        #expect(result.report.abandoned == nil)
+        #expect(Set(result.report.neurons.map(\.neuron)) == Set(result.edits.map(\.neuron)))
+
+        #expect(spy.models.count == 3 && spy.models[0] === model)
+        for (present, before) in zip(spy.models, [[], [Self.first], [Self.first, Self.second]]) {
+            for failure in before { #expect(try isRight(failure, in: present)) }
+        }
+        let patched = try model.editing(result.edits)
+        for failure in [Self.first, Self.second, Self.third] {
+            #expect(try !isRight(failure, in: model))
+            #expect(try isRight(failure, in: patched))
+        }
+    }
+
+    @Test("the report says how active a changed neuron is, as a full run of the patched model has it")
+    func activation() throws {
+        for method in [Recruit(), GapStep()] as [any RepairMethod] {
+            let result = try run([Self.first], method)
+            let neuron = try #require(result.report.neurons.first)
+            let site = Site.mlpHidden(neuron.neuron.layer)
+            let tokens = tokenizer.encode(Self.first.prompt).ids
+            let run = try model.editing(result.edits).run([tokens], capturing: [site])
+            let expected = try run[site].selected(1, tokens.count - 1).selected(1, neuron.neuron.index).item()
+            #expect(abs(neuron.activation - expected) < 1e-5)
+        }
+    }
+
+    @Test("one that is given up leaves no bit behind, in the model or in the repairs around it")
+    func abandoned() throws {
+        let digest = try digest()
+        let alone = try run([Self.first, Self.third])
+        let long = Failure(prompt: String(repeating: "a", count: 300), expected: "b")
+        let among = try run(
+            [long, Self.first, Self.second, Self.third],
+            Spy(Recruit()) { number, proposal in
+                // The second that is tried is given up halfway, with its steps taken.
+                number == 1 ? proposal.abandoning("of a whim") : proposal
+            })
+        #expect(among.report.failures.map(\.status) == [.abandoned, .fixed, .abandoned, .fixed])
+        #expect(among.report.failures[0].reason?.contains("300 tokens of at most 256") == true)
+        #expect(among.report.failures[2].reason == "of a whim")
+        #expect(among.report.abandoned?.description.hasPrefix("2 of 4 failures are not fixed; number 1: ") == true)
+        #expect(try bits(among.edits) == bits(alone.edits))
+        #expect(try self.digest() == digest)
+    }
+
+    @Test("what the model does not write freely, and what would undo an earlier answer, is given up")
+    func refused() throws {
+        let before = try digest()
+        let fake = try run(
+            [Self.first],
+            Spy(Recruit()) { _, proposal in
+                var proposal = proposal
+                proposal.edits = proposal.edits.map { NeuronEdit(Neuron(layer: 0, index: 0), delta: $0.delta) }
+                return proposal
+            })
+        #expect(fake.edits.isEmpty)
+        #expect(fake.report.failures[0].reason?.hasPrefix("written freely, the answer was still ") == true)
+
+        var earlier: [NeuronEdit] = []
+        let undoing = try run(
+            [Self.third, Self.first, Self.second],
+            Spy(Recruit()) { number, proposal in
+                if number == 0 { return proposal.abandoning("of a whim") }
+                guard number == 2 else {
+                    earlier = proposal.edits
+                    return proposal
+                }
+                var proposal = proposal
+                proposal.edits += try earlier.map { NeuronEdit($0.neuron, delta: try -$0.delta) }
+                return proposal
+            })
+        #expect(undoing.report.failures.map(\.status) == [.abandoned, .fixed, .abandoned])
+        #expect(undoing.report.failures[2].reason == "it would undo the answer to failure 2")
+        #expect(try bits(undoing.edits) == bits(earlier))
+        #expect(try digest() == before)
+    }
+
+    @Test("every method takes back all steps of a failure that it gives up", arguments: [0, 1, 2])
+    func methods(which: Int) throws {
+        let before = try digest()
+        var recruit = Recruit()
+        var gap = GapStep()
+        var mint = MINT()
+        (recruit.rounds, gap.rounds, gap.attempts, mint.factor) = (0, 0, 1, 1e-9)
+        let result = try run([Self.second], [recruit, gap, mint][which])
+        #expect(result.report.failures.map(\.status) == [.abandoned])
+        #expect(result.report.failures[0].steps == (which == 2 ? 10 : 0))
+        #expect(result.edits.isEmpty && result.report.neurons.isEmpty)
+        #expect(try digest() == before)
+    }
+
+    @Test("prompt and answer may fill the context, and not exceed it", arguments: [(8, 1), (7, 2), (8, 2), (9, 1)])
+    func context(prompt: Int, answer: Int) throws {
+        let (model, tokenizer) = try Self.load(context: 8)
+        var repair = try Repair(model, tokenizer)
+        repair.guardTexts = ["let a = 1"]
+        let failure = Failure(
+            prompt: String(repeating: "a", count: prompt), expected: String(repeating: "Z", count: answer))
+        let outcomes = try repair.run([failure, Self.first], modelName: "short").report.failures
+        #expect(outcomes.map(\.status) == [prompt + answer <= 9 ? .fixed : .abandoned, .fixed])
+    }
+
+    /// The SHA-256 of all weights in memory.
+    private func digest() throws -> String {
+        var digest = Digest()
+        for (_, tensor) in model.tensors.sorted(by: { $0.key < $1.key }) {
+            try tensor.floats().withUnsafeBytes { digest.update($0) }
+        }
+        return digest.hexadecimal
+    }
+
+    private func bits(_ edits: [NeuronEdit]) throws -> [[Float]] {
+        try edits.flatMap { edit in
+            try [[Float(edit.neuron.layer), Float(edit.neuron.index)]]
+                + [edit.delta, edit.read?.gate, edit.read?.up].compactMap { try $0?.floats() }
+        }
+    }
+}
+
+/// A method that notes the models it is used on, and may say something else than it found.
+private final class Spy: RepairMethod, @unchecked Sendable {
+    // Sendable: a repair uses its method on one thread.
+    private(set) var models: [LanguageModel] = []
+    private let method: any RepairMethod
+    private let change: (_ number: Int, Proposal) throws -> Proposal
+
+    init(_ method: any RepairMethod, change: @escaping (_ number: Int, Proposal) throws -> Proposal = { $1 }) {
+        self.method = method
+        self.change = change
+    }
+
+    var name: String { method.name }
+    var options: [String: Double] { method.options }
+
+    func prepare(
+        _ model: LanguageModel, texts: [[Int]], reserved: Set<Neuron>, progress: (_ done: Int, _ of: Int) -> Void
+    ) throws -> Workshop {
+        try method.prepare(model, texts: texts, reserved: reserved, progress: progress)
+    }
+
+    func propose(_ failure: TokenizedFailure, in workshop: Workshop, on model: LanguageModel) throws -> Proposal {
+        models.append(model)
+        return try change(models.count - 1, method.propose(failure, in: workshop, on: model))
+    }
+}
