@@ -1,5 +1,6 @@
 import Foundation
 import SutureKit
+import SutureTestSupport
 import Testing
 
 /// Every verb on patches, as a user runs it.

@@ -12,8 +12,10 @@ struct ClassifyCommand: ParsableCommand {
     @Argument(help: "A data set.")
     var data: String
 
-    @Option(help: "Which part of the data: train or test.")
-    var split = ImageSet.Split.test
+    @OptionGroup var reading: ImageOptions
+
+    @Option(help: "Only the images of one severity, 1...5, of a .npy file that holds five.")
+    var severity: Int?
 
     @Option(help: "A patch to apply on load; may be given several times.")
     var patch: [String] = []
@@ -32,7 +34,7 @@ struct ClassifyCommand: ParsableCommand {
         let patches = try patch.map { AppliedPatch(try Patch(contentsOf: URL(filePath: $0)), scale: scale) }
         let classifier = try model.loadClassifier(checkpoint, patches: patches)
         Runtime.keepFreedMemory()
-        let images = try ImageSet(contentsOf: URL(filePath: data), split: split)
+        let images = try reading.images(data, severity: severity)
         let progress = printing.progress
         defer { progress.finish() }
         let evaluation = try classifier.evaluate(images) { completed in
@@ -44,5 +46,3 @@ struct ClassifyCommand: ParsableCommand {
         printing.show(report, quietly: String(format: "%.4f", evaluation.accuracy))
     }
 }
-
-extension ImageSet.Split: ExpressibleByArgument {}

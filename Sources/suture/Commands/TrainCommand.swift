@@ -18,6 +18,8 @@ struct TrainCommand: ParsableCommand {
 
     @OptionGroup var result: ModelOutputOptions
 
+    @OptionGroup var size: ImageSizeOptions
+
     @Option(help: "The network: \(ClassifierArchitecture.names.joined(separator: ", ")).")
     var architecture: String?
 
@@ -82,7 +84,7 @@ struct TrainCommand: ParsableCommand {
         try checkModelPlace(result.url, force: result.force)
         if let threads { Runtime.threads = threads }
         Runtime.keepFreedMemory()
-        let images = try ImageSet(contentsOf: URL(filePath: data), split: .train)
+        let images = try ImageSet(contentsOf: URL(filePath: data), split: .train, fit: size.fit)
         let begun = try resume.map { try Training.plan(of: URL(filePath: $0)) }
         let parts = try images.parts(settingAside: heldOut, seed: begun?.seed ?? options.seed)
         let training =

@@ -1,0 +1,120 @@
+import Foundation
+import SutureFormats
+import SutureTensor
+
+extension ImageSet {
+    /// Which part of a data set is meant.
+    public enum Split: String, Sendable, CaseIterable {
+        case train, test
+    }
+
+    /// How pictures come to one size.
+    public enum Fit: Sendable, Equatable {
+        /// They have it already.
+        case none
+        /// Each becomes a square of so many pixels a side, as ``Picture/resized(height:width:)`` says.
+        case resized(Int)
+        /// Each is laid in the middle of a black square of so many pixels a side.
+        case padded(Int)
+    }
+
+    /// Reads one part of a set of images, whose form is told from the files at `url`:
+    ///
+    /// - a directory of MNIST or Fashion-MNIST: `train-images-idx3-ubyte` and so on, also with `.gz`
+    /// - a directory of CIFAR-10 (`data_batch_1.bin`) or CIFAR-100 (`train.bin`), in the binary form
+    /// - one file of CIFAR-10-C and the like, `fog.npy`, with `labels.npy` beside it; it is in no part of a set
+    /// - a directory of Tiny-ImageNet (`wnids.txt`), whose `val` is its part for tests
+    /// - a directory of PNG and JPEG files: `train/CLASS/*.png` and `test/CLASS/*.png`; or `CLASS/*.png`, which is in no part
+    ///   either; or the pictures alone, all of one class
+    ///
+    /// Throws a `FormatError` for a file that is missing or cannot be read, and ``VisionError`` with code `badImages` for one
+    /// that is not what it should be.
+    ///
+    /// - Parameters:
+    ///   - url: a directory or a file.
+    ///   - split: which part.
+    ///   - fit: how pictures come to one size.
+    ///   - severity: 1...5, a fifth of the images of a `.npy` file; nil for all of them.
+    public init(contentsOf url: URL, split: Split, fit: Fit = .none, severity: Int? = nil) throws {
+        func has(_ names: String...) -> Bool {
+            names.contains { FileManager.default.fileExists(atPath: url.appending(path: $0).path) }
+        }
+        guard FileManager.default.fileExists(atPath: url.path) else {
+            throw FormatError(.missingFile, "there is no such file or directory", subject: url.relativePath)
+        }
+        let isArray = url.pathExtension == "npy"
+        guard isArray || severity == nil else {
+            throw VisionError(.badRequest, "only a .npy file has parts of one severity", subject: url.relativePath)
+        }
+        let set =
+            if isArray {
+                try ImageSet(array: url, severity: severity)
+            } else if has("labels.npy") {
+                throw VisionError(
+                    .badImages, "there are several sets of images here", subject: url.relativePath,
+                    hint: "name one of its .npy files")
+            } else if has("train-images-idx3-ubyte", "train-images-idx3-ubyte.gz", "t10k-images-idx3-ubyte") {
+                try ImageSet(mnist: url, split: split)
+            } else if has("data_batch_1.bin", "test_batch.bin") {
+                try ImageSet(cifar10: url, split: split)
+            } else if has("train.bin", "test.bin") {
+                try ImageSet(cifar100: url, split: split)
+            } else if has("wnids.txt") {
+                try ImageSet(tinyImageNet: url, split: split, fit: fit)
+            } else {
+                try ImageSet(folders: url, split: split, fit: fit)
+            }
+        self = try set.fitted(fit)
+    }
+
+    /// The same images in another size.
+    public func fitted(_ fit: Fit) throws -> ImageSet {
+        let (channels, height, width) = (pixels.shape[1], pixels.shape[2], pixels.shape[3])
+        switch fit {
+        case .none: return self
+        case .resized(let size), .padded(let size): if height == size, width == size { return self }
+        }
+        let source: [UInt8] = try pixels.elements()
+        let step = channels * height * width
+        var result: [UInt8] = []
+        var shape = pixels.shape
+        for start in stride(from: 0, to: source.count, by: step) {
+            let picture = try Picture(
+                pixels: Array(source[start..<start + step]), channels: channels, height: height, width: width
+            ).fitted(fit)
+            if start == 0 { result.reserveCapacity(count * picture.pixels.count) }
+            result += picture.pixels
+            (shape[2], shape[3]) = (picture.height, picture.width)
+        }
+        return ImageSet(pixels: try Tensor(result, shape: shape), labels: labels, classes: classes)
+    }
+
+    /// Throws unless every label is one of `count` classes.
+    static func check(_ labels: [Int], below count: Int, in name: String) throws {
+        if let label = labels.first(where: { !(0..<count).contains($0) }) {
+            throw VisionError(
+                .badImages, "a label names no class", subject: name, expected: "0..<\(count)", found: "\(label)")
+        }
+    }
+
+    /// The lines of a file of names, or nil where there is none.
+    static func names(in url: URL) throws -> [String]? {
+        guard FileManager.default.fileExists(atPath: url.path) else { return nil }
+        let file = try MappedFile(url)
+        guard let text = String(validating: file.bytes, as: UTF8.self) else {
+            throw VisionError(.badImages, "this file is not UTF-8", subject: file.name)
+        }
+        return text.split(whereSeparator: \.isNewline).map { $0.trimmingCharacters(in: .whitespaces) }
+            .filter { !$0.isEmpty }
+    }
+}
+
+extension Picture {
+    func fitted(_ fit: ImageSet.Fit) throws -> Picture {
+        switch fit {
+        case .none: self
+        case .resized(let size): try resized(height: size, width: size)
+        case .padded(let size): try padded(height: size, width: size)
+        }
+    }
+}

@@ -1,0 +1,36 @@
+import ArgumentParser
+import Foundation
+import SutureKit
+
+/// How a set of images is read.
+struct ImageOptions: ParsableArguments {
+    @Option(help: "Which part of the data: train or test.")
+    var split = ImageSet.Split.test
+
+    @OptionGroup var size: ImageSizeOptions
+
+    /// Reads the set; `severity` names a fifth of a `.npy` file.
+    func images(_ path: String, severity: Int? = nil) throws -> ImageSet {
+        try ImageSet(contentsOf: URL(filePath: path), split: split, fit: size.fit, severity: severity)
+    }
+}
+
+/// How images come to one size.
+struct ImageSizeOptions: ParsableArguments {
+    @Option(help: "Resize the images to squares of so many pixels a side.")
+    var resize: Int?
+
+    @Option(help: "Lay the images in the middle of black squares of so many pixels a side.")
+    var pad: Int?
+
+    func validate() throws {
+        guard resize == nil || pad == nil else { throw ValidationError("Give --resize or --pad, not both.") }
+        for (name, size) in [("--resize", resize), ("--pad", pad)] {
+            if let size, !(1...4096).contains(size) { throw ValidationError("\(name) is 1...4096, not \(size).") }
+        }
+    }
+
+    var fit: ImageSet.Fit { resize.map { .resized($0) } ?? pad.map { .padded($0) } ?? .none }
+}
+
+extension ImageSet.Split: ExpressibleByArgument {}
