@@ -1,13 +1,13 @@
 import Foundation
 
 /// Work on independent things by as many threads as there are cores, but not more than memory likes.
-enum Parallel {
+package enum Parallel {
     private static let limit = 8
 
     /// The results of `body` for each element, in order.
     ///
     /// - Throws: what `body` throws for the first of the elements that it throws for.
-    static func map<Element: Sendable, Result: Sendable>(
+    package static func map<Element: Sendable, Result: Sendable>(
         _ elements: [Element], _ body: @Sendable (Element) throws -> Result
     ) throws -> [Result] {
         let threads = min(elements.count, ProcessInfo.processInfo.activeProcessorCount, limit)
