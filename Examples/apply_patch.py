@@ -39,10 +39,21 @@ def rounded(dtype, values):
     return ((bits + 0x7FFF + (bits >> 16 & 1)) >> 16).astype(np.uint16)
 
 
+def symmetric_zero(bits):
+    return np.array([0.5 if bits == 1 else 2.0 ** (bits - 1)])
+
+
+def log_levels(bits):
+    """What each logarithmic code stands for, as a fraction of the scale."""
+    top = (1 << bits - 1) - 1
+    levels = np.exp2((bits - 1) * np.arange(1 - top, 1) / max(top - 1, 1)).astype(np.float32).astype(np.float64)
+    return np.concatenate([[0], levels, [0], -levels])
+
+
 def delta(edit, shape, payload):
     """What an edit adds at scale 1, in float64, as a flat array."""
     part = {key: to_float(payload[name][0], payload[name][2]).reshape(payload[name][1]).astype(np.float64)
-            for key, name in edit.items() if key not in ("tensor", "kind", "bits") and isinstance(name, str)}
+            for key, name in edit.items() if key not in ("tensor", "kind", "bits", "scheme") and isinstance(name, str)}
     result = np.zeros(shape)
     match edit["kind"]:
         case "columns": result[:, edit["indices"]] = part["delta"].T
@@ -54,8 +65,11 @@ def delta(edit, shape, payload):
         case "quantized":
             bits = np.unpackbits(payload[edit["codes"]][2], bitorder="little")[: result.size * edit["bits"]]
             codes = (bits.reshape(-1, edit["bits"]) @ (1 << np.arange(edit["bits"]))).reshape(len(part["scales"]), -1)
-            zeros = part.get("zeros", np.array([0.5 if edit["bits"] == 1 else 2.0 ** (edit["bits"] - 1)]))
-            result += (part["scales"][:, None] * (codes - zeros[:, None])).reshape(shape)
+            match edit.get("scheme"):
+                case None: numbers = codes - part.get("zeros", symmetric_zero(edit["bits"]))[:, None]
+                case "log": numbers = log_levels(edit["bits"])[codes]
+                case scheme: raise SystemExit(f"error: unknown scheme {scheme}")
+            result += (part["scales"][:, None] * numbers).reshape(shape)
         case kind: raise SystemExit(f"error: unknown kind {kind}")
     return part.get("scale", 1.0), result.reshape(-1)
 

@@ -51,10 +51,11 @@ extension Edit {
             delta = try SparseDelta(indices: reader.read("indices", type), values: reader.read("delta", .float32))
         case .dense: delta = DenseDelta(values: try reader.read("delta", .float32, target.type))
         case .quantized:
+            let scheme = try Self.scheme(field.optional("scheme"))
             delta = QuantizedDelta(
-                bits: try field.require("bits").int, codes: try reader.read("codes", .uint8),
+                bits: try field.require("bits").int, scheme: scheme, codes: try reader.read("codes", .uint8),
                 scales: try reader.read("scales", .float32),
-                zeros: try field.optional("zeros") == nil ? nil : reader.read("zeros", .float32))
+                zeros: try scheme == .log || field.optional("zeros") == nil ? nil : reader.read("zeros", .float32))
         }
         self.delta = delta
         scale = try field.optional("scale") == nil ? 1 : reader.scale()
@@ -73,6 +74,17 @@ extension Edit {
             original = nil
         }
         try field.allowOnly(Set(["tensor", "kind"] + delta.members.map(\.key) + parts.map(\.key)))
+    }
+
+    /// `log`, or linear where nothing is said.
+    private static func scheme(_ field: JSONField?) throws -> QuantizationOptions.Scheme {
+        guard let field else { return .linear }
+        guard try field.string == QuantizationOptions.Scheme.log.rawValue else {
+            throw PatchError(
+                .unsupportedKind, "codes of this scheme cannot be read", subject: field.path, expected: "log",
+                found: "\"\(try field.string.prefix(80))\"", hint: "a newer version of suture may know it")
+        }
+        return .log
     }
 
     private static func kind(_ field: JSONField) throws -> Kind {

@@ -24,6 +24,14 @@ public struct Extraction: Sendable {
         public let error: Double
     }
 
+    /// How much of the difference of a tensor is taken.
+    public enum Portion: Sendable {
+        case nothing
+        case all
+        /// What is orthogonal to the way from this model to the base.
+        case orthogonal(toWayFrom: Checkpoint)
+    }
+
     public let patch: Patch
     public let parts: [Part]
     /// Tensors that only one of the models has, or that have another shape: the patch says nothing of them.
@@ -34,11 +42,9 @@ public struct Extraction: Sendable {
     /// - Parameters:
     ///   - isPartial: whether tensors that only one of the models has, or of another shape, are left out; else they are
     ///     an error.
-    ///   - start: the model that both came from: only what is orthogonal, in each tensor, to the way from there to the
-    ///     base is taken.
     ///   - method: how the patch says that it was found; nil for the form alone.
-    ///   - isIncluded: which tensors are looked at, by name.
     ///   - spool: where the change goes until the patch is written.
+    ///   - portion: what is taken of which tensor, by name.
     ///   - base: the model before.
     ///   - form: how the difference is written down.
     ///   - tuned: the model after.
@@ -46,8 +52,8 @@ public struct Extraction: Sendable {
     ///   nothing differs.
     public init(
         from base: Checkpoint, to tuned: Checkpoint, as form: Form, isPartial: Bool = false,
-        rejectingFrom start: Checkpoint? = nil, method: Patch.Method? = nil, spool: SpoolFile? = nil,
-        including isIncluded: (String) -> Bool = { _ in true }
+        method: Patch.Method? = nil, spool: SpoolFile? = nil,
+        taking portion: @Sendable (String) -> Portion = { _ in .all }
     ) throws {
         try Self.check(form)
         guard try PatchedCheckpoint(base).present.patches.isEmpty else {
@@ -56,10 +62,9 @@ public struct Extraction: Sendable {
                 hint: "revert them first, so that the patch fits the model without them")
         }
         let pairs = try CheckpointPairs(base, tuned)
-        if !isPartial { try pairs.refuseUnpaired(where: isIncluded) }
+        if !isPartial { try pairs.refuseUnpaired(where: portion) }
         let writer = EditWriter(spool: try spool ?? SpoolFile())
-        var work = pairs.pairs.filter { isIncluded($0.name) }
-        if let start { work = try Parallel.map(work) { try $0.rejecting(from: start) } }
+        let work = try pairs.taking(portion)
         // Factors take memory and are computed by several threads anyway.
         let made =
             if case .lowRank = form { try work.map { try Self.extract($0, form, writer) } } else {
@@ -111,6 +116,7 @@ public struct Extraction: Sendable {
             options["bits"] = JSON(quantization.bits)
             options["per_channel"] = JSON(quantization.perChannel)
             options["symmetric"] = JSON(quantization.isSymmetric)
+            options["scheme"] = JSON(quantization.scheme.rawValue)
         }
         return Patch.Method(name: given?.name ?? "extract", options: .object(options))
     }

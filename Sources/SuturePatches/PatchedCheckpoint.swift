@@ -88,6 +88,15 @@ public struct PatchedCheckpoint: Sendable {
         return data
     }
 
+    /// The elements of a tensor with the patches that are wanted, as float32; its type must be F32, BF16 or F16.
+    ///
+    /// - Throws: ``PatchError`` if the tensor is not the one that the patches were made for.
+    public func floats(of tensor: Checkpoint.Tensor) throws -> [Float] {
+        let current = try checkpoint.data(of: tensor)
+        let data = try self.data(for: tensor, current: current) ?? current
+        return withExtendedLifetime(data) { tensor.type.floats(data.bytes) }
+    }
+
     /// Hands over the elements of a tensor without the patches that the checkpoint has, and says what it is so.
     func readOriginal(
         of tensor: Checkpoint.Tensor, _ body: (Int, UnsafeRawBufferPointer) throws -> Void

@@ -2,15 +2,25 @@ import SutureFormats
 
 /// How the numbers of a change are written in few bits.
 public struct QuantizationOptions: Sendable, Equatable {
-    /// 1 to 16 for each number.
+    /// Where the numbers lie that codes stand for.
+    public enum Scheme: String, Sendable, CaseIterable {
+        /// Evenly.
+        case linear
+        /// Evenly in their logarithm, with a sign and a zero: small numbers keep their digits, as large ones do.
+        case log
+    }
+
+    /// 1 to 16 for each number; 2 to 16 in the scheme `log`.
     public var bits: Int
+    public var scheme: Scheme
     /// Whether each channel, an index of the first dimension, has a scale of its own.
     public var perChannel: Bool
-    /// Whether the codes lie symmetrically about zero; else they reach from the least number to the greatest.
+    /// Whether linear codes lie symmetrically about zero; else they reach from the least number to the greatest.
     public var isSymmetric: Bool
 
-    public init(bits: Int, perChannel: Bool = true, isSymmetric: Bool = true) {
+    public init(bits: Int, scheme: Scheme = .linear, perChannel: Bool = true, isSymmetric: Bool = true) {
         self.bits = bits
+        self.scheme = scheme
         self.perChannel = perChannel
         self.isSymmetric = isSymmetric
     }
@@ -21,9 +31,10 @@ extension QuantizedDelta {
     ///
     /// Zero stays zero, except in one bit: a weight that was not changed is not changed.
     init(_ values: [Float], shape: [Int], _ options: QuantizationOptions, subject: String) throws {
-        guard 1...16 ~= options.bits, !values.isEmpty, values.count == shape.reduce(1, *) else {
+        guard options.scheme.bits ~= options.bits, !values.isEmpty, values.count == shape.reduce(1, *) else {
             throw PatchError(
-                .badPayload, "cannot be quantized so", subject: subject, expected: "1 to 16 bits and \(shape)",
+                .badPayload, "cannot be quantized so", subject: subject,
+                expected: "\(options.scheme.bits.lowerBound) to 16 bits and \(shape)",
                 found: "\(options.bits) bits and \(values.count) numbers")
         }
         guard values.allSatisfy(\.isFinite) else {
@@ -31,22 +42,38 @@ extension QuantizedDelta {
         }
         let channels = options.perChannel ? shape.first ?? 1 : 1
         let length = values.count / channels
-        let codebooks = (0..<channels).map { channel in
-            Codebook(
-                values[channel * length..<(channel + 1) * length], bits: options.bits, isSymmetric: options.isSymmetric)
-        }
         var packer = BitPacker(bits: options.bits, count: values.count)
-        for (index, value) in values.enumerated() { packer.append(codebooks[index / length].code(of: value)) }
+        var (scales, zeros): ([Float], [Float]) = ([], [])
+        for channel in 0..<channels {
+            let values = values[channel * length..<(channel + 1) * length]
+            switch options.scheme {
+            case .linear:
+                let codebook = LinearCodebook(values, bits: options.bits, isSymmetric: options.isSymmetric)
+                for value in values { packer.append(codebook.code(of: value)) }
+                scales.append(codebook.scale)
+                zeros.append(codebook.zero)
+            case .log:
+                let codebook = LogCodebook(values, bits: options.bits)
+                for value in values { packer.append(codebook.code(of: value)) }
+                scales.append(codebook.scale)
+            }
+        }
         bits = options.bits
+        scheme = options.scheme
         codes = PayloadTensor(.uint8, [packer.bytes.count], packer.bytes)
-        scales = PayloadTensor(codebooks.map(\.scale), shape: [channels])
-        let isPlain = options.isSymmetric || options.bits == 1
-        zeros = isPlain ? nil : PayloadTensor(codebooks.map(\.zero), shape: [channels])
+        self.scales = PayloadTensor(scales, shape: [channels])
+        let isPlain = options.isSymmetric || options.bits == 1 || options.scheme == .log
+        self.zeros = isPlain ? nil : PayloadTensor(zeros, shape: [channels])
     }
 }
 
-/// The numbers that the codes of a channel stand for.
-private struct Codebook {
+extension QuantizationOptions.Scheme {
+    /// How many bits a code may have.
+    var bits: ClosedRange<Int> { self == .log ? 2...16 : 1...16 }
+}
+
+/// The numbers that the linear codes of a channel stand for.
+private struct LinearCodebook {
     let scale: Float
     let zero: Float
     private let top: Float

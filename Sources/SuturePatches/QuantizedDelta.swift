@@ -1,11 +1,13 @@
 import SutureFormats
 
-/// What is added to every element, in 1 to 16 bits each: `delta = scales[c] * (code - zeros[c])` in float64.
+/// What is added to every element, in 1 to 16 bits each, in float64: `delta = scales[c] * (code - zeros[c])`, or, in the
+/// scheme `log`, `scales[c] * level(code)`.
 ///
 /// `c` is the channel of the element, its index in the first dimension, or 0 where one scale serves the whole tensor.
-/// Without `zeros` the codes lie symmetrically: zero is 2^(bits-1), and 1/2 for one bit, which is then a sign.
+/// Without `zeros` linear codes lie symmetrically: zero is 2^(bits-1), and 1/2 for one bit, which is then a sign.
 struct QuantizedDelta: Delta {
     let bits: Int
+    let scheme: QuantizationOptions.Scheme
     /// The codes of all elements one after the other, lowest bits first, packed without gaps: U8 `[bytes]`.
     let codes: PayloadTensor
     /// `[channels]`, or `[1]`
@@ -14,12 +16,17 @@ struct QuantizedDelta: Delta {
     let zeros: PayloadTensor?
 
     var kind: Edit.Kind { .quantized }
-    var summary: String { "\(bits) bits, \(scales.count == 1 ? "one scale" : "\(scales.count) scales")" }
+    var summary: String {
+        "\(bits) bits\(scheme == .log ? " of the logarithm" : ""), "
+            + (scales.count == 1 ? "one scale" : "\(scales.count) scales")
+    }
     var payload: [(key: ByteString, tensor: PayloadTensor)] {
         let all: [(ByteString, PayloadTensor?)] = [("codes", codes), ("scales", scales), ("zeros", zeros)]
         return all.compactMap { key, tensor in tensor.map { (key, $0) } }
     }
-    var members: JSONObject { ["bits": JSON(bits)] }
+    var members: JSONObject {
+        scheme == .linear ? ["bits": JSON(bits)] : ["bits": JSON(bits), "scheme": JSON(scheme.rawValue)]
+    }
 
     static func symmetricZero(bits: Int) -> Double { bits == 1 ? 0.5 : Double(1 << (bits - 1)) }
 
@@ -29,10 +36,10 @@ struct QuantizedDelta: Delta {
     }
 
     func check(against base: BaseTensor, subject: String) throws {
-        guard 1...16 ~= bits else {
+        guard scheme.bits ~= bits else {
             throw PatchError(
-                .malformedManifest, "impossible number of bits", subject: subject, expected: "1 to 16", found: "\(bits)"
-            )
+                .malformedManifest, "impossible number of bits", subject: subject,
+                expected: "\(scheme.bits.lowerBound) to 16", found: "\(bits)")
         }
         let elements = base.shape.reduce(1, *)
         let byteCount = Self.byteCount(elements: elements, bits: bits)
@@ -60,26 +67,46 @@ struct QuantizedDelta: Delta {
         let end = Self.byteCount(elements: range.upperBound, bits: bits)
         // Two bytes more, so that three can be read from anywhere.
         let bytes = try codes.bytes.bytes(firstByte..<end) + [0, 0]
-        let mask = UInt32(1) << UInt32(bits) - 1
         let channelLength = scales.count == 1 ? max(range.upperBound, 1) : shape.dropFirst().reduce(1, *)
         let channels = range.lowerBound / channelLength...max(range.upperBound - 1, range.lowerBound) / channelLength
         let scales = try scales.floats(channels.lowerBound..<channels.upperBound + 1).map(Double.init)
         let zeros =
             try zeros?.floats(channels.lowerBound..<channels.upperBound + 1).map(Double.init)
             ?? [Double](repeating: Self.symmetricZero(bits: bits), count: scales.count)
-        var bit = firstBit - firstByte * 8
         bytes.withUnsafeBytes { bytes in
+            var reader = CodeReader(bytes: bytes, bits: bits, position: firstBit - firstByte * 8)
             for (position, channel) in channels.enumerated() {
                 let elements = (channel * channelLength..<(channel + 1) * channelLength).clamped(to: range)
+                let sums = UnsafeMutableBufferPointer(
+                    rebasing: sums[elements.lowerBound - range.lowerBound..<elements.upperBound - range.lowerBound])
                 let (step, zero) = (scales[position], zeros[position])
-                for element in elements {
-                    let byte = bit / 8
-                    let window = UInt32(bytes[byte]) | UInt32(bytes[byte + 1]) << 8 | UInt32(bytes[byte + 2]) << 16
-                    let code = window >> UInt32(bit % 8) & mask
-                    sums[element - range.lowerBound] += scale * (step * (Double(code) - zero))
-                    bit += bits
+                switch scheme {
+                case .linear:
+                    for index in sums.indices { sums[index] += scale * (step * (Double(reader.next()) - zero)) }
+                case .log:
+                    LogCodebook.fractions[bits].withUnsafeBufferPointer { fractions in
+                        for index in sums.indices { sums[index] += scale * (step * fractions[reader.next()]) }
+                    }
                 }
             }
         }
+    }
+}
+
+/// Takes codes one after the other.
+private struct CodeReader {
+    /// With two bytes to spare after the last code.
+    let bytes: UnsafeRawBufferPointer
+    let bits: Int
+    /// In bits.
+    var position: Int
+
+    @inline(__always)
+    mutating func next() -> Int {
+        let byte = position / 8
+        let window = UInt32(bytes[byte]) | UInt32(bytes[byte + 1]) << 8 | UInt32(bytes[byte + 2]) << 16
+        let code = window >> UInt32(position % 8) & (UInt32(1) << UInt32(bits) - 1)
+        position += bits
+        return Int(code)
     }
 }

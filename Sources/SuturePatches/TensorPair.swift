@@ -109,8 +109,19 @@ struct CheckpointPairs {
     /// The unpaired ones, for people.
     var oddities: [String] { unpaired.map { "\($0.name): \($0.oddity)" } }
 
-    func refuseUnpaired(where isIncluded: (String) -> Bool = { _ in true }) throws {
-        let unpaired = unpaired.filter { isIncluded($0.name) }
+    /// The pairs of which something is taken, with what is taken off their differences.
+    func taking(_ portion: @Sendable (String) -> Extraction.Portion) throws -> [TensorPair] {
+        try Parallel.map(pairs) { pair -> TensorPair? in
+            switch portion(pair.name) {
+            case .nothing: nil
+            case .all: pair
+            case .orthogonal(let start): try pair.rejecting(from: start)
+            }
+        }.compactMap { $0 }
+    }
+
+    func refuseUnpaired(where portion: (String) -> Extraction.Portion = { _ in .all }) throws {
+        let unpaired = unpaired.filter { if case .nothing = portion($0.name) { false } else { true } }
         guard let first = unpaired.first else { return }
         throw PatchError(
             .conflict, "the models do not have the same tensors", subject: source,

@@ -9,6 +9,13 @@ public enum SignatureErrorCode: String, ErrorCode {
     case badRequest
     /// No tensor is left by the rule of layers.
     case noLayers
+    /// A batch norm would divide by the root of a negative number.
+    case negativeVariance
 
-    public var kind: DiagnosticKind { .usage }
+    public var kind: DiagnosticKind {
+        switch self {
+        case .badRequest, .noLayers: .usage
+        case .negativeVariance: .refused
+        }
+    }
 }

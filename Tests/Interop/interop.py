@@ -179,7 +179,9 @@ def check_plain_reader(base):
     dense = lambda tensor: tensor.add_(torch.randn_like(tensor) * 0.05)
     other = tuned(base, "dense", dense, ["weight"])
     forms = {"full": [], "sparse": ["--sparse", "0.1"], "low-rank": ["--low-rank", "0.5"], "4 bits": ["--bits", "4"],
-             "3 bits, per tensor, asymmetric": ["--bits", "3", "--per-tensor", "--asymmetric"], "1 bit": ["--bits", "1"]}
+             "3 bits, per tensor, asymmetric": ["--bits", "3", "--per-tensor", "--asymmetric"], "1 bit": ["--bits", "1"],
+             "2 bits, log": ["--bits", "2", "--log"], "8 bits, log, per tensor": ["--bits", "8", "--log", "--per-tensor"],
+             "16 bits, log": ["--bits", "16", "--log"]}
     files = []
     for number, (name, form) in enumerate(forms.items()):
         files.append(WORK / f"form-{number}.safetensors")

@@ -190,11 +190,16 @@ struct RandomCase {
     }
 
     private mutating func quantized(_ tensor: Tensor) -> Change {
-        let bits = Int.random(in: 1...16, using: &random)
+        let isLog = Bool.random(using: &random)
+        let bits = Int.random(in: isLog ? 2...16 : 1...16, using: &random)
         let channels = Bool.random(using: &random) ? tensor.shape.first ?? 1 : 1
-        let hasZeros = Bool.random(using: &random)
-        let codes = (0..<tensor.count).map { _ in Int.random(in: 0..<1 << bits, using: &random) }
-        let scales = (0..<channels).map { _ in Float.random(in: 0.5...1, using: &random) / Float(1 << bits) * 2 }
+        let hasZeros = !isLog && Bool.random(using: &random)
+        var codes = (0..<tensor.count).map { _ in Int.random(in: 0..<1 << bits, using: &random) }
+        // The least levels are lost in rounding; one that is not, so that the change is none.
+        if isLog { codes[0] = 1 << (bits - 1) - 1 }
+        let scales = (0..<channels).map { _ in
+            Float.random(in: 0.5...1, using: &random) / (isLog ? 1 : Float(1 << bits)) * 2
+        }
         let zeros = (0..<channels).map { _ in Float.random(in: 0...Float(1 << bits), using: &random) }
         var packed = [UInt8](repeating: 0, count: (tensor.count * bits + 7) / 8)
         var reference: [Double] = []
@@ -204,13 +209,24 @@ struct RandomCase {
                 packed[(index * bits + bit) / 8] |= 1 << UInt8((index * bits + bit) % 8)
             }
             let channel = channels == 1 ? 0 : index / (tensor.count / channels)
-            reference.append(Double(scales[channel]) * (Double(code) - (hasZeros ? Double(zeros[channel]) : middle)))
+            let level =
+                isLog ? Self.logLevel(code, bits: bits) : Double(code) - (hasZeros ? Double(zeros[channel]) : middle)
+            reference.append(Double(scales[channel]) * level)
         }
         let delta = QuantizedDelta(
-            bits: bits, codes: PayloadTensor(.uint8, [packed.count], packed),
+            bits: bits, scheme: isLog ? .log : .linear, codes: PayloadTensor(.uint8, [packed.count], packed),
             scales: PayloadTensor(scales, shape: [channels]),
             zeros: hasZeros ? PayloadTensor(zeros, shape: [channels]) : nil)
         return Change(change: TensorChange(tensor: tensor.name, delta), scale: 1, reference: reference)
+    }
+
+    /// What a logarithmic code stands for, by the words of the specification.
+    private static func logLevel(_ code: Int, bits: Int) -> Double {
+        let half = 1 << (bits - 1)
+        let (k, top) = (code % half, half - 1)
+        if k == 0 { return 0 }
+        let power = top == 1 ? 1 : pow(2, Double((bits - 1) * (k - top)) / Double(top - 1))
+        return Double(Float(power)) * (code < half ? 1 : -1)
     }
 }
 

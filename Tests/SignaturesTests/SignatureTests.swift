@@ -115,22 +115,6 @@ struct SignatureTests {
         }
     }
 
-    @Test("take the layers and averages that they are asked for (P12)")
-    func rules() throws {
-        try withTemporaryDirectory { directory in
-            let models = try Trio(seed: 1).write(to: directory)
-            func names(_ change: (inout Signature) -> Void) throws -> [String] {
-                try extract(models, change).base.keys.map(\.string).sorted()
-            }
-            #expect(try names { $0.layers = .first(1) } == ["features.0.bias", "features.0.weight"])
-            #expect(
-                try names { $0.layers = .first(2) } == ["features.0.bias", "features.0.weight", "features.1.weight"])
-            #expect(try names { $0.layers = .named(["features.10"]) } == ["features.10.weight"])
-            #expect(try names { $0.batchNorm = .delta }.contains("features.1.running_mean"))
-            #expect(throws: SignatureError.self) { try names { $0.layers = .named(["conv"]) } }
-        }
-    }
-
     @Test("of models that lack a layer or hold no numbers are refused, and so is another base (P11)")
     func refusals() throws {
         try withTemporaryDirectory { directory in

@@ -6,7 +6,8 @@ import SutureTensor
 struct Trio {
     static let shapes: [(name: String, shape: [Int])] = [
         ("features.0.weight", [4, 3, 3, 3]), ("features.0.bias", [4]), ("features.1.weight", [4]),
-        ("features.1.running_mean", [4]), ("features.1.num_batches_tracked", []), ("features.10.weight", [5, 4]),
+        ("features.1.running_mean", [4]), ("features.1.running_var", [4]), ("features.1.num_batches_tracked", []),
+        ("features.10.weight", [5, 4]),
         ("classifier.weight", [2, 5])
     ]
     var models: [[String: [Float]]]
@@ -16,7 +17,8 @@ struct Trio {
         models = (0..<3).map { _ in
             var model: [String: [Float]] = [:]
             for (name, shape) in Self.shapes {
-                model[name] = (0..<shape.reduce(1, *)).map { _ in Float(random.below(2001) - 1000) / 1000 }
+                let lowest = name.hasSuffix("_var") ? 1 : -1000
+                model[name] = (0..<shape.reduce(1, *)).map { _ in Float(random.below(2001) + lowest) / 1000 }
             }
             return model
         }

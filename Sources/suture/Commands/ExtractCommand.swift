@@ -53,11 +53,7 @@ struct ExtractCommand: ParsableCommand {
     @Option(help: "This fraction of each tensor's weights, those that change most.")
     var sparse: Double?
 
-    @Option(help: "In this many bits for each weight, 1 to 16.")
-    var bits: Int?
-
-    @Flag(help: "One scale for a whole tensor instead of one for each output channel (with --bits).")
-    var perTensor = false
+    @OptionGroup var quantization: BitOptions
 
     @Flag(help: "Codes from the least to the greatest change instead of symmetric ones (with --bits).")
     var asymmetric = false
@@ -69,19 +65,14 @@ struct ExtractCommand: ParsableCommand {
     @OptionGroup var printing: OutputOptions
 
     func validate() throws {
-        guard [lowRank != nil, sparse != nil, bits != nil].count(where: { $0 }) <= 1 else {
+        guard [lowRank != nil, sparse != nil, quantization.bits != nil].count(where: { $0 }) <= 1 else {
             throw ValidationError("Choose one of --low-rank, --sparse and --bits.")
         }
-        if let bits, !(1...16).contains(bits) { throw ValidationError("--bits is 1...16, not \(bits).") }
+        guard !asymmetric || !quantization.log else { throw ValidationError("--log codes are symmetric.") }
     }
 
     private struct Facts: Encodable, Sendable {
-        struct Part: Encodable, Sendable {
-            var tensor: String
-            /// The norm of what is lost, as a fraction of that of the tensor's difference.
-            var error: Double
-        }
-        var lost: [Part]
+        var lost: [LostPart]
         var ignored: [String]
     }
 
@@ -89,18 +80,58 @@ struct ExtractCommand: ParsableCommand {
         var form = Extraction.Form.full
         if let lowRank { form = .lowRank(tolerance: lowRank, maximumRank: maxRank) }
         if let sparse { form = .sparse(density: sparse) }
-        if let bits { form = .quantized(.init(bits: bits, perChannel: !perTensor, isSymmetric: !asymmetric)) }
+        if var options = quantization.options {
+            options.isSymmetric = !asymmetric
+            form = .quantized(options)
+        }
         let extraction = try Extraction(
             from: Checkpoint(URL(filePath: base)), to: Checkpoint(URL(filePath: tuned)), as: form, isPartial: shared,
             spool: result.spool())
         for name in extraction.ignored { note("left out: \(name)") }
-        let worst = extraction.parts.max { $0.error < $1.error }
-        let lost = worst.map {
-            $0.error == 0
-                ? "nothing" : "at most \(String(format: "%.2g", $0.error)) of a tensor's difference (\($0.tensor))"
+        let facts = Facts(lost: extraction.losses, ignored: extraction.ignored)
+        try result.write(extraction.patch, printing, facts: facts, more: [.facts([.init("Lost", extraction.lost)])])
+    }
+}
+
+/// What a patch does not have of the difference of a tensor.
+struct LostPart: Encodable, Sendable {
+    var tensor: String
+    /// Its norm, as a fraction of that of the difference.
+    var error: Double
+}
+
+extension Extraction {
+    var losses: [LostPart] { parts.map { LostPart(tensor: $0.tensor, error: $0.error) } }
+
+    /// The greatest loss, for people.
+    var lost: String {
+        guard let worst = parts.max(by: { $0.error < $1.error }), worst.error > 0 else { return "nothing" }
+        return "at most \(String(format: "%.2g", worst.error)) of a tensor's difference (\(worst.tensor))"
+    }
+}
+
+/// Storage of a change in few bits.
+struct BitOptions: ParsableArguments {
+    @Option(help: "In this many bits for each weight, 1 to 16.")
+    var bits: Int?
+
+    @Flag(help: "Codes that lie evenly in the logarithm of a change, not in the change (with --bits, 2 to 16).")
+    var log = false
+
+    @Flag(help: "One scale for a whole tensor instead of one for each output channel (with --bits).")
+    var perTensor = false
+
+    func validate() throws {
+        guard let bits else {
+            guard !log, !perTensor else { throw ValidationError("--log and --per-tensor go with --bits.") }
+            return
         }
-        let facts = Facts(
-            lost: extraction.parts.map { Facts.Part(tensor: $0.tensor, error: $0.error) }, ignored: extraction.ignored)
-        try result.write(extraction.patch, printing, facts: facts, more: [.facts([.init("Lost", lost ?? "nothing")])])
+        guard (1...16).contains(bits) else { throw ValidationError("--bits is 1...16, not \(bits).") }
+        guard !log || bits > 1 else { throw ValidationError("--bits is 2...16 with --log, not \(bits).") }
+    }
+
+    /// Symmetric codes; nil where all is stored.
+    var options: QuantizationOptions? {
+        bits.map { QuantizationOptions(bits: $0, scheme: log ? .log : .linear, perChannel: !perTensor) }
     }
 }

@@ -24,47 +24,86 @@ struct SignatureCommand: ParsableCommand {
         @Option(help: "The model that both others come from.") var pretrained: String
         @Option(help: "The model that was trained on clean data: the signature is a patch of it.") var standard: String
         @Option(help: "The model that was trained on corrupted data.") var robust: String
-        @Option(help: "Only the first layers, so many.") var first: Int?
+        @Option(help: "Only the first layers, so many; batch norms go with the layer before them.") var first: Int?
         @Option(help: "Only layers whose names begin so; may be repeated.") var layer: [String] = []
-        @Option(help: "Running averages of batch norms: keep, delta.") var batchNorm = Signature.BatchNorm.keep
-        @Option(help: "In this many bits for each weight, 1 to 16.") var bits: Int?
+        @Option(help: "Only the so many layers that change most, relative to their weights.") var largest: Int?
+        @Option(
+            help: """
+                Only the fewest layers that make up this share of the change: 0.9 chooses them by itself. It is counted in \
+                squares of the layers' relative changes.
+                """) var share: Double?
+        @Option(
+            help: """
+                Batch norms: keep their running averages; delta, averages change as weights do; replace, all norms become \
+                those of the robust model.
+                """)
+        var batchNorm = Signature.BatchNorm.keep
+        @OptionGroup var quantization: BitOptions
         @Option(help: "What the robust model was trained on, for the record.") var corruption: String?
         @Flag(help: "The plain difference of robust and standard model instead.") var plain = false
         @OptionGroup var result: PatchOutputOptions
         @OptionGroup var printing: OutputOptions
 
         func validate() throws {
-            guard first == nil || layer.isEmpty else { throw ValidationError("Choose one of --first and --layer.") }
-            if let first, first < 1 { throw ValidationError("--first is 1 or more, not \(first).") }
-            if let bits, !(1...16).contains(bits) { throw ValidationError("--bits is 1...16, not \(bits).") }
+            guard [first != nil, !layer.isEmpty, largest != nil, share != nil].count(where: { $0 }) <= 1 else {
+                throw ValidationError("Choose one of --first, --layer, --largest and --share.")
+            }
+            for (name, count) in [("--first", first), ("--largest", largest)] {
+                if let count, count < 1 { throw ValidationError("\(name) is 1 or more, not \(count).") }
+            }
+            if let share, !(share > 0 && share <= 1) {
+                throw ValidationError("--share is above 0 and at most 1, not \(share).")
+            }
         }
 
-        func run() throws {
+        private var signature: Signature {
             var signature = Signature()
             if let first { signature.layers = .first(first) }
             if !layer.isEmpty { signature.layers = .named(layer) }
-            if let bits { signature.form = .quantized(.init(bits: bits, perChannel: true, isSymmetric: true)) }
+            if let largest { signature.layers = .largest(largest) }
+            if let share { signature.layers = .share(share) }
+            if let options = quantization.options { signature.form = .quantized(options) }
             signature.batchNorm = batchNorm
             signature.isProjected = !plain
             signature.corruption = corruption
+            return signature
+        }
+
+        func run() throws {
             let model = try Checkpoint(URL(filePath: standard))
             let extraction = try signature.extract(
                 pretrained: Checkpoint(URL(filePath: pretrained)), standard: model,
                 robust: Checkpoint(URL(filePath: robust)), spool: result.spool())
-            for name in extraction.ignored { note("left out: \(name)") }
             try extraction.patch.write(to: result.url, overwriting: result.force)
-            if printing.format == .quiet { return print(result.output) }
-            let bytes = try FileManager.default.attributesOfItem(atPath: result.url.path)[.size] as? Int ?? 0
-            let whole = model.snapshot?.files.reduce(0) { $0 + $1.file.bytes.count } ?? 0
-            var report = try ShowCommand.report(extraction.patch, title: result.url.lastPathComponent)
-            report.blocks.append(
-                .facts([
-                    .init("Size", "\(bytes) bytes"),
-                    .init(
-                        "Compaction", String(format: "%.1f times smaller than the model", Double(whole) / Double(bytes))
-                    )
-                ]))
-            printing.show(report, quietly: result.output)
+            printing.show(try report(extraction, of: model), quietly: result.output)
+        }
+
+        private struct Facts: Encodable, Sendable {
+            var layers: [String]
+            /// Of the patch file, and of the model's weight files.
+            var bytes, modelBytes: Int
+            /// The ratio of these.
+            var compaction: Double
+            var lost: [LostPart]
+        }
+
+        private func report(_ extraction: Extraction, of model: Checkpoint) throws -> Report {
+            let files = try model.snapshot?.files.map(\.file.bytes.count) ?? [size(of: model.url)]
+            let (bytes, modelBytes) = (try size(of: result.url), files.reduce(0, +))
+            let layers = extraction.patch.method.options.objectValue?["layers"]?.arrayValue ?? []
+            let facts = Facts(
+                layers: layers.compactMap(\.stringValue), bytes: bytes, modelBytes: modelBytes,
+                compaction: Double(modelBytes) / Double(bytes), lost: extraction.losses)
+            let size: [Report.Fact] = [
+                .init("Lost", extraction.lost), .init("Size", "\(bytes) bytes"),
+                .init("Compaction", String(format: "%.1f times smaller than the model", facts.compaction))
+            ]
+            return try ShowCommand.report(
+                extraction.patch, title: result.url.lastPathComponent, making: facts, more: [.facts(size)])
+        }
+
+        private func size(of url: URL) throws -> Int {
+            try FileManager.default.attributesOfItem(atPath: url.path)[.size] as? Int ?? 0
         }
     }
 
