@@ -3,8 +3,11 @@ import SutureTensor
 /// One pass of images through a classifier, and the only one: evaluation and training walk the same layers.
 struct ClassifierForward {
     let tensors: [String: Tensor]
-    /// Where dropout is drawn from; nil for evaluation.
+    /// Where dropout is drawn from; nil for none.
     let random: RandomSource?
+    /// How far batch norms move their averages to the statistics of the batch, by which they normalise then; nil for
+    /// evaluation, where they normalise by the averages.
+    let momentum: Double?
     /// The moved averages of batch norms, under their names; empty after an evaluation.
     private(set) var averages: [String: Tensor] = [:]
 
@@ -12,9 +15,10 @@ struct ClassifierForward {
     static let epsilon = 1e-5
     static let momentum = 0.1
 
-    init(_ tensors: [String: Tensor], random: RandomSource? = nil) {
+    init(_ tensors: [String: Tensor], random: RandomSource? = nil, momentum: Double? = nil) {
         self.tensors = tensors
         self.random = random
+        self.momentum = momentum
     }
 
     mutating func run(_ layers: [ClassifierArchitecture.Layer], _ input: Tensor) throws -> Tensor {
@@ -45,11 +49,11 @@ struct ClassifierForward {
     private mutating func batchNorm(_ name: String, _ input: Tensor) throws -> Tensor {
         let (gain, bias) = try (tensor(name + ".weight"), tensor(name + ".bias"))
         let (mean, variance) = try (tensor(name + ".running_mean"), tensor(name + ".running_var"))
-        guard random != nil else {
+        guard let momentum else {
             return try input.batchNorm(gain: gain, bias: bias, mean: mean, variance: variance, epsilon: Self.epsilon)
         }
         let result = try input.batchNormTraining(
-            gain: gain, bias: bias, mean: mean, variance: variance, momentum: Self.momentum, epsilon: Self.epsilon)
+            gain: gain, bias: bias, mean: mean, variance: variance, momentum: momentum, epsilon: Self.epsilon)
         averages[name + ".running_mean"] = result.mean
         averages[name + ".running_var"] = result.variance
         return result.output
@@ -78,9 +82,21 @@ extension ClassifierArchitecture {
     public func trainingScores(of pixels: Tensor, with tensors: [String: Tensor], random: RandomSource) throws -> (
         scores: Tensor, averages: [String: Tensor]
     ) {
-        var forward = ClassifierForward(tensors, random: random)
+        var forward = ClassifierForward(tensors, random: random, momentum: ClassifierForward.momentum)
         let scores = try forward.run(layers, normalized(pixels))
         return (scores, forward.averages)
+    }
+
+    /// The running averages of the batch norms, under their names, moved by `momentum`, 0...1, to the statistics of these
+    /// images `[batch, channels, height, width]`, which are normalised by these.
+    ///
+    /// Throws ``ModelError`` with code `outOfRange` for images that this network does not take.
+    public func averages(after pixels: Tensor, with tensors: [String: Tensor], momentum: Double) throws -> [String:
+        Tensor]
+    {
+        var forward = ClassifierForward(tensors, momentum: momentum)
+        _ = try forward.run(layers, normalized(pixels))
+        return forward.averages
     }
 
     /// What the first layer sees: `(pixel / 255 - mean) / deviation`.

@@ -26,6 +26,7 @@ public final class ImageClassifier: Sendable {
                     expected: "\(role.shape)", found: "\(tensor.shape)")
             }
             let moved = try tensor.to(.float32).to(device)
+            if role.kind == .variance { try Self.checkVariance(moved, role.name) }
             taken[role.name] = role.kind == .convolution ? try moved.channelsLast() : moved
         }
         if let extra = tensors.keys.filter({ taken[$0] == nil && !$0.hasSuffix(".num_batches_tracked") }).min() {
@@ -36,6 +37,16 @@ public final class ImageClassifier: Sendable {
         self.architecture = architecture
         self.device = device
         self.tensors = taken
+    }
+
+    /// A batch norm divides by the root of the variance and a little more, which patches can make negative.
+    private static func checkVariance(_ variance: Tensor, _ name: String) throws {
+        let lowest = try variance.min().item()
+        guard lowest + ClassifierForward.epsilon > 0 else {
+            throw ModelError(
+                .badWeights, "a running variance of the batch norm is negative", subject: name, expected: "0 or more",
+                found: "\(lowest)", hint: "of a patch, use a smaller scale")
+        }
     }
 
     /// The number of weights that training changes.

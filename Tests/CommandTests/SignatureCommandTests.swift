@@ -50,7 +50,9 @@ struct SignatureCommandTests {
         try done("apply model small.fix -o robust")
         try forget("robust")
         let three = "--pretrained other --standard model --robust robust"
-        for form in ["--largest 1", "--share 0.9 --bits 8", "--layer model.layers.1.mlp.down --bits 8 --log --per-tensor"] {
+        for form in [
+            "--largest 1", "--share 0.9 --bits 8", "--layer model.layers.1.mlp.down --bits 8 --log --per-tensor"
+        ] {
             let made = try done("signature extract \(three) \(form) -o few --force")
             #expect(made["layers"] as? [String] == ["model.layers.1.mlp.down_proj"], "\(form)")
             let sizes = try (weights("model").count, place.bytes("few").count)
@@ -59,6 +61,110 @@ struct SignatureCommandTests {
             let lost = try #require(made["lost"] as? [[String: Any]]).compactMap { $0["error"] as? Double }
             #expect(lost.count == 1 && lost[0] < 0.03 && (lost[0] > 0) == form.contains("bits"), "\(form): \(lost)")
         }
+    }
+
+    /// Three classifiers of one form, and one of another number of classes, with running averages of their own.
+    private func classifiers() throws -> String {
+        for (name, seed, classes) in [("pretrained", 1, 2), ("standard", 2, 2), ("robust", 3, 2), ("cousin", 4, 3)] {
+            let network = ClassifierArchitecture(
+                .vgg(VGG(stages: [[4], [8]], hasBatchNorm: true, pool: 1, hidden: [])), channels: 1,
+                classes: (0..<classes).map(String.init))
+            var random = SeededGenerator(seed: UInt64(seed))
+            var averages: [String: Tensor] = [:]
+            for role in network.tensors where !role.isParameter {
+                let values = (0..<role.shape[0]).map { _ in Float(1 + random.below(1000)) / 1000 }
+                averages[role.name] = try Tensor(values, shape: role.shape)
+            }
+            try ImageClassifier.initial(network, seed: UInt64(seed)).replacing(averages)
+                .write(to: place.url.appending(path: name))
+        }
+        return "--pretrained pretrained --standard standard --robust robust"
+    }
+
+    /// The bytes of the tensors whose names begin so.
+    private func tensors(_ model: String, _ beginning: String) throws -> [String: [UInt8]] {
+        let checkpoint = try Checkpoint(place.url.appending(path: model))
+        return try checkpoint.tensors.filter { $0.name.hasPrefix(beginning) }.reduce(into: [:]) {
+            $0[$1.name] = Array(try checkpoint.data(of: $1).bytes)
+        }
+    }
+
+    @Test("a signature moves to a model of other classes and data, whose head stays, and comes off again")
+    func transfer() throws {
+        let three = try classifiers()
+        for norms in Signature.BatchNorm.allCases {
+            try done("signature extract \(three) --batch-norm \(norms) --bits 8 -o fog --force")
+            let refused = try place.run("apply cousin fog -o new")
+            #expect(refused.status == 3 && refused.errors.contains("not the model that the patch was made for"))
+            try done("apply cousin fog --transfer --scale 0.5 -o foggy --force")
+            #expect(try tensors("foggy", "classifier") == tensors("cousin", "classifier"))
+            let (before, after) = try (tensors("cousin", "features"), tensors("foggy", "features"))
+            for (name, bytes) in before {
+                let isKept = norms == .keep && name.contains("running")
+                #expect((after[name] == bytes) == isKept, "\(name), \(norms)")
+            }
+            try done("classify foggy three")
+            let id = try place.run("log foggy --format quiet").text.trimmingCharacters(in: .newlines)
+            try done("revert foggy \(id) -o back --force")
+            #expect(try weights("back") == weights("cousin"))
+        }
+    }
+
+    @Test("a signature is put on its model again after that was trained on")
+    func trainedOn() throws {
+        let three = try classifiers()
+        try done("signature extract \(three) --batch-norm replace -o fog")
+        try done("train images --init standard --epochs 1 --batch 16 -o trained")
+        #expect(try weights("trained") != weights("standard") && place.run("apply trained fog -o new").status == 3)
+        try done("apply trained fog --transfer -o foggy")
+        let changes = try [("standard", "trained"), ("foggy", "trained")].map {
+            try tensors($0.0, "features") != tensors($0.1, "features")
+        }
+        #expect(changes == [true, true])
+        let id = try place.run("log foggy --format quiet").text.trimmingCharacters(in: .newlines)
+        try done("revert foggy \(id) -o back")
+        #expect(try weights("back") == weights("trained"))
+    }
+
+    @Test("running averages of images go on top of a signature, and both come off")
+    func runningAverages() throws {
+        let three = try classifiers()
+        try done("signature extract \(three) -o fog")
+        try done("apply standard fog -o foggy")
+        let made = try done("signature re-estimate foggy images --split train --batch 20 -o norms")
+        let fog = try #require(try done("show fog")["id"] as? String)
+        let norms = try #require(made["id"] as? String)
+        #expect(made["parents"] as? [String] == [fog])
+        try done("apply foggy norms -o better")
+
+        let images = try ImageSet(contentsOf: place.url.appending(path: "images"), split: .train)
+        let expected = try ImageClassifier.load(place.url.appending(path: "foggy"))
+            .runningAverages(on: images, batchSize: 20)
+        let better = try ImageClassifier.load(place.url.appending(path: "better"))
+        #expect(expected.count == 4)
+        for (name, values) in expected {
+            let found = try #require(try better.tensors[name]?.elements(as: Float.self))
+            #expect(
+                zip(found, values).allSatisfy { abs($0 - $1) < 1e-5 }
+                    && (!name.hasSuffix("var") || found.min() ?? 0 > 0))
+        }
+        try done("revert better \(norms) -o without-norms")
+        try done("revert better \(fog) -o without-fog")
+        try done("revert without-fog \(norms) -o without-both")
+        #expect(try weights("without-norms") == weights("foggy") && weights("without-both") == weights("standard"))
+
+        let before = try place.listing()
+        for (line, status, says) in [
+            ("signature re-estimate model images -o new", 4, "not an image classifier"),
+            ("signature re-estimate foggy nowhere -o new", 4, "nowhere"),
+            ("signature re-estimate foggy cut-images --split train -o new", 4, "cut-images"),
+            ("signature re-estimate foggy images --batch 1 -o new", 2, "--batch is"),
+            ("signature re-estimate foggy images -o fog", 3, "already")
+        ] {
+            let outcome = try place.run(line)
+            #expect(outcome.status == Int32(status) && outcome.errors.contains(says), "\(line): \(outcome.errors)")
+        }
+        #expect(try place.listing() == before)
     }
 
     @Test("what makes no sense or does not fit is refused, and nothing is written")

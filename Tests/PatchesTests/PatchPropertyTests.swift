@@ -128,13 +128,3 @@ private struct Laws {
         }
     }
 }
-
-/// A directory in memory where the system has one: these tests sync thousands of files.
-private func withQuickDirectory(_ body: (URL) throws -> Void) throws {
-    let memory = URL(filePath: "/dev/shm")
-    guard FileManager.default.isWritableFile(atPath: memory.path) else { return try withTemporaryDirectory(body) }
-    let url = memory.appending(path: "suture-test-\(UUID().uuidString)")
-    try FileManager.default.createDirectory(at: url, withIntermediateDirectories: true)
-    defer { try? FileManager.default.removeItem(at: url) }
-    try body(url)
-}

@@ -1,6 +1,7 @@
 import Foundation
 import SutureFormats
 import SuturePatches
+import SutureTensor
 import SutureTestSupport
 import Testing
 
@@ -126,6 +127,40 @@ struct LayerTests {
                 try Data(contentsOf: $0.appending(path: "model.safetensors"))
             }
             #expect(files[0] == files[1])
+        }
+    }
+
+    @Test("running averages of some data go on top of a signature, and are taken off again (P12)", arguments: 0..<10)
+    func reestimated(seed: UInt64) throws {
+        try withTemporaryDirectory { directory in
+            let models = try Trio(seed: seed).write(to: directory)
+            var random = SeededGenerator(seed: seed)
+            let averages = ["features.1.running_mean", "features.1.running_var"].map { name in
+                (name, (0..<4).map { _ in Float(random.below(1000)) / 999 })
+            }
+            let places = ["signed", "set", "back"].map { directory.appending(path: $0) }
+            let signature = try patch(models) { $0.batchNorm = .replace }
+            try PatchedCheckpoint(models[1]).adding([AppliedPatch(signature, scale: 0.6)]).write(to: places[0])
+            let signed = try Checkpoint(places[0])
+            let patch = try Patch(
+                runningAverages: Dictionary(uniqueKeysWithValues: averages), of: signed, data: "a test")
+            #expect(patch.parents == [signature.id] && patch.base.count == 2)
+            try PatchedCheckpoint(signed).adding([AppliedPatch(patch)]).write(to: places[1])
+            let set = try PatchedCheckpoint(Checkpoint(places[1]))
+            for (name, wanted) in averages {
+                let found = try set.floats(of: #require(set.checkpoint[name]))
+                for (a, b) in zip(found, wanted) { #expect(abs(a - b) < 1e-6 && (!name.hasSuffix("var") || a > -1e-6)) }
+            }
+            try set.removing(patch.id).write(to: places[2])
+            let files = try [places[0], places[2]].map { try Data(contentsOf: $0.appending(path: "model.safetensors")) }
+            #expect(files[0] == files[1])
+
+            for wrong in [["features.1.running_mean": [Float(1)]], ["features.2.running_mean": [1, 2, 3, 4]]] {
+                #expect(throws: SignatureError.self) { try Patch(runningAverages: wrong, of: signed, data: "a test") }
+            }
+            #expect(throws: PatchError.self) {
+                try Patch(runningAverages: ["features.1.running_var": [1, .nan, 1, 1]], of: signed, data: "a test")
+            }
         }
     }
 

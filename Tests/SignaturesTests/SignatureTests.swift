@@ -2,6 +2,7 @@ import Foundation
 import SutureFormats
 import SuturePatches
 import SutureSignatures
+import SutureTensor
 import SutureTestSupport
 import Testing
 
@@ -80,21 +81,48 @@ struct SignatureTests {
         }
     }
 
-    @Test("are composed in any order, and taken off to the last bit (P7, P8)", arguments: 0..<25)
+    @Test("are composed in any order, and taken off to the last bit (P7, P8): 1,000 stacks", arguments: 0..<10)
     func stacks(seed: UInt64) throws {
-        try withTemporaryDirectory { directory in
+        try withQuickDirectory { directory in
             let models = try Trio(seed: seed).write(to: directory)
-            let (fog, noise) = (try extract(models), try extract([models[2], models[1], models[0]]))
-            func weights(_ url: URL) throws -> Data { try Data(contentsOf: url.appending(path: "model.safetensors")) }
-            let pair = [AppliedPatch(fog, scale: 0.7), AppliedPatch(noise, scale: -0.3)]
-            let places = ["ab", "ba", "one", "none"].map { directory.appending(path: $0) }
-            try PatchedCheckpoint(models[1]).adding(pair).write(to: places[0])
-            try PatchedCheckpoint(models[1]).adding(pair.reversed()).write(to: places[1])
-            #expect(try weights(places[0]) == weights(places[1]) && weights(places[0]) != weights(models[1].url))
-            try PatchedCheckpoint(Checkpoint(places[0])).removing(fog.id).write(to: places[2])
-            try PatchedCheckpoint(Checkpoint(places[2])).removing(noise.id).write(to: places[3])
-            #expect(try weights(places[3]) == weights(models[1].url))
+            let pool = try signatures(models)
+            let base = try Data(contentsOf: models[1].url.appending(path: "model.safetensors"))
+            var random = SeededGenerator(seed: seed)
+            for number in 0..<100 {
+                let stack = random.shuffled(pool).prefix(1 + random.below(pool.count)).map {
+                    AppliedPatch($0, scale: Double(random.below(4000) - 2000) / 1000 + 0.0005)
+                }
+                let places = ["all", "some", "none"].map { directory.appending(path: "\(number)-\($0)") }
+                try PatchedCheckpoint(models[1]).adding(stack).write(to: places[0])
+                let (all, other) = try (Checkpoint(places[0]), PatchedCheckpoint(models[1]).adding(stack.reversed()))
+                for (name, _) in other.touched {
+                    let tensor = try #require(all[name.string])
+                    #expect(try PatchedCheckpoint(all).floats(of: tensor) == other.floats(of: tensor))
+                }
+                let order = random.shuffled(stack.map(\.patch.id))
+                let first = 1 + random.below(order.count)
+                func remove(_ ids: some Sequence<String>, from url: URL, to target: URL) throws {
+                    let patched = try PatchedCheckpoint(Checkpoint(url))
+                    try ids.reduce(patched) { try $0.removing($1) }.write(to: target)
+                }
+                try remove(order[..<first], from: places[0], to: places[1])
+                if first < order.count { try remove(order[first...], from: places[1], to: places[2]) }
+                let last = first < order.count ? places[2] : places[1]
+                #expect(try Data(contentsOf: last.appending(path: "model.safetensors")) == base)
+                #expect(!FileManager.default.fileExists(atPath: last.appending(path: "suture.lock.json").path))
+            }
         }
+    }
+
+    /// Patches of the standard model of all kinds that there are.
+    private func signatures(_ models: [Checkpoint]) throws -> [Patch] {
+        try [
+            extract(models), extract([models[2], models[1], models[0]]), extract(models) { $0.isProjected = false },
+            extract(models) { $0.form = .quantized(.init(bits: 7)) },
+            extract(models) { $0.form = .quantized(.init(bits: 6, scheme: .log, perChannel: false)) },
+            extract(models) { ($0.layers, $0.batchNorm) = (.largest(1), .replace) },
+            Patch(runningAverages: ["features.1.running_mean": [1, 2, 3, 4]], of: models[1], data: "a test")
+        ]
     }
 
     @Test("in few bits err by half a step at most (P9)", arguments: [2, 4, 8, 12, 16])

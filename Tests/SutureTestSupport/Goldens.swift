@@ -25,3 +25,13 @@ public func withTemporaryDirectory<Result>(_ body: (URL) throws -> Result) throw
     defer { try? FileManager.default.removeItem(at: url) }
     return try body(url)
 }
+
+/// The same in memory where the system has such a place: for tests that sync thousands of files.
+public func withQuickDirectory<Result>(_ body: (URL) throws -> Result) throws -> Result {
+    let memory = URL(filePath: "/dev/shm")
+    guard FileManager.default.isWritableFile(atPath: memory.path) else { return try withTemporaryDirectory(body) }
+    let url = memory.appending(path: "suture-test-\(UUID().uuidString)")
+    try FileManager.default.createDirectory(at: url, withIntermediateDirectories: true)
+    defer { try? FileManager.default.removeItem(at: url) }
+    return try body(url)
+}

@@ -9,7 +9,7 @@ struct SignatureCommand: ParsableCommand {
             A signature is a patch of the standard model: suture apply --scale, combine, revert and apply --transfer use \
             it.
             """,
-        subcommands: [Extract.self, Compare.self])
+        subcommands: [Extract.self, ReEstimate.self, Compare.self])
 
     struct Extract: ParsableCommand {
         static let configuration = CommandConfiguration(
