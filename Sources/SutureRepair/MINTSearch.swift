@@ -25,32 +25,37 @@ struct MINTSearch {
     /// The steps in order and the edits they add up to; no edits if the steps were not enough.
     ///
     /// Each step goes to the candidate after which P(rival) - P(target) is smallest, the rival being the most likely
-    /// token now. All are tried at every step: what a step does depends on those before it.
+    /// token now. Steps taken become part of the trace, so that every candidate is resumed at its own layer; those that
+    /// by their ``MINTForecast`` cannot be best are not simulated again.
     func run() throws -> (order: [Neuron], edits: [NeuronEdit]?) {
+        var trace = trace
+        var forecast = MINTForecast(candidates: candidates.count)
         var order: [Neuron] = []
-        var counts: [Neuron: Int] = [:]
-        var rival = Int(try trace.logits.squeezed(0).argmax().item())
         while order.count < method.maximumSteps, !candidates.isEmpty {
-            let alternatives = try candidates.map {
-                Alternative(edits: try edits(counts.merging([$0: 1], uniquingKeysWith: +)))
+            let rival = Int(try trace.logits.squeezed(0).argmax().item())
+            let steps = try candidates.map { try step($0, in: trace.model) }
+            let (best, logits) = try forecast.best(rival: rival, target: target, logits: trace.logits) { contenders in
+                try trace.replay(contenders.map { Alternative(edits: [steps[$0]]) }).logits
             }
-            let logits = try trace.replay(alternatives).logits
-            let probabilities = try logits.softmax()
-            let gaps = try probabilities.narrowed(1, rival..<rival + 1) - probabilities.narrowed(1, target..<target + 1)
-            let best = Int(try (-gaps.squeezed(1)).argmax().item())
-            counts[candidates[best], default: 0] += 1
             order.append(candidates[best])
-            rival = Int(try logits.selected(0, best).argmax().item())
-            if rival == target { return (order, try edits(counts)) }
+            if Int(try logits.argmax().item()) == target { return (order, try edits(order)) }
+            guard order.count < method.maximumSteps else { break }
+            trace = try trace.editing([steps[best]])
+            try forecast.advance(with: best, shrinkingBy: 1 / (1 + method.factor))
         }
         return (order, nil)
     }
 
+    /// One step: w <- (w + f tau) / (1 + f).
+    private func step(_ neuron: Neuron, in model: LanguageModel) throws -> NeuronEdit {
+        NeuronEdit(neuron, delta: try (traction - model.writeVector(neuron)) * (method.factor / (1 + method.factor)))
+    }
+
     /// w after n steps is tau + (w0 - tau) (1 + f)^-n, so its change is (tau - w0) (1 - (1 + f)^-n).
-    private func edits(_ counts: [Neuron: Int]) throws -> [NeuronEdit] {
-        try counts.map { neuron, steps in
+    private func edits(_ order: [Neuron]) throws -> [NeuronEdit] {
+        try Dictionary(grouping: order) { $0 }.map { neuron, steps in
             var shrink = 1.0
-            for _ in 0..<steps { shrink /= 1 + method.factor }
+            for _ in steps { shrink /= 1 + method.factor }
             return NeuronEdit(neuron, delta: try (traction - trace.model.writeVector(neuron)) * (1 - shrink))
         }
     }

@@ -100,13 +100,13 @@ struct RepairTests {
         #expect(!edits.isEmpty && edits.allSatisfy { !taken.contains($0.neuron) })
     }
 
-    @Test("MINT patches the neurons that simulating every candidate would choose", arguments: models, [0.05, 0.5])
+    @Test("MINT patches the neurons that simulating every candidate would choose", arguments: models, [0.01, 0.05, 0.5])
     func mint(name: String, factor: Double) throws {
         let model = try Self.model(name)
         let workshop = try Workshop(model)
         var mint = MINT()
         mint.factor = factor
-        for target in [8, 33, 71] {
+        for target in stride(from: 8, to: 90, by: 9) {
             let failure = TokenizedFailure(prompt: Self.prompt, answer: [target])
             let proposal = try mint.propose(failure, in: workshop, on: model)
             let expected = try exhaustive(model, workshop.basis, proposal.candidates, target, factor)
