@@ -33,8 +33,10 @@ struct RunningAveragesTests {
             let seen: [Float] = try ((pixels / 255 - 0.5) / 0.25).conv2d(weight, bias: bias, stride: 1, padding: 1)
                 .elements(as: Float.self)
             for channel in 0..<3 {
-                let values = (0..<range.count).flatMap { seen[($0 * 3 + channel) * 64..<($0 * 3 + channel + 1) * 64] }
-                    .map(Double.init)
+                let values = (0..<range.count).flatMap { image -> [Double] in
+                    let start = 64 * (3 * image + channel)
+                    return seen[start..<start + 64].map(Double.init)
+                }
                 let mean = values.reduce(0, +) / Double(values.count)
                 let square = values.reduce(0) { $0 + ($1 - mean) * ($1 - mean) }
                 means[channel] += mean * Double(range.count) / 10
