@@ -59,6 +59,13 @@ extension ImageClassifier {
                 .mismatch, "the images have another number of classes than the classifier",
                 expected: "\(architecture.classes.count)", found: "\(images.classes.count)")
         }
+        // Other names are no mistake: a set may have numbers only.
+        guard images.classes == architecture.classes || Set(images.classes) != Set(architecture.classes) else {
+            throw VisionError(
+                .mismatch, "the images have the classes of the classifier in another order",
+                expected: architecture.classes.joined(separator: ", "), found: images.classes.joined(separator: ", "),
+                hint: "classes.txt in a folder of images says their order")
+        }
         if let label = images.labels.first(where: { !images.classes.indices.contains($0) }) {
             throw VisionError(
                 .mismatch, "a label names no class", expected: "0..<\(images.classes.count)", found: "\(label)")

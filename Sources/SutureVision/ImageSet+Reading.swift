@@ -39,10 +39,16 @@ extension ImageSet {
         func has(_ names: String...) -> Bool {
             names.contains { FileManager.default.fileExists(atPath: url.appending(path: $0).path) }
         }
-        guard FileManager.default.fileExists(atPath: url.path) else {
+        var isDirectory: ObjCBool = false
+        guard FileManager.default.fileExists(atPath: url.path, isDirectory: &isDirectory) else {
             throw FormatError(.missingFile, "there is no such file or directory", subject: url.relativePath)
         }
         let isArray = url.pathExtension == "npy"
+        guard isArray || isDirectory.boolValue else {
+            throw VisionError(
+                .badImages, "this is no set of images", subject: url.relativePath,
+                expected: "a directory, or a file whose name ends in .npy")
+        }
         guard isArray || severity == nil else {
             throw VisionError(.badRequest, "only a .npy file has parts of one severity", subject: url.relativePath)
         }

@@ -57,14 +57,15 @@ extension ImageSet {
         let names = try folderNames()
         let bytes: [UInt8] = try pixels.elements()
         let step = bytes.count / range.count
-        for (place, index) in range.enumerated() {
+        // Most of the time goes by in waiting for the disk.
+        _ = try Parallel.map(Array(range)) { index in
+            let start = (index - range.lowerBound) * step
             let picture = Picture(
-                pixels: Array(bytes[place * step..<(place + 1) * step]), channels: pixels.shape[1],
-                height: pixels.shape[2], width: pixels.shape[3])
+                pixels: Array(bytes[start..<start + step]), channels: pixels.shape[1], height: pixels.shape[2],
+                width: pixels.shape[3])
             let number = String(index)
             let name = String(repeating: "0", count: max(0, 5 - number.count)) + number
-            try AtomicFile.write(
-                picture.png(), to: directory.appending(path: "\(names[labels[index]])/\(name).png"))
+            try AtomicFile.write(picture.png(), to: directory.appending(path: "\(names[labels[index]])/\(name).png"))
         }
     }
 

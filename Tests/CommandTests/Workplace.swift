@@ -233,6 +233,10 @@ extension Workplace {
         try write(Array("no images at all".utf8), to: "no-images/train-images-idx3-ubyte")
         try set("few-labels", count: 48, classes: 2)
         try write(try bytes("three/train-labels-idx1-ubyte"), to: "few-labels/train-labels-idx1-ubyte")
+        let folder = url.appending(path: "cut-pictures/cat")
+        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+        let picture = Picture(pixels: (0..<64).map { UInt8($0) }, channels: 1, height: 8, width: 8)
+        try write(Array(try picture.png().dropLast(20)), to: "cut-pictures/cat/1.png")
         let network = ClassifierArchitecture(
             .vgg(VGG(stages: [[4], [8]], hasBatchNorm: true, pool: 1, hidden: [])), channels: 1, classes: ["0", "1"])
         let classifier = try ImageClassifier.initial(network, seed: 1)
