@@ -103,29 +103,31 @@ extension Report {
             .table(
                 Table(
                     caption: "Neurons that were changed",
-                    columns: [
-                        "neuron", "input", .number("change"), .number("of length"), "speaks for", "speaks against"
-                    ],
+                    columns: ["neuron", "input", .number("length before"), .number("length of change")],
                     rows: neurons.map { neuron in
                         [
                             .init(neuron.neuron.description), .init(neuron.rereads ? "new" : "as before"),
-                            .init(String(format: "%.3g", neuron.change)),
-                            .init(String(format: "%.3g", neuron.length)), .init(list(neuron.promotes)),
-                            .init(list(neuron.demotes))
+                            .init(String(format: "%.3g", neuron.length)),
+                            .init(String(format: "%.3g", neuron.change))
                         ]
-                    }))
+                    })),
+            // Below the table, where long lists of tokens find room on narrow pages and terminals.
+            .facts(
+                neurons.map {
+                    Fact(
+                        $0.neuron.description,
+                        "speaks for  \(list($0.promotes))  and against  \(list($0.demotes))")
+                })
         ]
     }
 
     private static func sideEffectBlocks(_ repair: RepairReport) -> [Block] {
-        func row(_ name: String, _ effects: SideEffects) -> [Table.Cell] {
-            [
-                .init(name), .init("\(effects.positions)"), .init(String(format: "%.2g", effects.divergence)),
-                .init(String(format: "%.2g", effects.largestDivergence)),
-                .init(String(format: "%.2f%%", 100 * effects.changedTop)),
-                .init(String(format: "%.3f", effects.perplexityBefore)),
-                .init(String(format: "%.3f", effects.perplexityAfter))
-            ]
+        let texts = [repair.sideEffects, repair.heldOut]
+        func row(_ name: String, _ value: (SideEffects) -> String) -> [Table.Cell] {
+            [.init(name)] + texts.map { .init(value($0)) }
+        }
+        func row(_ name: String, _ format: String, _ value: (SideEffects) -> Double) -> [Table.Cell] {
+            row(name) { String(format: format, value($0)) }
         }
         return [
             .heading("What else changed"),
@@ -134,12 +136,14 @@ extension Report {
                     caption:
                         "The patched model against the original, on text that it should leave alone (\(repair.sideEffects.texts) guard texts, "
                         + "\(repair.heldOut.texts) held-out texts)",
-                    columns: [
-                        "text", .number("tokens"), .number("KL, mean"), .number("KL, largest"),
-                        .number("other top token"),
-                        .number("perplexity before"), .number("after")
-                    ],
-                    rows: [row("guards", repair.sideEffects), row("held out", repair.heldOut)]))
+                    columns: ["", .number("guards"), .number("held out")],
+                    rows: [
+                        row("tokens") { "\($0.positions)" },
+                        row("KL, mean", "%.2g", \.divergence), row("KL, largest", "%.2g", \.largestDivergence),
+                        row("other top token", "%.2f%%") { 100 * $0.changedTop },
+                        row("perplexity before", "%.3f", \.perplexityBefore),
+                        row("perplexity after", "%.3f", \.perplexityAfter)
+                    ]))
         ]
     }
 
