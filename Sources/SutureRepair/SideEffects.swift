@@ -24,41 +24,71 @@ public struct SideEffects: Sendable, Codable {
         _ edits: [NeuronEdit], on model: LanguageModel, texts: [[Int]],
         progress: (_ done: Int, _ of: Int) -> Void = { _, _ in }
     ) throws -> SideEffects {
-        var effects = SideEffects()
-        var nllBefore = 0.0
-        var nllAfter = 0.0
-        var predicted = 0
+        var sums = Sums()
         let lowest = edits.map(\.neuron.layer).min()
-        for (done, text) in texts.enumerated() where text.count > 1 {
-            let tokens = Array(text.prefix(model.architecture.contextLength))
+        for batch in batches(texts.map { Array($0.prefix(model.architecture.contextLength)) }) {
             let trace = try model.trace(
-                [tokens], capturing: lowest.map { [.mlpHidden($0)] } ?? [],
+                batch, capturing: lowest.map { [.mlpHidden($0)] } ?? [],
                 from: lowest ?? model.architecture.layers - 1)
-            let before = try model.logits(ofResidual: trace[.residual(model.architecture.layers)]).squeezed(0)
-                .logSoftmax()
-            let after =
-                edits.isEmpty
-                ? before : try trace.replay([Alternative(edits: edits)], logits: .all).logits.squeezed(0).logSoftmax()
+            let before = try model.logits(ofResidual: trace[.residual(model.architecture.layers)]).logSoftmax()
+            let alternatives = batch.indices.map { Alternative(prompt: $0, edits: edits) }
+            let after = edits.isEmpty ? before : try trace.replay(alternatives, logits: .all).logits.logSoftmax()
+            for (row, tokens) in batch.enumerated() {
+                func part(_ value: Tensor) throws -> Tensor { try value.selected(0, row).narrowed(0, 0..<tokens.count) }
+                try sums.add(tokens, part(before), part(after))
+            }
+            progress(sums.effects.texts, texts.count)
+        }
+        return sums.means
+    }
+
+    /// Texts of at least two tokens, those of similar length together, and never so many that the scores of all tokens
+    /// take much memory.
+    private static func batches(_ texts: [[Int]]) -> [[[Int]]] {
+        var batches: [[[Int]]] = []
+        for text in texts.filter({ $0.count > 1 }).sorted(by: { $0.count < $1.count }) {
+            if let last = batches.last, (last.count + 1) * text.count <= 128 {
+                batches[batches.count - 1].append(text)
+            } else {
+                batches.append([text])
+            }
+        }
+        return batches
+    }
+
+    /// What adds up over texts.
+    private struct Sums {
+        var effects = SideEffects()
+        private var nllBefore = 0.0
+        private var nllAfter = 0.0
+        private var predicted = 0
+
+        /// Takes in a text, with the logarithms of its tokens' probabilities `[positions, vocabulary]`.
+        mutating func add(_ tokens: [Int], _ before: Tensor, _ after: Tensor) throws {
             // The difference of two rounded logarithms can fall below zero by rounding alone.
             let divergences = try (before.exp() * (before - after)).sum([1]).clamped(to: 0...Double.infinity)
             effects.divergence += try divergences.sum().item()
             effects.largestDivergence = max(effects.largestDivergence, try divergences.max().item())
             let changed = try before.argmax(1).ints()
             effects.changedTop += Double(zip(changed, try after.argmax(1).ints()).count { $0 != $1 })
-            let next = try Tensor(Array(tokens.dropFirst()), shape: [tokens.count - 1, 1], device: model.device)
-            nllBefore -= try before.narrowed(0, 0..<tokens.count - 1).taking(1, at: next).sum().item()
-            nllAfter -= try after.narrowed(0, 0..<tokens.count - 1).taking(1, at: next).sum().item()
-            predicted += tokens.count - 1
+            let count = tokens.count - 1
+            let next = try Tensor(Array(tokens.dropFirst()), shape: [count, 1], device: before.device)
+            nllBefore -= try before.narrowed(0, 0..<count).taking(1, at: next).sum().item()
+            nllAfter -= try after.narrowed(0, 0..<count).taking(1, at: next).sum().item()
+            predicted += count
             effects.positions += tokens.count
             effects.texts += 1
-            progress(done + 1, texts.count)
         }
-        guard effects.positions > 0 else { return effects }
-        effects.divergence /= Double(effects.positions)
-        effects.changedTop /= Double(effects.positions)
-        effects.perplexityBefore = exp(nllBefore / Double(predicted))
-        effects.perplexityAfter = exp(nllAfter / Double(predicted))
-        return effects
+
+        var means: SideEffects {
+            guard effects.positions > 0 else { return effects }
+            var means = effects
+            means.divergence /= Double(effects.positions)
+            means.changedTop /= Double(effects.positions)
+            means.perplexityBefore = exp(nllBefore / Double(predicted))
+            means.perplexityAfter = exp(nllAfter / Double(predicted))
+            return means
+        }
     }
 }
 

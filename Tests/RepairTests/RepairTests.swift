@@ -160,18 +160,19 @@ struct RepairTests {
     @Test("side effects of nothing are nothing, and those of an edit are what full runs say")
     func sideEffects() throws {
         let model = try Self.model("llama")
-        let texts = try Self.texts(2)
+        let texts = try Self.texts(2).enumerated().map { Array($1.prefix(16 - $0)) } + [[7]]
         let none = try SideEffects.measure([], on: model, texts: texts)
         #expect(none.divergence == 0 && none.changedTop == 0 && none.perplexityRatio == 1)
         let edit = NeuronEdit(
             Neuron(layer: 1, index: 4), delta: try RandomSource(seed: 5).normal([model.architecture.width]))
         let effects = try SideEffects.measure([edit], on: model, texts: texts)
         var sum = 0.0
-        for text in texts {
+        for text in texts.dropLast() {
             let before = try model.run([text], logits: .all).logits.logSoftmax()
             let after = try model.editing([edit]).run([text], logits: .all).logits.logSoftmax()
             sum += try (before.exp() * (before - after)).sum().item()
         }
+        #expect(effects.texts == 12 && effects.positions == texts.dropLast().reduce(0) { $0 + $1.count })
         #expect(abs(effects.divergence - sum / Double(effects.positions)) < 1e-4)
         #expect(!Guard().objections(effects).isEmpty && Guard().objections(none).isEmpty)
         var broken = none
