@@ -17,7 +17,7 @@ extension Checkpoint {
         }
         try checkMemory()
         let wanted = tensors.filter { Self.isWeight($0.type) }
-        let stored = try Self.concurrently(wanted) { try data(of: $0) }
+        let stored = try Parallel.map(wanted) { try data(of: $0) }
         var weights: [String: SutureTensor.Tensor] = [:]
         for (tensor, data) in zip(wanted, stored) {
             let data = try replacing(tensor, data) ?? data
@@ -45,27 +45,6 @@ extension Checkpoint {
         }
     }
 
-    /// `body` of every element, on all cores, in order.
-    private static func concurrently<Element: Sendable, Result: Sendable>(
-        _ elements: [Element], _ body: @Sendable (Element) throws -> Result
-    ) throws -> [Result] {
-        let results = Results<Result>(count: elements.count)
-        DispatchQueue.concurrentPerform(iterations: elements.count) { index in
-            results.set(index, Swift.Result { try body(elements[index]) })
-        }
-        return try results.all()
-    }
-
-    private final class Results<Success: Sendable>: @unchecked Sendable {
-        private let lock = NSLock()
-        private var values: [Result<Success, any Error>?]
-
-        init(count: Int) { values = Array(repeating: nil, count: count) }
-
-        func set(_ index: Int, _ value: Result<Success, any Error>) { lock.withLock { values[index] = value } }
-
-        func all() throws -> [Success] { try lock.withLock { try values.compactMap { try $0?.get() } } }
-    }
 }
 
 extension SutureTensor.Tensor {

@@ -27,7 +27,8 @@ public struct GapStep: RepairMethod {
 
     /// Reads what the method needs of the model.
     public func prepare(
-        _ model: LanguageModel, texts: [[Int]], reserved: Set<Neuron>, progress: (_ done: Int, _ of: Int) -> Void
+        _ model: LanguageModel, texts: [[Int]], reserved: Set<Neuron>, cache: StatisticsCache?,
+        progress: (_ done: Int, _ of: Int) -> Void
     ) throws -> Workshop {
         let statistics = try ReferenceStatistics(model, texts: texts, covering: layers, progress: progress)
         return try Workshop(model, statistics: statistics, reserved: reserved)

@@ -28,7 +28,8 @@ public struct MINT: RepairMethod {
 
     /// Reads what the method needs of the model.
     public func prepare(
-        _ model: LanguageModel, texts: [[Int]], reserved: Set<Neuron>, progress: (_ done: Int, _ of: Int) -> Void
+        _ model: LanguageModel, texts: [[Int]], reserved: Set<Neuron>, cache: StatisticsCache?,
+        progress: (_ done: Int, _ of: Int) -> Void
     ) throws -> Workshop {
         try Workshop(model, reserved: reserved)
     }

@@ -13,12 +13,28 @@ public struct ReadStatistics: Sendable {
     /// The energy of what each neuron writes (``SemanticBasis/energy(of:)``), `[m]`.
     let energy: Tensor
 
-    /// Runs the model on texts.
+    /// Reads them from a cache, or runs the model on the texts.
     public init(
-        _ model: LanguageModel, _ basis: SemanticBasis, texts: [[Int]], layer: Int,
+        _ model: LanguageModel, _ basis: SemanticBasis, texts: [[Int]], layer: Int, cache: StatisticsCache? = nil,
         progress: (_ done: Int, _ of: Int) -> Void = { _, _ in }
     ) throws {
+        let (width, hidden) = (model.architecture.width, model.architecture.hiddenWidth)
+        func make() throws -> [Tensor] { try Self.read(model, texts, layer: layer, progress) }
+        let tensors =
+            try cache?.tensors(
+                "what layer \(layer) reads", of: texts, ["moment": [width, width], "mean": [width], "peak": [hidden]],
+                make: make) ?? make()
         self.layer = layer
+        moment = try tensors[0].to(model.device)
+        mean = try tensors[1].to(model.device)
+        peak = try tensors[2].to(.float32).to(model.device)
+        energy = try basis.energy(of: model.writeVectors(layer: layer))
+    }
+
+    /// Moment, mean and peak.
+    private static func read(
+        _ model: LanguageModel, _ texts: [[Int]], layer: Int, _ progress: (_ done: Int, _ of: Int) -> Void
+    ) throws -> [Tensor] {
         let site = Site.mlpHidden(layer)
         var inputs: [Tensor] = []
         var peaks: [Tensor] = []
@@ -36,9 +52,9 @@ public struct ReadStatistics: Sendable {
         }
         guard !inputs.isEmpty else { throw RepairError(.badRequest, "there are no reference texts") }
         let all = try Tensor.concatenated(inputs, 0).to(.float64)
-        moment = try all.transposed().matmul(all) / Double(all.shape[0])
-        mean = try all.mean([0])
-        peak = try Tensor.stacked(peaks).max([0])
-        energy = try basis.energy(of: model.writeVectors(layer: layer))
+        return [
+            try all.transposed().matmul(all) / Double(all.shape[0]), try all.mean([0]),
+            try Tensor.stacked(peaks).max([0]).to(.float64)
+        ]
     }
 }

@@ -45,12 +45,14 @@ public struct Recruit: RepairMethod {
 
     /// Reads what the recruited layer reads on the reference texts.
     public func prepare(
-        _ model: LanguageModel, texts: [[Int]], reserved: Set<Neuron>, progress: (_ done: Int, _ of: Int) -> Void
+        _ model: LanguageModel, texts: [[Int]], reserved: Set<Neuron>, cache: StatisticsCache?,
+        progress: (_ done: Int, _ of: Int) -> Void
     ) throws -> Workshop {
         let basis = try SemanticBasis(model)
         let layer = Self.layer(of: model.architecture.layers)
         return try Workshop(
-            model, basis: basis, reads: ReadStatistics(model, basis, texts: texts, layer: layer, progress: progress),
+            model, basis: basis,
+            reads: ReadStatistics(model, basis, texts: texts, layer: layer, cache: cache, progress: progress),
             reserved: reserved)
     }
 

@@ -31,10 +31,11 @@ public struct Repair {
     ///   - tokenizer: its tokenizer.
     ///   - method: what proposes the changes.
     ///   - reserved: neurons that belong to patches the model has; a repair takes others.
+    ///   - cache: where statistics of the model on reference texts are kept; nil computes them anew.
     ///   - progress: told what is being done, how much of it is done, and of how much.
     public init(
         _ model: LanguageModel, _ tokenizer: Tokenizer, method: any RepairMethod = Recruit(),
-        reserved: Set<Neuron> = [],
+        reserved: Set<Neuron> = [], cache: StatisticsCache? = nil,
         progress: @escaping (_ activity: String, _ done: Int, _ of: Int) -> Void = { _, _, _ in }
     ) throws {
         self.model = model
@@ -43,7 +44,7 @@ public struct Repair {
         self.progress = progress
         let texts = Texts.reference.map { Array(tokenizer.encode($0).ids.prefix(model.architecture.contextLength)) }
         workshop = try method.prepare(
-            model, texts: texts, reserved: reserved,
+            model, texts: texts, reserved: reserved, cache: cache,
             progress: { progress("reading reference texts", $0, $1) })
     }
 

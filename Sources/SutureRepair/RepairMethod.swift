@@ -10,12 +10,23 @@ public protocol RepairMethod: Sendable {
     /// What the method was set to, for the patch's manifest.
     var options: [String: Double] { get }
     /// What this method computes once for a model and needs for every repair; `texts` are the reference texts, as
-    /// token ids, and `reserved` are neurons that it must leave alone.
+    /// token ids, `reserved` are neurons that it must leave alone, and `cache` may have the result from before.
     func prepare(
-        _ model: LanguageModel, texts: [[Int]], reserved: Set<Neuron>, progress: (_ done: Int, _ of: Int) -> Void
+        _ model: LanguageModel, texts: [[Int]], reserved: Set<Neuron>, cache: StatisticsCache?,
+        progress: (_ done: Int, _ of: Int) -> Void
     ) throws -> Workshop
     /// Edits of `model` after which it gives the answer of `failure` token by token, or why there are none.
     func propose(_ failure: TokenizedFailure, in workshop: Workshop, on model: LanguageModel) throws -> Proposal
+}
+
+extension RepairMethod {
+    /// The same, computed anew.
+    public func prepare(
+        _ model: LanguageModel, texts: [[Int]], reserved: Set<Neuron> = [],
+        progress: (_ done: Int, _ of: Int) -> Void = { _, _ in }
+    ) throws -> Workshop {
+        try prepare(model, texts: texts, reserved: reserved, cache: nil, progress: progress)
+    }
 }
 
 /// What a method came to.

@@ -42,9 +42,9 @@ struct Command {
         process.arguments = arguments
         process.currentDirectoryURL = directory
         // One thread: on models as small as these, more only wait for each other.
-        process.environment = ProcessInfo.processInfo.environment.merging(["OMP_NUM_THREADS": "1", "COLUMNS": "80"]) {
-            $1
-        }
+        process.environment = ProcessInfo.processInfo.environment.merging([
+            "OMP_NUM_THREADS": "1", "COLUMNS": "80", "XDG_CACHE_HOME": directory.path + "-cache"
+        ]) { $1 }
         let streams = (input: Pipe(), output: Pipe(), errors: Pipe())
         (process.standardInput, process.standardOutput, process.standardError) = (
             streams.input, target ?? streams.output, streams.errors

@@ -21,6 +21,8 @@ struct EndToEndTests {
 
         let repaired = try json("repair model -p abc -e Z --guard-texts texts.txt -o fix --report page.html")
         #expect(repaired["schema"] as? String == "suture.repair/1")
+        let cache = URL(filePath: place.url.path + "-cache/suture/statistics")
+        #expect(try FileManager.default.contentsOfDirectory(atPath: cache.path).count == 1)
         #expect(String(decoding: try place.bytes("page.html"), as: UTF8.self).hasPrefix("<!DOCTYPE html>"))
         let id = try #require(try json("show fix")["id"] as? String)
         #expect(try json("check model fix")["patches"] as? [String] == [id])

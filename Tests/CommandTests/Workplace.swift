@@ -16,7 +16,10 @@ final class Workplace: Sendable {
         try images()
     }
 
-    deinit { try? FileManager.default.removeItem(at: url) }
+    deinit {
+        try? FileManager.default.removeItem(at: url)
+        try? FileManager.default.removeItem(atPath: url.path + "-cache")
+    }
 
     func run(_ line: String, input: String = "") throws -> Command.Outcome {
         try Command.run(line, in: url, input: input)

@@ -185,9 +185,10 @@ private final class Spy: RepairMethod, @unchecked Sendable {
     var options: [String: Double] { method.options }
 
     func prepare(
-        _ model: LanguageModel, texts: [[Int]], reserved: Set<Neuron>, progress: (_ done: Int, _ of: Int) -> Void
+        _ model: LanguageModel, texts: [[Int]], reserved: Set<Neuron>, cache: StatisticsCache?,
+        progress: (_ done: Int, _ of: Int) -> Void
     ) throws -> Workshop {
-        try method.prepare(model, texts: texts, reserved: reserved, progress: progress)
+        try method.prepare(model, texts: texts, reserved: reserved, cache: cache, progress: progress)
     }
 
     func propose(_ failure: TokenizedFailure, in workshop: Workshop, on model: LanguageModel) throws -> Proposal {

@@ -87,7 +87,9 @@ struct RepairCommand: ParsableCommand {
 
         let network = try model.load(checkpoint)
         let reserved = try PatchedCheckpoint(checkpoint).stack.neurons(of: network.architecture)
-        var repair = try Repair(network, tokenizer, method: chosenMethod, reserved: reserved) { activity, done, total in
+        var repair = try Repair(
+            network, tokenizer, method: chosenMethod, reserved: reserved, cache: StatisticsCache(of: checkpoint)
+        ) { activity, done, total in
             progress.report(.init(activity, completed: done, total: total))
         }
         if let texts { repair.guardTexts = texts }

@@ -1,0 +1,119 @@
+import Foundation
+import SutureFormats
+import SutureModels
+import SutureTensor
+import SutureTestSupport
+import Testing
+
+@testable import SutureRepair
+
+@Suite("The cache of statistics")
+struct StatisticsCacheTests {
+    private static let texts = [[1, 2, 3, 4], [5, 6], [250, 7, 7]]
+
+    /// Two models of one shape, a directory for entries, and how often they were computed.
+    private final class Place {
+        let directory = FileManager.default.temporaryDirectory.appending(path: "suture-cache-\(UUID().uuidString)")
+        var entries: URL { directory.appending(path: "entries") }
+        private(set) var made = 0
+
+        init() throws {
+            try TinySnapshot.write(to: directory.appending(path: "model"))
+            try TinySnapshot.write(to: directory.appending(path: "other"), seed: 2)
+        }
+
+        deinit { try? FileManager.default.removeItem(at: directory) }
+
+        func cache(_ model: String = "model") throws -> StatisticsCache {
+            StatisticsCache(of: try Checkpoint(directory.appending(path: model)), in: entries)
+        }
+
+        /// Asks for an entry and says whether it had to be made.
+        func makes(
+            _ what: String = "numbers", of texts: [[Int]] = texts, _ model: String = "model",
+            _ numbers: [Double] = [1, 0.1, -3]
+        ) throws -> Bool {
+            let before = made
+            let tensors = try cache(model).tensors(what, of: texts, ["row": [3], "number": [1, 1]]) {
+                made += 1
+                return [try Tensor(numbers), try Tensor([0.7], shape: [1, 1])]
+            }
+            if made == before {
+                #expect(try tensors.map { try $0.elements(as: Double.self) } == [numbers, [0.7]])
+                #expect(tensors.map(\.shape) == [[3], [1, 1]])
+            }
+            return made > before
+        }
+
+        func files() throws -> [URL] {
+            try FileManager.default.contentsOfDirectory(at: entries, includingPropertiesForKeys: nil)
+        }
+    }
+
+    @Test("an entry is made once, and again for other texts, another model or something else")
+    func keys() throws {
+        let place = try Place()
+        #expect(try place.makes())
+        #expect(try !place.makes())
+        #expect(try place.makes(of: [[1, 2, 3, 4], [5], [6, 250, 7, 7]]))
+        #expect(try place.makes("other numbers"))
+        #expect(try place.makes(of: Self.texts, "other"))
+        #expect(try !place.makes())
+        #expect(try place.files().count == 4)
+    }
+
+    @Test("a file that is not the entry as it was written is written over")
+    func damage() throws {
+        let place = try Place()
+        #expect(try place.makes())
+        let url = try #require(place.files().first)
+        let good = try Data(contentsOf: url)
+        #expect(try place.makes("other numbers"))
+        let other = try #require(place.files().first { $0 != url })
+        var flipped = good
+        flipped[flipped.count - 3] ^= 0x10
+        for bad in [Data(), good.dropLast(), flipped, good + [0], try Data(contentsOf: other)] {
+            try bad.write(to: url)
+            #expect(try place.makes())
+            #expect(try Data(contentsOf: url) == good)
+            #expect(try !place.makes())
+        }
+        // Of other shapes, though whole in themselves.
+        let widths = try place.cache().tensors("numbers", of: Self.texts, ["row": [2], "number": [1, 1]]) {
+            [try Tensor([1.0, 2.0]), try Tensor([3.0], shape: [1, 1])]
+        }
+        #expect(widths.map(\.shape) == [[2], [1, 1]])
+        #expect(try place.makes())
+        // Not a number: computed every time.
+        #expect(try place.makes("nothing", of: Self.texts, "model", [.nan, 0, 0]))
+        #expect(try place.makes("nothing", of: Self.texts, "model", [.nan, 0, 0]))
+    }
+
+    @Test("where nothing can be kept, everything is computed")
+    func unwritable() throws {
+        let place = try Place()
+        try Data("a file".utf8).write(to: place.entries)
+        #expect(try place.makes())
+        #expect(try place.makes())
+    }
+
+    @Test("a repair with kept statistics is the same to the last bit")
+    func repair() throws {
+        let place = try Place()
+        let model = try LanguageModel.load(place.directory.appending(path: "model"))
+        let failure = TokenizedFailure(prompt: [10, 20, 30, 40], answer: [99])
+        func delta(_ cache: StatisticsCache?) throws -> [Float] {
+            let workshop = try Recruit().prepare(model, texts: Self.texts, reserved: [], cache: cache) { _, _ in }
+            let edit = try #require(try Recruit().propose(failure, in: workshop, on: model).edits.first)
+            return try edit.delta.floats() + (edit.read?.up.floats() ?? [])
+        }
+        let fresh = try delta(nil)
+        #expect(try delta(place.cache()) == fresh)
+        #expect(try place.files().count == 1)
+        #expect(try delta(place.cache()) == fresh)
+        #expect(throws: RepairError.self) {
+            try Recruit().prepare(model, texts: [], reserved: [], cache: place.cache()) { _, _ in }
+        }
+        #expect(try place.files().count == 1)
+    }
+}
