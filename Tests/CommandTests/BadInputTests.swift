@@ -219,6 +219,8 @@ extension BadInputTests {
         Case("repair model -p a -e b --method mint --factor 0", "--factor is"),
         Case("repair model -p a -e b --max-divergence=-1", "--max-divergence"),
         Case("repair model -p a -e b --max-divergence nan", "--max-divergence"),
+        Case("repair model -p a -e b --max-changed 2", "--max-changed is 0...1"),
+        Case("repair model -p a -e b --max-perplexity 0", "--max-perplexity is above 0"),
         Case("parity model", "--golden"),
         Case("parity model --golden text.gguf --tolerance nan", "--tolerance"),
         Case("parity model --golden text.gguf --tolerance=-1", "--tolerance"),

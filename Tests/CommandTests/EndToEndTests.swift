@@ -133,12 +133,17 @@ struct EndToEndTests {
         #expect(try accuracy("classifier images --patch trained.fix --scale 0") == accuracy("classifier images"))
     }
 
-    @Test("a patch that changes too much is refused, and nothing is written")
-    func guarded() throws {
+    @Test(
+        "a patch that changes too much is refused, and nothing is written",
+        arguments: [
+            ("--max-divergence 0", "divergence "),
+            ("--max-divergence 9 --max-changed 1 --max-perplexity 0.01", "perplexity ratio ")
+        ])
+    func guarded(limits: String, objection: String) throws {
         let place = try Workplace()
-        let outcome = try place.run("repair model -p abc -e Z --max-divergence 0 -o fix --format quiet")
+        let outcome = try place.run("repair model -p abc -e Z \(limits) -o fix --format quiet")
         #expect(outcome.status == 3)
-        #expect(outcome.errors.hasPrefix("error: the patch was not written: divergence "))
+        #expect(outcome.errors.hasPrefix("error: the patch was not written: \(objection)"))
         #expect(!FileManager.default.fileExists(atPath: place.url.appending(path: "fix").path))
     }
 

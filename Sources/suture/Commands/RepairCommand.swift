@@ -49,6 +49,12 @@ struct RepairCommand: ParsableCommand {
     @Option(help: "Refuse a patch that diverges more: mean KL in nats a token.")
     var maxDivergence: Double?
 
+    @Option(help: "Refuse a patch that changes a larger share of the most likely tokens, 0...1.")
+    var maxChanged: Double?
+
+    @Option(help: "Refuse a patch that raises perplexity by a larger factor, such as 1.01.")
+    var maxPerplexity: Double?
+
     @Flag(help: "Write over files that are there.")
     var force = false
 
@@ -70,6 +76,10 @@ struct RepairCommand: ParsableCommand {
             throw ValidationError("--factor is above 0 and at most 100, not \(factor).")
         }
         if let maxDivergence, !(maxDivergence >= 0) { throw ValidationError("--max-divergence is not negative.") }
+        if let maxChanged, !(0...1).contains(maxChanged) {
+            throw ValidationError("--max-changed is 0...1, not \(maxChanged).")
+        }
+        if let maxPerplexity, !(maxPerplexity > 0) { throw ValidationError("--max-perplexity is above 0.") }
     }
 
     func run() throws {
@@ -94,6 +104,8 @@ struct RepairCommand: ParsableCommand {
         }
         if let texts { repair.guardTexts = texts }
         if let maxDivergence { repair.limits.maximumDivergence = maxDivergence }
+        if let maxChanged { repair.limits.maximumChangedTop = maxChanged }
+        if let maxPerplexity { repair.limits.maximumPerplexityRatio = maxPerplexity }
         let result = try repair.run(list, modelName: model.url.lastPathComponent)
         progress.finish()
 
@@ -103,7 +115,7 @@ struct RepairCommand: ParsableCommand {
         guard result.report.objections.isEmpty else {
             throw RepairError(
                 .guarded, "the patch was not written: \(result.report.objections.joined(separator: "; "))",
-                hint: "raise --max-divergence if you accept this")
+                hint: "--max-divergence, --max-changed and --max-perplexity set the limits")
         }
         if let output, !result.edits.isEmpty {
             try result.patch(of: checkpoint, repair.model.architecture).write(
