@@ -47,7 +47,7 @@ public struct SideEffects: Sendable, Codable {
     private static func batches(_ texts: [[Int]]) -> [[[Int]]] {
         var batches: [[[Int]]] = []
         for text in texts.filter({ $0.count > 1 }).sorted(by: { $0.count < $1.count }) {
-            if let last = batches.last, (last.count + 1) * text.count <= 128 {
+            if let last = batches.last, (last.count + 1) * text.count <= 64 {
                 batches[batches.count - 1].append(text)
             } else {
                 batches.append([text])
