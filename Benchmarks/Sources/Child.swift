@@ -15,7 +15,7 @@ struct Child {
         guard FileManager.default.isExecutableFile(atPath: python.path) else {
             FileHandle.standardError.write(
                 Data(
-                    "note: no peer, because Python is not set up; run Scripts/setup-python\(environment == "python" ? "" : " peers")\n"
+                    "note: no peer, because Python is not set up; run Scripts/setup-python\(environment.dropFirst(6).replacing("-", with: " "))\n"
                         .utf8))
             return nil
         }

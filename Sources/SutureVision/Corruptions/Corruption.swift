@@ -37,8 +37,9 @@ public struct Corruption: Sendable, Hashable, Codable {
     /// - Parameters:
     ///   - pixels: `[count, channels, height, width]`, uint8, with one channel (grey) or three (red, green, blue).
     ///   - seed: What the random numbers come from.
+    ///   - textures: Pictures of ice that `frost` takes instead of those that it makes.
     /// - Throws: ``VisionError`` for pixels of another type or shape, and for a severity that is not in 1...5.
-    public func callAsFunction(_ pixels: Tensor, seed: UInt64) throws -> Tensor {
+    public func callAsFunction(_ pixels: Tensor, seed: UInt64, frost textures: [Picture] = []) throws -> Tensor {
         guard (1...5).contains(severity) else {
             throw VisionError(
                 .badRequest, "there is no such severity", subject: kind.rawValue, expected: "1...5",
@@ -50,7 +51,7 @@ public struct Corruption: Sendable, Hashable, Codable {
                 found: "\(pixels.dtype.rawValue) \(pixels.shape)")
         }
         if pixels.count == 0 { return pixels }
-        let effect = try effect()
+        let effect = try effect(height: pixels.shape[2], width: pixels.shape[3], frost: textures)
         let source: [UInt8] = try pixels.elements()
         let (count, size) = (pixels.shape[0], source.count / pixels.shape[0])
         // Small images are handed out in packs, so that a thread has something to do.

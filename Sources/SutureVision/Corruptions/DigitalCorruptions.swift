@@ -31,6 +31,29 @@ enum DigitalCorruptions {
         }
     }
 
+    /// A random affine map, then displacements that are smooth over the image.
+    static func elastic(displacement: Float, smoothness: Double, jitter: Float) -> Effect {
+        let kernel = GaussianKernel(deviation: smoothness, cutOff: 3)
+        return { image, random in
+            let corners = random.units(6)
+            let (right, down) = (random.units(image.height * image.width), random.units(image.height * image.width))
+            image.map(AffineMap(height: image.height, width: image.width, jitter: jitter, units: corners))
+            if displacement != 0 { image.displace(right, down, kernel, by: displacement) }
+        }
+    }
+
+    /// What is left after it was a JPEG file.
+    static func jpeg(quality: Int) -> Effect {
+        { image, _ in
+            var bytes: [UInt8] = []
+            image.appendBytes(to: &bytes)
+            let (channels, height, width) = (image.planes.count, image.height, image.width)
+            let picture = try Picture(pixels: bytes, channels: channels, height: height, width: width)
+                .recompressed(quality: quality)
+            image = FloatImage(picture.pixels[...], shape: [channels, height, width])
+        }
+    }
+
     /// Fewer pixels, each the mean of what it covers, and back to as many as before.
     static func pixelate(share: Double) -> Effect {
         { image, _ in
@@ -40,6 +63,83 @@ enum DigitalCorruptions {
                 plane = plane.resized(height: height, width: width).resized(height: plane.height, width: plane.width)
             }
         }
+    }
+}
+
+/// The affine map that brings three points around the middle of an image to where they were pushed.
+struct AffineMap {
+    /// Where a pixel of the result comes from: (a · x + b · y + c, d · x + e · y + f).
+    let a, b, c, d, e, f: Double
+
+    /// - Parameters:
+    ///   - jitter: How far each point is pushed at most, along each axis.
+    ///   - units: Six random numbers in 0..<1: x and y of each point.
+    init(height: Int, width: Int, jitter: Float, units: [Float]) {
+        let (middleX, middleY) = (Double(width / 2), Double(height / 2))
+        let reach = Double(min(height, width) / 3)
+        let points = [(1.0, 1.0), (1, -1), (-1, -1)].map { (middleX + $0 * reach, middleY + $1 * reach) }
+        let pushed = points.enumerated().map { index, point in
+            (
+                point.0 + Double(jitter * (2 * units[2 * index] - 1)),
+                point.1 + Double(jitter * (2 * units[2 * index + 1] - 1))
+            )
+        }
+        // Back from the pushed points to where they were; without area there is no way back.
+        let (ux, uy) = (pushed[0].0 - pushed[1].0, pushed[0].1 - pushed[1].1)
+        let (vx, vy) = (pushed[2].0 - pushed[1].0, pushed[2].1 - pushed[1].1)
+        let area = ux * vy - uy * vx
+        guard reach > 0, abs(area) > 1e-6 else {
+            (a, b, c, d, e, f) = (1, 0, 0, 0, 1, 0)
+            return
+        }
+        // points[0] - points[1] is (0, 2 reach), points[2] - points[1] is (-2 reach, 0).
+        (a, b) = (2 * reach * uy / area, -2 * reach * ux / area)
+        (d, e) = (2 * reach * vy / area, -2 * reach * vx / area)
+        c = points[1].0 - a * pushed[1].0 - b * pushed[1].1
+        f = points[1].1 - d * pushed[1].0 - e * pushed[1].1
+    }
+}
+
+extension FloatImage {
+    /// The image under an affine map, mirrored beyond its edges.
+    mutating func map(_ map: AffineMap) {
+        var (down, right): ([Float], [Float]) = ([], [])
+        down.reserveCapacity(height * width)
+        right.reserveCapacity(height * width)
+        for row in 0..<height {
+            for column in 0..<width {
+                let (x, y) = (Double(column), Double(row))
+                right.append(Float(map.a * x + map.b * y + map.c))
+                down.append(Float(map.d * x + map.e * y + map.f))
+            }
+        }
+        resample(down: down, right: right, .mirror)
+    }
+
+    /// Each pixel from a place nearby: noise in -1...1, smoothed, times `size`.
+    ///
+    /// - Parameters:
+    ///   - right: Random numbers in 0..<1, one for each pixel, for how far to the right its colour is taken from.
+    ///   - down: The same for how far down.
+    ///   - kernel: What the noise is smoothed with.
+    ///   - size: What the smoothed noise is multiplied by.
+    mutating func displace(_ right: [Float], _ down: [Float], _ kernel: GaussianKernel, by size: Float) {
+        let (height, width) = (height, width)
+        let places = [right, down].enumerated().map { axis, units in
+            var field = Plane(height: height, width: width, values: units)
+            field.update { 2 * $0 - 1 }
+            field = field.blurred(kernel, .reflect)
+            field.values.withUnsafeMutableBufferPointer { values in
+                for row in 0..<height {
+                    for column in 0..<width {
+                        let index = row * width + column
+                        values[index] = Float(axis == 0 ? column : row) + size * values[index]
+                    }
+                }
+            }
+            return field.values
+        }
+        resample(down: places[1], right: places[0], .reflect)
     }
 }
 
@@ -53,27 +153,35 @@ extension Plane {
     private func resizedRows(width: Int) -> Plane {
         if width == self.width { return self }
         let spans = Span.boxes(from: self.width, to: width)
-        var result = Plane(height: height, width: width)
-        for row in 0..<height {
-            for (column, span) in spans.enumerated() {
-                var sum: Float = 0
-                for place in span.range { sum += values[row * self.width + place] }
-                result.values[row * width + column] = (sum * span.factor + 0.5).rounded(.down)
+        let means = [Float](unsafeUninitializedCapacity: height * width) { target, initialized in
+            values.withUnsafeBufferPointer { source in
+                for row in 0..<height {
+                    for (column, span) in spans.enumerated() {
+                        var sum: Float = 0
+                        for place in span.range { sum += source[row * self.width + place] }
+                        target[row * width + column] = (sum * span.factor).nearest
+                    }
+                }
             }
+            initialized = height * width
         }
-        return result
+        return Plane(height: height, width: width, values: means)
     }
 
     private func resizedColumns(height: Int) -> Plane {
         if height == self.height { return self }
-        let spans = Span.boxes(from: self.height, to: height)
         var result = Plane(height: height, width: width)
-        for (row, span) in spans.enumerated() {
-            for place in span.range {
-                for column in 0..<width { result.values[row * width + column] += values[place * width + column] }
-            }
-            for index in row * width..<(row + 1) * width {
-                result.values[index] = (result.values[index] * span.factor + 0.5).rounded(.down)
+        result.values.withUnsafeMutableBufferPointer { target in
+            values.withUnsafeBufferPointer { source in
+                for (row, span) in Span.boxes(from: self.height, to: height).enumerated() {
+                    let start = row * width
+                    for place in span.range {
+                        for column in 0..<width { target[start + column] += source[place * width + column] }
+                    }
+                    for index in start..<start + width {
+                        target[index] = (target[index] * span.factor).nearest
+                    }
+                }
             }
         }
         return result

@@ -17,6 +17,8 @@ struct FloatImage {
         }
     }
 
+    init(_ planes: [Plane]) { self.planes = planes }
+
     var height: Int { planes[0].height }
     var width: Int { planes[0].width }
     var isGrey: Bool { planes.count == 1 }
@@ -45,6 +47,29 @@ struct FloatImage {
         planes = [red, green, blue].map { Plane(height: height, width: width, values: $0) }
     }
 
+    /// Adds so much of a cloud, and scales back so that the brightest value stays.
+    mutating func addFog(_ cloud: Plane, amount: Float) {
+        let cloud = cloud.cropped(height: height, width: width)
+        let brightest = planes.reduce(0) { max($0, $1.values.max() ?? 0) }
+        let factor = brightest / (brightest + 255 * amount)
+        update { $0.update(with: cloud) { ($0 + 255 * amount * $1) * factor } }
+    }
+
+    /// A part of the image, and of each pixel where it is darker a light grey in its brightness: 1.5 · luma + 0.5.
+    mutating func whiten(keeping kept: Float) {
+        if isGrey {
+            update { $0.update { kept * $0 + (1 - kept) * max($0, 1.5 * $0 + 127.5) } }
+        } else {
+            updateColours { red, green, blue in
+                let white = 1.5 * (0.299 * red + 0.587 * green + 0.114 * blue) + 127.5
+                return (
+                    kept * red + (1 - kept) * max(red, white), kept * green + (1 - kept) * max(green, white),
+                    kept * blue + (1 - kept) * max(blue, white)
+                )
+            }
+        }
+    }
+
     /// Adds the image as bytes, channel after channel.
     func appendBytes(to bytes: inout [UInt8]) {
         for plane in planes { bytes.append(contentsOf: plane.bytes) }
@@ -52,11 +77,14 @@ struct FloatImage {
 }
 
 extension Plane {
+    /// The values as they are once they were bytes.
+    var wholeNumbers: Plane { Plane(height: height, width: width, values: bytes.map(Float.init)) }
+
     /// The values cut to 0...255 and rounded down, as the scripts of the data sets do; what is below a whole number by a
     /// rounding error only counts as that number.
     var bytes: [UInt8] {
         // A float of 2^23 and more has whole numbers only, and the low bits are those of the number.
-        let (whole, slack) = (Float(1 << 23), Float(1) / 1024 - 0.5)
+        let (whole, slack) = (Float(1 << 23), Float(1) / 4096 - 0.5)
         return [UInt8](unsafeUninitializedCapacity: count) { bytes, initialized in
             values.withUnsafeBufferPointer { values in
                 for index in 0..<values.count {

@@ -47,6 +47,14 @@ struct Plane {
     }
 }
 
+extension Float {
+    /// The nearest whole number, of a half the larger one; for numbers in 0...2^20.
+    ///
+    /// At 2^23 floats are whole, so adding it rounds; the function of the C library takes longer than all else here.
+    @inline(__always)
+    var nearest: Float { (self + 0x1p-12) + 0x1p23 - 0x1p23 }
+}
+
 /// What is taken to lie beyond the edge of a plane.
 enum Border {
     /// The nearest pixel: `a a | a b c | c c`.

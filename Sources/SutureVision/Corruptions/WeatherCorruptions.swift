@@ -8,10 +8,7 @@ enum WeatherCorruptions {
             var side = 2
             while side < max(image.height, image.width) { side *= 2 }
             let cloud = cloud(side: side, decay: decay, units: random.units(side * side))
-                .cropped(height: image.height, width: image.width)
-            let brightest = image.planes.reduce(0) { max($0, $1.values.max() ?? 0) }
-            let factor = brightest / (brightest + 255 * amount)
-            image.update { $0.update(with: cloud) { ($0 + 255 * amount * $1) * factor } }
+            image.addFog(cloud, amount: amount)
         }
     }
 
@@ -63,6 +60,46 @@ enum WeatherCorruptions {
         let (low, high) = (map.values.min() ?? 0, map.values.max() ?? 0)
         if high > low { map.update { ($0 - low) / (high - low) } }
         return map
+    }
+
+    /// Flakes that fall along lines, over an image that is whiter than it was.
+    static func snow(_ amount: CorruptionTable.Snow, height: Int, width: Int) -> Effect {
+        let zoom = MiddleZoom(height: height, width: width, factor: amount.zoom)
+        return { image, random in
+            let normals = Plane(height: height, width: width, values: random.normals(height * width))
+            let degrees = random.number(in: -135 ... -45)
+            image.whiten(keeping: amount.kept)
+            let flakes = flakes(normals, amount, zoom, degrees: degrees)
+            image.update { $0.update(with: flakes) { $0 + $1 } }
+        }
+    }
+
+    /// Noise, zoomed, dark below the threshold, moved along a line, and the same turned by half a turn.
+    static func flakes(
+        _ normals: Plane, _ amount: CorruptionTable.Snow, _ zoom: MiddleZoom, degrees: Double
+    ) -> Plane {
+        var noise = normals
+        noise.update { amount.mean + amount.deviation * $0 }
+        var flakes = Plane(height: noise.height, width: noise.width)
+        zoom.add(noise, to: &flakes)
+        flakes.update { $0 < amount.threshold ? 0 : 255 * $0 }
+        let line = BlurCorruptions.line(radius: amount.radius, deviation: amount.lineDeviation, degrees: degrees)
+        flakes = flakes.wholeNumbers.weighted(line, .nearest)
+        flakes.update { $0.nearest }
+        let turned = Plane(height: flakes.height, width: flakes.width, values: flakes.values.reversed())
+        flakes.update(with: turned) { $0 + $1 }
+        return flakes
+    }
+
+    /// Ice on a pane: a part of the image and a part of a texture, cut out of it at random.
+    static func frost(image weight: Float, frost frostWeight: Float, _ textures: [FrostTexture]) -> Effect {
+        { image, random in
+            let texture = textures[random.below(textures.count)]
+            let ice = texture.cut(height: image.height, width: image.width, isGrey: image.isGrey, &random)
+            for channel in image.planes.indices {
+                image.planes[channel].update(with: ice[channel]) { weight * $0 + frostWeight * $1 }
+            }
+        }
     }
 
     /// Adds to the value (of hue, saturation, value): the channels keep their ratios, and black becomes grey.
