@@ -8,13 +8,6 @@ struct CorruptCommandTests {
 
     init() throws { place = try Workplace() }
 
-    @discardableResult
-    private func done(_ line: String) throws -> [String: Any] {
-        let outcome = try place.run(line + " --format json")
-        try #require(outcome.status == 0, "suture \(line): \(outcome.errors)")
-        return try outcome.json()
-    }
-
     private func read(_ path: String) throws -> ImageSet {
         try ImageSet(contentsOf: place.url.appending(path: path), split: .test)
     }
@@ -24,7 +17,7 @@ struct CorruptCommandTests {
     @Test("folders of each corruption and severity are sets of the same images in the same classes, from a seed")
     func folders() throws {
         let asked = "corrupt images --pad 32 --corruption contrast:5 --corruption gaussian_noise --severity 1,3"
-        let report = try done("\(asked) -o one --seed 7")
+        let report = try place.done("\(asked) -o one --seed 7")
         #expect(report["corruptions"] as? [String] == ["contrast:5", "gaussian_noise:1", "gaussian_noise:3"])
         let clean = place.url.appending(path: "images")
         let original = try ImageSet(contentsOf: clean, split: .test, fit: .padded(32))
@@ -35,8 +28,8 @@ struct CorruptCommandTests {
         let contrast = Corruption(.contrast, severity: 5)
         #expect(try pixels(set) == contrast(original.subset(order).pixels, seed: 0).elements())
 
-        try done("\(asked) -o same --seed 7")
-        try done("\(asked) -o other-seed --seed 8")
+        try place.done("\(asked) -o same --seed 7")
+        try place.done("\(asked) -o other-seed --seed 8")
         let (weak, strong) = (try read("one/gaussian_noise/1"), try read("one/gaussian_noise/3"))
         #expect(try pixels(read("same/gaussian_noise/3")) == pixels(strong))
         #expect(try pixels(read("other-seed/gaussian_noise/3")) != pixels(strong))
@@ -48,14 +41,14 @@ struct CorruptCommandTests {
                 .serialized())
 
         #expect(try place.run("\(asked) -o one").status == 3)
-        try done("\(asked) -o one --force --seed 8")
+        try place.done("\(asked) -o one --force --seed 8")
         #expect(try pixels(read("one/gaussian_noise/3")) == pixels(read("other-seed/gaussian_noise/3")))
     }
 
     @Test("arrays have the severities one after the other, and are what the folders are")
     func arrays() throws {
-        try done("corrupt images --pad 32 -o arrays --corruption impulse_noise --corruption fog --as arrays")
-        try done("corrupt images --pad 32 -o folders --corruption impulse_noise:4")
+        try place.done("corrupt images --pad 32 -o arrays --corruption impulse_noise --corruption fog --as arrays")
+        try place.done("corrupt images --pad 32 -o folders --corruption impulse_noise:4")
         let url = place.url.appending(path: "arrays")
         let names = try FileManager.default.contentsOfDirectory(atPath: url.path).sorted()
         #expect(names == ["classes.txt", "corruptions.json", "fog.npy", "impulse_noise.npy", "labels.npy"])

@@ -2,6 +2,7 @@ import Foundation
 import SutureFormats
 import SutureKit
 import SutureTestSupport
+import Testing
 
 /// A directory with a tiny model, patches of it, and every bad file that ``BadInputTests`` names.
 final class Workplace: Sendable {
@@ -23,6 +24,14 @@ final class Workplace: Sendable {
 
     func run(_ line: String, input: String = "") throws -> Command.Outcome {
         try Command.run(line, in: url, input: input)
+    }
+
+    /// Runs a command that must be done, and its report.
+    @discardableResult
+    func done(_ line: String) throws -> [String: Any] {
+        let outcome = try run(line + " --format json")
+        try #require(outcome.status == 0, "suture \(line): \(outcome.errors)")
+        return try outcome.json()
     }
 
     /// All files below the directory with their sizes and times: what a failed command must leave alone.
