@@ -315,6 +315,23 @@ struct BrokenSetTests {
         }
     ]
 
+    @Test("more images than memory holds, by as many names of one file")
+    func memory() throws {
+        try withTemporaryDirectory { root in
+            try Files(root: root).picture("large.png", [0], size: 4096)
+            let classes = root.appending(path: "set/a")
+            try FileManager.default.createDirectory(at: classes, withIntermediateDirectories: true)
+            for number in 0...Int(ProcessInfo.processInfo.physicalMemory >> 25) {
+                try FileManager.default.createSymbolicLink(
+                    atPath: classes.appending(path: "\(number).png").path, withDestinationPath: "../../large.png")
+            }
+            do {
+                _ = try ImageSet(contentsOf: root.appending(path: "set"), split: .train)
+                Issue.record("it was read")
+            } catch { #expect("\(error)".contains("do not fit into memory"), "\(error)") }
+        }
+    }
+
     @Test("one clear line", arguments: cases.indices)
     func refusal(index: Int) throws {
         let given = Self.cases[index]
