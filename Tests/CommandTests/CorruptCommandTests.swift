@@ -47,16 +47,17 @@ struct CorruptCommandTests {
 
     @Test("arrays have the severities one after the other, and are what the folders are")
     func arrays() throws {
-        try place.done("corrupt images --pad 32 -o arrays --corruption impulse_noise --corruption fog --as arrays")
-        try place.done("corrupt images --pad 32 -o folders --corruption impulse_noise:4")
+        try place.done("corrupt images --pad 32 -o arrays --all --as arrays")
+        try place.done("corrupt images --pad 32 -o folders --corruption glass_blur:4")
         let url = place.url.appending(path: "arrays")
         let names = try FileManager.default.contentsOfDirectory(atPath: url.path).sorted()
-        #expect(names == ["classes.txt", "corruptions.json", "fog.npy", "impulse_noise.npy", "labels.npy"])
-        let all = try read("arrays/impulse_noise.npy")
+        let kinds = Corruption.Kind.allCases.map { "\($0.rawValue).npy" }
+        #expect(names == (kinds + ["classes.txt", "corruptions.json", "labels.npy"]).sorted())
+        let all = try read("arrays/glass_blur.npy")
         #expect(all.pixels.shape == [5 * 48, 1, 32, 32] && all.classes == ["0", "1"])
-        let fourth = try ImageSet(contentsOf: url.appending(path: "impulse_noise.npy"), split: .test, severity: 4)
+        let fourth = try ImageSet(contentsOf: url.appending(path: "glass_blur.npy"), split: .test, severity: 4)
         let order = fourth.labels.indices.sorted { (fourth.labels[$0], $0) < (fourth.labels[$1], $1) }
-        #expect(try pixels(fourth.subset(order)) == pixels(read("folders/impulse_noise/4")))
+        #expect(try pixels(fourth.subset(order)) == pixels(read("folders/glass_blur/4")))
         // Nothing here was trained on such images, but they fit.
         #expect(try place.run("classify classifier arrays/fog.npy --severity 2 --format quiet").status == 0)
     }
@@ -64,11 +65,11 @@ struct CorruptCommandTests {
     @Test("a sheet shows one image")
     func sheet() throws {
         let outcome = try place.run(
-            "corrupt images --pad 32 --corruption fog --corruption contrast:2 --sheet sheet.png --image 3 --format quiet"
+            "corrupt images --pad 32 --all --sheet sheet.png --image 3 --format quiet"
         )
         #expect(outcome.status == 0 && outcome.text == "sheet.png\n", "\(outcome.errors)")
         let sheet = try Picture(contentsOf: place.url.appending(path: "sheet.png"))
-        // Two rows and six columns of tiles of 96 pixels, 8 apart.
-        #expect(sheet.channels == 3 && sheet.height > 2 * 104 && sheet.width > 6 * 104)
+        // 19 rows and 6 columns of tiles of 96 pixels, 8 apart.
+        #expect(sheet.channels == 3 && sheet.height > 19 * 104 && sheet.width > 6 * 104)
     }
 }
