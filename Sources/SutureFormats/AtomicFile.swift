@@ -63,7 +63,7 @@ public final class AtomicFile: @unchecked Sendable {
         end += bytes.count
     }
 
-    /// Puts bytes in a place of their own; several threads may. A file is made either so or by ``append(_:)``.
+    /// Puts bytes in a place of their own; several threads may. A file is made either so or by `append`.
     public func put(_ bytes: UnsafeRawBufferPointer, at offset: Int) throws {
         try writeAll(bytes, to: descriptor, at: offset, name: name)
     }
