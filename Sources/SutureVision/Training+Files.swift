@@ -42,7 +42,7 @@ extension Training {
     ///
     /// - Throws: ``VisionError`` with code `badState` for files that do not fit together or belong to other images.
     public convenience init(
-        resuming url: URL, on images: ImageSet, corruption: Corruption? = nil, device: Device = .cpu
+        resuming url: URL, on images: ImageSet, corruption: Change? = nil, device: Device = .cpu
     ) throws {
         let state = try Self.state(url)
         guard try state.images == Self.digests(images) else {

@@ -10,7 +10,7 @@ import SutureTensor
 public final class Training {
     /// Gives the pixels of some images in another state, `[batch, channels, height, width]` (uint8) as they came; equal
     /// seeds give equal pixels.
-    public typealias Corruption = (_ pixels: Tensor, _ seed: UInt64) throws -> Tensor
+    public typealias Change = (_ pixels: Tensor, _ seed: UInt64) throws -> Tensor
 
     public let plan: TrainingPlan
     public let images: ImageSet
@@ -26,7 +26,7 @@ public final class Training {
     /// The running averages of the batch norms.
     private(set) var averages: [String: Tensor]
     private(set) var sums = Sums()
-    private let corruption: Corruption?
+    private let corruption: Change
     private let device: Device
     private var order: (epoch: Int, indices: [Int]) = (-1, [])
 
@@ -49,19 +49,20 @@ public final class Training {
     ///   - start: where the weights begin.
     ///   - images: what it is trained on.
     ///   - plan: how long, in what steps, with which changes of the images.
-    ///   - corruption: what is done to the plan's share of each batch.
+    ///   - corruption: what is done to the plan's share of each batch; nil takes the plan's corruptions.
     /// - Throws: ``VisionError`` for a plan that makes no sense, or images that do not fit the classifier.
     public init(
-        _ start: ImageClassifier, on images: ImageSet, plan: TrainingPlan, corruption: Corruption? = nil
+        _ start: ImageClassifier, on images: ImageSet, plan: TrainingPlan, corruption: Change? = nil
     ) throws {
         try plan.check()
         try start.check(images)
-        guard plan.corruptedShare == 0 || corruption != nil else {
+        guard plan.corruptedShare == 0 || corruption != nil || !plan.corruptions.isEmpty else {
             throw VisionError(.badRequest, "a share of the images is to be corrupted, but not by what")
         }
         self.plan = plan
         self.images = images
-        self.corruption = corruption
+        self.corruption =
+            corruption ?? { [kinds = plan.corruptions] in try Corruption.mixed(kinds, on: $0, seed: $1) }
         architecture = start.architecture
         device = start.device
         let roles = architecture.tensors
@@ -178,7 +179,6 @@ extension Training {
     }
 
     private func corrupted(_ pixels: Tensor) throws -> Tensor {
-        guard let corruption else { return pixels }
         var random = SeededGenerator(seed: seed(.corruption, step))
         // As many as the share asks for, the rest by chance, so that shares below one image count too.
         let wanted = plan.corruptedShare * Double(batchSize)

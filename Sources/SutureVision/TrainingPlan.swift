@@ -12,9 +12,10 @@ public struct TrainingPlan: Sendable, Codable, Equatable {
     public var decay = 5e-4
     public var schedule = Schedule.cosine
     public var augmentation = Augmentation()
-    /// The part of a batch that is corrupted, 0...1, and by what: a note for those who go on with it.
+    /// The part of a batch that is corrupted, 0...1.
     public var corruptedShare = 0.0
-    public var corruption: String?
+    /// What corrupts it: each image is drawn one of these.
+    public var corruptions: [Corruption] = []
     public var seed: UInt64 = 1
 
     public init() {}

@@ -2,6 +2,21 @@ import ArgumentParser
 import Foundation
 import SutureKit
 
+/// Corruptions with their severities, such as `fog:3,gaussian_noise:3`.
+struct CorruptionList: ExpressibleByArgument {
+    let value: [Corruption]
+
+    init(_ value: [Corruption]) { self.value = value }
+
+    init?(argument: String) {
+        let parts = argument.split(separator: ",", omittingEmptySubsequences: false)
+        value = parts.compactMap { Corruption(String($0)) }
+        guard value.count == parts.count else { return nil }
+    }
+
+    var defaultValueDescription: String { value.map(\.description).joined(separator: ",") }
+}
+
 /// How a classifier is trained.
 struct TrainingOptions: ParsableArguments {
     @Option(help: "How often every image is seen.")
@@ -31,6 +46,12 @@ struct TrainingOptions: ParsableArguments {
     @Option(help: "Turn each image by up to so many degrees.")
     var rotate = 0.0
 
+    @Option(help: "Corrupt images, each by one of these that is drawn for it: fog:3,gaussian_noise:3.")
+    var corrupt: CorruptionList?
+
+    @Option(help: "The share of each batch that --corrupt corrupts; all of it if not given.")
+    var corruptedShare: Double?
+
     @Option(help: "What all that is drawn is drawn from.")
     var seed: UInt64 = 1
 
@@ -54,11 +75,19 @@ struct TrainingOptions: ParsableArguments {
         var defaultValueDescription: String { "cosine" }
     }
 
+    func validate() throws {
+        guard let corruptedShare else { return }
+        guard corrupt != nil else { throw ValidationError("--corrupted-share needs --corrupt.") }
+        guard (0...1).contains(corruptedShare) else { throw ValidationError("--corrupted-share is 0...1.") }
+    }
+
     var plan: TrainingPlan {
         var plan = TrainingPlan()
         (plan.epochs, plan.batchSize, plan.rate) = (epochs, batch, rate)
         (plan.momentum, plan.decay, plan.schedule) = (momentum, decay, schedule.value)
         plan.augmentation = Augmentation(padding: crop, flips: flip, rotation: rotate)
+        plan.corruptions = corrupt?.value ?? []
+        plan.corruptedShare = corrupt == nil ? 0 : corruptedShare ?? 1
         plan.seed = seed
         return plan
     }

@@ -18,7 +18,7 @@ struct TrainingTests {
         return plan
     }
 
-    private let darken: Training.Corruption = { pixels, _ in try (pixels.to(.int32) / 2).to(.uint8) }
+    private let darken: Training.Change = { pixels, _ in try (pixels.to(.int32) / 2).to(.uint8) }
 
     @Test("the loss falls, and images that were not seen are told apart")
     func learning() throws {
@@ -122,6 +122,35 @@ struct TrainingTests {
         #expect(seeds.count == 40)
     }
 
+    @Test("the plan's corruptions are drawn one for each image, and are all that a resumed training needs")
+    func corruptions() throws {
+        var plan = plan()
+        plan.corruptions = [Corruption(.contrast, severity: 5), Corruption(.gaussianNoise, severity: 3)]
+        let images = try bands(64)
+        let whole = try Training(smallNetwork(), on: images, plan: plan)
+        try whole.run()
+        plan.corruptedShare = 0
+        #expect(try !isSame(whole.classifier(), Training(smallNetwork(), on: images, plan: plan).run()))
+        try withTemporaryDirectory { directory in
+            let url = directory.appending(path: "state")
+            let begun = try Training(smallNetwork(), on: images, plan: whole.plan)
+            for _ in 0..<3 { try begun.advance() }
+            try begun.write(to: url)
+            #expect(try isSame(Training(resuming: url, on: images).run(), whole.classifier()))
+        }
+
+        let pixels = images.pixels
+        let mixed = try Corruption.mixed(plan.corruptions, on: pixels, seed: 1)
+        #expect(
+            try mixed.elements(as: UInt8.self) == Corruption.mixed(plan.corruptions, on: pixels, seed: 1).elements())
+        // Contrast draws nothing, so its images are known; the others are noise.
+        let flat = try plan.corruptions[0](pixels, seed: 0)
+        let isFlat = try (0..<64).map {
+            try mixed.narrowed(0, $0..<$0 + 1).elements(as: UInt8.self) == flat.narrowed(0, $0..<$0 + 1).elements()
+        }
+        #expect((16...48).contains(isFlat.count { $0 }))
+    }
+
     @Test("the size of the steps follows its schedule")
     func schedules() {
         var plan = TrainingPlan()
@@ -199,7 +228,7 @@ struct TrainingTests {
 
     @Test("a corruption that gives something else is refused")
     func badCorruption() throws {
-        for change: Training.Corruption in [
+        for change: Training.Change in [
             { pixels, _ in try pixels.narrowed(2, 0..<4) }, { pixels, _ in try pixels.to(.float32) }
         ] {
             let training = try Training(smallNetwork(), on: bands(64), plan: plan(), corruption: change)

@@ -11,6 +11,7 @@ struct TrainCommand: ParsableCommand {
             over an interruption: what --save-at and --save-every write, --resume goes on with.
 
             suture train fashion-mnist -o standard --architecture resnet18 --width 0.25 --crop 2 --flip
+            suture train fashion-mnist -o robust --init standard --corrupt fog:3,gaussian_noise:3 --epochs 4
             """)
 
     @Argument(help: "A data set with images for training.")
