@@ -87,7 +87,4 @@ extension Report {
                 ]
             })
     }
-
-    /// A share of images to a hundredth of a percent, which is one of ten thousand.
-    private static func share(_ value: Double) -> String { String(format: "%.2f%%", 100 * value) }
 }

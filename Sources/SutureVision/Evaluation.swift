@@ -14,11 +14,21 @@ public struct Evaluation: Sendable, Codable, Equatable {
     public var accuracy: Double { count == 0 ? 0 : Double(right) / Double(count) }
 
     /// What holds the accuracy on all such images with 95% confidence (Wilson 1927).
-    public var interval: (low: Double, high: Double) {
+    public var interval: (low: Double, high: Double) { Self.interval(of: accuracy, in: count) }
+
+    /// What holds a share that was found in so many cases, with 95% confidence (Wilson 1927).
+    public static func interval(of share: Double, in count: Int) -> (low: Double, high: Double) {
         let (n, z) = (Double(max(1, count)), 1.959964)
-        let middle = (accuracy + z * z / (2 * n)) / (1 + z * z / n)
-        let half = z / (1 + z * z / n) * (accuracy * (1 - accuracy) / n + z * z / (4 * n * n)).squareRoot()
+        let middle = (share + z * z / (2 * n)) / (1 + z * z / n)
+        let half = z / (1 + z * z / n) * (share * (1 - share) / n + z * z / (4 * n * n)).squareRoot()
         return (max(0, middle - half), min(1, middle + half))
+    }
+
+    /// What both evaluations, of different images, come to together.
+    func adding(_ other: Evaluation) -> Evaluation {
+        Evaluation(
+            confusion: zip(confusion, other.confusion).map { zip($0, $1).map(+) },
+            loss: (loss * Double(count) + other.loss * Double(other.count)) / Double(count + other.count))
     }
 }
 

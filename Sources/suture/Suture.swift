@@ -21,7 +21,9 @@ struct Suture: ParsableCommand {
             CommandGroup(name: "Signatures", subcommands: [SignatureCommand.self]),
             CommandGroup(
                 name: "Subspaces", subcommands: [FaithfulCommand.self, SweepCommand.self, ReproduceCommand.self]),
-            CommandGroup(name: "Images", subcommands: [TrainCommand.self, ClassifyCommand.self, CorruptCommand.self]),
+            CommandGroup(
+                name: "Images",
+                subcommands: [TrainCommand.self, ClassifyCommand.self, RobustnessCommand.self, CorruptCommand.self]),
             CommandGroup(
                 name: "Models",
                 subcommands: [InspectCommand.self, DiffCommand.self, ConvertCommand.self, ParityCommand.self])

@@ -1,0 +1,123 @@
+import ArgumentParser
+import Foundation
+import SutureKit
+
+struct RobustnessCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "robustness", abstract: "Test a classifier on corrupted images, before and after signatures.",
+        discussion: """
+            suture robustness standard --data fashion-mnist --corruptions fog,gaussian_noise --severities 3,5 \\
+              --signature fog.safetensors --scale 0.5 --scale 1 --report page.html
+            """)
+
+    @OptionGroup var model: ModelOptions
+
+    @Option(help: "A data set.")
+    var data: String
+
+    @OptionGroup var reading: ImageOptions
+
+    @Option(help: "A signature, or another patch, that is added; may be repeated.")
+    var signature: [String] = []
+
+    @Option(
+        parsing: .unconditionalSingleValue,
+        help: "How much of the signatures; may be repeated, to compare. 1 if not given.")
+    var scale: [Double] = []
+
+    @Flag(help: "The signatures were made for another model.")
+    var transfer = false
+
+    @Option(help: "Kinds of corruption: fog,gaussian_noise. The 15 of the standard benchmark if not given.")
+    var corruptions: String?
+
+    @Option(help: "Their severities, 1...5.")
+    var severities = "1,2,3,4,5"
+
+    @Option(help: "For which images the severities are meant: cifar, tiny, imagenet.")
+    var profile = Corruption.Profile.cifar
+
+    @Option(help: "A classifier whose errors are taken for 100%.")
+    var baseline: String?
+
+    @Option(help: "Only the first images, so many.")
+    var limit: Int?
+
+    @Option(help: "What corruptions draw from.")
+    var seed: UInt64 = 1
+
+    @Option(help: "Write the report to this file: .html, .md or .json; may be repeated.")
+    var report: [String] = []
+
+    @Flag(help: "Write over files that are there.")
+    var force = false
+
+    @OptionGroup var printing: OutputOptions
+
+    func validate() throws {
+        guard scale.isEmpty || !signature.isEmpty else { throw ValidationError("--scale needs a --signature.") }
+        guard scale.allSatisfy(\.isFinite) else { throw ValidationError("--scale is a finite number.") }
+        guard !transfer || !signature.isEmpty else { throw ValidationError("--transfer needs a --signature.") }
+        if let limit, limit < 1 { throw ValidationError("--limit is 1 or more.") }
+        _ = try wanted()
+        try ReportFile.check(report)
+    }
+
+    /// The corruptions that are asked for, kind by kind.
+    private func wanted() throws -> [Corruption] {
+        let kinds = try corruptions.map { text in
+            try text.split(separator: ",").map { name in
+                guard let kind = Corruption.Kind(rawValue: String(name)) else {
+                    let known = Corruption.Kind.allCases.map(\.rawValue).joined(separator: ", ")
+                    throw ValidationError("--corruptions are of \(known), not \"\(name)\".")
+                }
+                return kind
+            }
+        }
+        let levels = severities.split(separator: ",").map { Int($0) ?? 0 }
+        guard !levels.isEmpty, levels.allSatisfy((1...5).contains), Set(levels).count == levels.count else {
+            throw ValidationError("--severities is a list such as 1,3,5.")
+        }
+        return (kinds ?? Corruption.Kind.allCases.filter { !$0.isExtra }).flatMap { kind in
+            levels.map { Corruption(kind, severity: $0, profile: profile) }
+        }
+    }
+
+    func run() throws {
+        for path in report { try checkPlace(of: path, force: force) }
+        Runtime.keepFreedMemory()
+        let checkpoint = try model.checkpoint()
+        let patches = try signature.map { path in
+            let patch = try Patch(contentsOf: URL(filePath: path))
+            return transfer ? try patch.transferred(to: checkpoint) : patch
+        }
+        let scales = signature.isEmpty ? [] : scale.isEmpty ? [1] : scale
+        var classifiers = try [model.loadClassifier(checkpoint)]
+        for scale in scales {
+            classifiers.append(
+                try model.loadClassifier(checkpoint, patches: patches.map { AppliedPatch($0, scale: scale) }))
+        }
+        if let baseline { classifiers.append(try model.loadClassifier(Checkpoint(URL(filePath: baseline)))) }
+        let results = try measure(classifiers)
+        let comparison = RobustnessComparison(
+            before: results[0], after: Array(zip(scales, results[1...])),
+            baseline: baseline == nil ? nil : results.last,
+            signatures: signature.map { URL(filePath: $0).lastPathComponent })
+        let page = try Report(comparison, title: "Robustness of \(model.url.lastPathComponent)")
+        for path in report { try ReportFile.write(page, to: path, force: force) }
+        let last = comparison.after.last?.robustness ?? comparison.before
+        printing.show(page, quietly: String(format: "%.4f", last.meanCorruptionError))
+    }
+
+    private func measure(_ classifiers: [ImageClassifier]) throws -> [Robustness] {
+        let all = try reading.images(data)
+        let images = try limit.map { try all.subset(Array(0..<min($0, all.count))) } ?? all
+        let corruptions = try wanted()
+        let progress = printing.progress
+        defer { progress.finish() }
+        return try Robustness.measure(classifiers, on: images, under: corruptions, seed: seed) { completed in
+            progress.report(
+                .init("testing", completed: completed, total: images.count * (corruptions.count + 1), unit: "images"))
+        }
+    }
+}
