@@ -2,13 +2,14 @@
 SMOLLM2 := .deps/smollm2/SmolLM2-135M-Instruct.Q4_1.gguf
 SUTURE := .build/release/suture
 
-.PHONY: help demo test test-slow interop fuzz setup release parity bench docs format lint clean
+.PHONY: help demo demo-signatures test test-slow interop fuzz setup release parity bench docs format lint clean
 
 SWIFT_FILES := Sources Tests Benchmarks/Sources Examples Snippets Package.swift
 SECONDS ?= 60
 
 help:
 	@echo "make demo     repair a wrong answer of a real language model, apply the patch, remove it again"
+	@echo "make demo-signatures  train classifiers, make one robust with a file, take it off again (5 minutes)"
 	@echo "make test     run all tests"
 	@echo "make interop  hold what is exported against peft, transformers and gguf"
 	@echo "make fuzz     feed broken files to the readers (SECONDS=60)"
@@ -27,6 +28,10 @@ release: setup
 
 demo: release
 	@Scripts/demo $(SUTURE) $(SMOLLM2)
+
+demo-signatures: release
+	@Scripts/setup fashion
+	@Scripts/demo-signatures $(SUTURE) .deps/fashion-mnist
 
 test: setup
 	swift test

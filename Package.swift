@@ -58,7 +58,7 @@ let package = Package(
         .target(name: "SutureRepair", dependencies: base, resources: [.embedInCode("Resources")]),
         .target(name: "SutureSubspaces", dependencies: base),
         .target(name: "SutureVision", dependencies: engine + ["SutureModels", "CImages"]),
-        .target(name: "SutureSignatures", dependencies: base),
+        .target(name: "SutureSignatures", dependencies: base + ["SutureVision"]),
         .target(name: "SutureReports", dependencies: base + pillars),
         .target(name: "SutureKit", dependencies: libraries),
         .executableTarget(
@@ -82,7 +82,7 @@ let package = Package(
         tests("PatchesTests", ["SutureFormats", "SutureTensor", "SuturePatches"]),
         tests("RepairTests", base + ["SutureRepair"]),
         tests("VisionTests", engine + ["SutureModels", "SutureVision"]),
-        tests("SignaturesTests", base + ["SutureSignatures"]),
+        tests("SignaturesTests", base + ["SutureVision", "SutureSignatures"]),
         tests("SubspacesTests", base + ["SutureSubspaces"]),
         tests("ReportsTests", libraries),
         tests("CommandTests", libraries + ["SutureKit", "suture"])

@@ -5,7 +5,7 @@ import SutureKit
 struct ReproduceCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "reproduce", abstract: "Repeat a published experiment on a model.",
-        subcommands: [IllusionCommand.self])
+        subcommands: [IllusionCommand.self, SignaturesStudyCommand.self])
 }
 
 struct IllusionCommand: ParsableCommand {

@@ -1,0 +1,143 @@
+import SutureFormats
+import SuturePatches
+import SutureVision
+
+// What each signature regains, and what is chosen for it.
+extension SignatureStudy {
+    /// A choice may cost so much of the clean accuracy on the validation images; a little less than the two points that
+    /// are allowed, because they are few.
+    private static let allowedLoss = 0.015
+    private static let scalesTried = [0.25, 0.5, 0.75, 1, 1.25]
+    /// A file should be so much smaller than the model.
+    private static let compaction = 13.0
+
+    /// Finds the policy for batch norms with the best mean over the corruptions, with all layers at scale 1.
+    func chooseBatchNorm(
+        _ bench: StudyBench, _ images: StudyImages, into result: inout StudyResult, _ progress: Progress
+    ) throws {
+        let hasNorms = bench.standard.tensors.contains { $0.name.hasSuffix(".running_var") }
+        guard hasNorms else { return }
+        let policies = Signature.BatchNorm.allCases
+        for (index, policy) in policies.enumerated() {
+            progress("batch norms", index, policies.count)
+            for corruption in corruptions {
+                // Where there is no such signature, that is a result, too.
+                let accuracy = try StudyBench.ifPossible {
+                    let patch = AppliedPatch(try bench.signature(corruption, batchNorm: policy))
+                    return try StudyBench.accuracy(of: bench.standard, with: [patch], on: images, under: [corruption])
+                }
+                guard let accuracy else { continue }
+                result.batchNorms.append(
+                    .init(
+                        corruption: corruption.description, variant: policy.rawValue,
+                        points: [.init(value: 1, accuracy: accuracy)]))
+            }
+        }
+        func total(_ policy: Signature.BatchNorm) -> Double {
+            result.batchNorms.filter { $0.variant == policy.rawValue }.joined().reduce(0) { $0 + $1.mean + $1.clean }
+        }
+        result.batchNorm = (policies.max { total($0) < total($1) } ?? .keep).rawValue
+    }
+
+    /// A signature's layers and scale, as they did on the validation images.
+    struct Choice {
+        var layers: Int
+        var scale: Double
+        var accuracy: StudyResult.Accuracy
+    }
+
+    func measureOutcomes(
+        _ bench: StudyBench, _ validation: StudyImages, _ test: StudyImages, layerCount: Int,
+        into result: inout StudyResult, _ progress: Progress
+    ) throws {
+        for (index, corruption) in corruptions.enumerated() {
+            progress("choosing layers and scale", index, corruptions.count)
+            let norm = result.policy
+            let before = try StudyBench.accuracy(of: bench.standard, on: validation, under: [corruption])
+            let choices = try (1...layerCount).flatMap { layers in
+                let patch = try bench.signature(corruption, layers: .first(layers), batchNorm: norm)
+                return try Self.scalesTried.compactMap { scale in
+                    try bench.accuracy(with: patch, scale: scale, on: validation, under: corruption).map {
+                        Choice(layers: layers, scale: scale, accuracy: $0)
+                    }
+                }
+            }
+            for scale in Self.scalesTried {
+                result.layersKept.append(
+                    .init(
+                        corruption: corruption.description, variant: "\(scale)",
+                        points: choices.filter { $0.scale == scale }.map {
+                            .init(value: Double($0.layers), accuracy: $0.accuracy)
+                        }))
+            }
+            guard let best = Self.best(of: choices, before) else { continue }
+            let standard = try StudyBench.accuracy(of: bench.standard, on: test, under: [corruption])
+            let robust = try bench.robust[corruption].map {
+                try StudyBench.accuracy(of: $0, on: test, under: [corruption])
+            }
+            let patch = try bench.signature(corruption, layers: .first(best.layers), batchNorm: norm)
+            let patched = try bench.accuracy(with: patch, scale: best.scale, on: test, under: corruption)
+            result.outcomes.append(
+                .init(
+                    corruption: corruption.description, standard: standard, robust: robust ?? standard,
+                    patched: patched ?? standard,
+                    layers: best.layers, scale: best.scale,
+                    stored: try store(
+                        corruption, bench, choices, before, validation, test, modelBytes: result.setting.modelBytes,
+                        norm)))
+        }
+    }
+
+    /// The best under the corruption of those that keep the clean accuracy; where none does, the one that loses least.
+    private static func best(of choices: [Choice], _ before: StudyResult.Accuracy) -> Choice? {
+        let kept = choices.filter { before.clean - $0.accuracy.clean <= allowedLoss }
+        return kept.max { $0.accuracy.mean < $1.accuracy.mean } ?? choices.max { $0.accuracy.clean < $1.accuracy.clean }
+    }
+
+    /// Of the files that are small enough, the one that does best: more layers in fewer bits, or fewer layers in more.
+    private func store(
+        _ corruption: Corruption, _ bench: StudyBench, _ choices: [Choice], _ before: StudyResult.Accuracy,
+        _ validation: StudyImages, _ test: StudyImages, modelBytes: Int, _ norm: Signature.BatchNorm
+    ) throws -> StudyResult.Stored {
+        var candidates: [(choice: Choice, bits: Int, bytes: Int, patch: Patch)] = []
+        for (layers, choices) in Dictionary(grouping: choices, by: \.layers).sorted(by: { $0.key < $1.key }) {
+            guard var choice = Self.best(of: choices, before) else { continue }
+            for bits in [8, 6, 5, 4, 3, 2] {
+                let patch = try bench.signature(corruption, layers: .first(layers), batchNorm: norm, bits: bits)
+                let bytes = try StudyBench.bytes(of: patch)
+                guard Double(modelBytes) >= Self.compaction * Double(bytes) || (layers == 1 && bits == 2) else {
+                    continue
+                }
+                let accuracy = try bench.accuracy(with: patch, scale: choice.scale, on: validation, under: corruption)
+                choice.accuracy = accuracy ?? before
+                candidates.append((choice, bits, bytes, patch))
+                break
+            }
+        }
+        let best = Self.best(of: candidates.map(\.choice), before)
+        guard let chosen = candidates.first(where: { $0.choice.layers == best?.layers }) else {
+            throw SignatureError(.badRequest, "no signature is small enough", subject: corruption.description)
+        }
+        let full = try bench.signature(corruption, layers: .first(chosen.choice.layers), batchNorm: norm)
+        func tested(_ patch: Patch) throws -> StudyResult.Accuracy {
+            try StudyBench.accuracy(
+                of: bench.standard, with: [AppliedPatch(patch, scale: chosen.choice.scale)], on: test,
+                under: [corruption])
+        }
+        return StudyResult.Stored(
+            layers: chosen.choice.layers, bits: chosen.bits, bytes: chosen.bytes, scale: chosen.choice.scale,
+            full: try tested(full), accuracy: try tested(chosen.patch))
+    }
+}
+
+extension StudyResult {
+    /// The policy for batch norms that all but the comparison of policies goes by.
+    var policy: Signature.BatchNorm { Signature.BatchNorm(rawValue: batchNorm) ?? .keep }
+
+    /// What was chosen for a corruption.
+    func outcome(_ corruption: Corruption) -> Outcome? { outcomes.first { $0.corruption == corruption.description } }
+}
+
+extension [StudyResult.Curve] {
+    fileprivate func joined() -> [StudyResult.Accuracy] { flatMap { $0.points.map(\.accuracy) } }
+}

@@ -1,0 +1,57 @@
+import SutureFormats
+import SuturePatches
+import SutureVision
+
+// Signatures on models that they were not made for.
+extension SignatureStudy {
+    /// From the models of the lower half of the classes to those of the upper half, all layers at scale 1.
+    func measureTransfer(
+        _ halves: [StudyBench], _ images: StudyImages, into result: inout StudyResult, _ progress: Progress
+    ) throws {
+        let upper = halves[1]
+        let upperImages = try StudyImages("upper half", of: images) { try $0.half(.upper) }
+        let corruptions = corruptions.filter { upper.robust[$0] != nil }
+        let patches = try halves.map { half in
+            try corruptions.map { try half.signature($0, batchNorm: result.policy) }
+        }
+        result.halves = try Self.likeness(
+            ImageSet.Half.allCases.flatMap { half in corruptions.map { "\($0), \(half.rawValue)" } },
+            patches.flatMap { $0 })
+        for (index, corruption) in corruptions.enumerated() {
+            progress("transfer", index, corruptions.count)
+            func accuracy(_ model: Checkpoint, _ patch: Patch? = nil) throws -> StudyResult.Accuracy? {
+                try StudyBench.ifPossible {
+                    try StudyBench.accuracy(
+                        of: model, with: patch.map { [AppliedPatch($0)] } ?? [], on: upperImages, under: [corruption])
+                }
+            }
+            let moved = try patches[0][index].transferred(to: upper.standard)
+            guard let standard = try accuracy(upper.standard), let foreign = try accuracy(upper.standard, moved) else {
+                continue
+            }
+            result.transfers.append(
+                .init(
+                    corruption: corruption.description, standard: standard, foreign: foreign,
+                    own: try accuracy(upper.standard, patches[1][index]),
+                    robust: try upper.robust[corruption].flatMap { try accuracy($0) }))
+        }
+    }
+
+    /// The signatures of the standard model, as they were chosen, on the same model after more training.
+    func reapplied(
+        _ bench: StudyBench, to continued: Checkpoint, _ images: StudyImages, _ result: StudyResult,
+        _ progress: Progress
+    ) throws -> [StudyResult.Transfer] {
+        try corruptions.enumerated().compactMap { index, corruption in
+            progress("after more training", index, corruptions.count)
+            guard let outcome = result.outcome(corruption) else { return nil }
+            let patch = try bench.signature(corruption, layers: .first(outcome.layers), batchNorm: result.policy)
+            let moved = AppliedPatch(try patch.transferred(to: continued), scale: outcome.scale)
+            return StudyResult.Transfer(
+                corruption: corruption.description,
+                standard: try StudyBench.accuracy(of: continued, on: images, under: [corruption]),
+                foreign: try StudyBench.accuracy(of: continued, with: [moved], on: images, under: [corruption]),
+                own: try bench.accuracy(with: patch, scale: outcome.scale, on: images, under: corruption))
+        }
+    }
+}

@@ -1,0 +1,109 @@
+import ArgumentParser
+import Foundation
+import SutureKit
+
+struct SignaturesStudyCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "signatures",
+        abstract: "Robust weight signatures: what a patch of weights regains of the robustness that training gives.",
+        discussion: """
+            Trains a start, a standard model and a model for each corruption, and measures where they differ, what their \
+            signatures regain, in how many bits, together, and on other models. The models are kept in --models: a run \
+            that was interrupted goes on, another one measures again.
+
+            suture reproduce signatures --data fashion-mnist --pad 32 --models study --report page.html
+            """)
+
+    @Option(help: "A data set with images for training and for tests.")
+    var data: String
+
+    @OptionGroup var size: ImageSizeOptions
+
+    @Option(help: "The directory for the trained models.")
+    var models: String
+
+    @Option(help: "The network: \(ClassifierArchitecture.names.joined(separator: ", ")).")
+    var architecture = SignatureStudy().architecture
+
+    @Option(help: "A factor for all numbers of channels.")
+    var width = SignatureStudy().width
+
+    @Option(help: "Corruptions with their severities: fog:5,contrast:5.")
+    var corruptions = CorruptionList(SignatureStudy.corruptions)
+
+    @Option(help: "Epochs of the start.")
+    var pretraining = SignatureStudy().pretrainingEpochs
+
+    @Option(help: "Epochs of all that goes on from it.")
+    var epochs = SignatureStudy().epochs
+
+    @Option(help: "Only the first images for training, so many.")
+    var limit: Int?
+
+    @Option(help: "Only these studies, beside what is regained: \(names.joined(separator: ", ")).")
+    var studies: String?
+
+    @Option(help: "What all that is drawn is drawn from.")
+    var seed: UInt64 = 1
+
+    @Option(help: "How many threads an operator may use.")
+    var threads: Int?
+
+    @Option(help: "Write the report to this file: .html, .md or .json; may be repeated.")
+    var report: [String] = []
+
+    @Flag(help: "Write over files that are there.")
+    var force = false
+
+    @OptionGroup var printing: OutputOptions
+
+    private static let names = SignatureStudy.Part.allCases.map(\.rawValue)
+
+    func validate() throws {
+        guard ClassifierArchitecture.names.contains(architecture) else {
+            throw ValidationError("--architecture is one of \(ClassifierArchitecture.names.joined(separator: ", ")).")
+        }
+        guard pretraining > 0, epochs > 0 else { throw ValidationError("--pretraining and --epochs are 1 or more.") }
+        if let limit, limit < 1 { throw ValidationError("--limit is 1 or more.") }
+        if let threads, !(1...1024).contains(threads) {
+            throw ValidationError("--threads is 1...1024, not \(threads).")
+        }
+        _ = try parts()
+        try ReportFile.check(report)
+    }
+
+    private func parts() throws -> Set<SignatureStudy.Part> {
+        guard let studies else { return Set(SignatureStudy.Part.allCases) }
+        return Set(
+            try studies.split(separator: ",").map { name in
+                guard let part = SignatureStudy.Part(rawValue: String(name)) else {
+                    throw ValidationError("--studies are of \(Self.names.joined(separator: ", ")), not \"\(name)\".")
+                }
+                return part
+            })
+    }
+
+    func run() throws {
+        for path in report { try checkPlace(of: path, force: force) }
+        if let threads { Runtime.threads = threads }
+        Runtime.keepFreedMemory()
+        var study = SignatureStudy()
+        (study.architecture, study.width, study.seed) = (architecture, width, seed)
+        (study.pretrainingEpochs, study.epochs) = (pretraining, epochs)
+        study.corruptions = corruptions.value
+        study.parts = try parts()
+        let all = try ImageSet(contentsOf: URL(filePath: data), split: .train, fit: size.fit)
+        let train = try limit.map { try all.subset(Array(0..<min($0, all.count))) } ?? all
+        let test = try ImageSet(contentsOf: URL(filePath: data), split: .test, fit: size.fit)
+        let progress = printing.progress
+        defer { progress.finish() }
+        let result = try study.run(train: train, test: test, models: URL(filePath: models)) { activity, done, total in
+            progress.report(.init(activity, completed: done, total: total))
+        }
+        progress.finish()
+        let page = try Report(result)
+        for path in report { try ReportFile.write(page, to: path, force: force) }
+        let shares = result.outcomes.map(\.regained)
+        printing.show(page, quietly: String(format: "%.3f", shares.min() ?? 0))
+    }
+}
