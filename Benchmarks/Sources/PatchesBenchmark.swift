@@ -10,14 +10,20 @@ struct PatchesBenchmark: ParsableCommand {
         abstract: "Applying a patch beside cp, and task arithmetic beside mergekit and a plain script.",
         discussion: """
             The first part makes a sharded checkpoint of --gigabytes and applies a patch of 1 % of it. The second \
-            subtracts two checkpoints and adds the difference to a third: on --model (a snapshot), or on a synthetic one \
+            subtracts two checkpoints and adds the difference to a third: on --model (a snapshot), and on synthetic ones \
             of --task-gigabytes. Everything is made in --directory and removed again. Peers: Scripts/setup-python and \
             Scripts/setup-mergekit.
+
+            Before each run all that was written is on the disk. Then the inputs are read once, so that everybody finds \
+            them in memory, or forgotten if they do not fit there all three (--cold). suture syncs what it writes; the \
+            peers do not, except for the "cp, synced".
             """)
 
     @Option(help: "The size of the sharded checkpoint of the first part; 0 for none.") var gigabytes = 8.0
-    @Option(help: "The size of each checkpoint of the second part.") var taskGigabytes = 1.0
-    @Option(help: "A snapshot for the second part instead of a synthetic one.") var model: String?
+    @Option(help: "The size of each synthetic checkpoint of the second part; 0 for none.") var taskGigabytes = 8.0
+    @Option(help: "A snapshot for the second part too.") var model: String?
+    @Flag(help: "Begin each run with inputs that are on the disk only.") var cold = false
+    @Flag(help: "Measure the way by a patch, extract and apply, too.") var viaPatch = false
     @Option(help: "Where there is room.") var directory = FileManager.default.temporaryDirectory.path
     @Option(help: "The suture command.") var suture = ".build/release/suture"
     @Option(help: "How often each side is measured, in turn.") var rounds = 3
@@ -28,7 +34,24 @@ struct PatchesBenchmark: ParsableCommand {
         defer { try? FileManager.default.removeItem(at: work) }
         printConditions(threads: ProcessInfo.processInfo.activeProcessorCount, rounds: rounds)
         if gigabytes > 0 { try apply(in: work) }
-        try taskArithmetic(in: work)
+        if let model { try taskArithmetic(.snapshot(Checkpoint(URL(filePath: model))), in: work) }
+        if taskGigabytes > 0 { try taskArithmetic(.synthetic(gigabytes: taskGigabytes), in: work) }
+    }
+
+    /// Puts everything on the disk, and all files of these models into the cache or out of it.
+    private func prepare(_ models: [URL]) throws {
+        sync()
+        for model in models {
+            for url in try FileManager.default.contentsOfDirectory(at: model, includingPropertiesForKeys: nil) {
+                if cold {
+                    let descriptor = open(url.path, O_RDONLY)
+                    posix_fadvise(descriptor, 0, 0, POSIX_FADV_DONTNEED)
+                    close(descriptor)
+                } else {
+                    _ = try MeasuredProcess(["cat", url.path])
+                }
+            }
+        }
     }
 
     // MARK: Applying
@@ -45,6 +68,7 @@ struct PatchesBenchmark: ParsableCommand {
             func measure(_ name: String, _ arguments: [String]) throws {
                 for url in [out, copy] { try? FileManager.default.removeItem(at: url) }
                 try FileManager.default.createDirectory(at: copy, withIntermediateDirectories: true)
+                try prepare([base])
                 times[name, default: []].append(try MeasuredProcess(arguments))
             }
             // cp leaves its bytes in memory, which a patched model may not: so also with the disk done.
@@ -79,21 +103,35 @@ struct PatchesBenchmark: ParsableCommand {
 
     // MARK: Task arithmetic
 
-    private func taskArithmetic(in work: URL) throws {
+    private enum Models {
+        case snapshot(Checkpoint)
+        case synthetic(gigabytes: Double)
+
+        var name: String {
+            switch self {
+            case .snapshot(let model): model.url.lastPathComponent
+            case .synthetic(let gigabytes): "\(gigabytes) GB"
+            }
+        }
+    }
+
+    private func taskArithmetic(_ models: Models, in work: URL) throws {
         let names = ["base", "tuned", "target"].map { work.appending(path: "task-\($0)") }
-        if let model {
+        defer { for url in names { fresh(url.path) } }
+        switch models {
+        case .snapshot(let source):
             // Three models of one shape: the snapshot, and it with noise of two kinds.
-            let source = try Checkpoint(URL(filePath: model))
             try source.writeSnapshot(to: names[0])
             for (seed, url) in zip([1, 2], names.dropFirst()) {
                 try noisy(source, to: url, seed: UInt64(seed), in: work)
             }
-        } else {
+        case .synthetic(let gigabytes):
             for (seed, url) in names.enumerated() {
-                try SyntheticCheckpoint(gigabytes: taskGigabytes).write(to: url, seed: UInt64(seed + 1))
+                try SyntheticCheckpoint(gigabytes: gigabytes).write(to: url, seed: UInt64(seed + 1))
             }
         }
         let paths = names.map(\.path)
+        let type = try Checkpoint(names[0]).tensors.first?.type == .bfloat16 ? "bfloat16" : "float32"
         let (patch, out) = (work.appending(path: "difference.safetensors").path, work.appending(path: "task-out").path)
         let root = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
             .deletingLastPathComponent()
@@ -107,37 +145,34 @@ struct PatchesBenchmark: ParsableCommand {
             merge_method: task_arithmetic
             base_model: \(paths[0])
             models: [{model: \(paths[1]), parameters: {weight: 1.0}}, {model: \(paths[2]), parameters: {weight: 1.0}}]
-            dtype: \(model == nil ? "bfloat16" : "float32")
+            dtype: \(type)
 
             """.utf8
         ).write(to: recipe)
         let isThere = FileManager.default.isExecutableFile(atPath: mergekit)
         if !isThere { print("note: no mergekit; run Scripts/setup-mergekit") }
         var times: [String: [MeasuredProcess]] = [:]
+        func measure(_ name: String, _ arguments: [String]) throws {
+            fresh(out)
+            try prepare(names)
+            times[name, default: []].append(try MeasuredProcess(arguments))
+        }
         for _ in 0..<rounds {
-            func fresh() { for path in [patch, out] { try? FileManager.default.removeItem(atPath: path) } }
-            fresh()
-            times["suture transfer", default: []].append(
-                try MeasuredProcess([suture, "transfer"] + paths + ["-o", out, "--format", "quiet"]))
-            fresh()
-            times["suture extract", default: []].append(
-                try MeasuredProcess([suture, "extract", paths[0], paths[1], "-o", patch, "--format", "quiet"]))
-            times["suture apply", default: []].append(
-                try MeasuredProcess([suture, "apply", paths[2], patch, "--transfer", "-o", out, "--format", "quiet"]))
-            fresh()
-            times["plain script", default: []].append(try MeasuredProcess([python, script] + paths + [out]))
-            fresh()
+            try measure("suture transfer", [suture, "transfer"] + paths + ["-o", out])
+            if viaPatch {
+                try measure("suture extract", [suture, "extract", paths[0], paths[1], "-o", patch])
+                try measure("suture apply", [suture, "apply", paths[2], patch, "--transfer", "-o", out])
+                fresh(patch)
+            }
+            try measure("plain script", [python, script] + paths + [out])
             if isThere {
-                times["mergekit", default: []].append(
-                    try MeasuredProcess([mergekit, recipe.path, out, "--lazy-unpickle", "--no-copy-tokenizer"]))
+                try measure("mergekit", [mergekit, recipe.path, out, "--lazy-unpickle", "--no-copy-tokenizer"])
             }
         }
-        fresh(patch, out)
-        print(
-            "\nthird + (second - first), \(model.map { URL(filePath: $0).lastPathComponent } ?? "\(taskGigabytes) GB, bfloat16")"
-        )
+        fresh(out)
+        print("\nthird + (second - first), \(models.name), \(type), inputs \(cold ? "on the disk" : "read before")")
         for name in ["suture transfer", "suture extract", "suture apply", "plain script", "mergekit"] {
-            print(line(name, times[name] ?? []))
+            if let runs = times[name] { print(line(name, runs)) }
         }
         let ours = times["suture transfer"] ?? []
         for name in ["plain script", "mergekit"] {
@@ -173,10 +208,8 @@ struct PatchesBenchmark: ParsableCommand {
     }
 
     private func line(_ name: String, _ runs: [MeasuredProcess]) -> String {
-        runs.isEmpty
-            ? "\(name): not run"
-            : name.left(32)
-                + String(format: "%8.2f s %8.0f MiB", median(runs.map(\.seconds)), median(runs.map(\.mebibytes)))
+        name.left(32)
+            + String(format: "%8.2f s %8.0f MiB", median(runs.map(\.seconds)), median(runs.map(\.mebibytes)))
     }
 
     private func ratio(_ name: String, _ a: [MeasuredProcess], _ b: [MeasuredProcess]) -> String {

@@ -1,8 +1,8 @@
-"""Subtracts two checkpoints and adds the difference to a third, as one writes it with safetensors and numpy.
+"""Subtracts two checkpoints and adds the difference to a third, tensor by tensor, as one writes it with numpy.
 
     python task_arithmetic.py BASE TUNED TARGET OUT
 
-float32 and float16 by numpy; bfloat16, which numpy lacks, by ml_dtypes where that is installed, else by its bits.
+Only the results are held until they are written, in their own type. numpy lacks bfloat16: it is done by its bits.
 """
 
 import json, shutil, sys
@@ -11,45 +11,53 @@ from pathlib import Path
 import numpy as np
 from safetensors.numpy import save_file
 
-def read(path):
-    """All tensors as float32, and the names of those stored as bfloat16."""
-    tensors, short = {}, set()
+TYPES = {"F32": np.float32, "F16": np.float16, "BF16": np.uint16}
+
+def index(path):
+    """Where each tensor is: file, type, shape, start, and how many elements."""
+    tensors = {}
     for file in sorted(Path(path).glob("model*.safetensors")):
-        raw = open(file, "rb").read()
-        length = int.from_bytes(raw[:8], "little")
-        for name, entry in json.loads(raw[8 : 8 + length]).items():
-            if name == "__metadata__":
-                continue
-            begin, end = (8 + length + offset for offset in entry["data_offsets"])
-            if entry["dtype"] == "BF16":
-                short.add(name)
-                values = (np.frombuffer(raw[begin:end], np.uint16).astype(np.uint32) << 16).view(np.float32)
-            else:
-                values = np.frombuffer(raw[begin:end], {"F32": np.float32, "F16": np.float16}[entry["dtype"]])
-            tensors[name] = values.reshape(entry["shape"])
-    return tensors, short
+        with open(file, "rb") as stream:
+            length = int.from_bytes(stream.read(8), "little")
+            header = json.loads(stream.read(length))
+        for name, entry in header.items():
+            if name != "__metadata__":
+                count = int(np.prod(entry["shape"]))
+                tensors[name] = file, entry["dtype"], entry["shape"], 8 + length + entry["data_offsets"][0], count
+    return tensors
+
+def read(file, dtype, shape, start, count):
+    """A tensor as float32."""
+    values = np.fromfile(file, TYPES[dtype], count, offset=start).reshape(shape)
+    if dtype == "BF16":
+        values = (values.astype(np.uint32) << 16).view(np.float32)
+    return values.astype(np.float32, copy=False)
+
+def stored(values, dtype):
+    """float32 in another type, rounded to nearest, ties to even."""
+    if dtype == "BF16":
+        bits = values.view(np.uint32)
+        return ((bits + 0x7FFF + (bits >> 16 & 1)) >> 16).astype(np.uint16)
+    return values.astype(TYPES[dtype], copy=False)
 
 base, tuned, target, out = sys.argv[1:]
-before, _ = read(base)
-after, _ = read(tuned)
-result, short = read(target)
-for name in result:
-    result[name] = result[name] + (after[name] - before[name])
+before, after = index(base), index(tuned)
+results, types = {}, {}
+for name, place in index(target).items():
+    types[name] = place[1]
+    results[name] = stored(read(*place) + (read(*after[name]) - read(*before[name])), place[1])
 Path(out).mkdir()
 shutil.copy(Path(target) / "config.json", out)
-if short:
+if "BF16" in types.values():
     # safetensors' numpy side has no bfloat16 of its own: write the file by hand, as its format has it.
-    header, offset, parts = {}, 0, []
-    for name, values in result.items():
-        bits = values.view(np.uint32)
-        part = ((bits + 0x7FFF + (bits >> 16 & 1)) >> 16).astype(np.uint16).tobytes()
-        header[name] = {"dtype": "BF16", "shape": list(values.shape), "data_offsets": [offset, offset + len(part)]}
-        offset += len(part)
-        parts.append(part)
+    header, offset = {}, 0
+    for name, values in results.items():
+        header[name] = {"dtype": types[name], "shape": list(values.shape), "data_offsets": [offset, offset + values.nbytes]}
+        offset += values.nbytes
     text = json.dumps(header).encode()
     with open(Path(out) / "model.safetensors", "wb") as file:
         file.write(len(text).to_bytes(8, "little") + text)
-        for part in parts:
-            file.write(part)
+        for values in results.values():
+            values.tofile(file)
 else:
-    save_file(result, Path(out) / "model.safetensors", metadata={"format": "pt"})
+    save_file(results, Path(out) / "model.safetensors", metadata={"format": "pt"})
