@@ -73,6 +73,11 @@ public final class AtomicFile: @unchecked Sendable {
         try put(from: file.open, range, at: offset)
     }
 
+    /// Lets the system write a part to the disk while there is other work, so that less is left for the end.
+    public func startWriting(_ range: Range<Int>) {
+        cf_start_writing(descriptor, Int64(range.lowerBound), Int64(range.count))
+    }
+
     func put(from source: OpenFile, _ range: Range<Int>, at offset: Int) throws {
         var done = 0
         while done < range.count {
@@ -81,7 +86,7 @@ public final class AtomicFile: @unchecked Sendable {
                 source.descriptor, Int64(range.lowerBound + done), descriptor, Int64(offset + done), piece)
             if count < 0, errno == EINTR { continue }
             if count <= 0 { break }
-            cf_start_writing(descriptor, Int64(offset + done), count)
+            startWriting(offset + done..<offset + done + Int(count))
             done += Int(count)
         }
         if done == range.count { return }

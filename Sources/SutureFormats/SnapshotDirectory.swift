@@ -77,7 +77,8 @@ public struct SnapshotDirectory: Sendable {
     /// Relative paths of the regular files, also through links, but not the hidden ones.
     private static func files(in url: URL) throws -> [String] {
         let manager = FileManager.default
-        return try manager.subpathsOfDirectory(atPath: url.path).filter { path in
+        // The path must be resolved: what is below a link is not listed.
+        return try manager.subpathsOfDirectory(atPath: url.resolvingSymlinksInPath().path).filter { path in
             var isDirectory: ObjCBool = false
             let exists = manager.fileExists(atPath: url.appending(path: path).path, isDirectory: &isDirectory)
             return exists && !isDirectory.boolValue && !path.split(separator: "/").contains { $0.hasPrefix(".") }

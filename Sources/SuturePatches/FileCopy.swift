@@ -60,7 +60,11 @@ struct FileCopy<Change: Sendable>: Sendable {
         }
         for (tensor, change) in changes {
             copy(until: tensor.range.lowerBound)
-            works.append { try replace(change, tensor.range.lowerBound, output) }
+            works.append {
+                let outcome = try replace(change, tensor.range.lowerBound, output)
+                output.startWriting(tensor.range)
+                return outcome
+            }
             position = tensor.range.upperBound
         }
         copy(until: file.file.bytes.count)

@@ -96,26 +96,10 @@ extension TerminalRenderer {
             }
         }
         let marked = lines.flatMap { line in
-            cut(Visible.line(line.text)).map { piece in
+            cut(Visible.line(line.text), to: width - 2).map { piece in
                 line.isChanged ? style(outcome, "\(mark) \(piece)") : "  \(piece)"
             }
         }
         return ([style.dim(wrap(Visible.line(title)))] + marked).joined(separator: "\n")
-    }
-
-    /// Cuts code where the line is full; unlike `wrap`, keeps its spaces.
-    private func cut(_ text: String) -> [String] {
-        var pieces = [""]
-        var used = 0
-        for character in text {
-            let next = displayWidth(String(character))
-            if used + next > width - 2 {
-                pieces.append("")
-                used = 0
-            }
-            pieces[pieces.count - 1].append(character)
-            used += next
-        }
-        return pieces
     }
 }

@@ -97,14 +97,13 @@ struct TerminalRenderer {
         }
     }
 
-    /// Breaks lines between words; a word longer than a line is cut.
+    /// Breaks lines between words, and within words that are longer than a line.
     func wrap(_ text: String, to limit: Int? = nil) -> String {
         let limit = max(8, limit ?? width)
         var lines: [String] = []
         for paragraph in Visible.text(text).split(separator: "\n", omittingEmptySubsequences: false) {
             var line = ""
-            for word in paragraph.split(separator: " ") {
-                let word = truncated(String(word), to: limit)
+            for word in paragraph.split(separator: " ").flatMap({ cut(String($0), to: limit) }) {
                 if !line.isEmpty, displayWidth(line) + 1 + displayWidth(word) > limit {
                     lines.append(line)
                     line = ""
@@ -114,6 +113,22 @@ struct TerminalRenderer {
             lines.append(line)
         }
         return lines.joined(separator: "\n")
+    }
+
+    /// Cuts a text where the line is full; unlike `wrap`, keeps its spaces.
+    func cut(_ text: String, to limit: Int) -> [String] {
+        var pieces = [""]
+        var used = 0
+        for character in text {
+            let next = displayWidth(String(character))
+            if used + next > limit {
+                pieces.append("")
+                used = 0
+            }
+            pieces[pieces.count - 1].append(character)
+            used += next
+        }
+        return pieces
     }
 }
 

@@ -88,10 +88,15 @@ struct SnapshotDirectoryTests {
             }
             try manager.createSymbolicLink(
                 at: directory.appending(path: "vocab.json"), withDestinationURL: directory.appending(path: ".hidden"))
-            #expect(
-                try SnapshotDirectory(directory).otherFiles == [
-                    "README.md", "config.json", "onnx/model.onnx", "tokenizer.json", "vocab.json"
-                ])
+            let link = directory.deletingLastPathComponent().appending(path: "link-\(UUID().uuidString)")
+            try manager.createSymbolicLink(at: link, withDestinationURL: directory)
+            defer { try? manager.removeItem(at: link) }
+            for url in [directory, link] {
+                #expect(
+                    try SnapshotDirectory(url).otherFiles == [
+                        "README.md", "config.json", "onnx/model.onnx", "tokenizer.json", "vocab.json"
+                    ])
+            }
         }
     }
 

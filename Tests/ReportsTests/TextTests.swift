@@ -43,6 +43,14 @@ struct TextTests {
     func percent(value: Double, expected: String) {
         #expect(Numeral.percent(value) == expected)
     }
+
+    @Test("a word longer than a line is broken, and nothing of it is lost")
+    func longWords() {
+        let id = String(repeating: "0123456789abcdef", count: 4)
+        let lines = TerminalRenderer(width: 40, style: .plain, isUnicode: true).wrap("an \(id) ends", to: 20)
+        #expect(lines.split(separator: "\n").allSatisfy { $0.count <= 20 })
+        #expect(lines.replacing("\n", with: "").replacing(" ", with: "") == "an\(id)ends")
+    }
 }
 
 @Suite("A scale")

@@ -59,23 +59,19 @@ struct DiffCommand: ParsableCommand {
                     slices: tensor.slice == .rows ? "rows" : "columns",
                     top: tensor.top.map { Facts.Slice(index: $0.index, norm: $0.norm) })
             }, others: difference.others)
+        // Names and numbers fit a line of 80 characters; what has more to say stands below.
         let table = Report.Table(
-            columns: [
-                "Tensor", .number("Changed"), .number("Of"), .number("Sparsity"), .number("Norm"), .number("Relative"),
-                .number("Rank"),
-                "Most changed"
-            ],
+            columns: ["Tensor", .number("Changed"), .number("Sparsity"), .number("Norm"), .number("Rank")],
             rows: facts.tensors.map { tensor in
                 [
-                    .init(tensor.name), .init("\(tensor.changed)"), .init("\(tensor.elements)"),
-                    .init(String(format: "%.3g", tensor.sparsity)),
-                    .init(String(format: "%.4g", tensor.norm)), .init(String(format: "%.2g", tensor.relativeNorm)),
-                    .init(tensor.rank.map(String.init) ?? "-"),
-                    .init(Self.neurons(of: tensor))
+                    .init(tensor.name), .init("\(tensor.changed)"), .init(String(format: "%.3g", tensor.sparsity)),
+                    .init(String(format: "%.4g", tensor.norm)), .init(tensor.rank.map(String.init) ?? "-")
                 ]
             })
+        let neurons = facts.tensors.filter { !$0.top.isEmpty }.map { Report.Fact($0.name, Self.neurons(of: $0)) }
         let isSame = facts.tensors.isEmpty && facts.others.isEmpty
         var blocks: [Report.Block] = facts.tensors.isEmpty ? [] : [.table(table)]
+        if !neurons.isEmpty { blocks += [.heading("Most changed"), .facts(neurons)] }
         if !facts.others.isEmpty {
             blocks += [.heading("Not compared"), .paragraph(facts.others.joined(separator: "\n"))]
         }
@@ -92,7 +88,6 @@ struct DiffCommand: ParsableCommand {
 
     /// `columns 3 (0.5), 17 (0.2)`
     private static func neurons(of tensor: Facts.Tensor) -> String {
-        if tensor.top.isEmpty { return "-" }
         let named = tensor.top.map { "\($0.index) (\(String(format: "%.2g", $0.norm)))" }.joined(separator: ", ")
         return "\(tensor.slices) \(named)"
     }
