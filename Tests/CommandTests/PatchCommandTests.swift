@@ -129,6 +129,7 @@ struct PatchCommandTests {
         let shown = try place.json("show a.fix")
         let edit = try #require((shown["edits"] as? [[String: Any]])?.first)
         #expect(shown["id"] as? String == id && shown["seed"] as? Int == 7)
+        #expect(shown["options"] as? [String: String] == ["wish": "well"] && shown["results"] is NSNull)
         #expect(edit["indices"] as? [Int] == [3, 5, 8] && edit["tensor"] as? String == Self.down)
         let text = try place.run("show a.fix").text
         #expect(text.contains("columns 3, 5, 8") && text.contains("well"))

@@ -1,3 +1,4 @@
+import Foundation
 import SutureFormats
 import Testing
 
@@ -158,5 +159,14 @@ struct JSONTests {
                 == "config.json: rope.scale: wrong kind of value (expected a finite number, found a string)")
         let element = try #require(throws: FormatError.self) { try config.require("ids").array[1].int }
         #expect(element.subject == "config.json: ids[1]")
+    }
+
+    @Test("an encoder writes a value as it is")
+    func encoding() throws {
+        let json: JSON = ["a": [1, -2.5, "é\n", nil, true, [:]], "b": .object(["c": .number("12345678901234567890")])]
+        let found = try JSON.parse(Array(JSONEncoder().encode(json)))
+        #expect(found["a"] == json["a"])
+        #expect(found["b"]?["c"]?.doubleValue == 12_345_678_901_234_567_890)
+        #expect(try JSON.parse(Array(JSONEncoder().encode(["d": JSON.number("1e999")])))["d"]?.stringValue == "1e999")
     }
 }

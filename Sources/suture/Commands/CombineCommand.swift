@@ -58,7 +58,7 @@ struct CombineCommand: ParsableCommand {
                 Facts.Overlap(tensor: $0.tensor, patches: $0.patches, elements: $0.elements, opposed: $0.opposed)
             })
         let table = Report.Table(
-            columns: ["Tensor", "Patches", .number("Changed by several"), .number("In opposite directions")],
+            columns: ["Tensor", "Patches", .number("Elements"), .number("Opposed")],
             rows: facts.overlaps.map { overlap in
                 [
                     .init(overlap.tensor), .init(overlap.patches.map(Self.short).joined(separator: ", ")),
@@ -67,7 +67,7 @@ struct CombineCommand: ParsableCommand {
             })
         try result.write(
             combination.patch, printing, facts: facts,
-            more: [.heading("Where they meet"), facts.overlaps.isEmpty ? .paragraph("Nowhere.") : .table(table)])
+            more: [.heading("Changed by several"), facts.overlaps.isEmpty ? .paragraph("Nothing.") : .table(table)])
     }
 
     /// The first digits of an id.

@@ -39,8 +39,7 @@ struct ShowCommand: ParsableCommand {
         var seed: Int?
         var parents: [String]
         var edits: [Edit]
-        var options: String
-        var results: String
+        var options, results: JSON
     }
 
     /// The facts of a patch and what is known of its making, as one object.
@@ -69,8 +68,7 @@ struct ShowCommand: ParsableCommand {
         let facts = Facts(
             id: patch.id, method: "\(patch.method.name) \(patch.method.version)", tool: patch.tool,
             created: patch.created, seed: patch.method.seed, parents: patch.parents, edits: edits,
-            options: String(decoding: patch.method.options.serialized(), as: UTF8.self),
-            results: String(decoding: patch.results.serialized(), as: UTF8.self))
+            options: patch.method.options, results: patch.results)
         var blocks: [Report.Block] = [
             .facts([
                 .init("Id", facts.id),
