@@ -1,3 +1,4 @@
+import Foundation
 import SutureFormats
 
 /// A patch with everything left out that a check does not need.
@@ -81,7 +82,7 @@ public struct Minimization: Sendable {
         let options: JSON = ["of": JSON(patch.id), "method": JSON(patch.method.name)]
         return try Patch(
             base: base, edits: edits, method: Patch.Method(name: "minimize", options: options, seed: patch.method.seed),
-            results: .null, tool: patch.tool, created: patch.created, parents: patch.parents, source: patch.id)
+            results: .null, tool: "suture", created: Date.now.ISO8601Format(), parents: patch.parents, source: patch.id)
     }
 }
 
