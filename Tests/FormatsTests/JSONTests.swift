@@ -163,7 +163,7 @@ struct JSONTests {
 
     @Test("an encoder writes a value as it is")
     func encoding() throws {
-        let json: JSON = ["a": [1, -2.5, "é\n", nil, true, [:]], "b": .object(["c": .number("12345678901234567890")])]
+        let json: JSON = ["a": [1, -2.5, "é\n", nil, true, [:]], "b": .object(["c": .number("1e300")])]
         let found = try JSON.parse(Array(JSONEncoder().encode(json)))
         #expect(found["a"] == json["a"])
         #expect(found["b"]?["c"]?.doubleValue == 12_345_678_901_234_567_890)
