@@ -1,6 +1,6 @@
 /// So that a report may hold what a file says as it is.
 extension JSON: Encodable {
-    private struct Key: CodingKey {
+    private struct Name: CodingKey {
         let stringValue: String
         var intValue: Int? { nil }
 
@@ -15,8 +15,8 @@ extension JSON: Encodable {
             var container = encoder.unkeyedContainer()
             for element in elements { try container.encode(element) }
         case .object(let members):
-            var container = encoder.container(keyedBy: Key.self)
-            for (key, value) in members { try container.encode(value, forKey: Key(stringValue: key.string)) }
+            var container = encoder.container(keyedBy: Name.self)
+            for (key, value) in members { try container.encode(value, forKey: Name(stringValue: key.string)) }
         default:
             var container = encoder.singleValueContainer()
             switch self {
