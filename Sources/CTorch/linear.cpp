@@ -1,9 +1,13 @@
 #include <ATen/core/dispatch/Dispatcher.h>
+#include <ATen/ops/add.h>
 #include <ATen/ops/linear.h>
 #include <ATen/ops/matmul.h>
+#include <ATen/ops/mul.h>
+#include <ATen/ops/silu.h>
 #include <torch/csrc/autograd/custom_function.h>
 
 #include <cstdlib>
+#include <tuple>
 
 #include "support.h"
 
@@ -35,8 +39,22 @@ std::optional<c10::TypedOperatorHandle<LinearSignature>> wide() {
 #endif
 }
 
-at::Tensor call(const at::Tensor &input, const at::Tensor &weight, const Optional &bias) {
-    return wide()->call(input, weight, bias, "none", c10::List<std::optional<at::Scalar>>(), std::nullopt);
+at::Tensor call(
+    const at::Tensor &input, const at::Tensor &weight, const Optional &bias, std::string_view ending = "none") {
+    return wide()->call(input, weight, bias, ending, c10::List<std::optional<at::Scalar>>(), std::nullopt);
+}
+
+using PairedSignature = at::Tensor(
+    const at::Tensor &, const at::Tensor &, const at::Tensor &, const Optional &, std::string_view);
+
+/// The same with "mul" or "add" of another tensor while the product is still in the cache.
+at::Tensor call(
+    const at::Tensor &input, const at::Tensor &weight, const Optional &bias, std::string_view ending,
+    const at::Tensor &other) {
+    static const auto paired = c10::Dispatcher::singleton()
+                                   .findSchemaOrThrow("mkldnn::_linear_pointwise", "binary")
+                                   .typed<PairedSignature>();
+    return paired.call(input, other, weight, bias, ending);
 }
 
 /// A layer whose weights do not learn: the gradient of its input needs only another such layer.
@@ -59,6 +77,8 @@ struct Frozen : torch::autograd::Function<Frozen> {
     }
 };
 
+bool isTracked(const at::Tensor &t) { return at::GradMode::is_enabled() && t.requires_grad(); }
+
 /// oneDNN compiles code for each new shape, which pays for matrices of some size only.
 bool suits(const at::Tensor &input, const at::Tensor &weight, const Optional &bias) {
     const auto plain = [](const at::Tensor &t) {
@@ -69,14 +89,45 @@ bool suits(const at::Tensor &input, const at::Tensor &weight, const Optional &bi
            (!bias || (plain(*bias) && bias->dim() == 1 && bias->size(0) == weight.size(0) && !bias->requires_grad()));
 }
 
+at::Tensor product(const at::Tensor &x, const at::Tensor &weight, const Optional &bias) {
+    if (!suits(x, weight, bias) || !wide()) return at::linear(x, weight, bias);
+    return isTracked(x) ? Frozen::apply(x, weight, bias) : call(x, weight, bias);
+}
+
+/// Whether the product and what is done with it can be one operation: `other` has its shape and nothing is tracked.
+bool fuses(const at::Tensor &x, const at::Tensor &weight, const Optional &bias, const at::Tensor *other = nullptr) {
+    if (isTracked(x) || !suits(x, weight, bias) || !wide()) return false;
+    if (!other) return true;
+    auto shape = x.sizes().vec();
+    shape.back() = weight.size(0);
+    return !isTracked(*other) && other->is_contiguous() && other->sizes() == shape && other->device().is_cpu() &&
+           other->scalar_type() == at::kFloat;
+}
+
 } // namespace
 
 CTensor *ct_linear(const CTensor *input, const CTensor *weight, const CTensor *bias) {
+    return make([&] { return product(input->value, weight->value, optional(bias)); });
+}
+
+CTensor *ct_linear_silu(const CTensor *input, const CTensor *weight, const CTensor *bias) {
     return make([&] {
-        const auto &x = input->value;
         const auto b = optional(bias);
-        if (!suits(x, weight->value, b) || !wide()) return at::linear(x, weight->value, b);
-        const bool isTracked = at::GradMode::is_enabled() && x.requires_grad();
-        return isTracked ? Frozen::apply(x, weight->value, b) : call(x, weight->value, b);
+        if (fuses(input->value, weight->value, b)) return call(input->value, weight->value, b, "swish");
+        return at::silu(product(input->value, weight->value, b));
+    });
+}
+
+CTensor *ct_linear_times(const CTensor *input, const CTensor *weight, const CTensor *bias, const CTensor *factor) {
+    return make([&] {
+        const auto &[x, w, b, other] = std::tuple(input->value, weight->value, optional(bias), factor->value);
+        return fuses(x, w, b, &other) ? call(x, w, b, "mul", other) : at::mul(other, product(x, w, b));
+    });
+}
+
+CTensor *ct_linear_plus(const CTensor *input, const CTensor *weight, const CTensor *bias, const CTensor *term) {
+    return make([&] {
+        const auto &[x, w, b, other] = std::tuple(input->value, weight->value, optional(bias), term->value);
+        return fuses(x, w, b, &other) ? call(x, w, b, "add", other) : at::add(other, product(x, w, b));
     });
 }

@@ -107,6 +107,7 @@ final class Forward {
             queries: queries, keys: seen.keys, values: seen.values, mask: mask,
             causal: mask == nil && columns > 1, scale: architecture.attentionScale(layer))
         let heads = try visitHeads(layer, merged(mixed))
+        guard concerns(.attentionOut(layer)) else { return (try weights.output(heads, plus: residual), own) }
         return (try residual + visit(.attentionOut(layer), weights.output(heads)), own)
     }
 
@@ -116,12 +117,13 @@ final class Forward {
         let normed = try weights.mlpNorm(residual)
         let hidden: Tensor =
             if let gate = weights.gate {
-                try model.activate(gate(normed)) * weights.up(normed)
+                try weights.up(normed, times: model.activate(gate, normed))
             } else {
-                try model.activate(weights.up(normed))
+                try model.activate(weights.up, normed)
             }
         let edits = edits(in: layer)
         let visited = try visit(.mlpHidden(layer), rereading(edits, normed, hidden))
+        guard concerns(.mlpOut(layer)) || !edits.isEmpty else { return try weights.down(visited, plus: residual) }
         let out = try adding(edits, to: weights.down(visited), hidden: visited)
         return try residual + visit(.mlpOut(layer), out)
     }
@@ -221,6 +223,11 @@ final class Forward {
         return try Tensor.zeros([residual.shape[0], 0])
     }
 
+    /// Whether the values at a site are asked for or changed.
+    private func concerns(_ site: Site) -> Bool {
+        wanted.contains(site) || changes.contains { $0.site == site }
+    }
+
     private func visit(_ site: Site, _ value: Tensor) throws -> Tensor {
         let changed = try intervene(site, value)
         if wanted.contains(site) { captured[site] = changed }
@@ -229,7 +236,7 @@ final class Forward {
 
     /// Queries, keys or values, `[batch, heads, positions, width]`.
     private func visitSplit(_ site: Site, _ value: Tensor) throws -> Tensor {
-        guard wanted.contains(site) || changes.contains(where: { $0.site == site }) else { return value }
+        guard concerns(site) else { return value }
         return try split(visit(site, merged(value)), value.shape[1])
     }
 
@@ -239,7 +246,7 @@ final class Forward {
         var value = value
         for head in 0..<model.architecture.heads {
             let site = Site.head(layer: layer, index: head)
-            guard wanted.contains(site) || changes.contains(where: { $0.site == site }) else { continue }
+            guard concerns(site) else { continue }
             let columns = head * width..<(head + 1) * width
             let part = try value.narrowed(2, columns)
             let changed = try intervene(site, part)

@@ -47,6 +47,12 @@ extension LanguageModel {
         }
     }
 
+    /// The activation of what a linear layer makes of `input`.
+    func activate(_ layer: Weights.Linear, _ input: Tensor) throws -> Tensor {
+        architecture.activation == .silu
+            ? try input.linearSilu(layer.weight, bias: layer.bias) : try activate(layer(input))
+    }
+
     func check(_ neuron: Neuron) throws {
         guard (0..<architecture.layers).contains(neuron.layer), (0..<architecture.hiddenWidth).contains(neuron.index)
         else {

@@ -8,6 +8,14 @@ struct Weights: Sendable {
         var bias: Tensor?
 
         func callAsFunction(_ input: Tensor) throws -> Tensor { try input.linear(weight, bias: bias) }
+
+        func callAsFunction(_ input: Tensor, times factor: Tensor) throws -> Tensor {
+            try input.linear(weight, bias: bias, times: factor)
+        }
+
+        func callAsFunction(_ input: Tensor, plus term: Tensor) throws -> Tensor {
+            try input.linear(weight, bias: bias, plus: term)
+        }
     }
 
     struct Norm: Sendable {

@@ -7,6 +7,24 @@ extension Tensor {
         try Tensor(ct_linear(handle, weight.handle, bias?.handle), "linear", [self, weight, bias])
     }
 
+    /// `silu(x W^T + b)`: as ``linear(_:bias:)``, in one pass where it can be.
+    public func linearSilu(_ weight: Tensor, bias: Tensor? = nil) throws(TensorError) -> Tensor {
+        try Tensor(ct_linear_silu(handle, weight.handle, bias?.handle), "linearSilu", [self, weight, bias])
+    }
+
+    /// `factor * (x W^T + b)`, in one pass where it can be.
+    public func linear(_ weight: Tensor, bias: Tensor? = nil, times factor: Tensor) throws(TensorError) -> Tensor {
+        try Tensor(
+            ct_linear_times(handle, weight.handle, bias?.handle, factor.handle), "linear",
+            [self, weight, bias, factor])
+    }
+
+    /// `term + x W^T + b`, in one pass where it can be.
+    public func linear(_ weight: Tensor, bias: Tensor? = nil, plus term: Tensor) throws(TensorError) -> Tensor {
+        try Tensor(
+            ct_linear_plus(handle, weight.handle, bias?.handle, term.handle), "linear", [self, weight, bias, term])
+    }
+
     /// The rows of this `[vocabulary, width]` table at `ids` (int64).
     public func embedding(_ ids: Tensor) throws(TensorError) -> Tensor {
         try Tensor(ct_embedding(handle, ids.handle), "embedding", [self, ids])

@@ -55,6 +55,29 @@ struct LayerTests {
         }
     }
 
+    @Test("linear layers that end in something else, with gradients", arguments: [(3, 4), (7, 300)])
+    func endingLinear(rows: Int, width: Int) throws {
+        func normal(_ shape: [Int], _ seed: UInt64) throws -> Tensor { try RandomSource(seed: seed).normal(shape) }
+        let x = try normal([2, rows, width], 1)
+        let (weight, bias) = (try normal([256, width], 2), try normal([256], 3))
+        let other = try normal([2, rows, 256], 4)
+        func check(_ fused: (Tensor) throws -> Tensor, _ plain: (Tensor) throws -> Tensor) throws {
+            let expected = try plain(x)
+            let bound = 1e-5 * (try expected.abs().max().item())
+            #expect(try distance(fused(x), expected) < bound)
+            let leaf = try x.tracked()
+            #expect(try distance(fused(leaf).detached(), expected) < bound)
+            let gradient = try fused(leaf).square().sum().gradients(of: [leaf])[0]
+            let wanted = try plain(leaf).square().sum().gradients(of: [leaf])[0]
+            #expect(try distance(gradient, wanted) < 1e-5 * wanted.abs().max().item())
+        }
+        try check({ try $0.linearSilu(weight, bias: bias) }) { try $0.linear(weight, bias: bias).silu() }
+        try check({ try $0.linear(weight, times: other) }) { try other * $0.linear(weight) }
+        try check({ try $0.linear(weight, bias: bias, plus: other) }) { try other + $0.linear(weight, bias: bias) }
+        // Another shape than the product's is spread out as elsewhere.
+        try check({ try $0.linear(weight, plus: bias) }) { try bias + $0.linear(weight) }
+    }
+
     @Test("norms")
     func norms() throws {
         let x = try normal([3, 5])

@@ -104,6 +104,9 @@ int32_t ct_sort(const CTensor *t, int64_t dim, bool descending, CTensor **values
 
 // ---- network layers
 CTensor *ct_linear(const CTensor *input, const CTensor *weight, const CTensor *bias);
+CTensor *ct_linear_silu(const CTensor *input, const CTensor *weight, const CTensor *bias);
+CTensor *ct_linear_times(const CTensor *input, const CTensor *weight, const CTensor *bias, const CTensor *factor);
+CTensor *ct_linear_plus(const CTensor *input, const CTensor *weight, const CTensor *bias, const CTensor *term);
 CTensor *ct_embedding(const CTensor *weight, const CTensor *ids);
 CTensor *ct_softmax(const CTensor *t, int64_t dim);
 CTensor *ct_log_softmax(const CTensor *t, int64_t dim);
