@@ -5,10 +5,22 @@ import SutureTensor
 import SutureTokenizers
 
 /// Pairs of facts of one relation, from files such as `known_1000.json`: a list of objects with `subject`, `attribute`,
-/// `template` (with `{}` for the subject) and `relation_id`.
+/// `relation_id`, and `prompt` or `template` (with `{}` for the subject); or from CounterFact's, where these are in
+/// `requested_rewrite`.
 public struct FactualPairs: Sendable {
     struct Fact: Hashable {
         var subject, attribute, template, relation: String
+
+        init(_ entry: JSONField) throws {
+            let rewrite = try entry.optional("requested_rewrite")
+            let fields = rewrite ?? entry
+            subject = try fields.require("subject").string
+            attribute = try rewrite?.require("target_true").require("str").string ?? entry.require("attribute").string
+            // The templates of known_1000 lack the words that lead to the answer; its prompts have them.
+            let prompt = try fields.optional("prompt")?.string.replacing(subject, with: "{}")
+            template = try prompt ?? fields.require("template").string
+            relation = try fields.require("relation_id").string
+        }
     }
 
     let facts: [Fact]
@@ -18,16 +30,14 @@ public struct FactualPairs: Sendable {
         let list = JSONField(try JSON.parse(contentsOf: url), source: url.relativePath)
         var found: [Fact] = []
         for entry in try list.array {
-            let template = try entry.require("template").string
+            let fact = try Fact(entry)
+            let template = fact.template
             guard template.split(separator: "{}", omittingEmptySubsequences: false).count == 2 else {
                 throw SubspaceError(
                     .badFile, "a template has one place for the subject", subject: entry.path, expected: "{}",
                     found: template)
             }
-            found.append(
-                Fact(
-                    subject: try entry.require("subject").string, attribute: try entry.require("attribute").string,
-                    template: template, relation: try entry.require("relation_id").string))
+            found.append(fact)
         }
         guard !found.isEmpty else {
             throw SubspaceError(.badFile, "there are no facts in this file", subject: url.relativePath)
@@ -35,10 +45,25 @@ public struct FactualPairs: Sendable {
         facts = found
     }
 
-    /// Up to `perRelation` pairs of each relation of facts that the model knows, with the template of the relation's first
-    /// fact for all. The patch place is the last token of the role `subject`.
+    /// The prompts of all facts, each once, in tokens.
+    public func prompts(_ tokenizer: Tokenizer) -> [[Int]] {
+        let templates = templates
+        let texts = Set(facts.map { Self.text($0, templates[$0.relation] ?? $0.template) }).sorted()
+        return texts.map { tokenizer.encode($0).ids }.filter { !$0.isEmpty }
+    }
+
+    /// The most frequent template of each relation, which is used for all of its facts.
+    private var templates: [String: String] {
+        Dictionary(grouping: facts, by: \.relation).mapValues { group in
+            let counts = Dictionary(grouping: group, by: \.template).mapValues(\.count)
+            return counts.max { ($0.value, $1.key) < ($1.value, $0.key) }?.key ?? ""
+        }
+    }
+
+    /// Pairs of facts that the model knows, of relations with `perRelation` pairs at least, as many of each.
     ///
-    /// A fact is known if the most likely next token begins the attribute.
+    /// A fact is known if the most likely next token begins its attribute. The patch place is the last token of the role
+    /// `subject`. Pairs stand in random order.
     public func known(
         to model: LanguageModel, _ tokenizer: Tokenizer, perRelation: Int = 5, seed: UInt64 = 0,
         progress: (_ done: Int, _ of: Int) -> Void = { _, _ in }
@@ -46,32 +71,47 @@ public struct FactualPairs: Sendable {
         var random = SeededGenerator(seed: seed)
         var pairs: [TokenizedPair] = []
         let relations = Dictionary(grouping: facts, by: \.relation)
+        let templates = templates
         var done = 0
         for relation in relations.keys.sorted() {
             let group = relations[relation] ?? []
-            var seen: Set<String> = []
-            let known = try group.filter { fact in
-                done += 1
-                guard seen.insert(fact.subject).inserted else { return false }
-                let prompt = tokenizer.encode(text(fact, group[0].template)).ids
-                guard let first = tokenizer.encode(" " + fact.attribute).ids.first, !prompt.isEmpty else {
-                    return false
-                }
-                return try Int(model.run([prompt]).logits.argmax(1).item()) == first
-            }
+            let template = templates[relation] ?? ""
+            let known = try known(group, template, model, tokenizer)
+            done += group.count
             progress(done, facts.count)
             var candidates: [TokenizedPair] = []
             for base in known {
                 for source in known {
-                    if let pair = try pair(base, source, group[0].template, tokenizer) { candidates.append(pair) }
+                    if let pair = try pair(base, source, template, tokenizer) { candidates.append(pair) }
                 }
             }
-            pairs += random.shuffled(candidates).prefix(perRelation)
+            if candidates.count >= perRelation { pairs += random.shuffled(candidates).prefix(perRelation) }
         }
-        return pairs
+        return random.shuffled(pairs)
     }
 
-    private func text(_ fact: Fact, _ template: String) -> String { template.replacing("{}", with: fact.subject) }
+    /// The facts of one relation that the model knows, each subject once.
+    private func known(_ group: [Fact], _ template: String, _ model: LanguageModel, _ tokenizer: Tokenizer) throws
+        -> [Fact]
+    {
+        var seen: Set<String> = []
+        let asked = group.compactMap { fact -> (fact: Fact, prompt: [Int], first: Int)? in
+            let prompt = tokenizer.encode(Self.text(fact, template)).ids
+            guard seen.insert(fact.subject).inserted, !prompt.isEmpty,
+                let first = tokenizer.encode(" " + fact.attribute).ids.first
+            else { return nil }
+            return (fact, prompt, first)
+        }
+        guard !asked.isEmpty else { return [] }
+        return try Tensor.withoutGradients {
+            let said = try model.run(asked.map(\.prompt)).logits.argmax(1).ints()
+            return zip(asked, said).filter { $0.first == $1 }.map(\.0.fact)
+        }
+    }
+
+    private static func text(_ fact: Fact, _ template: String) -> String {
+        template.replacing("{}", with: fact.subject)
+    }
 
     /// nil where both have the same answer, or answers that begin alike.
     private func pair(_ base: Fact, _ source: Fact, _ template: String, _ tokenizer: Tokenizer) throws -> TokenizedPair?
@@ -80,7 +120,7 @@ public struct FactualPairs: Sendable {
             let other = tokenizer.encode(" " + source.attribute).ids.first, answer != other
         else { return nil }
         func prompt(_ fact: Fact) -> Prompt {
-            Prompt(text(fact, template), roles: ["subject": .init(fact.subject)])
+            Prompt(Self.text(fact, template), roles: ["subject": .init(fact.subject)])
         }
         // Answers may be of several tokens; the first one is what is asked for.
         let words = PromptPair(base: prompt(base), source: prompt(source), answer: "", other: "")

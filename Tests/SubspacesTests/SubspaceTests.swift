@@ -169,7 +169,8 @@ struct SubspaceTests {
         let samples = try random.normal([60, m])
         let moment = try samples.transposed().matmul(samples) / 60
         let (base, source, v) = (try random.normal([m]), try random.normal([m]), try random.normal([m]))
-        let edit = try RankOneEdit(layer: 0, direction: v, base: base, source: source, writing: writing, moment: moment)
+        let memory = try LinearMemory(layer: 0, writing: writing, moment: moment)
+        let edit = try memory.edit(direction: v, base: base, source: source)
         func column(_ vector: Tensor) throws -> Tensor { try vector.unsqueezed(1) }
         let unit = try v / v.norm()
         let amount = try (unit * (source - base)).sum()
@@ -185,7 +186,7 @@ struct SubspaceTests {
             #expect(try energy(other) > energy(edit.read))
         }
         // And the way back: W u = a, and no other such u comes nearer.
-        let (direction, beta) = try edit.zeroPatch(writing: writing, moment: moment)
+        let (direction, beta) = try memory.zeroPatch(of: edit)
         let u = try direction / beta.squareRoot()
         #expect(try (writing.matmul(column(u)).squeezed(1) - edit.write).abs().max().item() < 1e-3)
         func objective(_ u: Tensor) throws -> Double { try energy(u * beta + edit.read) }

@@ -1,0 +1,68 @@
+import SutureTensor
+
+/// A part of one layer that writes to the residual stream, and has a hidden activation of its own.
+public struct LayerPart: Hashable, Sendable, CustomStringConvertible {
+    /// Attention or the MLP, in the order in which they run.
+    public enum Kind: Int, Sendable, Comparable {
+        case attention, mlp
+
+        public static func < (a: Kind, b: Kind) -> Bool { a.rawValue < b.rawValue }
+    }
+
+    public var layer: Int
+    public var kind: Kind
+
+    public init(_ kind: Kind, layer: Int) {
+        self.layer = layer
+        self.kind = kind
+    }
+
+    /// What its output projection reads: the outputs of all heads, or the hidden activation of the MLP.
+    public var hidden: Site { kind == .attention ? .heads(layer) : .mlpHidden(layer) }
+    /// What it writes to the residual stream.
+    public var out: Site { kind == .attention ? .attentionOut(layer) : .mlpOut(layer) }
+
+    /// `attn.3` or `mlp.3`
+    public var description: String { "\(kind == .attention ? "attn" : "mlp").\(layer)" }
+}
+
+extension Architecture {
+    /// Which part of a layer a checkpoint's tensor belongs to, and whether by it the part writes; nil for embeddings, the
+    /// last norm and the head.
+    public func part(of tensor: String) -> (part: LayerPart, writes: Bool)? {
+        for layer in 0..<layers {
+            func isOne(of projections: [TensorNames.Projection?], _ norm: String? = nil) -> Bool {
+                (projections.compactMap(\.?.tensor) + [norm].compactMap(\.self)).contains { template in
+                    let name = tensors.name(template, layer: layer)
+                    return tensor == name + ".weight" || tensor == name + ".bias"
+                }
+            }
+            let attention = LayerPart(.attention, layer: layer)
+            let mlp = LayerPart(.mlp, layer: layer)
+            if isOne(of: [tensors.query, tensors.key, tensors.value], tensors.attentionNorm) {
+                return (attention, false)
+            }
+            if isOne(of: [tensors.output]) { return (attention, true) }
+            if isOne(of: [tensors.gate, tensors.up], tensors.mlpNorm) { return (mlp, false) }
+            if isOne(of: [tensors.down]) { return (mlp, true) }
+        }
+        return nil
+    }
+}
+
+extension LanguageModel {
+    /// The checkpoint's tensors that differ from those of another model of the same architecture, by name.
+    public func differences(from other: LanguageModel) throws -> [String] {
+        try tensors.keys.sorted().filter { name in
+            guard let mine = tensors[name], let its = other.tensors[name], mine.shape == its.shape else {
+                throw ModelError(.badWeights, "the two models do not have the same tensors", subject: name)
+            }
+            return try (mine - its).abs().max().item() > 0
+        }
+    }
+
+    /// The same model with some tensors of another one.
+    public func taking(_ names: [String], from other: LanguageModel) throws -> LanguageModel {
+        try replacing(other.tensors.filter { names.contains($0.key) })
+    }
+}

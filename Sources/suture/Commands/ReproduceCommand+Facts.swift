@@ -1,0 +1,96 @@
+import ArgumentParser
+import Foundation
+import SutureKit
+
+struct FactsCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "facts",
+        abstract: "Facts moved by patches and by rank-1 edits, layer by layer.",
+        discussion: """
+            FILE is known_1000.json or counterfact.json of ROME (rome.baulab.info/data), of which the facts that the model \
+            knows are taken (Makelov, Lange & Nanda 2023, section 6).
+
+            suture reproduce facts known_1000.json --model model.gguf --report facts.html
+            """)
+
+    @Argument(help: "Facts, as a JSON list.")
+    var facts: String
+
+    @Option(help: "A snapshot directory (config.json, safetensors) or a GGUF file.")
+    var model: String
+
+    @Option(help: "Layers, such as 0,5,10; every fifth unless they are named.")
+    var layers: String?
+
+    @Option(help: "How many pairs of facts.")
+    var pairs = 40
+
+    @Option(help: "Steps of learning a direction.")
+    var steps = 60
+
+    @Option(help: "Seed of pairs and learning.")
+    var seed: UInt64 = 1
+
+    @Option(help: "Write the report to this file: .html, .md or .json; may be repeated.")
+    var report: [String] = []
+
+    @Option(help: "How many threads an operator may use.")
+    var threads: Int?
+
+    @Flag(help: "Write over files that are there.")
+    var force = false
+
+    @OptionGroup var printing: OutputOptions
+
+    func validate() throws {
+        guard (1...10_000).contains(pairs), (1...100_000).contains(steps) else {
+            throw ValidationError("--pairs is 1...10000, --steps 1...100000.")
+        }
+        if let threads, !(1...1024).contains(threads) {
+            throw ValidationError("--threads is 1...1024, not \(threads).")
+        }
+        _ = try LayerList.read(layers, option: "--layers")
+        try ReportFile.check(report)
+    }
+
+    func run() throws {
+        for path in report { try checkPlace(of: path, force: force) }
+        if let threads { Runtime.threads = threads }
+        let list = try FactualPairs(contentsOf: URL(filePath: facts))
+        let checkpoint = try Checkpoint(URL(filePath: model))
+        let tokenizer = try Tokenizer(checkpoint)
+        let loaded = try LanguageModel.load(checkpoint)
+        let progress = printing.progress
+        defer { progress.finish() }
+        func note(_ activity: String, _ done: Int, _ total: Int) {
+            progress.report(.init(activity, completed: done, total: total))
+        }
+
+        var study = FactStudy()
+        study.layers = try LayerList.read(layers, option: "--layers")
+        study.steps = steps
+        study.seed = seed
+        let known = try list.known(to: loaded, tokenizer, seed: seed) { note("asking for facts", $0, $1) }
+        let result = try study.run(
+            loaded, Array(known.prefix(pairs)), texts: list.prompts(tokenizer),
+            modelName: checkpoint.url.lastPathComponent, progress: note)
+        progress.finish()
+        let page = try Report(result)
+        for path in report { try ReportFile.write(page, to: path, force: force) }
+        let rates = result.rows.map { String(format: "%d:%.2f", $0.layer, $0.effects[.direction]?.flips.value ?? 0) }
+        printing.show(page, quietly: rates.joined(separator: " "))
+    }
+}
+
+/// Layers as a command line names them.
+enum LayerList {
+    static func read(_ text: String?, option: String) throws -> [Int] {
+        guard let text else { return [] }
+        return try text.split(separator: ",", omittingEmptySubsequences: false).map { part in
+            guard let layer = Int(part), layer >= 0 else {
+                throw ValidationError("\(option) is a list such as 18,19.")
+            }
+            return layer
+        }
+    }
+}

@@ -1,0 +1,84 @@
+import ArgumentParser
+import Foundation
+import SutureKit
+
+struct IllusionCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "illusion",
+        abstract:
+            "The interpretability illusion: a direction that works through a dormant pathway, beside one that does not.",
+        discussion: """
+            Indirect object identification with names and templates that were not trained on; the layer is found on \
+            training pairs unless it is given (Makelov, Lange & Nanda 2023, table 1).
+
+            suture reproduce illusion --model model.gguf --report illusion.html
+            """)
+
+    @Option(help: "A snapshot directory (config.json, safetensors) or a GGUF file.")
+    var model: String
+
+    @Option(help: "The layer of the MLP.")
+    var layer: Int?
+
+    @Option(help: "Search the MLPs of these layers too: 18,19,21.")
+    var otherLayers: String?
+
+    @Option(help: "Held-out pairs.")
+    var pairs = 1000
+
+    @Option(help: "Training pairs for each seed.")
+    var trainPairs = 200
+
+    @Option(help: "How often directions are learned.")
+    var seeds = 3
+
+    @Option(help: "Epochs of learning.")
+    var epochs = 30
+
+    @Option(help: "Write the report to this file: .html, .md or .json; may be repeated.")
+    var report: [String] = []
+
+    @Option(help: "How many threads an operator may use.")
+    var threads: Int?
+
+    @Flag(help: "Write over files that are there.")
+    var force = false
+
+    @OptionGroup var printing: OutputOptions
+
+    func validate() throws {
+        guard pairs > 1, trainPairs >= 8, (1...100).contains(seeds), (1...10_000).contains(epochs) else {
+            throw ValidationError("--pairs is at least 2, --train-pairs 8, --seeds 1...100, --epochs 1...10000.")
+        }
+        if let threads, !(1...1024).contains(threads) {
+            throw ValidationError("--threads is 1...1024, not \(threads).")
+        }
+        _ = try LayerList.read(otherLayers, option: "--other-layers")
+        try ReportFile.check(report)
+    }
+
+    func run() throws {
+        for path in report { try checkPlace(of: path, force: force) }
+        if let threads { Runtime.threads = threads }
+        let checkpoint = try Checkpoint(URL(filePath: model))
+        let tokenizer = try Tokenizer(checkpoint)
+        var study = IllusionStudy()
+        study.layer = layer
+        study.otherLayers = try LayerList.read(otherLayers, option: "--other-layers")
+        study.heldOutPairs = pairs
+        study.trainPairs = trainPairs
+        study.seeds = (1...seeds).map(UInt64.init)
+        study.das.epochs = epochs
+        let progress = printing.progress
+        defer { progress.finish() }
+        let result = try study.run(
+            LanguageModel.load(checkpoint), tokenizer, modelName: checkpoint.url.lastPathComponent
+        ) { activity, done, total in
+            progress.report(.init(activity, completed: done, total: total))
+        }
+        progress.finish()
+        let page = try Report(result)
+        for path in report { try ReportFile.write(page, to: path, force: force) }
+        printing.show(page, quietly: String(format: "%.3f", result.effect(.vMLPRow) / result.effect(.vMLP)))
+    }
+}
