@@ -38,6 +38,24 @@ extension LanguageModel {
         return try activate(product(gate, biases.gate)) * up
     }
 
+    /// The matrices `[m, width]` by which the neurons of a layer read the normed stream.
+    public func mlpReading(layer: Int) throws -> (gate: Tensor?, up: Tensor) {
+        let layer = weights.layers[try checked(Neuron(layer: layer, index: 0)).layer]
+        return (layer.gate?.weight, layer.up.weight)
+    }
+
+    /// What the MLP of a layer reads of the stream after attention `[..., width]`: the same, normed.
+    public func mlpInput(layer: Int, stream: Tensor) throws -> Tensor {
+        try weights.layers[checked(Neuron(layer: layer, index: 0)).layer].mlpNorm(stream)
+    }
+
+    /// The hidden activations `[..., m]` of neurons without biases that read the normed stream with some matrices `[m, width]`.
+    public func hidden(reading: (gate: Tensor?, up: Tensor), ofMLPInput normed: Tensor) throws -> Tensor {
+        let up = try normed.linear(reading.up)
+        guard let gate = reading.gate else { return try activate(up) }
+        return try activate(normed.linear(gate)) * up
+    }
+
     func activate(_ input: Tensor) throws -> Tensor {
         switch architecture.activation {
         case .silu: try input.silu()
@@ -77,7 +95,7 @@ extension Trace {
                 .notCaptured, "the trace does not reach down to this layer", expected: "layer \(firstLayer) or later",
                 found: "layer \(layer)")
         }
-        return try model.weights.layers[layer].mlpNorm(stream(Entry(layer: layer, stage: .mlp)))
+        return try model.mlpInput(layer: layer, stream: stream(Entry(layer: layer, stage: .mlp)))
     }
 }
 

@@ -20,12 +20,20 @@ extension Report {
         ]
         for check in study.checks { blocks += Self.blocks(check) }
         blocks += [
-            .heading("Dormancy"),
+            .heading("Dormancy")
+        ]
+        for (part, name) in [("row", "the row part"), ("null", "the kernel part")] {
+            if let inputs = study.evidence.inputs[part] { blocks.append(.plot(Self.inputSide(inputs, name))) }
+        }
+        blocks += [
             .plot(
                 Self.histogram(
                     study.evidence.dormancy,
                     caption: "Output side: values along what the patch writes, with and without it",
-                    axis: "along the written direction")),
+                    axis: "along the written direction"))
+        ]
+        if let sweep = study.sweep { blocks += [.heading("Where the inputs differ"), .heatmap(Self.map(sweep))] }
+        blocks += [
             .heading("What applies to all of this")
         ]
         blocks += FaithfulnessReport.caveats.map(Block.paragraph)
@@ -52,7 +60,7 @@ extension Report {
             blocks: blocks)
     }
 
-    private static func sentence(_ level: FaithfulnessReport.Level) -> String {
+    static func sentence(_ level: FaithfulnessReport.Level) -> String {
         level == .mediates ? "is \(level.rawValue)" : level.rawValue
     }
 
@@ -92,6 +100,23 @@ extension Report {
         return [.table(table), .paragraph(text)]
     }
 
+    private static func inputSide(_ inputs: Evidence.Inputs, _ part: String) -> Plot {
+        histogram(
+            [("base", inputs.base), ("source", inputs.source)],
+            caption: "Input side: natural values along what \(part) reads", axis: "along \(part)")
+    }
+
+    private static func map(_ sweep: FaithfulnessReport.PositionSweep) -> Heatmap {
+        Heatmap(
+            caption: "One held-out pair: the effect (FLDD) of the source's residual stream, by layer and token",
+            rowTitle: "layer", rows: sweep.cells.indices.map(String.init), columnTitle: "token", columns: sweep.tokens,
+            cells: sweep.cells, coloring: .diverging)
+    }
+
+    private static func bar(_ name: String, _ effect: Estimate) -> BarChart.Bar {
+        .init(name, 100 * effect.value, low: 100 * effect.low, high: 100 * effect.high)
+    }
+
     private static func decompositions(_ study: FaithfulnessReport) -> BarChart {
         let evidence = study.evidence
         let names: [(SplitDirection.Part, String)] = [
@@ -100,9 +125,9 @@ extension Report {
             (.readRow, "reads row, writes all")
         ]
         let bars: [BarChart.Bar] =
-            [.init("whole component", 100 * evidence.whole), .init("direction", 100 * evidence.direction)]
-            + names.compactMap { part, name in evidence.effect(part).map { .init(name, 100 * $0) } }
-            + evidence.supersets.map { .init("\($0.channels) channels whole", 100 * $0.effect) }
+            [bar("whole component", evidence.whole), bar("direction", evidence.direction)]
+            + names.compactMap { part, name in evidence.effect(part).map { bar(name, $0) } }
+            + evidence.supersets.map { bar("\($0.channels) channels whole", $0.effect) }
         return BarChart(caption: "Effect by decomposition", axis: "FLDD, %", bars: bars)
     }
 }

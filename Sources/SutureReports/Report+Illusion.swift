@@ -45,8 +45,9 @@ extension Report {
                     + ". The first \(min(3, study.readers.count)) define what of the residual stream is read.")
         ]
         if !study.otherLayers.isEmpty {
-            blocks += [.heading("Other layers"), .table(Self.otherLayers(study))]
+            blocks += [.heading("Other layers"), .table(Self.otherLayers(study)), .paragraph(Self.layersReading(study))]
         }
+        blocks += [.heading("Beside the paper")] + Self.comparison(study).map(Block.paragraph)
         blocks += [
             .heading("Both sides of the debate"),
             .paragraph(
@@ -68,6 +69,10 @@ extension Report {
                     study.options.sorted { $0.key < $1.key }.filter { $0.key != "seed" }
                         .map { "\($0.key.replacing("_", with: " ")) \(String(format: "%g", $0.value))" }.joined(
                             separator: ", ")),
+                Fact(
+                    "On the training pairs, v_MLP and v_resid",
+                    zip(study.trainingFLDD.mlp, study.trainingFLDD.resid)
+                        .map { "\(Self.percent($0)), \(Self.percent($1))" }.joined(separator: "; ")),
                 Fact("Clean logit difference", Self.decimal(study.cleanDifference)),
                 Fact("Clean accuracy", Self.percent(study.cleanAccuracy)),
                 Fact("Floor of interchange accuracy", Self.percent(study.floor)),
@@ -137,6 +142,31 @@ extension Report {
         return parts.joined(separator: " ")
     }
 
+    /// The paper's findings on gpt2-small, and whether they are found here.
+    private static func comparison(_ study: IllusionReport) -> [String] {
+        func effect(_ kind: IllusionReport.Kind) -> Double { study.effect(kind) }
+        func accuracy(_ kind: IllusionReport.Kind) -> Double {
+            (study.row(kind)?.score.interchange.value ?? 0) - study.floor
+        }
+        let findings: [(holds: Bool, claim: String)] = [
+            (effect(.fullMLP) < 0.1, "the whole MLP does nothing for the swap"),
+            (effect(.vMLP) > 0.2, "a direction of the MLP removes a good part of the logit difference"),
+            (accuracy(.vMLP) < 0.1, "that direction hardly ever makes the model say the other name (4% in the paper)"),
+            (effect(.vMLPRow) < 0.5 * effect(.vMLP), "its row part keeps less than half of the effect"),
+            (accuracy(.vMLPRow) < 0.01, "its row part never makes the model say the other name (0.2% in the paper)"),
+            (abs(effect(.vMLPNull)) < 1e-3, "its kernel part does nothing"),
+            (effect(.fullResidual) > 1, "the whole residual stream turns the difference round"),
+            (effect(.vResid) > effect(.fullResidual), "a direction of the stream does more than the whole of it"),
+            (effect(.vResidRow) > 0.75 * effect(.vResid), "what the readers see of that direction keeps most of it"),
+            (effect(.vGrad) > 1, "the readers' gradient, which was not learned from patches, turns it round too")
+        ]
+        func list(_ holds: Bool) -> String {
+            let claims = findings.filter { $0.holds == holds }.map(\.claim)
+            return claims.isEmpty ? "nothing of what was asked" : claims.joined(separator: "; ")
+        }
+        return ["As in the paper: \(list(true)).", "Not as in the paper: \(list(false))."]
+    }
+
     // MARK: - Pieces
 
     private static let names: [IllusionReport.Kind: String] = [
@@ -161,10 +191,10 @@ extension Report {
     private static func illusionTable(_ study: IllusionReport) -> Table {
         Table(
             caption: "Patches at the last token; intervals over \(study.heldOutPairs) held-out pairs, range over "
-                + "\(study.seeds.count) seeds",
+                + "\(study.seeds.count) seeds; the paper's numbers are of gpt2-small, layer 8",
             columns: [
                 "patch", .number("FLDD %"), .number("95%"), .number("seeds"), .number("interchange %"), .number("95%"),
-                .number("two-way %"), .number("paper (gpt2-small)")
+                .number("paper")
             ],
             rows: study.rows.map { row in
                 let seeds = row.flddBySeed
@@ -173,26 +203,41 @@ extension Report {
                     .init(range(row.score.fldd)),
                     .init(seeds.count > 1 ? "\(points(seeds.min() ?? 0)) … \(points(seeds.max() ?? 0))" : ""),
                     .init(points(row.score.interchange.value)), .init(range(row.score.interchange)),
-                    .init(points(row.score.twoWay.value)), .init(published[row.kind] ?? "")
+                    .init(published[row.kind] ?? "")
                 ]
             })
     }
 
     private static func otherLayers(_ study: IllusionReport) -> Table {
         Table(
-            caption: "MLPs of other layers, one seed: FLDD % / interchange %",
+            caption: "MLPs of other layers, one seed: FLDD %, with 95% intervals, and interchange accuracy %",
             columns: [
-                .number("layer"), .number("full MLP"), .number("direction"), .number("row part"), .number("|row|")
+                .number("layer"), .number("full MLP"), .number("direction"), .number("row part"),
+                .number("interchange: full"), .number("direction"), .number("row part"), .number("|row|")
             ],
             rows: study.otherLayers.map { other in
-                func cell(_ score: Score) -> Table.Cell {
-                    .init("\(points(score.fldd.value)) / \(points(score.interchange.value))")
-                }
-                return [
-                    .init("\(other.layer)"), cell(other.full), cell(other.direction), cell(other.row),
-                    .init(decimal(other.rowNorm))
-                ]
+                let scores = [other.full, other.direction, other.row]
+                let effects = scores.map { Table.Cell("\(points($0.fldd.value)) (\(range($0.fldd)))") }
+                let accuracies = scores.map { Table.Cell(points($0.interchange.value)) }
+                return [.init("\(other.layer)")] + effects + accuracies + [.init(decimal(other.rowNorm))]
             })
+    }
+
+    /// Which layers' MLPs hold a direction that does what the whole MLP does not, and loses half without its kernel part.
+    private static func layersReading(_ study: IllusionReport) -> String {
+        func shows(_ full: Double, _ direction: Double, _ row: Double) -> Bool {
+            direction > 0.2 && full < 0.5 * direction && row < 0.5 * direction
+        }
+        var found = study.otherLayers.filter { shows($0.full.fldd.value, $0.direction.fldd.value, $0.row.fldd.value) }
+            .map(\.layer)
+        if shows(study.effect(.fullMLP), study.effect(.vMLP), study.effect(.vMLPRow)) { found.append(study.layer) }
+        func names(_ layers: [Int]) -> String {
+            layers.isEmpty ? "none" : layers.sorted().map(String.init).joined(separator: ", ")
+        }
+        return
+            "Layers where a direction of the MLP removes more than a fifth of the logit difference, the whole MLP less than half "
+            + "of that, and the direction's row part less than half: \(names(found)), of "
+            + "\(names(study.otherLayers.map(\.layer) + [study.layer])) searched."
     }
 
     private static func effects(_ study: IllusionReport) -> BarChart {
@@ -232,7 +277,13 @@ extension Report {
 
     /// Natural and patched values as two outlines of one histogram.
     static func histogram(_ dormancy: Dormancy, caption: String, axis: String) -> Plot {
-        let all = dormancy.natural + dormancy.patched
+        histogram(
+            [("without a patch", dormancy.natural), ("patched", dormancy.patched)], caption: caption, axis: axis)
+    }
+
+    /// Several sets of values as outlines of one histogram.
+    static func histogram(_ sets: [(name: String, values: [Double])], caption: String, axis: String) -> Plot {
+        let all = sets.flatMap(\.values)
         let low = all.min() ?? 0
         let width = max((all.max() ?? 1) - low, 1e-12) / 40
         func points(_ values: [Double]) -> [Plot.Point] {
@@ -244,10 +295,7 @@ extension Report {
         }
         return Plot(
             caption: caption, x: .init(axis), y: .init("share of prompts, %"),
-            series: [
-                .init("without a patch", points: points(dormancy.natural), isLine: true),
-                .init("patched", points: points(dormancy.patched), isLine: true)
-            ])
+            series: sets.map { .init($0.name, points: points($0.values), isLine: true) })
     }
 
     static func points(_ share: Double) -> String {

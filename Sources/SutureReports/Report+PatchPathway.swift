@@ -4,68 +4,111 @@ import SutureSubspaces
 extension Report {
     /// Whether a patch of weights works through what the model itself reads and writes.
     public init(_ study: PatchPathway) throws {
-        let pushed = study.layers.map(\.push).max() ?? 0
-        let isDormant = study.kernelShare > 0.5 && (pushed > 3 || study.layers.contains { $0.outside > 0.5 })
-        let effect = study.after - study.before
-        let text = String(
-            format:
-                "The patch moves the margin by %.2f logits; %.0f%% of that reads what the original projection cannot see, and "
-                + "what it writes is %.1f natural deviations.",
-            effect, 100 * study.kernelShare, pushed)
+        let level = study.verdict.level
+        try self.init(
+            title: "Pathway of a patch", subtitle: study.model,
+            verdict: .init(
+                level == .mediates ? .good : level == .none ? .neutral : .mixed,
+                "This patch \(Self.sentence(level))."),
+            schema: "suture.pathway/2", data: study, blocks: Self.pathwayBlocks(study))
+    }
+
+    /// The evidence, as a part of any page about a patch.
+    static func pathwayBlocks(_ study: PatchPathway) -> [Block] {
+        let verdict = study.verdict
         var blocks: [Block] = [
             .facts([
-                Fact("Margin of the wanted token, before", Self.decimal(study.before)),
-                Fact("After the patch", Self.decimal(study.after)),
-                Fact("With only the reading that the original projection sees", Self.decimal(study.readingRow)),
-                Fact("With only the reading in its kernel", Self.decimal(study.readingKernel)),
+                Fact("May be said", "This patch \(sentence(verdict.level))."),
+                Fact("Not more, because", verdict.obstacles.isEmpty ? "-" : verdict.obstacles.joined(separator: "; ")),
+                Fact("Margin of the wanted token, before", margin(study.before)),
+                Fact("After the patch", margin(study.after)),
                 Fact(
                     "KL on other text when what the patch reads is set to its mean",
                     String(
                         format: "%.2g nats a token: %@", study.use,
-                        study.use > 1e-3 ? "the model uses it" : "the model hardly uses it")),
+                        study.use > 1e-3
+                            ? "the model uses it" : study.use > 1e-4 ? "the model uses it a little" : "it is dormant")),
                 Fact("KL on other text under the patch", String(format: "%.2g nats a token", study.sideEffect)),
                 Fact("Prompts", "\(study.prompts)")
             ]),
-            .table(
-                Table(
-                    caption: "The edits",
-                    columns: [
-                        .number("layer"), .number("rank"), .number("reading seen by the projection"),
-                        .number("a random one's"),
-                        .number("reads here / elsewhere"), .number("writes, in natural deviations"),
-                        .number("outside the natural range")
-                    ],
-                    rows: study.layers.map { layer in
-                        [
-                            .init("\(layer.layer)"), .init("\(layer.rank)"), .init(Self.percent(layer.rowShare)),
-                            .init(Self.percent(layer.randomRowShare)), .init(String(format: "%.1f", layer.specificity)),
-                            .init(String(format: "%.1f", layer.push)), .init(Self.percent(layer.outside))
-                        ]
-                    }))
+            .barChart(routes(study)), .table(parts(study)), .table(effects(study))
         ]
-        for layer in study.layers.prefix(4) {
-            let dormancy = Dormancy(base: layer.natural, source: layer.natural, patched: layer.patched)
+        if !study.generalisation.isEmpty { blocks.append(.table(generalisation(study))) }
+        for part in study.parts.prefix(3) {
+            let dormancy = Dormancy(base: part.natural, source: part.natural, patched: part.patched)
             blocks.append(
                 .plot(
                     Self.histogram(
-                        dormancy, caption: "Layer \(layer.layer): the MLP's output along what the patch writes",
+                        dormancy, caption: "\(part.name): its output along what the patch writes",
                         axis: "along the written direction")))
         }
-        blocks += [
-            .paragraph(
-                "A neuron's own axis lies mostly in the kernel wherever there are more neurons than dimensions, so reading there "
-                    + "is usual for edits of single neurons and no fault by itself; together with writing far outside the natural "
-                    + "range it says that the repair forces its answer through a pathway that the model does not use, and "
-                    + "generalisation should be checked before it is relied upon.")
-        ]
+        blocks += PatchPathway.caveats.map(Block.paragraph)
         if !study.unexamined.isEmpty {
-            blocks.append(
-                .paragraph(
-                    "Not examined, because they are no output projections of MLPs: \(study.unexamined.joined(separator: ", "))."
-                ))
+            let names = study.unexamined.joined(separator: ", ")
+            blocks.append(.paragraph("Not examined, as they belong to no attention and no MLP: \(names)."))
         }
-        try self.init(
-            title: "Pathway of a patch", subtitle: study.model, verdict: .init(isDormant ? .mixed : .neutral, text),
-            schema: "suture.pathway/1", data: study, blocks: blocks)
+        return blocks
+    }
+
+    private static func margin(_ estimate: Estimate) -> String {
+        estimate.low == estimate.high
+            ? decimal(estimate.value)
+            : "\(decimal(estimate.value)) (\(decimal(estimate.low)) … \(decimal(estimate.high)))"
+    }
+
+    private static func routes(_ study: PatchPathway) -> BarChart {
+        let names: [(PatchPathway.Route, String)] = [
+            (.oldOutputs, "new inputs, old outputs"), (.readsRow, "new outputs for what was seen"),
+            (.readsKernel, "new outputs for what was not seen")
+        ]
+        return BarChart(
+            caption: "The margin with one route of the patch open: what does it read?", axis: "logits",
+            bars: [
+                .init("original", study.before.value, low: study.before.low, high: study.before.high),
+                .init("patched", study.after.value, low: study.after.low, high: study.after.high)
+            ] + names.map { .init($1, study.routes[$0] ?? 0) })
+    }
+
+    private static func parts(_ study: PatchPathway) -> Table {
+        Table(
+            caption: "What each changed part reads and writes, where it is meant to",
+            columns: [
+                "part", .number("rank"), .number("reading seen by the projection"), .number("a random one's"),
+                .number("writes here / elsewhere"), .number("in natural deviations"), .number("outside natural range"),
+                .number("distance to natural"), .number("activations out of range")
+            ],
+            rows: study.parts.map { part in
+                [
+                    .init(part.name), .init(part.rank == 0 ? "-" : "\(part.rank)"),
+                    .init(part.rowShare.map(percent) ?? "-"), .init(percent(part.randomRowShare)),
+                    .init(Numeral.short(part.specificity)), .init(Numeral.short(part.push)),
+                    .init(percent(part.outside)), .init(Numeral.short(part.neighborRatio)),
+                    .init(part.rangeExit.map(percent) ?? "-")
+                ]
+            })
+    }
+
+    private static func effects(_ study: PatchPathway) -> Table {
+        Table(
+            caption: "Is each part needed? The margin with its changes alone, and without them",
+            columns: ["part", .number("tensors"), .number("alone"), .number("without")],
+            rows: study.parts.map { part in
+                [
+                    .init(part.name), .init("\(part.tensors.count)"), .init(decimal(part.alone)),
+                    .init(decimal(part.without))
+                ]
+            })
+    }
+
+    private static func generalisation(_ study: PatchPathway) -> Table {
+        Table(
+            caption: "Does it hold elsewhere? The share of prompts with the wanted token first",
+            columns: ["prompts", .number("count"), .number("before"), .number("after"), .number("95%")],
+            rows: study.generalisation.map { row in
+                [
+                    .init(row.name), .init("\(row.prompts)"), .init(percent(row.before.value)),
+                    .init(percent(row.after.value)), .init(range(row.after))
+                ]
+            })
     }
 }

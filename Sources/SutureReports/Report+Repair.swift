@@ -1,9 +1,10 @@
 import Foundation
 import SutureRepair
+import SutureSubspaces
 
 extension Report {
-    /// The page of a repair: what was fixed, by which neurons, and what else changed.
-    public init(_ repair: RepairReport) throws {
+    /// The page of a repair: what was fixed, by which neurons, and what else changed; with `pathway`, by what pathway.
+    public init(_ repair: RepairReport, pathway: PatchPathway? = nil) throws {
         let fixed = repair.count(.fixed)
         let neurons = repair.neurons.count
         let total = repair.failures.count
@@ -13,6 +14,7 @@ extension Report {
         }
         if !repair.neurons.isEmpty { blocks += Self.neuronBlocks(repair.neurons) }
         if fixed > 0 { blocks += Self.sideEffectBlocks(repair) }
+        if let pathway { blocks += [.heading("By what pathway")] + Self.pathwayBlocks(pathway) }
         blocks += [
             .heading("How"),
             .facts([
@@ -23,7 +25,21 @@ extension Report {
         ]
         try self.init(
             title: "Repair of \(repair.model)", verdict: Self.verdict(repair, fixed: fixed, neurons: neurons),
-            schema: "suture.repair/1", data: repair, blocks: blocks)
+            schema: "suture.repair/1", data: RepairData(repair: repair, pathway: pathway), blocks: blocks)
+    }
+
+    /// The repair's members, and the pathway beside them.
+    private struct RepairData: Encodable, Sendable {
+        let repair: RepairReport
+        let pathway: PatchPathway?
+
+        private enum Key: CodingKey { case pathway }
+
+        func encode(to encoder: any Encoder) throws {
+            try repair.encode(to: encoder)
+            var container = encoder.container(keyedBy: Key.self)
+            try container.encodeIfPresent(pathway, forKey: .pathway)
+        }
     }
 
     private static func verdict(_ repair: RepairReport, fixed: Int, neurons: Int) -> Verdict {

@@ -37,7 +37,17 @@ public struct DAS: Sendable {
     public func train(
         _ runs: PairedRuns, at spot: Spot, progress: (_ epoch: Int, _ of: Int, _ loss: Double) -> Void = { _, _, _ in }
     ) throws -> Subspace {
-        let width = spot.site.width(in: runs.model.architecture)
+        let basis = try learn(runs, width: spot.site.width(in: runs.model.architecture), progress) {
+            try SubspacePatch(spot, $0).intervention(on: $1, rows: $2)
+        }
+        return try Subspace(spot, basis: basis, method: "das", options: options)
+    }
+
+    /// Learns orthonormal columns `[width, k]` of which `patching` makes what is done to some rows of a batch.
+    func learn(
+        _ runs: PairedRuns, width: Int, _ progress: (_ epoch: Int, _ of: Int, _ loss: Double) -> Void,
+        patching: (_ basis: Tensor, _ batch: PairBatch, _ rows: [Int]) throws -> Intervention
+    ) throws -> Tensor {
         guard (1...width).contains(directions), epochs > 0, batchSize > 0, rate > 0 else {
             throw SubspaceError(
                 .badRequest, "these options of DAS make no sense",
@@ -53,14 +63,12 @@ public struct DAS: Sendable {
             let steps = steps(runs, &random)
             for (batch, rows) in steps {
                 total += try optimizer.step { parameters in
-                    let basis = try Self.orthonormal(parameters[0])
-                    return try loss(SubspacePatch(spot, basis), batch, rows)
+                    try loss(patching(Self.orthonormal(parameters[0]), batch, rows), batch, rows)
                 }
             }
             progress(epoch + 1, epochs, total / Double(steps.count))
         }
-        let basis = try Self.orthonormal(optimizer.parameters[0].detached())
-        return try Subspace(spot, basis: basis, method: "das", options: options)
+        return try Self.orthonormal(optimizer.parameters[0].detached())
     }
 
     /// The columns made orthonormal; differentiable.
@@ -80,8 +88,8 @@ public struct DAS: Sendable {
         return random.shuffled(steps)
     }
 
-    private func loss(_ patch: SubspacePatch, _ batch: PairBatch, _ rows: [Int]) throws -> Tensor {
-        let logits = try batch.trace.replay(prompts: rows, [patch.intervention(on: batch, rows: rows)]).logits
+    private func loss(_ change: Intervention, _ batch: PairBatch, _ rows: [Int]) throws -> Tensor {
+        let logits = try batch.trace.replay(prompts: rows, [change]).logits
         let targets = rows.map { batch.pairs[$0].target }
         switch loss {
         case .crossEntropy: return try logits.crossEntropy(Tensor(targets, device: logits.device))

@@ -19,6 +19,19 @@ public struct Dormancy: Sendable, Codable {
     /// How many times the natural difference the patch moves the output; above 3 it leaves what the model does itself.
     public var ratio: Double { gap > 0 ? push / gap : .infinity }
 
+    /// ``ratio`` and ``outside`` with their intervals over pairs.
+    public func estimates() -> (ratio: Estimate, outside: Estimate) {
+        let base = natural.prefix(patched.count)
+        let source = natural.suffix(patched.count)
+        let gaps = zip(base, source).map { abs($1 - $0) }
+        let pushes = zip(base, patched).map { abs($1 - $0) }
+        let range = (natural.min() ?? 0)...(natural.max() ?? 0)
+        return (
+            Bootstrap.estimate([pushes, gaps]) { $0[1] > 0 ? $0[0] / $0[1] : .infinity },
+            Bootstrap.estimate([patched.map { range.contains($0) ? 0 : 1 }]) { $0[0] }
+        )
+    }
+
     /// Values of bases, sources and patched bases `[pairs]`.
     public init(base: [Double], source: [Double], patched: [Double]) {
         natural = base + source

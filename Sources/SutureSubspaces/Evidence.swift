@@ -7,84 +7,128 @@ import SutureTensor
 /// Effects are FLDDs: 1 - mean(margin patched) / mean(margin clean).
 public struct Evidence: Sendable, Codable {
     /// The patch of the direction, and of the whole component (check F1).
-    public var direction: Double
-    public var whole: Double
+    public var direction: Estimate
+    public var whole: Estimate
     /// Patches of its parts (F2, F3); nil where there is no map that defines them.
-    public var parts: [String: Double]
+    public var parts: [String: Estimate]
+    /// Reading the kernel part and reading the row part together, less the direction (F5).
+    public var additivity: Estimate?
     public var rowNorm: Double?
     public var nullNorm: Double?
     public var rank: Int?
     /// How well natural values along the read parts tell base from source: |difference of means| / pooled deviation (F6).
-    public var rowSeparation: Double?
-    public var nullSeparation: Double?
+    public var rowSeparation: Estimate?
+    public var nullSeparation: Estimate?
+    /// Natural values along what the parts read, of bases and sources (F6).
+    public var inputs: [String: Inputs]
     /// The component's output along what the patch writes, against its natural values (F7).
     public var dormancy: Dormancy
     /// The share of the patch's energy on channels that hardly vary naturally (F8).
-    public var quietShare: Double
+    public var quietShare: Estimate
     /// The share of the changed channels' values that leave the natural range of their channel, by energy (F8).
-    public var rangeExit: Double
+    public var rangeExit: Estimate
     /// The distance to the nearest natural value, relative to that of natural values (F8).
-    public var neighborRatio: Double
+    public var neighborRatio: Estimate
     /// The effect of patching whole the channels that hold a share of the direction's energy (F17).
     public var supersets: [Superset]
+
+    /// Values of bases and sources along one axis.
+    public struct Inputs: Sendable, Codable {
+        public var base: [Double]
+        public var source: [Double]
+    }
 
     /// Whole channels that hold a share of the direction's energy, and the effect of patching them.
     public struct Superset: Sendable, Codable {
         public var share: Double
         public var channels: Int
-        public var effect: Double
+        public var effect: Estimate
     }
 
     /// The effect of a part, where it is defined.
-    public func effect(_ part: SplitDirection.Part) -> Double? { parts[part.rawValue] }
+    public func effect(_ part: SplitDirection.Part) -> Estimate? { parts[part.rawValue] }
 
     /// Measures directions `[width, k]` with orthonormal columns; `space` is the row space of the component's own map
-    /// unless another is given.
-    public init(_ component: some PatchedComponent, _ basis: Tensor, in given: RowSpace? = nil) throws {
+    /// unless another is given. Intervals are from `resamples` of the pairs, and of no width where there are none.
+    public init(
+        _ component: some PatchedComponent, _ basis: Tensor, in given: RowSpace? = nil, resamples: Int = 0
+    ) throws {
         let base = component.base
         let source = component.source
-        let clean = Bootstrap.mean(try component.margins(base))
-        func effect(_ values: Tensor) throws -> Double {
-            clean == 0 ? 0 : 1 - Bootstrap.mean(try component.margins(values)) / clean
+        let clean = try component.margins(base)
+        func estimate(_ columns: [[Double]], _ statistic: ([Double]) -> Double) -> Estimate {
+            Bootstrap.estimate(columns, resamples: resamples, statistic)
+        }
+        func fldd(_ margins: [Double]) -> Estimate {
+            estimate([clean, margins]) { $0[0] == 0 ? 0 : 1 - $0[1] / $0[0] }
         }
         func swapped(_ read: Tensor, _ write: Tensor) throws -> Tensor {
             try base + (source - base).matmul(read).matmul(write.transposed())
         }
         let space = try given ?? component.writing.map { try RowSpace(of: $0) }
         let patched = try swapped(basis, basis)
-        direction = try effect(patched)
-        whole = try effect(source)
+        let own = try component.margins(patched)
+        direction = fldd(own)
+        whole = fldd(try component.margins(source))
         parts = [:]
+        inputs = [:]
         if let space {
             let split = try SplitDirection(basis, in: space)
+            var margins: [SplitDirection.Part: [Double]] = [:]
             for part in SplitDirection.Part.allCases where part != .whole {
                 guard let (read, write) = try split.directions(part) else { continue }
-                parts[part.rawValue] = try effect(swapped(read, write))
+                margins[part] = try component.margins(swapped(read, write))
+                parts[part.rawValue] = margins[part].map(fldd)
+            }
+            if let null = margins[.readNull], let row = margins[.readRow] {
+                // (1 - null / clean) + (1 - row / clean) - (1 - own / clean)
+                additivity = estimate([clean, null, row, own]) {
+                    $0[0] == 0 ? 0 : 1 - ($0[1] + $0[2] - $0[3]) / $0[0]
+                }
             }
             rowNorm = split.rowNorm
             nullNorm = split.nullNorm
             rank = space.rank
-            rowSeparation = try Self.separation(base, source, split.row)
-            nullSeparation = try Self.separation(base, source, split.null)
+            let row = try Self.along(base, source, split.row)
+            let null = try Self.along(base, source, split.null)
+            inputs = ["row": row, "null": null]
+            rowSeparation = Self.separation(row, estimate)
+            nullSeparation = Self.separation(null, estimate)
         }
         dormancy = try Self.dormancy(component, patched, basis)
         let natural = try Tensor.concatenated([base, source], 0)
-        (quietShare, rangeExit) = try Self.channels(natural, base, patched)
-        neighborRatio = try Self.neighbors(natural, patched)
-        supersets = try Self.supersets(basis, base, source, effect)
+        let energies = try Naturalness.energies(natural, base, patched)
+        quietShare = estimate([energies.quiet, energies.total]) { $0[0] / max($0[1], 1e-300) }
+        rangeExit = estimate([energies.out, energies.total]) { $0[0] / max($0[1], 1e-300) }
+        neighborRatio = estimate([try Naturalness.neighbors(natural, patched)]) { $0[0] }
+        supersets = try Self.supersets(basis, base, source) { fldd(try component.margins($0)) }
     }
 
-    /// Values along the mean difference within some directions.
-    private static func separation(_ base: Tensor, _ source: Tensor, _ directions: Tensor) throws -> Double {
-        // Where base and source are classes, |difference| is what a pair shows, whichever way it goes.
+    /// Values along the strongest difference of source and base within some directions.
+    private static func along(_ base: Tensor, _ source: Tensor, _ directions: Tensor) throws -> Inputs {
         let difference = try (source - base).matmul(directions)
-        let axis = try difference.to(.float64).svd().vt.selected(0, 0).unsqueezed(1).to(.float32)
-        let gap = try difference.matmul(axis).abs().mean().item()
-        let values = try Tensor.concatenated([base, source], 0).matmul(directions).matmul(axis)
-        let deviation = try (values - values.mean()).square().mean().item().squareRoot()
-        // Of two classes g apart with deviation s in each, the whole deviates by sqrt(s^2 + g^2 / 4).
-        let within = max(deviation * deviation - gap * gap / 4, 1e-12 * deviation * deviation).squareRoot()
-        return deviation > 0 ? min(gap / within, 1e3) : 0
+        let axis = try difference.to(.float64).svd().vt.selected(0, 0).unsqueezed(1)
+        func project(_ values: Tensor) throws -> [Double] {
+            try values.matmul(directions).to(.float64).matmul(axis).squeezed(1).elements(as: Double.self)
+        }
+        return Inputs(base: try project(base), source: try project(source))
+    }
+
+    /// |source - base|, in deviations within a class.
+    private static func separation(
+        _ inputs: Inputs, _ estimate: ([[Double]], ([Double]) -> Double) -> Estimate
+    ) -> Estimate {
+        let pairs = zip(inputs.base, inputs.source)
+        let columns = [
+            pairs.map { abs($1 - $0) }, pairs.map { ($0 + $1) / 2 }, pairs.map { ($0 * $0 + $1 * $1) / 2 }
+        ]
+        return estimate(columns) { means in
+            let gap = means[0]
+            let variance = means[2] - means[1] * means[1]
+            guard variance > 0 else { return 0 }
+            // Of two classes g apart with deviation s in each, the whole varies by s^2 + g^2 / 4.
+            return min(gap / max(variance - gap * gap / 4, 1e-12 * variance).squareRoot(), 1e3)
+        }
     }
 
     /// Along the direction of output that the patch writes: W v where the component writes by W, else v itself.
@@ -102,43 +146,9 @@ public struct Evidence: Sendable, Codable {
             base: try project(component.base), source: try project(component.source), patched: try project(patched))
     }
 
-    /// A channel hardly varies if its deviation is below a hundredth of the median channel's.
-    private static func channels(_ natural: Tensor, _ base: Tensor, _ patched: Tensor) throws -> (Double, Double) {
-        let deviations = try (natural - natural.mean([0], keepingDims: true)).square().mean([0]).sqrt().elements(
-            as: Double.self)
-        let median = deviations.sorted()[deviations.count / 2]
-        let largest = deviations.max() ?? 0
-        let quiet = max(median, 0.01 * largest) / 100
-        let energy = try (patched - base).square().sum([0]).elements(as: Double.self)
-        let total = max(energy.reduce(0, +), 1e-300)
-        let onQuiet = zip(energy, deviations).reduce(0) { $0 + ($1.1 <= quiet ? $1.0 : 0) }
-        let low = try natural.min([0], keepingDims: true)
-        let high = try natural.max([0], keepingDims: true)
-        let isOut = try (patched .< low).to(.float32) + (high .< patched).to(.float32)
-        let outEnergy = try (isOut * (patched - base).square()).sum().item()
-        return (onQuiet / total, outEnergy / total)
-    }
-
-    private static func neighbors(_ natural: Tensor, _ patched: Tensor) throws -> Double {
-        let limit = min(natural.shape[0], 512)
-        let reference = try natural.narrowed(0, 0..<limit)
-        let probes = try patched.narrowed(0, 0..<min(patched.shape[0], 256))
-        func squares(_ a: Tensor, _ b: Tensor) throws -> Tensor {
-            let products = try a.matmul(b.transposed())
-            let lengths = try a.square().sum([1], keepingDims: true) + b.square().sum([1]).unsqueezed(0)
-            return try (lengths - products * 2).clamped(to: 0...Double.infinity)
-        }
-        // A natural value's nearest neighbor is not itself.
-        let own = try squares(reference, reference)
-        let isSelf = try Tensor.arange(0..<limit).unsqueezed(0) .== Tensor.arange(0..<limit).unsqueezed(1)
-        let usual = try own.filled(.infinity, where: isSelf).min([1]).sqrt().mean().item()
-        let found = try squares(probes, reference).min([1]).sqrt().mean().item()
-        return usual > 0 ? found / usual : .infinity
-    }
-
     /// Whole channels in the order of the direction's energy on them.
     private static func supersets(
-        _ basis: Tensor, _ base: Tensor, _ source: Tensor, _ effect: (Tensor) throws -> Double
+        _ basis: Tensor, _ base: Tensor, _ source: Tensor, _ effect: (Tensor) throws -> Estimate
     ) throws -> [Superset] {
         let energy = try basis.square().sum([1]).elements(as: Double.self)
         let total = energy.reduce(0, +)

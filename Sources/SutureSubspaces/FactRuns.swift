@@ -89,7 +89,7 @@ struct FactRuns {
         return try logits(Intervention(.mlpOut(layer), .add(amounts * writes)))
     }
 
-    /// Each pair with a unit direction of its own projected out of every token's hidden activation, `[pairs, m]`.
+    /// Each pair with x - (v.x) v in place of every token's hidden activation x, v of its own, `[pairs, m]`.
     func projectedOut(_ layer: Int, _ directions: Tensor) throws -> Tensor {
         let v = try directions.unsqueezed(1)
         let amounts = try (trace[.mlpHidden(layer)] * v).sum([2], keepingDims: true)

@@ -115,14 +115,14 @@ struct FactBench {
             let rome = try runs.pairs.indices.map { pair in
                 try memory.edit(adding: values.selected(0, pair), at: base.selected(0, pair))
             }
-            let zero = try unit(Tensor.stacked(rome.map { try memory.zeroPatch(of: $0).direction }))
+            let zero = try Tensor.stacked(rome.map { try memory.zeroPatch(of: $0).direction })
             let logits: [(FactReport.Kind, Tensor)] = [
                 (.whole, try runs.replaced(layer, with: source)),
                 (.direction, try runs.patched(layer, along: directions)),
                 (.row, try runs.patched(layer, along: unit(rows))),
                 (.edit, try runs.edited(layer, edits)), (.rome, try runs.edited(layer, rome)),
                 (.zero, try runs.projectedOut(layer, zero)),
-                (.zeroRow, try runs.projectedOut(layer, unit(space.row(zero))))
+                (.zeroRow, try runs.projectedOut(layer, space.row(zero).to(.float32)))
             ]
             var scores: [FactReport.Kind: FactScores] = [:]
             for (kind, logits) in logits { scores[kind] = try FactScores(logits, runs.pairs) }

@@ -12,6 +12,8 @@ public struct Faithfulness {
     public var das = DAS()
     /// Two roles between which the readers choose, where the pairs have such.
     public var contrast: (toward: String, against: String)? = ("first", "second")
+    /// What the report calls a token.
+    public var tokenName: (Int) -> String = { "\($0)" }
     public var progress: (_ activity: String, _ done: Int, _ of: Int) -> Void = { _, _, _ in }
 
     public init(train: [TokenizedPair], heldOut: [TokenizedPair]) {
@@ -30,7 +32,7 @@ public struct Faithfulness {
         }
         var examination = try Examination(self, subspace, model, swapped)
         try examination.run()
-        return examination.report(modelName)
+        return try examination.report(modelName)
     }
 }
 
@@ -81,7 +83,7 @@ struct Examination {
             } ?? false
         let stream = hasRoles ? Self.stream(spot, model) : nil
         self.stream = stream
-        let spots = [spot] + (stream.map { $0 == spot ? [] : [$0] } ?? [])
+        let spots = [spot] + (stream.map { $0 == spot ? [] : [$0] } ?? []) + RandomMLP.spots(spot)
         let keys = stream.map { Readers.keys(from: $0.site.layer, in: model) } ?? []
         runs = try PairedRuns(model, heldOut, at: spots, capturing: keys)
         trainRuns = try PairedRuns(model, plan.train, at: spots, capturing: keys)
@@ -105,15 +107,20 @@ struct Examination {
         plan.progress("patching parts", 0, 1)
         let component = try ModelComponent(runs, at: spot)
         evidence = try Tensor.withoutGradients { [space, subspace] in
-            try Evidence(component, subspace.basis, in: space)
+            try Evidence(component, subspace.basis, in: space, resamples: 1000)
         }
         plan.progress("patching parts", 1, 1)
     }
 
     /// FLDD of a patch on held-out pairs.
-    func effect(_ patch: SubspacePatch) throws -> Double {
-        1 - Bootstrap.mean(try runs.outcome(patch).difference) / Bootstrap.mean(clean.difference)
+    func effect(_ patch: SubspacePatch) throws -> Estimate { fldd(try runs.outcome(patch)) }
+
+    /// FLDD of an outcome on held-out pairs.
+    func fldd(_ patched: Outcome) -> Estimate {
+        Bootstrap.estimate([clean.difference, patched.difference]) { $0[0] == 0 ? 0 : 1 - $0[1] / $0[0] }
     }
+
+    var cleanDifference: Double { Bootstrap.mean(clean.difference) }
 
     var floor: Double { Bootstrap.mean(heldOut.indices.map { clean.top[$0] == heldOut[$0].target ? 1 : 0 }) }
 
@@ -136,7 +143,7 @@ struct Examination {
         checks.sort { (Int($0.id.dropFirst()) ?? 0) < (Int($1.id.dropFirst()) ?? 0) }
     }
 
-    func report(_ modelName: String) -> FaithfulnessReport {
+    func report(_ modelName: String) throws -> FaithfulnessReport {
         let dormancy = DormancyScore(evidence)
         var level = FaithfulnessReport.Level.none
         var obstacles: [String] = []
@@ -165,6 +172,17 @@ struct Examination {
         return FaithfulnessReport(
             model: modelName, spot: spot.description, method: subspace.method, options: subspace.options,
             trainPairs: plan.train.count, heldOutPairs: heldOut.count, checks: checks, evidence: evidence,
+            sweep: try sweep(),
             dormancyScore: dormancy, threshold: DormancyScore.threshold, level: level, obstacles: obstacles)
+    }
+
+    /// The first held-out pair whose prompts are equally long, patched everywhere.
+    private func sweep() throws -> FaithfulnessReport.PositionSweep? {
+        guard let pair = heldOut.first(where: { $0.base.count == $0.source.count }) else { return nil }
+        plan.progress("sweeping layers and tokens", 0, 1)
+        let cells = try Sweep(model, pair).positions(.residual)
+        plan.progress("sweeping layers and tokens", 1, 1)
+        return .init(
+            cells: cells, tokens: pair.base.enumerated().map { "\($0.offset) \(plan.tokenName($0.element))" })
     }
 }

@@ -44,6 +44,12 @@ public struct FaithfulnessReport: Sendable, Codable {
         }
     }
 
+    /// The effect (FLDD) of the source's residual stream, layers x tokens.
+    public struct PositionSweep: Sendable, Codable {
+        public var cells: [[Double]]
+        public var tokens: [String]
+    }
+
     /// How much may be said; each level needs the one before.
     public enum Level: String, Sendable, Codable, CaseIterable {
         case none = "does not control the output"
@@ -60,6 +66,8 @@ public struct FaithfulnessReport: Sendable, Codable {
     public var heldOutPairs: Int
     public var checks: [Check]
     public var evidence: Evidence
+    /// Where the difference of one held-out pair is in the residual stream; nil where its prompts are of unequal lengths.
+    public var sweep: PositionSweep?
     public var dormancyScore: DormancyScore
     public var threshold: Double
     public var level: Level

@@ -1,9 +1,11 @@
+import Foundation
 import SutureModels
 import SutureTensor
 
 /// The work of an ``IllusionStudy`` at one layer: what was learned with each seed, and its judgement.
 struct IllusionBench {
     let model: LanguageModel
+    let study: IllusionStudy
     let layer: Int
     let hidden: Spot
     let residual: Spot
@@ -24,15 +26,18 @@ struct IllusionBench {
         let means: SplitDirection
         let random: Subspace
         let randomResidual: Subspace
+        /// The effects (FLDD) of both on the pairs that they were learned from.
+        let onTraining: (mlp: Double, resid: Double)
         var shuffled: Subspace?
         var shuffledResidual: Subspace?
     }
 
     init(
-        _ model: LanguageModel, layer: Int, scout: [TokenizedPair], readers count: Int,
+        _ model: LanguageModel, layer: Int, scout: [TokenizedPair], study: IllusionStudy,
         _ progress: IllusionStudy.Progress
     ) throws {
         self.model = model
+        self.study = study
         self.layer = layer
         hidden = Spot(.mlpHidden(layer))
         residual = Spot(.residual(layer + 1))
@@ -43,53 +48,77 @@ struct IllusionBench {
         rows = try RowSpace(of: writing)
         let runs = try PairedRuns(model, scout, at: [residual])
         mediators = try Readers(runs, at: residual) { progress("looking for readers", $0, $1) }.mediators
-        readers = mediators.prefix(count).map(\.head)
+        readers = mediators.prefix(study.readers).map(\.head)
         reading = try Readers.rowSpace(readers, in: model)
     }
 
     mutating func learn(
-        _ pairs: [TokenizedPair], seed: UInt64, das: DAS, withControl: Bool, _ progress: IllusionStudy.Progress
+        _ pairs: [TokenizedPair], seed: UInt64, withControl: Bool, _ progress: IllusionStudy.Progress
     ) throws {
-        var das = das
-        das.seed = seed
         let runs = try PairedRuns(
             model, pairs, at: [hidden, residual], capturing: Readers.keys(from: layer + 1, in: model))
-        func train(_ runs: PairedRuns, _ spot: Spot, _ what: String) throws -> Subspace {
-            try das.train(runs, at: spot) { epoch, count, _ in progress("\(what), seed \(seed)", epoch, count) }
-        }
-        let mlp = try train(runs, hidden, "learning v_MLP")
-        let resid = try train(runs, residual, "learning v_resid")
+        let mlp = try train(runs, hidden, "", seed, study.das.epochs, progress)
+        let resid = try train(runs, residual, "", seed, study.das.epochs, progress)
         let gradient = try Directions.gradient(runs, of: readers, at: residual, toward: "first", against: "second")
         let means = try Directions.differenceOfMeans(runs, at: residual, "ABB", "BAB")
+        let clean = try runs.clean().difference
+        let swapped = pairs.indices.filter { !pairs[$0].isIdentity }
+        func onTraining(_ subspace: Subspace) throws -> Double {
+            let patched = try runs.outcome(subspace.patch).difference
+            return 1 - Bootstrap.mean(swapped.map { patched[$0] }) / Bootstrap.mean(swapped.map { clean[$0] })
+        }
         var result = Learned(
             seed: seed, mlp: try SplitDirection(mlp.basis, in: rows),
             resid: try SplitDirection(resid.basis, in: reading),
             gradient: try SplitDirection(gradient.basis, in: reading),
             means: try SplitDirection(means.basis, in: reading),
             random: try Directions.random(model, at: hidden, seed: seed),
-            randomResidual: try Directions.random(model, at: residual, seed: seed))
+            randomResidual: try Directions.random(model, at: residual, seed: seed),
+            onTraining: (try onTraining(mlp), try onTraining(resid)))
         if withControl {
             let shuffled = Directions.shuffled(pairs, seed: seed)
             let control = try PairedRuns(model, shuffled, at: [hidden, residual])
-            result.shuffled = try train(control, hidden, "learning from shuffled sources")
-            result.shuffledResidual = try train(control, residual, "learning from shuffled sources")
+            result.shuffled = try train(control, hidden, "shuffled", seed, study.das.epochs, progress)
+            result.shuffledResidual = try train(control, residual, "shuffled", seed, study.das.epochs, progress)
         }
         learned.append(result)
     }
 
     mutating func learnElsewhere(
-        _ layer: Int, _ pairs: [TokenizedPair], das: DAS, seed: UInt64, _ progress: IllusionStudy.Progress
+        _ layer: Int, _ pairs: [TokenizedPair], seed: UInt64, _ progress: IllusionStudy.Progress
     ) throws {
-        var das = das
-        das.seed = seed
-        das.epochs = max(1, das.epochs / 3)
         let spot = Spot(.mlpHidden(layer))
         guard let writing = try model.writing(spot.site) else { return }
         let runs = try PairedRuns(model, pairs, at: [spot])
-        let found = try das.train(runs, at: spot) { epoch, count, _ in
-            progress("learning at layer \(layer)", epoch, count)
-        }
+        let found = try train(runs, spot, "", seed, max(1, study.das.epochs / 3), progress)
         elsewhere.append((layer, try SplitDirection(found.basis, in: RowSpace(of: writing))))
+    }
+
+    /// Learns a direction, or takes it from the folder of an interrupted study.
+    ///
+    /// Throws ``SubspaceError`` for one there that was learned otherwise.
+    private func train(
+        _ runs: PairedRuns, _ spot: Spot, _ kind: String, _ seed: UInt64, _ epochs: Int,
+        _ progress: IllusionStudy.Progress
+    ) throws -> Subspace {
+        var das = study.das
+        das.seed = seed
+        das.epochs = epochs
+        let parts = [spot.description, kind, "\(runs.pairs.count)-pairs", "seed-\(seed)"].filter { !$0.isEmpty }
+        let name = parts.joined(separator: ".")
+        let file = study.folder?.appending(path: name + ".safetensors")
+        if let file, FileManager.default.fileExists(atPath: file.path) {
+            let kept = try Subspace(contentsOf: file)
+            guard kept.spot == spot, kept.options == das.options else {
+                throw SubspaceError(
+                    .badFile, "this direction was learned with other options", subject: file.relativePath,
+                    hint: "name another directory, or remove the file")
+            }
+            return kept
+        }
+        let found = try das.train(runs, at: spot) { epoch, count, _ in progress("learning \(name)", epoch, count) }
+        if let file { try found.write(to: file) }
+        return found
     }
 
     /// The patches to judge: a name, and one patch for each seed.

@@ -25,6 +25,12 @@ public struct IllusionReport: Sendable, Codable {
         public var null: [Double]
     }
 
+    /// What directions do to their own training pairs.
+    public struct Training: Sendable, Codable {
+        public var mlp: [Double]
+        public var resid: [Double]
+    }
+
     /// Another layer's MLP, with one seed.
     public struct OtherLayer: Sendable, Codable {
         public var layer: Int
@@ -52,6 +58,8 @@ public struct IllusionReport: Sendable, Codable {
     public var mlpNorms: Norms
     public var residNorms: Norms
     public var gradientNorms: Norms
+    /// The effects (FLDD) of the directions on the pairs that they were learned from, by seed.
+    public var trainingFLDD: Training
     /// |cos| of directions, averaged over seeds.
     public var cosines: [String: Double]
     public var readers: [Readers.Mediator]
@@ -123,7 +131,9 @@ extension IllusionBench {
             cleanAccuracy: Bootstrap.mean(pairs.indices.map { clean.top[$0] == pairs[$0].answer ? 1 : 0 }),
             floor: Bootstrap.mean(pairs.indices.map { clean.top[$0] == pairs[$0].target ? 1 : 0 }), rows: rows,
             hiddenWidth: self.rows.width, rank: self.rows.rank, mlpNorms: norms(\.mlp), residNorms: norms(\.resid),
-            gradientNorms: norms(\.gradient), cosines: cosines, readers: Array(mediators.prefix(8)), scan: scan,
+            gradientNorms: norms(\.gradient),
+            trainingFLDD: .init(mlp: learned.map(\.onTraining.mlp), resid: learned.map(\.onTraining.resid)),
+            cosines: cosines, readers: Array(mediators.prefix(8)), scan: scan,
             dormancy: try Dormancy(
                 base: base, source: source, read: first.mlp.whole, write: first.mlp.whole, writing: writing,
                 along: first.gradient.whole),

@@ -1,3 +1,4 @@
+import Foundation
 import SutureModels
 import SutureTensor
 import SutureTokenizers
@@ -18,6 +19,8 @@ public struct IllusionStudy: Sendable {
     public var readers = 3
     /// More layers whose MLP is searched for an effective direction, with one seed and a third of the epochs.
     public var otherLayers: [Int] = []
+    /// A directory that learned directions are kept in, so that a study that was interrupted goes on.
+    public var folder: URL?
 
     /// Told what is being done, how much of it is done, and of how much.
     public typealias Progress = (_ activity: String, _ done: Int, _ of: Int) -> Void
@@ -46,14 +49,14 @@ public struct IllusionStudy: Sendable {
         let scout = try train.swapped(48, seed: seeds[0]).map { try TokenizedPair($0, tokenizer) }
         let scan = try Self.scan(model, scout, progress)
         let layer = layer ?? Self.choose(scan)
-        var bench = try IllusionBench(model, layer: layer, scout: scout, readers: readers, progress)
+        var bench = try IllusionBench(model, layer: layer, scout: scout, study: self, progress)
         for seed in seeds {
             let pairs = try train.balanced(trainPairs, seed: seed).map { try TokenizedPair($0, tokenizer) }
-            try bench.learn(pairs, seed: seed, das: das, withControl: seed == seeds[0], progress)
+            try bench.learn(pairs, seed: seed, withControl: seed == seeds[0], progress)
         }
         for other in otherLayers where other != layer {
             let pairs = try train.balanced(trainPairs, seed: seeds[0]).map { try TokenizedPair($0, tokenizer) }
-            try bench.learnElsewhere(other, pairs, das: das, seed: seeds[0], progress)
+            try bench.learnElsewhere(other, pairs, seed: seeds[0], progress)
         }
         let rows = try bench.judge(heldOut, progress)
         return try bench.report(rows, scan: scan, study: self, modelName: modelName)

@@ -76,13 +76,23 @@ public struct LinearMemory: Sendable {
         let base = try recall.matmul(a)
         let slope = try recall.matmul(writing.matmul(b)) - b
         func direction(_ beta: Double) throws -> Tensor { try (base + slope / beta) * beta.squareRoot() }
-        // |v|^2 = beta |base|^2 + 2 base.slope + |slope|^2 / beta = 1: the larger root of a quadratic.
+        // What is minimized, as a function of beta: (alpha v + b) = beta base + (slope + b).
+        func error(_ beta: Double) throws -> Double {
+            let rest = try base * beta + slope + b
+            return try (rest * moment.matmul(rest)).sum().item()
+        }
+        // |v|^2 = beta |base|^2 + 2 base.slope + |slope|^2 / beta = 1: two roots, of which one is nearer to the edit.
         let p = try base.square().sum().item()
         let q = try 2 * (base * slope).sum().item() - 1
         let r = try slope.square().sum().item()
         let discriminant = q * q - 4 * p * r
         // Where no beta makes it a projection, the shortest v is the nearest to one.
-        let beta = discriminant >= 0 && q < 0 ? (-q + discriminant.squareRoot()) / (2 * p) : (r / p).squareRoot()
+        guard discriminant >= 0, q < 0 else {
+            let beta = (r / p).squareRoot()
+            return (try direction(beta).to(.float32).squeezed(1), beta)
+        }
+        let roots = [-1, 1].map { (-q + $0 * discriminant.squareRoot()) / (2 * p) }
+        let beta = try error(roots[0]) < error(roots[1]) ? roots[0] : roots[1]
         return (try direction(beta).to(.float32).squeezed(1), beta)
     }
 }

@@ -1,215 +1,171 @@
 import SutureModels
 import SutureTensor
 
-/// Asks of a change of weights what the checks ask of a direction: does it read what the model itself reads, and does it
-/// write what the rest of the network is used to?
+/// Asks of a change of weights what the checks ask of a direction: does it read what the model itself reads, does it
+/// write what the rest of the network is used to, is it needed, and does it hold elsewhere?
 ///
-/// An edit Delta of an MLP's output projection adds Delta h to what the MLP writes: it reads the hidden activation h along
-/// its right singular vectors and writes along its left ones. That is a subspace patch whose source is the activation
-/// itself (Makelov, Lange & Nanda 2023, section 6), so the split of its reading into row space and kernel of the original
-/// projection, and the dormancy of what it writes, can be measured as for a direction.
+/// Any change of attention or of MLPs can be asked: of what a part reads (queries, keys, values; the inputs of neurons), of
+/// what it writes (an output projection), by columns, rows, low rank or densely. With h the hidden activation that an
+/// output projection W reads, a changed part writes more than the original by
+///
+///     (W + Delta) h' - W h = W (h' - h) + Delta P h' + Delta (1 - P) h'
+///
+/// P projects on the row space of W: the last term reads what the original projection cannot see, as the kernel part of a
+/// direction does (Makelov, Lange & Nanda 2023, section 6).
 public struct PatchPathway: Sendable, Codable {
-    /// One layer's edit.
-    public struct Layer: Sendable, Codable {
-        public var layer: Int
-        public var rank: Int
-        /// The share of the reading, by energy, that the original projection sees.
-        public var rowShare: Double
-        /// The same of a random direction.
-        public var randomRowShare: Double
-        /// How large what the edit reads is at the repaired tokens, relative to other text (root mean squares).
-        public var specificity: Double
-        /// What the edit writes at the repaired tokens, against the natural values there.
-        public var push: Double
-        public var outside: Double
-        public var natural: [Double]
-        public var patched: [Double]
+    /// The three ways in which a changed part can write something else; together they are the patch.
+    public enum Route: String, Sendable, Codable, CaseIterable, CodingKeyRepresentable {
+        /// W (h' - h): other activations, written as before; and changed biases.
+        case oldOutputs
+        /// Delta P h': new outputs for what the original projection sees.
+        case readsRow
+        /// Delta (1 - P) h': new outputs for what it cannot see.
+        case readsKernel
+    }
+
+    /// Prompts under which the answers were asked for again.
+    public struct Generalisation: Sendable, Codable {
+        public var name: String
+        public var prompts: Int
+        /// The share of them in which the answer is the most likely token.
+        public var before: Estimate
+        public var after: Estimate
     }
 
     public var model: String
     public var prompts: Int
-    /// The margin of the wanted token over its strongest rival: before, after, and with only a part of the reading.
-    public var before: Double
-    public var after: Double
-    public var readingRow: Double
-    public var readingKernel: Double
-    /// KL on other text when what the edit reads is set to its mean in the original model: is it used at all?
+    /// The margin of the wanted token over its strongest rival, before and after.
+    public var before: Estimate
+    public var after: Estimate
+    /// The margin when only one of the routes is open.
+    public var routes: [Route: Double]
+    /// KL on other text, in nats a token, when what the patch reads is set to its mean in the original model: is it used?
     public var use: Double
-    /// KL on other text under the edit itself.
+    /// KL on other text under the patch itself.
     public var sideEffect: Double
-    public var layers: [Layer]
-    /// Changed tensors that are not output projections of MLPs: not examined.
+    public var generalisation: [Generalisation]
+    /// The changed parts, in the order in which they run.
+    public var parts: [PatchedPart]
+    /// Changed tensors that belong to no layer's attention or MLP: not examined.
     public var unexamined: [String]
 
-    /// The share of the effect that comes from reading what the original projection does not see.
-    public var kernelShare: Double {
-        let effect = after - before
-        return effect == 0 ? 0 : (readingKernel - before) / effect
+    /// The share of the effect that one route carries by itself.
+    public func share(_ route: Route) -> Double {
+        let effect = after.value - before.value
+        return effect == 0 ? 0 : ((routes[route] ?? before.value) - before.value) / effect
     }
 
     /// A prompt's tokens and the token that the patch makes the model say.
     public typealias Case = (prompt: [Int], answer: Int)
 
+    /// What a patch is examined on.
+    public struct Material: Sendable {
+        /// Prompts that it repairs.
+        public var cases: [Case]
+        /// Other wordings, with the same answers.
+        public var reworded: [Case] = []
+        /// Text that has nothing to do with them.
+        public var reference: [[Int]]
+        /// Text that is put before the prompts, each with the break that ends it.
+        public var contexts: [[Int]] = []
+
+        public init(cases: [Case], reference: [[Int]]) {
+            self.cases = cases
+            self.reference = reference
+        }
+    }
+
+    /// Examines `patched`, which is `original` with some weights changed.
+    ///
+    /// Throws ``SubspaceError`` without cases or reference text, and where no attention and no MLP was changed.
     public init(
-        _ original: LanguageModel, _ patched: LanguageModel, cases: [Case], reference: [[Int]], modelName: String,
-        unexamined: [String] = []
+        _ original: LanguageModel, _ patched: LanguageModel, on material: Material, modelName: String,
+        progress: (_ done: Int, _ of: Int) -> Void = { _, _ in }
     ) throws {
-        let reference = reference.filter { $0.count > 1 }
-        guard !cases.isEmpty, !reference.isEmpty else {
+        var material = material
+        material.reference = material.reference.filter { $0.count > 1 }
+        guard !material.cases.isEmpty, !material.reference.isEmpty else {
             throw SubspaceError(.badRequest, "a patch is examined on prompts that it repairs and on other text")
         }
         self = try Tensor.withoutGradients {
-            try PatchPathway(examining: original, patched, cases, reference, modelName, unexamined)
+            try PathwayExamination(original, patched, material).run(modelName, progress)
         }
     }
 
-    private init(
-        examining original: LanguageModel, _ patched: LanguageModel, _ cases: [Case], _ reference: [[Int]],
-        _ modelName: String, _ unexamined: [String]
-    ) throws {
-        let edits = try (0..<original.architecture.layers).compactMap { try WeightEdit(original, patched, layer: $0) }
-        guard !edits.isEmpty else {
-            throw SubspaceError(
-                .badRequest, "the patch changes no output projection of an MLP",
-                found: unexamined.joined(separator: ", "),
-                hint: "only such changes can be examined")
-        }
-        let rivals = try cases.map { item in
-            let logits = try original.run([item.prompt]).logits
-            return try logits.top(2).indices.ints().first { $0 != item.answer } ?? 0
-        }
-        func margin(_ run: (Case) throws -> Tensor) throws -> Double {
-            try Bootstrap.mean(
-                zip(cases, rivals).map { item, rival in
-                    let logits = try run(item).squeezed(0)
-                    return try logits.selected(0, item.answer).item() - logits.selected(0, rival).item()
-                })
-        }
-        model = modelName
-        prompts = cases.count
+    init(
+        model: String, prompts: Int, before: Estimate, after: Estimate, routes: [Route: Double], use: Double,
+        sideEffect: Double, generalisation: [Generalisation], parts: [PatchedPart], unexamined: [String]
+    ) {
+        self.model = model
+        self.prompts = prompts
+        self.before = before
+        self.after = after
+        self.routes = routes
+        self.use = use
+        self.sideEffect = sideEffect
+        self.generalisation = generalisation
+        self.parts = parts
         self.unexamined = unexamined
-        before = try margin { try original.run([$0.prompt]).logits }
-        after = try margin { try patched.run([$0.prompt]).logits }
-        readingRow = try margin { try WeightEdit.run(original, edits, part: .row, $0.prompt).logits }
-        readingKernel = try margin { try WeightEdit.run(original, edits, part: .null, $0.prompt).logits }
-
-        let sites = edits.flatMap { [Site.mlpHidden($0.layer), .mlpOut($0.layer)] }
-        let atCases = try cases.map { try WeightEdit.run(original, edits, part: .none, $0.prompt, capturing: sites) }
-        let elsewhere = try reference.map { try original.run([$0], capturing: sites, logits: .none) }
-        layers = try edits.map { edit in
-            func rows(_ runs: [Activations], _ site: Site, lastOnly: Bool) throws -> Tensor {
-                try Tensor.concatenated(
-                    runs.map { run in
-                        let values = try run[site].squeezed(0)
-                        let count = values.shape[0]
-                        return lastOnly ? try values.narrowed(0, count - 1..<count) : values
-                    }, 0)
-            }
-            let here = try rows(atCases, .mlpHidden(edit.layer), lastOnly: true)
-            let there = try rows(elsewhere, .mlpHidden(edit.layer), lastOnly: false)
-            // The first token's output is an outlier in many models, and says nothing of the others.
-            let natural = try Tensor.concatenated(
-                elsewhere.map { run in
-                    let values = try run[.mlpOut(edit.layer)].squeezed(0)
-                    return try values.narrowed(0, 1..<values.shape[0])
-                }, 0)
-            let own = try rows(atCases, .mlpOut(edit.layer), lastOnly: true)
-            let added = try here.linear(edit.delta)
-            let axis = try added.to(.float64).svd().vt.selected(0, 0).unsqueezed(1).to(.float32)
-            func project(_ values: Tensor) throws -> [Double] { try values.matmul(axis).squeezed(1).elements() }
-            let usual = try project(natural)
-            let moved = try project(own + added)
-            // From the quartiles, which outliers do not move.
-            let sorted = usual.sorted()
-            let deviation = (sorted[sorted.count * 3 / 4] - sorted[sorted.count / 4]) / 1.349
-            func size(_ hidden: Tensor) throws -> Double {
-                try hidden.linear(edit.delta).square().sum([1]).mean().item().squareRoot()
-            }
-            let range = (usual.min() ?? 0)...(usual.max() ?? 0)
-            return Layer(
-                layer: edit.layer, rank: edit.rank, rowShare: edit.rowShare,
-                randomRowShare: Double(edit.space.rank) / Double(edit.space.width),
-                specificity: try size(here) / max(size(there), 1e-30),
-                push: deviation > 0 ? Bootstrap.mean(try project(added).map(abs)) / deviation : .infinity,
-                outside: Bootstrap.mean(moved.map { range.contains($0) ? 0 : 1 }), natural: usual, patched: moved)
-        }
-        (use, sideEffect) = try Self.elsewhere(original, patched, edits, reference, elsewhere)
-    }
-
-    /// KL on other text: without what the edits read, and under the edits.
-    private static func elsewhere(
-        _ original: LanguageModel, _ patched: LanguageModel, _ edits: [WeightEdit], _ texts: [[Int]],
-        _ runs: [Activations]
-    ) throws -> (use: Double, sideEffect: Double) {
-        let holds = try edits.map { edit in
-            let rows = try runs.map { try $0[.mlpHidden(edit.layer)].squeezed(0) }
-            let mean = try Tensor.concatenated(rows, 0).mean([0])
-            return Intervention(.mlpHidden(edit.layer), .swap(edit.reading, from: mean))
-        }
-        var sums = (0.0, 0.0)
-        var count = 0.0
-        for text in texts {
-            let before = try original.run([text], logits: .all).logits.logSoftmax()
-            func divergence(_ logits: Tensor) throws -> Double {
-                try (before.exp() * (before - logits.logSoftmax())).sum().item()
-            }
-            sums.0 += try divergence(original.run([text], holds, logits: .all).logits)
-            sums.1 += try divergence(patched.run([text], logits: .all).logits)
-            count += Double(text.count)
-        }
-        return (sums.0 / count, sums.1 / count)
     }
 }
 
-/// A change of one MLP's output projection.
-struct WeightEdit {
-    let layer: Int
-    /// `[d, m]`
-    let delta: Tensor
-    let rank: Int
-    /// What it reads: orthonormal columns `[m, k]`.
-    let reading: Tensor
-    let space: RowSpace
-    /// The share of its energy that reads the row space of the original projection.
-    let rowShare: Double
-    private let rowDelta: Tensor
-    private let nullDelta: Tensor
+/// One changed part of a layer: what it reads and writes, here and elsewhere.
+public struct PatchedPart: Sendable, Codable {
+    /// Such as `mlp.26`.
+    public var name: String
+    public var tensors: [String]
+    /// The rank of the output projection's change; 0 where only what is read changed.
+    public var rank: Int
+    /// The share, by energy, of what the change reads that the original projection sees; and of a random direction.
+    public var rowShare: Double?
+    public var randomRowShare: Double
+    /// How much it writes more than before where it is meant to, relative to other text (root mean squares).
+    public var specificity: Double
+    /// The length of that, in natural deviations of the part's output along it.
+    public var push: Double
+    /// The share of outputs outside everything natural along it.
+    public var outside: Double
+    /// The distance of patched outputs to the nearest natural one, relative to that of natural ones.
+    public var neighborRatio: Double
+    /// The share, by energy, of changed activations that leave their channel's natural range; nil where none changed.
+    public var rangeExit: Double?
+    /// The margin with this part's changes alone, and with all but these.
+    public var alone: Double
+    public var without: Double
+    /// Natural and patched outputs along what is written.
+    public var natural: [Double]
+    public var patched: [Double]
+}
 
-    enum Part { case row, null, none }
-
-    /// nil where the layer's projection is the same in both models.
-    init?(_ original: LanguageModel, _ patched: LanguageModel, layer: Int) throws {
-        let before = try original.writeVectors(layer: layer)
-        let delta = try patched.writeVectors(layer: layer) - before
-        guard try delta.abs().max().item() > 0 else { return nil }
-        self.layer = layer
-        self.delta = delta
-        let (_, s, vt) = try delta.to(.float64).svd()
-        let values = try s.elements(as: Double.self)
-        // What rounding of stored weights adds is no part of the edit.
-        rank = max(1, values.prefix { $0 > 1e-3 * values[0] }.count)
-        reading = try vt.narrowed(0, 0..<rank).transposed().to(.float32)
-        space = try RowSpace(of: before)
-        rowDelta = try space.row(delta).to(.float32)
-        nullDelta = try delta - rowDelta
-        rowShare = try rowDelta.square().sum().item() / delta.square().sum().item()
-    }
-
-    /// Runs the original model with a part of the edits' reading: Delta P h is added to what each MLP writes, from the
-    /// lowest layer up, as h changes with what is below.
-    static func run(
-        _ model: LanguageModel, _ edits: [WeightEdit], part: Part, _ prompt: [Int], capturing: [Site] = []
-    ) throws -> Activations {
-        var changes: [Intervention] = []
-        if part != .none {
-            for edit in edits {
-                let site = Site.mlpHidden(edit.layer)
-                let hidden = try model.run([prompt], changes, capturing: [site], logits: .none)[site]
-                changes.append(
-                    Intervention(
-                        .mlpOut(edit.layer), .add(try hidden.linear(part == .row ? edit.rowDelta : edit.nullDelta))))
-            }
+extension PatchPathway {
+    /// How much may be said, in the words of ``FaithfulnessReport/Level``, and why no more.
+    public var verdict: (level: FaithfulnessReport.Level, obstacles: [String]) {
+        guard after.low > before.value, after.value > before.value else {
+            return (.none, ["the margin does not grow on these prompts"])
         }
-        return try model.run([prompt], changes, capturing: capturing)
+        guard let weakest = generalisation.map({ $0.after.value - $0.before.value }).min(), weakest > 0.25 else {
+            return (.controls, ["the answers do not hold behind other text or in other words"])
+        }
+        var obstacles: [String] = []
+        if share(.readsKernel) > 0.5 { obstacles.append("most of it reads what the original projections cannot see") }
+        if parts.contains(where: { $0.push > 3 || $0.outside > 0.5 }) {
+            obstacles.append("what it writes is not natural there")
+        }
+        if parts.contains(where: { ($0.rangeExit ?? 0) > 0.5 }) {
+            obstacles.append("it sets activations to what they never are")
+        }
+        if use < 1e-4 { obstacles.append("the model did not use what it reads") }
+        return obstacles.isEmpty ? (.mediates, []) : (.generalises, obstacles)
     }
+
+    /// What is true of all these numbers, from both sides of the debate.
+    public static let caveats = [
+        "A neuron's own axis lies mostly in the kernel wherever there are more neurons than dimensions, so reading there is "
+            + "usual for edits of single neurons and no fault by itself (Wu, Geiger et al., 2401.12631).",
+        "Together with writing far outside the natural range it says that an answer is forced through a pathway that the model "
+            + "does not use (Makelov, Lange & Nanda, 2311.17030).",
+        "A repair that adds a pathway can still be a good repair: what counts is whether it holds in other words and leaves "
+            + "other text alone.",
+        "The limits (half of the effect, three natural deviations) are conventions."
+    ]
 }

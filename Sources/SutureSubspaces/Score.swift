@@ -24,9 +24,9 @@ public struct Score: Sendable, Codable {
     /// The share of pairs in which the target lies above its rival.
     public var twoWay: Estimate
     /// The mean logit difference under the patch.
-    public var difference: Double
+    public var difference: Estimate
     /// The mean KL(clean || patched) in nats; 0 where it was not measured.
-    public var divergence: Double
+    public var divergence: Estimate
 
     /// Scores an outcome against the clean one. Intervals are percentiles of 1000 resamples of the pairs.
     public init(_ outcome: Outcome, clean: Outcome, pairs: [TokenizedPair]) {
@@ -46,8 +46,8 @@ public struct Score: Sendable, Codable {
         fldd = Bootstrap.estimate([cleanLD, patchedLD]) { $0[0] == 0 ? 0 : 1 - $0[1] / $0[0] }
         interchange = Bootstrap.estimate([hits]) { $0[0] }
         twoWay = Bootstrap.estimate([wins]) { $0[0] }
-        difference = Bootstrap.mean(patchedLD)
-        divergence = Bootstrap.mean(outcomes.flatMap(\.divergence))
+        difference = Bootstrap.estimate([patchedLD]) { $0[0] }
+        divergence = Bootstrap.estimate([outcomes.flatMap(\.divergence)]) { $0[0] }
     }
 }
 
@@ -63,7 +63,7 @@ public enum Bootstrap {
     ) -> Estimate {
         let count = columns[0].count
         let value = statistic(columns.map(mean))
-        guard count > 1 else { return Estimate(value, low: value, high: value) }
+        guard count > 1, resamples > 0 else { return Estimate(value, low: value, high: value) }
         var random = SeededGenerator(seed: seed)
         var values: [Double] = []
         values.reserveCapacity(resamples)
@@ -77,7 +77,7 @@ public enum Bootstrap {
             values.append(statistic(sums.map { $0 / Double(count) }))
         }
         values.sort()
-        let edge = resamples / 40
+        let edge = min(resamples / 40, (resamples - 1) / 2)
         return Estimate(value, low: values[edge], high: values[resamples - 1 - edge])
     }
 

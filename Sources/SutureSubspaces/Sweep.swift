@@ -10,7 +10,7 @@ public struct Sweep: Sendable {
     public let trace: Trace
     /// The logit difference of the base.
     public let clean: Double
-    private let source: Trace
+    let source: Trace
 
     /// Base and source must have equally many tokens.
     public init(_ model: LanguageModel, _ pair: TokenizedPair) throws {
@@ -112,44 +112,13 @@ public struct Sweep: Sendable {
         }
     }
 
-    /// Path patching: the effect of each earlier head on the output through the queries of one head alone, `[layers, heads]`.
-    ///
-    /// What a sender writes is changed to the source's in the residual stream that the receiver's queries read; everything
-    /// else between them stays as in the clean run.
-    public func paths(to receiver: Head) throws -> [[Double]] {
-        try Site.head(layer: receiver.layer, index: receiver.index).checkReceiver(model.architecture)
-        let width = model.architecture.headWidth
-        let stream = Site.residual(receiver.layer)
-        let queries = Site.queries(receiver.layer)
-        let units = Array(receiver.index * width..<(receiver.index + 1) * width)
-        return try Tensor.withoutGradients {
-            try (0..<receiver.layer).map { layer in
-                let difference = try source[.heads(layer)] - trace[.heads(layer)]
-                let senders = try (0..<model.architecture.heads).map { head in
-                    let columns = head * width..<(head + 1) * width
-                    guard let writing = try model.writing(.head(layer: layer, index: head)) else {
-                        throw SubspaceError(.badRequest, "no matrix writes from this head")
-                    }
-                    let written = try difference.narrowed(2, columns).linear(writing)
-                    return Alternative([Intervention(stream, .add(written))])
-                }
-                let changed = try trace.replay(senders, capturing: [queries], logits: .none)[queries]
-                let cells = try senders.indices.map { row in
-                    let value = try changed.narrowed(0, row..<row + 1).gathered(2, at: units)
-                    return Intervention(queries, units: units, .replace(value))
-                }
-                return try effects(of: cells)
-            }
-        }
-    }
-
     /// The effects of single interventions, in rows of `columns`.
     private func grid(_ cells: [Intervention], columns: Int) throws -> [[Double]] {
         let effects = try effects(of: cells)
         return stride(from: 0, to: effects.count, by: columns).map { Array(effects[$0..<$0 + columns]) }
     }
 
-    private func effects(of cells: [Intervention]) throws -> [Double] {
+    func effects(of cells: [Intervention]) throws -> [Double] {
         guard !cells.isEmpty else { return [] }
         return try Tensor.withoutGradients {
             let logits = try trace.replay(
@@ -157,16 +126,6 @@ public struct Sweep: Sendable {
             ).logits
             let difference = try logits.selected(1, 0) - logits.selected(1, 1)
             return try difference.elements(as: Double.self).map { 1 - $0 / clean }
-        }
-    }
-}
-
-extension Site {
-    fileprivate func checkReceiver(_ architecture: Architecture) throws {
-        guard case .head(let layer, let index) = self, (1..<architecture.layers).contains(layer),
-            (0..<architecture.heads).contains(index)
-        else {
-            throw SubspaceError(.badRequest, "the model has no such receiver", subject: "\(self)")
         }
     }
 }

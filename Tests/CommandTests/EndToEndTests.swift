@@ -6,7 +6,8 @@ import Testing
 struct EndToEndTests {
     static let commands = [
         "detect", "repair", "generate", "show", "check", "apply", "revert", "log", "combine", "extract", "transfer",
-        "import", "export", "minimize", "bisect", "inspect", "diff", "convert", "parity", "train", "classify"
+        "import", "export", "minimize", "bisect", "inspect", "diff", "convert", "parity", "train", "classify",
+        "faithful", "sweep", "reproduce"
     ]
 
     @Test("a repair becomes a patch that is applied and taken off to the last bit")

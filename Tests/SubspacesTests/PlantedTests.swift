@@ -61,19 +61,39 @@ struct PlantedTests {
         let root = Float(0.5).squareRoot()
         let illusory = try Evidence(toy.component, Tensor([root, root, 0], shape: [3, 1]))
         let faithful = try Evidence(toy.component, Tensor([0, 0, 1] as [Float], shape: [3, 1]))
-        #expect(abs(illusory.quietShare - 0.5) < 1e-6)
-        #expect(faithful.quietShare == 0)
-        #expect(abs(try #require(illusory.effect(.row)) - #require(faithful.effect(.row))) < 1e-5)
-        #expect(try #require(illusory.supersets.last).effect == 0)
-        #expect(try #require(faithful.supersets.last).effect == faithful.direction)
-        #expect(abs(illusory.rangeExit - 0.5) < 1e-6)
-        #expect(faithful.rangeExit == 0)
+        #expect(abs(illusory.quietShare.value - 0.5) < 1e-6)
+        #expect(faithful.quietShare.value == 0)
+        #expect(abs(try #require(illusory.effect(.row)).value - #require(faithful.effect(.row)).value) < 1e-5)
+        #expect(try #require(illusory.supersets.last).effect.value == 0)
+        #expect(try #require(faithful.supersets.last).effect.value == faithful.direction.value)
+        #expect(abs(illusory.rangeExit.value - 0.5) < 1e-6)
+        #expect(faithful.rangeExit.value == 0)
     }
 
-    @Test("the evidence separates planted illusions from planted mediators of another family than the calibration's")
+    @Test("the evidence separates planted illusions from planted mediators of other families than the calibration's")
     func separation() throws {
-        let found = try PlantedModel.separation(.test, count: 200, seed: 1000)
-        #expect(found.evidence >= 0.95)
-        #expect(found.right >= 190)
+        let study = try PlantedStudy(count: 60, seed: 1000)
+        let all = study.separation()
+        #expect(all.models == 240)
+        #expect(all.evidence >= 0.95)
+        #expect(all.right >= 0.9)
+        #expect(all.evidence > all.rowTest)
+        for kind in PlantedModel.Family.Kind.allCases {
+            #expect(study.separation { $0.family == kind }.evidence >= 0.95, "\(kind)")
+        }
+    }
+
+    @Test("a planted model is what it says: what the whole layer does, and what each kind of direction does")
+    func planted() throws {
+        for kind in PlantedModel.Family.Kind.allCases {
+            let study = try PlantedStudy([kind], count: 20, seed: 7)
+            let family = PlantedModel.Family(kind, isCalibration: false)
+            for model in study.models {
+                #expect(model.effect > 0)
+                // A layer that mediates moves all of the margin: to the other class, twice what it is.
+                let mediates = !model.isIllusory || kind == .beside || kind == .narrow
+                if mediates { #expect(abs(model.whole - 2) < 0.6, "\(family)") } else { #expect(abs(model.whole) < 1) }
+            }
+        }
     }
 }

@@ -92,6 +92,45 @@ struct SubspaceTests {
         #expect(throws: SubspaceError.self) { try SplitDirection(RandomSource(seed: 1).normal([19]), in: space) }
     }
 
+    @Test("ablations put zeros, the mean or another prompt's value in place, whole or in part", arguments: models)
+    func ablations(name: String) throws {
+        let model = try Self.model(name)
+        let spot = Spot(.mlpHidden(1), at: .role("subject"))
+        let pairs = Self.pairs(5, seed: 11)
+        let runs = try PairedRuns(model, pairs, at: [spot])
+        func byHand(_ change: (Int) throws -> Intervention.Change, units: [Int]? = nil) throws -> [Double] {
+            try pairs.indices.map { index in
+                let run = try model.run(
+                    [pairs[index].base], [Intervention(spot.site, at: .at([3]), units: units, change(index))])
+                let logits = try run.logits.squeezed(0)
+                return try logits.selected(0, 7).item() - logits.selected(0, 31).item()
+            }
+        }
+        func near(_ outcome: Outcome, _ expected: [Double]) -> Bool {
+            zip(outcome.difference, expected).allSatisfy { abs($0 - $1) < 2e-5 }
+        }
+        let clean = try runs.clean().difference
+        let zero = try runs.outcome(ablating: spot, .zero)
+        #expect(near(zero, try byHand { _ in .scale(0) }))
+        #expect(!near(zero, clean))
+        let values = try runs.values(spot)
+        let mean = try Tensor.concatenated([values.base, values.source], 0).mean([0])
+        let some = [2, 9, 11]
+        let part = try mean.gathered(0, at: some)
+        #expect(
+            near(try runs.outcome(ablating: spot, .mean, units: some), try byHand({ _ in .replace(part) }, units: some))
+        )
+        let basis = try RandomSource(seed: 3).normal([mean.count, 2]).qr().q
+        #expect(
+            near(
+                try runs.outcome(ablating: spot, .mean, directions: basis), try byHand { _ in .swap(basis, from: mean) }
+            ))
+        let one = try runs.outcome(ablating: spot, .resample(seed: 1))
+        #expect(!near(one, clean))
+        #expect(one.difference == (try runs.outcome(ablating: spot, .resample(seed: 1))).difference)
+        #expect(one.difference != (try runs.outcome(ablating: spot, .resample(seed: 2))).difference)
+    }
+
     @Test("training finds a direction that does what it is asked", arguments: models, [1, 2])
     func training(name: String, directions: Int) throws {
         let model = try Self.model(name)
@@ -187,6 +226,7 @@ struct SubspaceTests {
         }
         // And the way back: W u = a, and no other such u comes nearer.
         let (direction, beta) = try memory.zeroPatch(of: edit)
+        #expect(abs(try direction.norm().item() - 1) < 1e-3)
         let u = try direction / beta.squareRoot()
         #expect(try (writing.matmul(column(u)).squeezed(1) - edit.write).abs().max().item() < 1e-3)
         func objective(_ u: Tensor) throws -> Double { try energy(u * beta + edit.read) }

@@ -69,7 +69,7 @@ struct SweepTests {
         let model = try SubspaceTests.model(name)
         let pair = SubspaceTests.pairs(1, seed: 22)[0]
         let receiver = Head(layer: 2, index: 1)
-        let grid = try Sweep(model, pair).paths(to: receiver)
+        let grid = try Sweep(model, pair).paths(to: .queries(receiver))
         #expect(grid.count == 2)
         let width = model.architecture.headWidth
         let (sender, queries) = (Site.head(layer: 0, index: 1), Site.queries(2))
@@ -83,6 +83,41 @@ struct SweepTests {
         let expected = try effect(
             model, pair, [Intervention(queries, units: units, .replace(try seen.gathered(2, at: units)))])
         #expect(abs(grid[0][1] - expected) < 1e-3 * max(1, abs(expected)))
+    }
+
+    @Test("paths to keys, values, an MLP and the output are those of full runs", arguments: models)
+    func receivers(name: String) throws {
+        let model = try SubspaceTests.model(name)
+        let pair = SubspaceTests.pairs(1, seed: 24)[0]
+        let sweep = try Sweep(model, pair)
+        let (last, width) = (model.architecture.layers, model.architecture.headWidth)
+        let out = Site.mlpOut(0)
+        let written =
+            try model.run([pair.source], capturing: [out])[out] - model.run([pair.base], capturing: [out])[out]
+        func through(_ stream: Site, _ site: Site, _ units: [Int]?) throws -> Double {
+            var value = try model.run([pair.base], [Intervention(stream, .add(written))], capturing: [site])[site]
+            if let units { value = try value.gathered(2, at: units) }
+            return try effect(model, pair, [Intervention(site, units: units, .replace(value))])
+        }
+        let group = 3 / (model.architecture.heads / model.architecture.keyValueHeads)
+        let units = Array(group * width..<(group + 1) * width)
+        let head = Head(layer: 2, index: 3)
+        let cases: [(Sweep.Receiver, Int, Double)] = [
+            (.keys(head), 2, try through(.residual(2), .keys(2), units)),
+            (.values(head), 2, try through(.residual(2), .values(2), units)),
+            (.mlp(1), 2, try through(.attentionOut(1), .mlpOut(1), nil)),
+            (.logits, last, try effect(model, pair, [Intervention(.residual(last), .add(written))]))
+        ]
+        for (receiver, layers, expected) in cases {
+            let grid = try sweep.paths(to: receiver)
+            #expect(grid.count == layers && grid.allSatisfy { $0.count == model.architecture.heads + 1 })
+            #expect(abs(try #require(grid[0].last) - expected) < 1e-3 * max(1, abs(expected)), "\(receiver)")
+            #expect(Sweep.Receiver("\(receiver)") == receiver)
+        }
+        #expect(try sweep.paths(to: .mlp(1))[1].last == 0)
+        #expect(throws: SubspaceError.self) { try sweep.paths(to: .keys(Head(layer: 0, index: 0))) }
+        #expect(throws: SubspaceError.self) { try sweep.paths(to: .mlp(last)) }
+        for text in ["", "1", "mlp", "mlp.x", "1.2.3", "1.2.up", "head.1"] { #expect(Sweep.Receiver(text) == nil) }
     }
 
     @Test("causal tracing restores everything where it puts back all that was disturbed", arguments: models)

@@ -3,41 +3,64 @@ import Foundation
 import SutureKit
 
 extension FaithfulCommand {
-    /// Examines a patch on the failures that it says it fixed.
+    /// Examines a patch on the failures that it says it fixed, or on those of a file.
     func examine(
         patch path: String, _ original: LanguageModel, _ checkpoint: Checkpoint, _ tokenizer: Tokenizer,
         _ note: (String, Int, Int) -> Void, _ progress: ProgressReporter
     ) throws {
         let patch = try Patch(contentsOf: URL(filePath: path))
-        let cases = try repaired(patch, tokenizer, path)
-        note("examining the patch", 0, 1)
+        let repaired = try failures.map { try Failure.read(URL(filePath: $0)) } ?? Self.repaired(patch, path)
+        let reworded = try reworded.map { try Failure.read(URL(filePath: $0)) } ?? []
         let patched = try model.load(checkpoint, patches: [AppliedPatch(patch)])
-        let examined = Set(
-            (0..<original.architecture.layers).map { original.architecture.writeVectors(layer: $0).tensor })
         let pathway = try PatchPathway(
-            original, patched, cases: cases, reference: Texts.guards.map { tokenizer.encode($0).ids },
-            modelName: model.url.lastPathComponent,
-            unexamined: patch.base.keys.map(\.string).filter { !examined.contains($0) })
+            original, patched,
+            on: .init(repaired: repaired, reworded: reworded, of: original, tokenizer),
+            modelName: model.url.lastPathComponent
+        ) { note("examining the patch", $0, $1) }
         progress.finish()
         let page = try Report(pathway)
-        for path in report { try ReportFile.write(page, to: path, force: force) }
-        printing.show(page, quietly: String(format: "%.3f", pathway.kernelShare))
+        try reports.write(page)
+        printing.show(page, quietly: pathway.verdict.level.rawValue)
     }
 
-    /// The first token of each answer that the patch's report calls fixed.
-    private func repaired(_ patch: Patch, _ tokenizer: Tokenizer, _ path: String) throws -> [PatchPathway.Case] {
+    /// What the patch's own report calls fixed.
+    private static func repaired(_ patch: Patch, _ path: String) throws -> [Failure] {
         let failures = patch.results["failures"]?.arrayValue ?? []
-        let cases = failures.compactMap { failure -> PatchPathway.Case? in
+        let fixed = failures.compactMap { failure -> Failure? in
             guard failure["status"]?.stringValue == "fixed", let prompt = failure["prompt"]?.stringValue,
-                let answer = failure["expected"]?.stringValue.flatMap({ tokenizer.encode($0).ids.first })
+                let answer = failure["expected"]?.stringValue
             else { return nil }
-            return (tokenizer.encode(prompt).ids, answer)
+            return Failure(prompt: prompt, expected: answer)
         }
-        guard !cases.isEmpty else {
+        guard !fixed.isEmpty else {
             throw SubspaceError(
                 .badFile, "the patch does not say which answers it repaired", subject: path,
-                expected: "results with failures, as suture repair writes them")
+                expected: "results with failures, as suture repair writes them",
+                hint: "name a file of them with --failures")
         }
-        return cases
+        return fixed
+    }
+}
+
+extension PatchPathway.Material {
+    /// How many failures are examined, and how many texts are put before each.
+    private static let limit = (cases: 16, contexts: 4)
+
+    /// Repaired failures, each at the first token that the original model gets wrong, with Suture's own texts beside them.
+    init(repaired: [Failure], reworded: [Failure] = [], of original: LanguageModel, _ tokenizer: Tokenizer) throws {
+        func wrong(_ failures: [Failure]) throws -> [PatchPathway.Case] {
+            try failures.compactMap { failure in
+                let tokens = try TokenizedFailure(failure, tokenizer)
+                guard let place = try original.read(tokens).wrong(tokens.answer).first else { return nil }
+                return (tokens.prompt + tokens.answer[..<place], tokens.answer[place])
+            }
+        }
+        let cases = try wrong(Array(repaired.prefix(Self.limit.cases)))
+        guard !cases.isEmpty else {
+            throw SubspaceError(.badRequest, "the model answers all of these rightly without the patch")
+        }
+        self.init(cases: cases, reference: Texts.guards.map { tokenizer.encode($0).ids })
+        self.reworded = try wrong(reworded)
+        contexts = Texts.reference.prefix(Self.limit.contexts).map { tokenizer.encode($0 + "\n\n").ids }
     }
 }

@@ -22,6 +22,16 @@ struct FaithfulCommand: ParsableCommand {
     @Option(help: "Learn a direction at this spot: mlp.20.hidden@last, residual.21@last, attn.6.head.3@S2.")
     var learn: String?
 
+    @Option(
+        help: """
+            How the direction is found: das learns it from the patch's effect; means, pca and gradient are not learned from \
+            it; random and shuffled (das where there is nothing to learn) are controls.
+            """)
+    var method = Method.das
+
+    @Option(help: "What das minimizes: \(DAS.Loss.allCases.map(\.rawValue).joined(separator: ", ")).")
+    var loss = DAS.Loss.crossEntropy.rawValue
+
     @Option(help: "How many directions are learned.")
     var directions = 1
 
@@ -33,6 +43,12 @@ struct FaithfulCommand: ParsableCommand {
 
     @Option(help: "Ask about a patch of weights instead.")
     var patch: String?
+
+    @Option(help: "With --patch: failures to examine it on (.jsonl or .tsv); else those that it says it fixed.")
+    var failures: String?
+
+    @Option(help: "With --patch: the same requests in other words, with the same answers (.jsonl or .tsv).")
+    var reworded: String?
 
     @Option(help: "Pairs to judge by, JSON Lines with base, source, answer, other.")
     var pairs: String?
@@ -46,20 +62,28 @@ struct FaithfulCommand: ParsableCommand {
     @Option(help: "Seed of pairs and learning.")
     var seed: UInt64 = 1
 
-    @Option(help: "Write the report to this file: .html, .md or .json; may be repeated.")
-    var report: [String] = []
-
-    @Flag(help: "Write over files that are there.")
-    var force = false
+    @OptionGroup var reports: ReportOptions
 
     @OptionGroup var printing: OutputOptions
 
+    enum Method: String, ExpressibleByArgument, CaseIterable { case das, means, pca, gradient, random, shuffled }
+
     func validate() throws {
+        guard DAS.Loss(rawValue: loss) != nil else {
+            throw ValidationError("--loss is \(DAS.Loss.allCases.map(\.rawValue).joined(separator: " or ")).")
+        }
+        guard method == .das || learn != nil else { throw ValidationError("--method goes with --learn.") }
+        guard directions == 1 || ![.means, .gradient].contains(method) else {
+            throw ValidationError("--method \(method.rawValue) gives one direction.")
+        }
         guard [direction, learn, patch].compactMap(\.self).count == 1 else {
             throw ValidationError("Give one of --direction FILE, --learn SPOT and --patch FILE.")
         }
         if let learn, Spot(learn) == nil {
             throw ValidationError("--learn is a spot such as mlp.20.hidden@last, not \"\(learn)\".")
+        }
+        guard patch != nil || (failures == nil && reworded == nil) else {
+            throw ValidationError("--failures and --reworded go with --patch.")
         }
         guard (pairs == nil) == (trainPairs == nil) else {
             throw ValidationError("--pairs and --train-pairs go together.")
@@ -67,11 +91,11 @@ struct FaithfulCommand: ParsableCommand {
         guard (8...100_000).contains(count), (1...10_000).contains(epochs), (1...1000).contains(directions) else {
             throw ValidationError("--count is 8...100000, --epochs 1...10000, --directions 1...1000.")
         }
-        try ReportFile.check(report)
     }
 
     func run() throws {
-        for path in report + [save].compactMap(\.self) { try checkPlace(of: path, force: force) }
+        try reports.checkPlaces()
+        try checkPlace(of: save, force: reports.force)
         let checkpoint = try model.checkpoint()
         let tokenizer = try Tokenizer(checkpoint)
         let progress = printing.progress
@@ -99,24 +123,60 @@ struct FaithfulCommand: ParsableCommand {
         das.epochs = epochs
         das.directions = directions
         das.seed = seed
+        das.loss = DAS.Loss(rawValue: loss) ?? .crossEntropy
         let subspace: Subspace
         if let direction {
             subspace = try Subspace(contentsOf: URL(filePath: direction))
         } else if let spot = learn.flatMap(Spot.init) {
-            let runs = try PairedRuns(loaded, train, at: [spot])
-            subspace = try das.train(runs, at: spot) { epoch, total, _ in note("learning", epoch, total) }
+            subspace = try find(das, loaded, train, at: spot, note)
         } else {
             return
         }
-        if let save { try subspace.write(to: URL(filePath: save), overwriting: force) }
+        if let save { try subspace.write(to: URL(filePath: save), overwriting: reports.force) }
         var examination = Faithfulness(train: train, heldOut: heldOut)
         examination.das = das
         examination.unrelated = Texts.guards.prefix(8).map { tokenizer.encode($0).ids }
+        examination.tokenName = { tokenizer.decode([$0]) }
         examination.progress = note
         let result = try examination.run(subspace, of: loaded, modelName: name)
         progress.finish()
         let page = try Report(result)
-        for path in report { try ReportFile.write(page, to: path, force: force) }
+        try reports.write(page)
         printing.show(page, quietly: result.level.rawValue)
+    }
+
+    /// The direction that ``method`` finds.
+    private func find(
+        _ das: DAS, _ loaded: LanguageModel, _ train: [TokenizedPair], at spot: Spot,
+        _ note: (String, Int, Int) -> Void
+    ) throws -> Subspace {
+        func runs(_ pairs: [TokenizedPair], capturing: [Site] = []) throws -> PairedRuns {
+            try PairedRuns(loaded, pairs, at: [spot], capturing: capturing)
+        }
+        switch method {
+        case .das: return try das.train(runs(train), at: spot) { epoch, total, _ in note("learning", epoch, total) }
+        case .shuffled:
+            return try das.train(runs(Directions.shuffled(train, seed: seed)), at: spot) { epoch, total, _ in
+                note("learning", epoch, total)
+            }
+        case .random: return try Directions.random(loaded, at: spot, count: directions, seed: seed)
+        case .pca: return try Directions.principal(runs(train), at: spot, count: directions)
+        case .means:
+            let labels = Set(train.flatMap { [$0.baseLabel, $0.sourceLabel] }.compactMap(\.self)).sorted()
+            guard labels.count == 2 else {
+                throw SubspaceError(
+                    .badRequest, "a difference of means needs prompts with two labels", found: "\(labels.count)")
+            }
+            return try Directions.differenceOfMeans(runs(train), at: spot, labels[0], labels[1])
+        case .gradient:
+            let scout = try runs(Array(train.filter { !$0.isIdentity }.prefix(48)))
+            let readers = try Readers(scout, at: spot) { note("looking for readers", $0, $1) }
+            guard case .residual(let layer) = spot.site else {
+                throw SubspaceError(.badRequest, "a gradient of readers is taken in the residual stream")
+            }
+            return try Directions.gradient(
+                runs(train, capturing: Readers.keys(from: layer, in: loaded)), of: readers.strongest(3), at: spot,
+                toward: "first", against: "second")
+        }
     }
 }

@@ -107,9 +107,12 @@ struct RepairCommand: ParsableCommand {
         if let maxChanged { repair.limits.maximumChangedTop = maxChanged }
         if let maxPerplexity { repair.limits.maximumPerplexityRatio = maxPerplexity }
         let result = try repair.run(list, modelName: model.url.lastPathComponent)
+        let pathway = try pathway(of: result, network, tokenizer) {
+            progress.report(.init("examining the pathway", completed: $0, total: $1))
+        }
         progress.finish()
 
-        let page = try Report(result.report)
+        let page = try Report(result.report, pathway: pathway)
         if let report { try AtomicFile.write(Array(page.html().utf8), to: URL(filePath: report), overwriting: force) }
         printing.show(page, quietly: output ?? "\(result.report.count(.fixed)) fixed")
         guard result.report.objections.isEmpty else {
@@ -123,6 +126,20 @@ struct RepairCommand: ParsableCommand {
             if printing.format == .human { note("wrote \(output)") }
         }
         if let error = result.report.abandoned { throw error }
+    }
+
+    /// By what pathway a repair works, where a page is asked for to say it on.
+    private func pathway(
+        of result: Repair.Result, _ network: LanguageModel, _ tokenizer: Tokenizer,
+        _ progress: (_ done: Int, _ of: Int) -> Void
+    ) throws -> PatchPathway? {
+        let fixed = result.report.failures.filter { $0.status == .fixed }
+        guard report != nil, !fixed.isEmpty else { return nil }
+        return try PatchPathway(
+            network, network.editing(result.edits),
+            on: .init(
+                repaired: fixed.map { Failure(prompt: $0.prompt, expected: $0.expected) }, of: network, tokenizer),
+            modelName: model.url.lastPathComponent, progress: progress)
     }
 
     private var chosenMethod: any RepairMethod {

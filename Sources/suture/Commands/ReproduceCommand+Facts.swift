@@ -16,8 +16,7 @@ struct FactsCommand: ParsableCommand {
     @Argument(help: "Facts, as a JSON list.")
     var facts: String
 
-    @Option(help: "A snapshot directory (config.json, safetensors) or a GGUF file.")
-    var model: String
+    @OptionGroup var experiment: ExperimentOptions
 
     @Option(help: "Layers, such as 0,5,10; every fifth unless they are named.")
     var layers: String?
@@ -31,14 +30,7 @@ struct FactsCommand: ParsableCommand {
     @Option(help: "Seed of pairs and learning.")
     var seed: UInt64 = 1
 
-    @Option(help: "Write the report to this file: .html, .md or .json; may be repeated.")
-    var report: [String] = []
-
-    @Option(help: "How many threads an operator may use.")
-    var threads: Int?
-
-    @Flag(help: "Write over files that are there.")
-    var force = false
+    @OptionGroup var reports: ReportOptions
 
     @OptionGroup var printing: OutputOptions
 
@@ -46,18 +38,13 @@ struct FactsCommand: ParsableCommand {
         guard (1...10_000).contains(pairs), (1...100_000).contains(steps) else {
             throw ValidationError("--pairs is 1...10000, --steps 1...100000.")
         }
-        if let threads, !(1...1024).contains(threads) {
-            throw ValidationError("--threads is 1...1024, not \(threads).")
-        }
         _ = try LayerList.read(layers, option: "--layers")
-        try ReportFile.check(report)
     }
 
     func run() throws {
-        for path in report { try checkPlace(of: path, force: force) }
-        if let threads { Runtime.threads = threads }
+        try reports.checkPlaces()
         let list = try FactualPairs(contentsOf: URL(filePath: facts))
-        let checkpoint = try Checkpoint(URL(filePath: model))
+        let checkpoint = try experiment.checkpoint()
         let tokenizer = try Tokenizer(checkpoint)
         let loaded = try LanguageModel.load(checkpoint)
         let progress = printing.progress
@@ -76,21 +63,8 @@ struct FactsCommand: ParsableCommand {
             modelName: checkpoint.url.lastPathComponent, progress: note)
         progress.finish()
         let page = try Report(result)
-        for path in report { try ReportFile.write(page, to: path, force: force) }
+        try reports.write(page)
         let rates = result.rows.map { String(format: "%d:%.2f", $0.layer, $0.effects[.direction]?.flips.value ?? 0) }
         printing.show(page, quietly: rates.joined(separator: " "))
-    }
-}
-
-/// Layers as a command line names them.
-enum LayerList {
-    static func read(_ text: String?, option: String) throws -> [Int] {
-        guard let text else { return [] }
-        return try text.split(separator: ",", omittingEmptySubsequences: false).map { part in
-            guard let layer = Int(part), layer >= 0 else {
-                throw ValidationError("\(option) is a list such as 18,19.")
-            }
-            return layer
-        }
     }
 }

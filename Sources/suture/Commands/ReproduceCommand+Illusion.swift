@@ -14,8 +14,7 @@ struct IllusionCommand: ParsableCommand {
             suture reproduce illusion --model model.gguf --report illusion.html
             """)
 
-    @Option(help: "A snapshot directory (config.json, safetensors) or a GGUF file.")
-    var model: String
+    @OptionGroup var experiment: ExperimentOptions
 
     @Option(help: "The layer of the MLP.")
     var layer: Int?
@@ -35,14 +34,10 @@ struct IllusionCommand: ParsableCommand {
     @Option(help: "Epochs of learning.")
     var epochs = 30
 
-    @Option(help: "Write the report to this file: .html, .md or .json; may be repeated.")
-    var report: [String] = []
+    @Option(help: "Keep learned directions in this directory; a study that was interrupted goes on with them.")
+    var directions: String?
 
-    @Option(help: "How many threads an operator may use.")
-    var threads: Int?
-
-    @Flag(help: "Write over files that are there.")
-    var force = false
+    @OptionGroup var reports: ReportOptions
 
     @OptionGroup var printing: OutputOptions
 
@@ -50,19 +45,19 @@ struct IllusionCommand: ParsableCommand {
         guard pairs > 1, trainPairs >= 8, (1...100).contains(seeds), (1...10_000).contains(epochs) else {
             throw ValidationError("--pairs is at least 2, --train-pairs 8, --seeds 1...100, --epochs 1...10000.")
         }
-        if let threads, !(1...1024).contains(threads) {
-            throw ValidationError("--threads is 1...1024, not \(threads).")
-        }
         _ = try LayerList.read(otherLayers, option: "--other-layers")
-        try ReportFile.check(report)
     }
 
     func run() throws {
-        for path in report { try checkPlace(of: path, force: force) }
-        if let threads { Runtime.threads = threads }
-        let checkpoint = try Checkpoint(URL(filePath: model))
+        try reports.checkPlaces()
+        let checkpoint = try experiment.checkpoint()
         let tokenizer = try Tokenizer(checkpoint)
         var study = IllusionStudy()
+        if let directions {
+            study.folder = URL(filePath: directions)
+            try FileManager.default.createDirectory(
+                at: URL(filePath: directions), withIntermediateDirectories: true)
+        }
         study.layer = layer
         study.otherLayers = try LayerList.read(otherLayers, option: "--other-layers")
         study.heldOutPairs = pairs
@@ -78,7 +73,7 @@ struct IllusionCommand: ParsableCommand {
         }
         progress.finish()
         let page = try Report(result)
-        for path in report { try ReportFile.write(page, to: path, force: force) }
+        try reports.write(page)
         printing.show(page, quietly: String(format: "%.3f", result.effect(.vMLPRow) / result.effect(.vMLP)))
     }
 }

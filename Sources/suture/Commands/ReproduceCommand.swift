@@ -5,25 +5,71 @@ import SutureKit
 struct ReproduceCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "reproduce", abstract: "Repeat a published experiment on a model.",
-        subcommands: [IllusionCommand.self, FactsCommand.self, SignaturesStudyCommand.self])
+        subcommands: [IllusionCommand.self, FactsCommand.self, PlantedCommand.self, SignaturesStudyCommand.self])
 }
 
-/// A report in the format that its file's name asks for.
-enum ReportFile {
-    static func check(_ paths: [String]) throws {
-        for path in paths where !["html", "md", "json"].contains(URL(filePath: path).pathExtension) {
+/// The model of an experiment, and how it computes.
+struct ExperimentOptions: ParsableArguments {
+    @Option(help: "A snapshot directory (config.json, safetensors) or a GGUF file.")
+    var model: String
+
+    @Option(help: "How many threads an operator may use.")
+    var threads: Int?
+
+    func validate() throws {
+        if let threads, !(1...1024).contains(threads) {
+            throw ValidationError("--threads is 1...1024, not \(threads).")
+        }
+    }
+
+    func checkpoint() throws -> Checkpoint {
+        if let threads { Runtime.threads = threads }
+        return try Checkpoint(URL(filePath: model))
+    }
+}
+
+/// Where reports are written, each in the format that its file's name asks for.
+struct ReportOptions: ParsableArguments {
+    @Option(help: "Write the report to this file: .html, .md or .json; may be repeated.")
+    var report: [String] = []
+
+    @Flag(help: "Write over files that are there.")
+    var force = false
+
+    func validate() throws {
+        for path in report where !["html", "md", "json"].contains(URL(filePath: path).pathExtension) {
             throw ValidationError("A report's name ends in .html, .md or .json, not \"\(path)\".")
         }
     }
 
-    static func write(_ report: Report, to path: String, force: Bool) throws {
-        let url = URL(filePath: path)
-        let text =
-            switch url.pathExtension {
-            case "md": report.markdown()
-            case "json": report.json
-            default: report.html()
+    /// Refuses places that cannot be written to, before any work is done.
+    func checkPlaces() throws {
+        for path in report { try checkPlace(of: path, force: force) }
+    }
+
+    func write(_ page: Report) throws {
+        for path in report {
+            let url = URL(filePath: path)
+            let text =
+                switch url.pathExtension {
+                case "md": page.markdown()
+                case "json": page.json
+                default: page.html()
+                }
+            try AtomicFile.write(Array(text.utf8), to: url, overwriting: force)
+        }
+    }
+}
+
+/// Layers as a command line names them.
+enum LayerList {
+    static func read(_ text: String?, option: String) throws -> [Int] {
+        guard let text else { return [] }
+        return try text.split(separator: ",", omittingEmptySubsequences: false).map { part in
+            guard let layer = Int(part), layer >= 0 else {
+                throw ValidationError("\(option) is a list such as 18,19.")
             }
-        try AtomicFile.write(Array(text.utf8), to: url, overwriting: force)
+            return layer
+        }
     }
 }

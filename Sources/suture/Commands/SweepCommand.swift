@@ -13,7 +13,7 @@ struct SweepCommand: ParsableCommand {
             """)
 
     enum Kind: String, ExpressibleByArgument, CaseIterable {
-        case residual, attention, mlp, hidden, heads, attribution, paths, trace
+        case residual, attention, mlp, hidden, heads, neurons, attribution, paths, trace
     }
 
     @OptionGroup var model: ModelOptions
@@ -36,17 +36,17 @@ struct SweepCommand: ParsableCommand {
     @Option(help: "Which component attribution estimates: residual, attention, mlp, hidden.")
     var component = "residual"
 
-    @Option(help: "The head whose queries receive (paths): 23.4.")
+    @Option(
+        help: "How many neurons of each layer are patched at the last token, the strongest by attribution (neurons).")
+    var count = 8
+
+    @Option(help: "What receives (paths): 23.4 or 23.4.keys or .values of a head, mlp.23, logits.")
     var receiver: String?
 
     @Option(help: "The word whose embeddings are disturbed (trace).")
     var subject: String?
 
-    @Option(help: "Write the report to this file: .html, .md or .json; may be repeated.")
-    var report: [String] = []
-
-    @Flag(help: "Write over files that are there.")
-    var force = false
+    @OptionGroup var reports: ReportOptions
 
     @OptionGroup var printing: OutputOptions
 
@@ -54,15 +54,11 @@ struct SweepCommand: ParsableCommand {
         guard Sweep.Component(rawValue: component) != nil else {
             throw ValidationError("--component is \(Sweep.Component.allCases.map(\.rawValue).joined(separator: ", ")).")
         }
-        if kind == .paths, receivingHead == nil { throw ValidationError("--kind paths needs --receiver LAYER.HEAD.") }
+        guard (1...1000).contains(count) else { throw ValidationError("--count is 1...1000.") }
+        if kind == .paths, receiver.flatMap(Sweep.Receiver.init) == nil {
+            throw ValidationError("--kind paths needs --receiver, such as 23.4, 23.4.keys, mlp.23 or logits.")
+        }
         if kind == .trace, subject == nil { throw ValidationError("--kind trace needs --subject WORD.") }
-        try ReportFile.check(report)
-    }
-
-    private var receivingHead: Head? {
-        let parts = (receiver ?? "").split(separator: ".").map { Int($0) ?? -1 }
-        guard parts.count == 2, parts.allSatisfy({ $0 >= 0 }) else { return nil }
-        return Head(layer: parts[0], index: parts[1])
     }
 
     private struct Result: Encodable, Sendable {
@@ -71,10 +67,19 @@ struct SweepCommand: ParsableCommand {
         var cells: [[Double]]
         var columns: [String]
         var clean: Double
+        /// The neurons of each row (neurons).
+        var neurons: [[Neuron]]?
+    }
+
+    /// What was found, and the names of the neurons where such were patched.
+    private struct Found {
+        var cells: [[Double]]
+        var clean: Double
+        var neurons: [[Neuron]]?
     }
 
     func run() throws {
-        for path in report { try checkPlace(of: path, force: force) }
+        try reports.checkPlaces()
         let checkpoint = try model.checkpoint()
         let tokenizer = try Tokenizer(checkpoint)
         let progress = printing.progress
@@ -85,19 +90,23 @@ struct SweepCommand: ParsableCommand {
             tokenizer)
         let loaded = try model.load(checkpoint)
         progress.report(.init("sweeping", completed: 0, total: 1))
-        let (cells, clean) = try sweep(loaded, pair, tokenizer) {
+        let found = try sweep(loaded, pair, tokenizer) {
             progress.report(.init("sweeping", completed: $0, total: $1))
         }
+        let cells = found.cells
         progress.finish()
         let isByHead = kind == .heads || kind == .paths
+        let columnTitle = isByHead ? "head" : kind == .neurons ? "neuron, by attribution" : "token"
         let columns =
             isByHead
-            ? (0..<loaded.architecture.heads).map { "\($0)" }
-            : pair.base.enumerated().map { "\($0.offset) \(tokenizer.decode([$0.element]))" }
+            ? (0..<loaded.architecture.heads).map { "\($0)" } + (kind == .paths ? ["MLP"] : [])
+            : kind == .neurons
+                ? (1...count).map { "\($0)" }
+                : pair.base.enumerated().map { "\($0.offset) \(tokenizer.decode([$0.element]))" }
         let result = Result(
             model: model.url.lastPathComponent, kind: kind.rawValue, prompt: prompt, source: source, answer: answer,
             other: other,
-            cells: cells, columns: columns, clean: clean)
+            cells: cells, columns: columns, clean: found.clean, neurons: found.neurons)
         let what =
             kind == .trace
             ? "share of the answer's probability restored" : "share of the logit difference removed (FLDD)"
@@ -107,12 +116,9 @@ struct SweepCommand: ParsableCommand {
         let best = flat.max { abs($0.2) < abs($1.2) }
         let page = try Report(
             title: "Sweep: \(kind.rawValue)", subtitle: result.model,
-            verdict: best.map {
-                .init(
-                    .neutral,
-                    String(
-                        format: "Largest: %.2f in layer %d, %@ %@.", $0.2, $0.0, isByHead ? "head" : "token",
-                        columns[$0.1]))
+            verdict: best.map { layer, column, effect in
+                let name = found.neurons?[layer][column].description ?? "\(columnTitle) \(columns[column])"
+                return .init(.neutral, String(format: "Largest: %.2f in layer %d, %@.", effect, layer, name))
             },
             schema: "suture.sweep/1", data: result,
             blocks: [
@@ -123,24 +129,33 @@ struct SweepCommand: ParsableCommand {
                 .heatmap(
                     .init(
                         caption: "Each cell: \(what)", rowTitle: "layer", rows: cells.indices.map(String.init),
-                        columnTitle: isByHead ? "head" : "token", columns: columns, cells: cells, coloring: .diverging))
+                        columnTitle: columnTitle, columns: columns, cells: cells, coloring: .diverging))
             ])
-        for path in report { try ReportFile.write(page, to: path, force: force) }
+        try reports.write(page)
         printing.show(page, quietly: best.map { "\($0.0) \($0.1) \($0.2)" } ?? "")
     }
 
     private func sweep(
         _ loaded: LanguageModel, _ pair: TokenizedPair, _ tokenizer: Tokenizer, _ progress: (Int, Int) -> Void
-    ) throws -> (cells: [[Double]], clean: Double) {
+    ) throws -> Found {
         if kind == .trace {
             let last = pair.baseRoles["subject"] ?? 0
             let words = tokenizer.encode(subject ?? "").ids.count
             let trace = try CausalTrace(
                 loaded, pair.base, subject: max(0, last - words + 1)..<last + 1, answer: pair.answer, progress: progress
             )
-            return (trace.restored, trace.clean)
+            return Found(cells: trace.restored, clean: trace.clean)
         }
         let sweep = try Sweep(loaded, pair)
+        if kind == .neurons {
+            let layers = 0..<loaded.architecture.layers
+            let found = try layers.map { layer in
+                progress(layer, layers.count)
+                return try sweep.neurons(layer: layer, at: pair.base.count - 1, count: count)
+            }
+            return Found(
+                cells: found.map { $0.map(\.effect) }, clean: sweep.clean, neurons: found.map { $0.map(\.neuron) })
+        }
         let cells =
             switch kind {
             case .residual: try sweep.positions(.residual)
@@ -149,8 +164,9 @@ struct SweepCommand: ParsableCommand {
             case .hidden: try sweep.positions(.hidden)
             case .heads: try sweep.heads()
             case .attribution: try sweep.attributed(Sweep.Component(rawValue: component) ?? .residual)
-            case .paths, .trace: try sweep.paths(to: receivingHead ?? Head(layer: 1, index: 0))
+            case .paths, .trace, .neurons:
+                try sweep.paths(to: receiver.flatMap(Sweep.Receiver.init) ?? .logits, progress: progress)
             }
-        return (cells, sweep.clean)
+        return Found(cells: cells, clean: sweep.clean)
     }
 }

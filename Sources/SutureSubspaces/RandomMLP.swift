@@ -1,0 +1,55 @@
+import SutureModels
+import SutureTensor
+
+/// An MLP with random weights beside a trained one: it reads the same stream, and a patch along a direction of its hidden
+/// activations is added to what the trained one writes.
+///
+/// A direction that controls the output from there says nothing of what the model has learned: that one can be found is a
+/// consequence of width (Makelov, Lange & Nanda 2023, appendix B.5).
+struct RandomMLP {
+    private let spot: Spot
+    /// source - base of its hidden activations, `[pairs, m]` in the order of the pairs.
+    private let difference: Tensor
+    /// `[d, m]`
+    private let writing: Tensor
+
+    /// The places whose values runs must have kept for it.
+    static func spots(_ spot: Spot) -> [Spot] {
+        guard case .mlpHidden(let layer) = spot.site else { return [] }
+        return [Spot(.residual(layer), at: spot.place), Spot(.attentionOut(layer), at: spot.place)]
+    }
+
+    /// Beside the MLP whose hidden activation is at `spot`, every weight with the deviation of its matrix; nil elsewhere.
+    init?(_ runs: PairedRuns, at spot: Spot, seed: UInt64) throws {
+        guard case .mlpHidden(let layer) = spot.site, let trained = try runs.model.writing(spot.site) else {
+            return nil
+        }
+        let model = runs.model
+        let random = try RandomSource(seed: seed)
+        func alike(_ matrix: Tensor) throws -> Tensor {
+            try random.normal(matrix.shape) * matrix.square().mean().item().squareRoot()
+        }
+        let reading = try model.mlpReading(layer: layer)
+        let up = try alike(reading.up)
+        let gate = try reading.gate.map(alike)
+        writing = try alike(trained)
+        let kept = try Self.spots(spot).map { try runs.values($0) }
+        func hidden(_ stream: Tensor) throws -> Tensor {
+            try model.hidden(reading: (gate, up), ofMLPInput: model.mlpInput(layer: layer, stream: stream))
+        }
+        difference = try Tensor.withoutGradients {
+            try hidden(kept[0].source + kept[1].source) - hidden(kept[0].base + kept[1].base)
+        }
+        self.spot = spot
+    }
+
+    /// The width of its hidden activation.
+    var width: Int { writing.shape[1] }
+
+    /// What a patch along orthonormal columns adds to the stream for some rows of a batch.
+    func change(_ basis: Tensor, _ batch: PairBatch, _ rows: [Int]) throws -> Intervention {
+        let seen = try difference.gathered(0, at: rows.map { batch.members[$0] }).matmul(basis)
+        let added = try seen.matmul(basis.transposed()).linear(writing).unsqueezed(1)
+        return Intervention(.mlpOut(spot.site.layer), at: try batch.positions(spot.place, rows), .add(added))
+    }
+}
