@@ -15,12 +15,14 @@ struct SubspacesBenchmark: ParsableCommand {
     @Argument(help: "A GGUF file or a snapshot directory.") var model: String
     @Option(help: "How often the sweep is measured; peers once, as they are slow.") var rounds = 3
     @Option(help: "Threads of one operator.") var threads = ProcessInfo.processInfo.activeProcessorCount
-    @Option(help: "The layer that the direction is learned behind.") var layer = 15
-    @Option(help: "Epochs of learning that are timed.") var epochs = 3
-    @Option(help: "Random interventions that are held against full runs.") var interventions = 512
+    @Option(help: "The layer that the direction is learned behind.") var layer = 20
+    @Option(help: "Epochs of learning, of both sides.") var epochs = 8
+    @Option(help: "Held-out pairs that the learned directions are judged on.") var heldOut = 500
+    @Option(help: "Random interventions that are held against full runs; and kernel-only patches, a quarter as many.")
+    var interventions = 512
 
     func validate() throws {
-        guard rounds > 0, threads > 0, epochs > 0, interventions >= 0, layer >= 0 else {
+        guard rounds > 0, threads > 0, epochs > 0, heldOut > 0, interventions >= 0, layer >= 0 else {
             throw ValidationError("the options are positive")
         }
     }
@@ -34,6 +36,7 @@ struct SubspacesBenchmark: ParsableCommand {
         try sweep(loaded, tokenizer)
         try learning(loaded, tokenizer)
         try exactness(loaded, tokenizer)
+        try kernels(loaded, tokenizer)
     }
 
     private func line(_ name: String, _ value: Double, _ unit: String) {
@@ -85,6 +88,7 @@ struct SubspacesBenchmark: ParsableCommand {
     private struct LearnAnswer: Decodable {
         var seconds: Double
         var losses: [Double]
+        var direction: [Float]
     }
 
     private func learning(_ loaded: LanguageModel, _ tokenizer: Tokenizer) throws {
@@ -101,7 +105,7 @@ struct SubspacesBenchmark: ParsableCommand {
         guard let runs else { return }
         var losses: [Double] = []
         var marks = [ContinuousClock().now]
-        _ = try das.train(runs, at: spot) { _, _, loss in
+        let found = try das.train(runs, at: spot) { _, _, loss in
             losses.append(loss)
             marks.append(ContinuousClock().now)
         }
@@ -119,6 +123,21 @@ struct SubspacesBenchmark: ParsableCommand {
         line("pyvene / Suture", peer.seconds / own, "x")
         line("loss of the last epoch, Suture", losses.last ?? .nan, "")
         line("loss of the last epoch, pyvene", peer.losses.last ?? .nan, "")
+        let judged = try IOI(.heldOut, tokenizer).swapped(heldOut, seed: 7).map { try TokenizedPair($0, tokenizer) }
+        let judge = try PairedRuns(loaded, judged, at: [spot])
+        let theirs = try Subspace(spot, direction: Tensor(peer.direction), method: "pyvene")
+        print("\(judged.count) held-out pairs: interchange accuracy and FLDD, with 95% intervals")
+        for (name, subspace) in [("Suture", found), ("pyvene", theirs)] {
+            let score = Score(try judge.outcome(subspace.patch), clean: try judge.clean(), pairs: judged)
+            interval("\(name), interchange accuracy", score.interchange)
+            interval("\(name), FLDD", score.fldd)
+        }
+        line("|cos| of the two directions", try found.cosines(to: theirs)[0], "")
+    }
+
+    private func interval(_ name: String, _ estimate: Estimate) {
+        let ends = String(format: "%.1f ... %.1f", 100 * estimate.low, 100 * estimate.high)
+        print(name.left(56) + String(format: "%.1f", 100 * estimate.value).right(10) + " % (\(ends))")
     }
 
     // MARK: - Exactness
@@ -169,6 +188,31 @@ struct SubspacesBenchmark: ParsableCommand {
         print("\(compared) random interventions, replay against full runs")
         print("largest change of a logit by one, median".left(56) + String(format: "%.1e", median(moved)).right(10))
         print("largest difference of a logit".left(56) + String(format: "%.1e", largest).right(10))
+    }
+
+    /// Patches from other prompts along directions in the kernels of output projections: nothing may change.
+    private func kernels(_ loaded: LanguageModel, _ tokenizer: Tokenizer) throws {
+        guard interventions > 0 else { return }
+        var random = SeededGenerator(seed: 10)
+        let noise = try RandomSource(seed: 10)
+        let pairs = try IOI(.heldOut, tokenizer).swapped(32, seed: 6).map { try TokenizedPair($0, tokenizer) }
+        var largest = 0.0
+        var done = 0
+        while done < interventions / 4 {
+            let spot = Spot(.mlpHidden(random.below(loaded.architecture.layers)))
+            guard let writing = try loaded.writing(spot.site) else { return }
+            let basis = try RowSpace(of: writing).null(noise.normal([1, writing.shape[1]])).transposed().to(.float32)
+            let runs = try PairedRuns(loaded, pairs, at: [spot])
+            let subspace = try Subspace(spot, direction: basis, method: "kernel")
+            let outcome = try runs.outcome(subspace.patch)
+            let clean = try runs.clean()
+            for (a, b) in zip(outcome.answer + outcome.other, clean.answer + clean.other) {
+                largest = max(largest, abs(a - b))
+            }
+            done += pairs.count
+        }
+        print("\(done) patches along random kernel directions of MLPs")
+        print("largest change of an answer's logit".left(56) + String(format: "%.1e", largest).right(10))
     }
 
     // MARK: - Peers
