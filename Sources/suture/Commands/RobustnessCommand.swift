@@ -46,11 +46,7 @@ struct RobustnessCommand: ParsableCommand {
     @Option(help: "What corruptions draw from.")
     var seed: UInt64 = 1
 
-    @Option(help: "Write the report to this file: .html, .md or .json; may be repeated.")
-    var report: [String] = []
-
-    @Flag(help: "Write over files that are there.")
-    var force = false
+    @OptionGroup var reports: ReportOptions
 
     @OptionGroup var printing: OutputOptions
 
@@ -60,7 +56,6 @@ struct RobustnessCommand: ParsableCommand {
         guard !transfer || !signature.isEmpty else { throw ValidationError("--transfer needs a --signature.") }
         if let limit, limit < 1 { throw ValidationError("--limit is 1 or more.") }
         _ = try wanted()
-        try ReportFile.check(report)
     }
 
     /// The corruptions that are asked for, kind by kind.
@@ -84,7 +79,7 @@ struct RobustnessCommand: ParsableCommand {
     }
 
     func run() throws {
-        for path in report { try checkPlace(of: path, force: force) }
+        try reports.checkPlaces()
         Runtime.keepFreedMemory()
         let checkpoint = try model.checkpoint()
         let patches = try signature.map { path in
@@ -104,7 +99,7 @@ struct RobustnessCommand: ParsableCommand {
             baseline: baseline == nil ? nil : results.last,
             signatures: signature.map { URL(filePath: $0).lastPathComponent })
         let page = try Report(comparison, title: "Robustness of \(model.url.lastPathComponent)")
-        for path in report { try ReportFile.write(page, to: path, force: force) }
+        try reports.write(page)
         let last = comparison.after.last?.robustness ?? comparison.before
         printing.show(page, quietly: String(format: "%.4f", last.meanCorruptionError))
     }

@@ -49,11 +49,7 @@ struct SignaturesStudyCommand: ParsableCommand {
     @Option(help: "How many threads an operator may use.")
     var threads: Int?
 
-    @Option(help: "Write the report to this file: .html, .md or .json; may be repeated.")
-    var report: [String] = []
-
-    @Flag(help: "Write over files that are there.")
-    var force = false
+    @OptionGroup var reports: ReportOptions
 
     @OptionGroup var printing: OutputOptions
 
@@ -69,7 +65,6 @@ struct SignaturesStudyCommand: ParsableCommand {
             throw ValidationError("--threads is 1...1024, not \(threads).")
         }
         _ = try parts()
-        try ReportFile.check(report)
     }
 
     private func parts() throws -> Set<SignatureStudy.Part> {
@@ -84,7 +79,7 @@ struct SignaturesStudyCommand: ParsableCommand {
     }
 
     func run() throws {
-        for path in report { try checkPlace(of: path, force: force) }
+        try reports.checkPlaces()
         if let threads { Runtime.threads = threads }
         Runtime.keepFreedMemory()
         var study = SignatureStudy()
@@ -102,7 +97,7 @@ struct SignaturesStudyCommand: ParsableCommand {
         }
         progress.finish()
         let page = try Report(result)
-        for path in report { try ReportFile.write(page, to: path, force: force) }
+        try reports.write(page)
         let shares = result.outcomes.map(\.regained)
         printing.show(page, quietly: String(format: "%.3f", shares.min() ?? 0))
     }
