@@ -12,6 +12,6 @@ struct SutureBench: ParsableCommand {
         subcommands: [
             Ops.self, Decode.self, DecodeOnce.self, Replay.self, RepairBenchmark.self, MintBenchmark.self,
             MemoryBenchmark.self, PatchesBenchmark.self, SubspacesBenchmark.self, VisionBenchmark.self,
-            CorruptionsBenchmark.self
+            SignaturesBenchmark.self, CorruptionsBenchmark.self
         ])
 }

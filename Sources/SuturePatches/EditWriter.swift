@@ -73,7 +73,7 @@ struct EditWriter: Sendable {
 }
 
 /// A payload tensor that is being written.
-private struct Room {
+struct Room {
     private let spool: SpoolFile
     private let shape: [Int]
     private let bytes: TensorBytes

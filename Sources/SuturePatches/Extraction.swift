@@ -141,10 +141,8 @@ public struct Extraction: Sendable {
         }
         switch form {
         case .quantized(let options) where shape.count > 1:
-            let values = try pair.differences(0..<shape.reduce(1, *))
-            let delta = try QuantizedDelta(values, shape: shape, options, subject: pair.name)
-            let edit = Edit(tensor: pair.name, scale: 1, delta: delta, original: nil)
-            return try (hashed(), edit, edit.error(against: values, shape: shape))
+            let found = try writer.quantizedEdit(of: pair.name, shape: shape, options, values: pair.differences)
+            return try (hashed(), found.edit, found.error)
         case .lowRank(let tolerance, let maximumRank) where shape.count == 2:
             let values = try pair.differences(0..<shape.reduce(1, *))
             if let factors = try LowRankFactors(values, shape: shape, tolerance: tolerance, maximumRank: maximumRank) {

@@ -62,51 +62,29 @@ struct QuantizedDelta: Delta {
     var isNonzero: Bool { scales.hasNonzero }
 
     func add(_ scale: Double, of range: Range<Int>, shape: [Int], to sums: UnsafeMutableBufferPointer<Double>) throws {
-        let firstBit = range.lowerBound / 8 * bits * 8 + range.lowerBound % 8 * bits
-        let firstByte = firstBit / 8
+        if range.isEmpty { return }
+        let firstBit = range.lowerBound % 8 * bits
+        let start = range.lowerBound / 8 * bits + firstBit / 8
         let end = Self.byteCount(elements: range.upperBound, bits: bits)
-        // Two bytes more, so that three can be read from anywhere.
-        let bytes = try codes.bytes.bytes(firstByte..<end) + [0, 0]
-        let channelLength = scales.count == 1 ? max(range.upperBound, 1) : shape.dropFirst().reduce(1, *)
-        let channels = range.lowerBound / channelLength...max(range.upperBound - 1, range.lowerBound) / channelLength
-        let scales = try scales.floats(channels.lowerBound..<channels.upperBound + 1).map(Double.init)
+        let codes = BitPacking.codes(
+            try codes.bytes.bytes(start..<end), skipping: firstBit % 8, count: range.count, bits: bits)
+        let length = scales.count == 1 ? range.upperBound : shape.dropFirst().reduce(1, *)
+        let channels = range.lowerBound / length..<(range.upperBound - 1) / length + 1
+        let scales = try scales.floats(channels).map(Double.init)
         let zeros =
-            try zeros?.floats(channels.lowerBound..<channels.upperBound + 1).map(Double.init)
+            try zeros?.floats(channels).map(Double.init)
             ?? [Double](repeating: Self.symmetricZero(bits: bits), count: scales.count)
-        bytes.withUnsafeBytes { bytes in
-            var reader = CodeReader(bytes: bytes, bits: bits, position: firstBit - firstByte * 8)
-            for (position, channel) in channels.enumerated() {
-                let elements = (channel * channelLength..<(channel + 1) * channelLength).clamped(to: range)
-                let sums = UnsafeMutableBufferPointer(
-                    rebasing: sums[elements.lowerBound - range.lowerBound..<elements.upperBound - range.lowerBound])
-                let (step, zero) = (scales[position], zeros[position])
-                switch scheme {
-                case .linear:
-                    for index in sums.indices { sums[index] += scale * (step * (Double(reader.next()) - zero)) }
-                case .log:
-                    LogCodebook.fractions[bits].withUnsafeBufferPointer { fractions in
-                        for index in sums.indices { sums[index] += scale * (step * fractions[reader.next()]) }
+        codes.withUnsafeBufferPointer { codes in
+            LogCodebook.fractions[scheme == .log ? bits : 0].withUnsafeBufferPointer { fractions in
+                for (position, channel) in channels.enumerated() {
+                    let elements = (channel * length..<(channel + 1) * length).clamped(to: range)
+                    let (step, zero) = (scales[position], zeros[position])
+                    for index in elements.lowerBound - range.lowerBound..<elements.upperBound - range.lowerBound {
+                        let level = scheme == .log ? fractions[Int(codes[index])] : Double(Int32(codes[index])) - zero
+                        sums[index] += scale * (step * level)
                     }
                 }
             }
         }
-    }
-}
-
-/// Takes codes one after the other.
-private struct CodeReader {
-    /// With two bytes to spare after the last code.
-    let bytes: UnsafeRawBufferPointer
-    let bits: Int
-    /// In bits.
-    var position: Int
-
-    @inline(__always)
-    mutating func next() -> Int {
-        let byte = position / 8
-        let window = UInt32(bytes[byte]) | UInt32(bytes[byte + 1]) << 8 | UInt32(bytes[byte + 2]) << 16
-        let code = window >> UInt32(position % 8) & (UInt32(1) << UInt32(bits) - 1)
-        position += bits
-        return Int(code)
     }
 }

@@ -15,11 +15,12 @@ struct Rejection: Sendable {
         self.startBytes = startBytes
         var (along, square) = (0.0, 0.0)
         try EditWriter.forEachChunk(of: pair.count) { range in
-            let (started, before, after) = try Self.floats(start, startBytes, pair, range)
-            for index in 0..<range.count {
-                let step = Double(before[index]) - Double(started[index])
-                along += (Double(after[index]) - Double(before[index])) * step
-                square += step * step
+            try Self.withFloats(start, startBytes, pair, range) { started, before, after in
+                for index in 0..<range.count {
+                    let step = Double(before[index]) - Double(started[index])
+                    along += (Double(after[index]) - Double(before[index])) * step
+                    square += step * step
+                }
             }
         }
         factor = square == 0 ? 0 : along / square
@@ -27,19 +28,32 @@ struct Rejection: Sendable {
 
     /// Taken in float64 and rounded once.
     func differences(of pair: TensorPair, _ range: Range<Int>) throws -> [Float] {
-        let (started, before, after) = try Self.floats(start, startBytes, pair, range)
-        return (0..<range.count).map { index in
-            let (from, by) = (Double(started[index]), Double(before[index]))
-            return Float(Double(after[index]) - by - factor * (by - from))
+        try [Float](unsafeUninitializedCapacity: range.count) { values, initialized in
+            try Self.withFloats(start, startBytes, pair, range) { started, before, after in
+                for index in 0..<range.count {
+                    let (from, by) = (Double(started[index]), Double(before[index]))
+                    values[index] = Float(Double(after[index]) - by - factor * (by - from))
+                }
+            }
+            initialized = range.count
         }
     }
 
-    private static func floats(
-        _ start: Checkpoint.Tensor, _ startBytes: TensorBytes, _ pair: TensorPair, _ range: Range<Int>
-    ) throws -> (started: [Float], before: [Float], after: [Float]) {
-        try (
+    /// Hands over some elements of the three models.
+    private static func withFloats(
+        _ start: Checkpoint.Tensor, _ startBytes: TensorBytes, _ pair: TensorPair, _ range: Range<Int>,
+        _ body: (_ started: Floats, _ before: Floats, _ after: Floats) -> Void
+    ) throws {
+        let (started, before, after) = try (
             startBytes.floats(range, start.type), pair.baseBytes.floats(range, pair.base.type),
             pair.tunedBytes.floats(range, pair.tuned.type)
         )
+        started.withUnsafeBufferPointer { started in
+            before.withUnsafeBufferPointer { before in
+                after.withUnsafeBufferPointer { body(started, before, $0) }
+            }
+        }
     }
+
+    private typealias Floats = UnsafeBufferPointer<Float>
 }

@@ -119,6 +119,10 @@ struct PatchFileTests {
 
         private static let wrongEdit: [Fault] = [
             Fault("an unknown kind", .unsupportedKind) { $0.setInEdit("kind", "hologram") },
+            Fault("an unknown scheme of codes", .unsupportedKind) {
+                $0.setInEdit("kind", "quantized")
+                $0.setInEdit("scheme", "cubic")
+            },
             Fault("an unknown entry in an edit", .malformedManifest) { $0.setInEdit("mood", 2) },
             Fault("a scale that is no payload", nil) { $0.setInEdit("scale", 2) },
             Fault("a negative index", .malformedManifest) { $0.setInEdit("indices", [-1, 4]) },
