@@ -97,16 +97,17 @@ struct EditSum: Sendable {
     ) -> (changed: Int, overflow: Int?) {
         // One loop for each type, so that the type is not looked at for every element.
         switch type {
-        case .float32: add(sums, to: bytes, UInt32.self, Float.init(bitPattern:)) { $0.bitPattern }
-        case .bfloat16: add(sums, to: bytes, UInt16.self, { Float(bitPattern: UInt32($0) << 16) }) { $0.bfloat16 }
-        default: add(sums, to: bytes, UInt16.self, Float.init(float16:)) { $0.float16 }
+        case .float32: add(sums, to: bytes, Float.init(bitPattern:), rounded: { $0.bitPattern })
+        case .bfloat16:
+            add(sums, to: bytes, { (bits: UInt16) in Float(bitPattern: UInt32(bits) << 16) }, rounded: { $0.bfloat16 })
+        default: add(sums, to: bytes, Float.init(float16:), rounded: { $0.float16 })
         }
     }
 
     /// Without branches, so that the compiler makes vectors of it.
     @inline(__always)
     private static func add<Bits: FixedWidthInteger>(
-        _ sums: UnsafeMutableBufferPointer<Double>, to bytes: UnsafeMutableRawBufferPointer, _: Bits.Type,
+        _ sums: UnsafeMutableBufferPointer<Double>, to bytes: UnsafeMutableRawBufferPointer,
         _ value: (Bits) -> Float, rounded: (Float) -> Bits
     ) -> (changed: Int, overflow: Int?) {
         let width = Bits.bitWidth / 8

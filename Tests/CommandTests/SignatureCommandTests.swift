@@ -99,8 +99,9 @@ struct SignatureCommandTests {
             try done("apply cousin fog --transfer --scale 0.5 -o foggy --force")
             #expect(try tensors("foggy", "classifier") == tensors("cousin", "classifier"))
             let (before, after) = try (tensors("cousin", "features"), tensors("foggy", "features"))
+            let (standard, robust) = try (tensors("standard", "features"), tensors("robust", "features"))
             for (name, bytes) in before {
-                let isKept = norms == .keep && name.contains("running")
+                let isKept = standard[name] == robust[name] || (norms == .keep && name.contains("running"))
                 #expect((after[name] == bytes) == isKept, "\(name), \(norms)")
             }
             try done("classify foggy three")

@@ -166,7 +166,7 @@ struct JSONTests {
         let json: JSON = ["a": [1, -2.5, "é\n", nil, true, [:]], "b": .object(["c": .number("1e300")])]
         let found = try JSON.parse(Array(JSONEncoder().encode(json)))
         #expect(found["a"] == json["a"])
-        #expect(found["b"]?["c"]?.doubleValue == 12_345_678_901_234_567_890)
+        #expect(found["b"]?["c"]?.doubleValue == 1e300)
         #expect(try JSON.parse(Array(JSONEncoder().encode(["d": JSON.number("1e999")])))["d"]?.stringValue == "1e999")
     }
 }

@@ -61,7 +61,7 @@ struct LayerTests {
         let x = try normal([2, rows, width], 1)
         let (weight, bias) = (try normal([256, width], 2), try normal([256], 3))
         let other = try normal([2, rows, 256], 4)
-        func check(_ fused: (Tensor) throws -> Tensor, _ plain: (Tensor) throws -> Tensor) throws {
+        func check(_ fused: (Tensor) throws -> Tensor, equals plain: (Tensor) throws -> Tensor) throws {
             let expected = try plain(x)
             let bound = 1e-5 * (try expected.abs().max().item())
             #expect(try distance(fused(x), expected) < bound)
@@ -71,11 +71,13 @@ struct LayerTests {
             let wanted = try plain(leaf).square().sum().gradients(of: [leaf])[0]
             #expect(try distance(gradient, wanted) < 1e-5 * wanted.abs().max().item())
         }
-        try check({ try $0.linearSilu(weight, bias: bias) }) { try $0.linear(weight, bias: bias).silu() }
-        try check({ try $0.linear(weight, times: other) }) { try other * $0.linear(weight) }
-        try check({ try $0.linear(weight, bias: bias, plus: other) }) { try other + $0.linear(weight, bias: bias) }
+        try check(
+            { try $0.linearSilu(weight, bias: bias) }, equals: { try $0.linear(weight, bias: bias).silu() })
+        try check({ try $0.linear(weight, times: other) }, equals: { try other * $0.linear(weight) })
+        try check(
+            { try $0.linear(weight, bias: bias, plus: other) }, equals: { try other + $0.linear(weight, bias: bias) })
         // Another shape than the product's is spread out as elsewhere.
-        try check({ try $0.linear(weight, plus: bias) }) { try bias + $0.linear(weight) }
+        try check({ try $0.linear(weight, plus: bias) }, equals: { try bias + $0.linear(weight) })
     }
 
     @Test("norms")
