@@ -42,9 +42,8 @@ struct MINTForecast {
             guard expected[candidate] != nil, let error else { return .infinity }
             return Self.room * error * Double(ages[candidate])
         }
-        let margins = effects.indices.map(margin)
-        func bound(_ candidate: Int) -> Double { (expected[candidate] ?? 0) - margins[candidate] }
-        let reach = effects.indices.map { (expected[$0] ?? 0) + margins[$0] }.min() ?? .infinity
+        func bound(_ candidate: Int) -> Double { (expected[candidate] ?? 0) - margin(candidate) }
+        let reach = effects.indices.map { (expected[$0] ?? 0) + margin($0) }.min() ?? .infinity
 
         var found: (gap: Double, candidate: Int, logits: Tensor)?
         var contenders = effects.indices.filter { bound($0) <= reach }
@@ -62,6 +61,7 @@ struct MINTForecast {
                     found = (actual, candidate, outcome)
                 }
             }
+            // By what these simulations showed, also of errors.
             contenders = effects.indices.filter { ages[$0] > 0 && bound($0) <= found?.gap ?? .infinity }
         }
         guard let found else { throw RepairError(.badRequest, "there is no candidate") }

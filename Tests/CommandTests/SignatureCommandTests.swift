@@ -8,14 +8,6 @@ struct SignatureCommandTests {
 
     init() throws { place = try Workplace() }
 
-    /// Runs a command that must be done, and its report.
-    @discardableResult
-    private func done(_ line: String) throws -> [String: Any] {
-        let outcome = try place.run(line + " --format json")
-        try #require(outcome.status == 0, "suture \(line): \(outcome.errors)")
-        return try outcome.json()
-    }
-
     private func weights(_ directory: String) throws -> [UInt8] { try place.bytes("\(directory)/model.safetensors") }
 
     /// Takes a model's record of its patches away, as if it had been trained.
@@ -27,33 +19,33 @@ struct SignatureCommandTests {
 
     @Test("a signature of language models is taken, sized by its file, compared, and taken off again")
     func languageModels() throws {
-        try done("apply model small.fix -o robust")
+        try place.done("apply model small.fix -o robust")
         try forget("robust")
         let three = "--pretrained other --standard model --robust robust"
         let outcome = try place.run("signature extract \(three) --corruption fog -o fog")
         try #require(outcome.status == 0, "\(outcome.errors)")
         let ratio = try Double(weights("model").count) / Double(place.bytes("fog").count)
         #expect(outcome.text.contains(String(format: "%.1f times smaller", ratio)), "\(outcome.text)")
-        try done("signature extract \(three) --plain -o plain")
-        let likeness = try #require(try done("signature compare fog plain")["cosine"] as? Double)
+        try place.done("signature extract \(three) --plain -o plain")
+        let likeness = try #require(try place.done("signature compare fog plain")["cosine"] as? Double)
         #expect(likeness > 0 && likeness < 1)
-        #expect(try done("signature compare fog fog")["cosine"] as? Double ?? 0 > 1 - 1e-9)
+        #expect(try place.done("signature compare fog fog")["cosine"] as? Double ?? 0 > 1 - 1e-9)
 
-        try done("apply model fog --scale -0.5 -o foggy")
-        let id = try #require(try done("show fog")["id"] as? String)
-        try done("revert foggy \(id) -o clear")
+        try place.done("apply model fog --scale -0.5 -o foggy")
+        let id = try #require(try place.done("show fog")["id"] as? String)
+        try place.done("revert foggy \(id) -o clear")
         #expect(try weights("foggy") != weights("model") && weights("clear") == weights("model"))
     }
 
     @Test("layers go by the change, and few bits make a small file")
     func layersAndBits() throws {
-        try done("apply model small.fix -o robust")
+        try place.done("apply model small.fix -o robust")
         try forget("robust")
         let three = "--pretrained other --standard model --robust robust"
         for form in [
             "--largest 1", "--share 0.9 --bits 8", "--layer model.layers.1.mlp.down --bits 8 --log --per-tensor"
         ] {
-            let made = try done("signature extract \(three) \(form) -o few --force")
+            let made = try place.done("signature extract \(three) \(form) -o few --force")
             #expect(made["layers"] as? [String] == ["model.layers.1.mlp.down_proj"], "\(form)")
             let sizes = try (weights("model").count, place.bytes("few").count)
             #expect(made["bytes"] as? Int == sizes.1 && made["model_bytes"] as? Int == sizes.0)
@@ -93,10 +85,10 @@ struct SignatureCommandTests {
     func transfer() throws {
         let three = try classifiers()
         for norms in Signature.BatchNorm.allCases {
-            try done("signature extract \(three) --batch-norm \(norms) --bits 8 -o fog --force")
+            try place.done("signature extract \(three) --batch-norm \(norms) --bits 8 -o fog --force")
             let refused = try place.run("apply cousin fog -o new")
             #expect(refused.status == 3 && refused.errors.contains("not the model that the patch was made for"))
-            try done("apply cousin fog --transfer --scale 0.5 -o foggy --force")
+            try place.done("apply cousin fog --transfer --scale 0.5 -o foggy --force")
             #expect(try tensors("foggy", "classifier") == tensors("cousin", "classifier"))
             let (before, after) = try (tensors("cousin", "features"), tensors("foggy", "features"))
             let (standard, robust) = try (tensors("standard", "features"), tensors("robust", "features"))
@@ -104,9 +96,9 @@ struct SignatureCommandTests {
                 let isKept = standard[name] == robust[name] || (norms == .keep && name.contains("running"))
                 #expect((after[name] == bytes) == isKept, "\(name), \(norms)")
             }
-            try done("classify foggy three")
+            try place.done("classify foggy three")
             let id = try place.run("log foggy --format quiet").text.trimmingCharacters(in: .newlines)
-            try done("revert foggy \(id) -o back --force")
+            try place.done("revert foggy \(id) -o back --force")
             #expect(try weights("back") == weights("cousin"))
         }
     }
@@ -114,29 +106,29 @@ struct SignatureCommandTests {
     @Test("a signature is put on its model again after that was trained on")
     func trainedOn() throws {
         let three = try classifiers()
-        try done("signature extract \(three) --batch-norm replace -o fog")
-        try done("train images --init standard --epochs 1 --batch 16 -o trained")
+        try place.done("signature extract \(three) --batch-norm replace -o fog")
+        try place.done("train images --init standard --epochs 1 --batch 16 -o trained")
         #expect(try weights("trained") != weights("standard") && place.run("apply trained fog -o new").status == 3)
-        try done("apply trained fog --transfer -o foggy")
+        try place.done("apply trained fog --transfer -o foggy")
         let changes = try [("standard", "trained"), ("foggy", "trained")].map {
             try tensors($0.0, "features") != tensors($0.1, "features")
         }
         #expect(changes == [true, true])
         let id = try place.run("log foggy --format quiet").text.trimmingCharacters(in: .newlines)
-        try done("revert foggy \(id) -o back")
+        try place.done("revert foggy \(id) -o back")
         #expect(try weights("back") == weights("trained"))
     }
 
     @Test("running averages of images go on top of a signature, and both come off")
     func runningAverages() throws {
         let three = try classifiers()
-        try done("signature extract \(three) -o fog")
-        try done("apply standard fog -o foggy")
-        let made = try done("signature re-estimate foggy images --split train --batch 20 -o norms")
-        let fog = try #require(try done("show fog")["id"] as? String)
+        try place.done("signature extract \(three) -o fog")
+        try place.done("apply standard fog -o foggy")
+        let made = try place.done("signature re-estimate foggy images --split train --batch 20 -o norms")
+        let fog = try #require(try place.done("show fog")["id"] as? String)
         let norms = try #require(made["id"] as? String)
         #expect(made["parents"] as? [String] == [fog])
-        try done("apply foggy norms -o better")
+        try place.done("apply foggy norms -o better")
 
         let images = try ImageSet(contentsOf: place.url.appending(path: "images"), split: .train)
         let expected = try ImageClassifier.load(place.url.appending(path: "foggy"))
@@ -149,9 +141,9 @@ struct SignatureCommandTests {
                 zip(found, values).allSatisfy { abs($0 - $1) < 1e-5 }
                     && (!name.hasSuffix("var") || found.min() ?? 0 > 0))
         }
-        try done("revert better \(norms) -o without-norms")
-        try done("revert better \(fog) -o without-fog")
-        try done("revert without-fog \(norms) -o without-both")
+        try place.done("revert better \(norms) -o without-norms")
+        try place.done("revert better \(fog) -o without-fog")
+        try place.done("revert without-fog \(norms) -o without-both")
         #expect(try weights("without-norms") == weights("foggy") && weights("without-both") == weights("standard"))
 
         let before = try place.listing()
@@ -170,10 +162,10 @@ struct SignatureCommandTests {
 
     @Test("what makes no sense or does not fit is refused, and nothing is written")
     func refusals() throws {
-        try done("apply model good.fix -o robust")
+        try place.done("apply model good.fix -o robust")
         try forget("robust")
         let three = "--pretrained other --standard model --robust robust"
-        try done("signature extract \(three) -o fog")
+        try place.done("signature extract \(three) -o fog")
         let before = try place.listing()
         for (line, status, says) in [
             ("signature extract \(three) --first 0 -o new", 2, "--first is 1 or more"),
