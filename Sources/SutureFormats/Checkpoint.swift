@@ -146,7 +146,7 @@ extension Checkpoint {
     /// What identifies the model, wherever its files are: the SHA-256 of a GGUF file, or of the configuration of a
     /// snapshot and of the names and digests of its tensors.
     public func digest() throws -> String {
-        if let gguf { return Digest.sha256(gguf.file.bytes) }
+        if let gguf { return try Digest.sha256(contentsOf: gguf.file) }
         let digests = try Parallel.map(tensors) { "\($0.name)\0\(try digest(of: $0))\n" }
         return Digest.sha256(config.value.serialized() + Array(digests.joined().utf8))
     }

@@ -33,8 +33,14 @@ extension Digest {
 
     /// SHA-256 of a file, as 64 hexadecimal digits.
     public static func sha256(contentsOf url: URL) throws -> String {
-        let file = try MappedFile(url)
-        return withExtendedLifetime(file) { sha256(file.bytes) }
+        try sha256(contentsOf: MappedFile(url))
+    }
+
+    /// SHA-256 of a mapped file, read piece by piece: its pages would stay in this process's memory.
+    static func sha256(contentsOf file: MappedFile) throws -> String {
+        var digest = Digest()
+        try TensorBytes(file.open, 0..<file.bytes.count).forEachChunk { digest.update($0) }
+        return digest.hexadecimal
     }
 
     /// What identifies the content of a tensor, wherever it is stored and whatever its name.

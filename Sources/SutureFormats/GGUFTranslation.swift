@@ -74,6 +74,8 @@ struct GGUFTranslation: Sendable {
         let stored = tensor.stored
         let columns = stored.rowLength
         let rows = stored.rowCount
+        // Whoever wants the numbers again keeps them; the quantized ones would be memory beside them.
+        defer { file.bytes(of: stored).leaveMemory() }
         return try TensorData(count: rows * columns) { values in
             switch tensor.layout {
             case .same:

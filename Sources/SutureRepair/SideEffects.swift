@@ -30,20 +30,34 @@ public struct SideEffects: Sendable, Codable {
             let trace = try model.trace(
                 batch, capturing: lowest.map { [.mlpHidden($0)] } ?? [],
                 from: lowest ?? model.architecture.layers - 1)
-            let before = try model.logits(ofResidual: trace[.residual(model.architecture.layers)]).logSoftmax()
+            let last = Site.residual(model.architecture.layers)
             let alternatives = batch.indices.map { Alternative(prompt: $0, edits: edits) }
-            let after = edits.isEmpty ? before : try trace.replay(alternatives, logits: .all).logits.logSoftmax()
-            for (row, tokens) in batch.enumerated() {
-                func part(_ value: Tensor) throws -> Tensor { try value.selected(0, row).narrowed(0, 0..<tokens.count) }
-                try sums.add(tokens, part(before), part(after))
+            let patched = try edits.isEmpty ? nil : trace.replay(alternatives, capturing: [last], logits: .none)[last]
+            func rows(_ residual: Tensor) throws -> Tensor {
+                try Tensor.concatenated(
+                    batch.enumerated().map { try residual.selected(0, $0).narrowed(0, 0..<$1.count) }, 0)
             }
+            let before = try rows(trace[last])
+            let after = try patched.map(rows) ?? before
+            let next = batch.flatMap { $0.dropFirst().map(Optional.some) + [nil] }
+            for start in stride(from: 0, to: next.count, by: slice) {
+                let part = start..<min(start + slice, next.count)
+                func scores(_ residual: Tensor) throws -> Tensor {
+                    try model.logits(ofResidual: residual.narrowed(0, part)).logSoftmax()
+                }
+                let old = try scores(before)
+                try sums.add(Array(next[part]), old, patched == nil ? old : scores(after))
+            }
+            sums.effects.texts += batch.count
             progress(sums.effects.texts, texts.count)
         }
         return sums.means
     }
 
-    /// Texts of at least two tokens, those of similar length together, and never so many that the scores of all tokens
-    /// take much memory.
+    /// At how many positions the scores of all tokens are in memory at a time.
+    private static let slice = 32
+
+    /// Texts of at least two tokens, those of similar length together.
     private static func batches(_ texts: [[Int]]) -> [[[Int]]] {
         var batches: [[[Int]]] = []
         for text in texts.filter({ $0.count > 1 }).sorted(by: { $0.count < $1.count }) {
@@ -63,21 +77,22 @@ public struct SideEffects: Sendable, Codable {
         private var nllAfter = 0.0
         private var predicted = 0
 
-        /// Takes in a text, with the logarithms of its tokens' probabilities `[positions, vocabulary]`.
-        mutating func add(_ tokens: [Int], _ before: Tensor, _ after: Tensor) throws {
+        /// Takes in positions: the token that comes next (nil at a text's end), and the logarithms of the tokens'
+        /// probabilities `[positions, vocabulary]`.
+        mutating func add(_ next: [Int?], _ before: Tensor, _ after: Tensor) throws {
             // The difference of two rounded logarithms can fall below zero by rounding alone.
             let divergences = try (before.exp() * (before - after)).sum([1]).clamped(to: 0...Double.infinity)
             effects.divergence += try divergences.sum().item()
             effects.largestDivergence = max(effects.largestDivergence, try divergences.max().item())
             let changed = try before.argmax(1).ints()
             effects.changedTop += Double(zip(changed, try after.argmax(1).ints()).count { $0 != $1 })
-            let count = tokens.count - 1
-            let next = try Tensor(Array(tokens.dropFirst()), shape: [count, 1], device: before.device)
-            nllBefore -= try before.narrowed(0, 0..<count).taking(1, at: next).sum().item()
-            nllAfter -= try after.narrowed(0, 0..<count).taking(1, at: next).sum().item()
-            predicted += count
-            effects.positions += tokens.count
-            effects.texts += 1
+            let tokens = try Tensor(next.map { $0 ?? 0 }, shape: [next.count, 1], device: before.device)
+            let counts = try Tensor(
+                next.map { $0 == nil ? Float(0) : 1 }, shape: [next.count, 1], device: before.device)
+            nllBefore -= try (before.taking(1, at: tokens) * counts).sum().item()
+            nllAfter -= try (after.taking(1, at: tokens) * counts).sum().item()
+            predicted += next.count { $0 != nil }
+            effects.positions += next.count
         }
 
         var means: SideEffects {
