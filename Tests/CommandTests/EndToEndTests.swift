@@ -138,6 +138,7 @@ struct EndToEndTests {
         "a patch that changes too much is refused, and nothing is written",
         arguments: [
             ("--max-divergence 0", "divergence "),
+            ("--max-divergence 9 --max-changed 0 --max-perplexity 9", "changed most likely tokens "),
             ("--max-divergence 9 --max-changed 1 --max-perplexity 0.01", "perplexity ratio ")
         ])
     func guarded(limits: String, objection: String) throws {

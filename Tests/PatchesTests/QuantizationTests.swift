@@ -1,5 +1,6 @@
 import Foundation
 import SutureFormats
+import SutureTestSupport
 import Testing
 
 @testable import SuturePatches

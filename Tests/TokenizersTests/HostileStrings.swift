@@ -2,22 +2,7 @@ import Foundation
 import SutureFormats
 import SutureTestSupport
 
-/// The random numbers of the golden script (Steele, Lea and Flood, "Fast splittable pseudorandom number generators").
-struct SplitMix64 {
-    private var state: UInt64
-
-    init(seed: Int) {
-        state = UInt64(seed)
-    }
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var z = state
-        z = (z ^ z >> 30) &* 0xBF58_476D_1CE4_E5B9
-        z = (z ^ z >> 27) &* 0x94D0_49BB_1331_11EB
-        return z ^ z >> 31
-    }
-
+extension SplitMix64 {
     mutating func below(_ bound: Int) -> Int {
         Int(next() % UInt64(bound))
     }
@@ -52,7 +37,7 @@ enum HostileStrings {
     private static let planes = [(0, 0x110000), (0, 0x300), (0x300, 0x3000), (0x1F000, 0x20000)]
 
     static func string(_ index: Int) -> String {
-        var random = SplitMix64(seed: seed * 1_000_003 + index)
+        var random = SplitMix64(state: UInt64(seed * 1_000_003 + index))
         var scalars = String.UnicodeScalarView()
         for _ in 0..<random.below(12) {
             var fragment: String.UnicodeScalarView

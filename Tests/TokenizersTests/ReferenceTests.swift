@@ -84,7 +84,7 @@ struct ReferenceTests {
     private func checkDecoding(_ tokenizer: Tokenizer, _ golden: GoldenFile) throws {
         #expect(golden.decoded.count == 20)
         let wrong = mismatchedBlocks(golden.decoded, count: 1_000) { index, hash in
-            var random = SplitMix64(seed: 99 + index)
+            var random = SplitMix64(state: UInt64(99 + index))
             let ids = (0..<1 + random.below(20)).map { _ in random.below(golden.vocabularySize) }
             for skippingSpecials in [false, true] {
                 add(tokenizer.decode(ids, skippingSpecials: skippingSpecials).utf8.map(Int.init), to: &hash)
