@@ -68,7 +68,8 @@ extension Examination {
         guard let training = try RandomMLP(trainRuns, at: spot, seed: 1),
             let judged = try RandomMLP(runs, at: spot, seed: 1)
         else { return nil }
-        let basis = try das.learn(trainRuns, width: training.width) { [plan] epoch, count, _ in
+        let start = try das.initial(width: training.width) { try training.pulls(das, trainRuns) }
+        let basis = try das.learn(trainRuns, from: start) { [plan] epoch, count, _ in
             plan.progress("learning in a random MLP", epoch, count)
         } patching: {
             try training.change($0, $1, $2)

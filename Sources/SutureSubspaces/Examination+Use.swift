@@ -178,6 +178,7 @@ extension Examination {
             cannot: "The control is what random directions reach. Disagreement proves little: many directions may do.")
         var das = plan.das
         das.seed = plan.das.seed &+ 101
+        das.start = .random
         das.directions = subspace.count
         let other = try das.train(trainRuns, at: spot) { [plan] epoch, count, _ in
             plan.progress("learning with another seed", epoch, count)

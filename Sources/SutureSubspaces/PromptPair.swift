@@ -66,6 +66,9 @@ public struct TokenizedPair: Hashable, Sendable {
 
     public var isIdentity: Bool { target == answer }
 
+    /// Whether base and source are the same, so that no patch between them changes anything.
+    var hasEqualPrompts: Bool { base == source && baseRoles == sourceRoles }
+
     /// A pair that was not made from text.
     public init(
         base: [Int], source: [Int], answer: Int, other: Int, target: Int? = nil, baseRoles: [String: Int] = [:],

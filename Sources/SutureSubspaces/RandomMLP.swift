@@ -46,6 +46,13 @@ struct RandomMLP {
     /// The width of its hidden activation.
     var width: Int { writing.shape[1] }
 
+    /// The gradients of a loss at its hidden activation, and source - base there, `[rows, m]` each.
+    func pulls(_ das: DAS, _ runs: PairedRuns) throws -> (gradients: Tensor, differences: Tensor) {
+        let written = try das.gradients(runs, at: Spot(.mlpOut(spot.site.layer), at: spot.place))
+        let rows = try DAS.moving(runs).flatMap { batch, rows in rows.map { batch.members[$0] } }
+        return (try written.matmul(writing), try difference.gathered(0, at: rows))
+    }
+
     /// What a patch along orthonormal columns adds to the stream for some rows of a batch.
     func change(_ basis: Tensor, _ batch: PairBatch, _ rows: [Int]) throws -> Intervention {
         let seen = try difference.gathered(0, at: rows.map { batch.members[$0] }).matmul(basis)
