@@ -141,4 +141,38 @@ struct FactTests {
             }
         }
     }
+
+    @Test(
+        "facts that a real model knows are found; a patch turns them where the whole MLP does not, and its edit does the same",
+        .enabled(if: Goldens.smollm2 != nil, "SmolLM2 is not set up: run Scripts/setup"))
+    func real() throws {
+        let checkpoint = try Checkpoint(#require(Goldens.smollm2))
+        let (model, tokenizer) = (try LanguageModel.load(checkpoint), try Tokenizer(checkpoint))
+        let capitals = [("France", "Paris"), ("Italy", "Rome"), ("Japan", "Tokyo"), ("Atlantis", "Nowhere")]
+        let facts = try withTemporaryDirectory { directory in
+            let url = directory.appending(path: "facts.json")
+            let entries = capitals.map { country, city in
+                #"{"subject": "\#(country)", "attribute": "\#(city)", "relation_id": "P36", "#
+                    + #""prompt": "The capital of \#(country) is the city of"}"#
+            }
+            try Data("[\(entries.joined(separator: ","))]".utf8).write(to: url)
+            return try FactualPairs(contentsOf: url)
+        }
+        let pairs = try facts.known(to: model, tokenizer, perRelation: 2)
+        // Nobody knows the capital of Atlantis.
+        #expect(pairs.count == 2)
+        #expect(pairs.allSatisfy { tokenizer.decode([$0.answer]) != " Nowhere" && $0.answer != $0.other })
+        var study = FactStudy()
+        study.layers = [10]
+        study.steps = 12
+        study.rate = 0.03
+        study.valueSteps = 2
+        let report = try study.run(model, pairs, texts: facts.prompts(tokenizer), modelName: "SmolLM2")
+        let effects = try #require(report.rows.first).effects
+        func fldd(_ kind: FactReport.Kind) throws -> Double { try #require(effects[kind]).fldd.value }
+        let (direction, edit) = (try fldd(.direction), try fldd(.edit))
+        let (row, whole) = (try fldd(.row), try fldd(.whole))
+        #expect(direction > 0.3 && direction > whole && direction > row)
+        #expect(abs(edit - direction) < 0.2 * direction)
+    }
 }
