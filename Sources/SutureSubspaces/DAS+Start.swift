@@ -21,8 +21,8 @@ extension DAS {
 
     /// The columns V `[width, count]` along which patches lower a loss most to first order.
     ///
-    /// A patch of D_i = source - base along V changes the loss by about sum_i g_i^T V V^T D_i, where g_i is the gradient
-    /// at the base: a quadratic form of V, least for the lowest eigenvectors of its symmetric part.
+    /// A patch of D_i = source - base along V changes the loss by about sum_i g_i^T V V^T D_i, where g_i is the
+    /// gradient at the base: a quadratic form of V, least for the lowest eigenvectors of its symmetric part.
     ///
     /// - Parameters:
     ///   - gradients: g, `[rows, width]`.
@@ -39,22 +39,29 @@ extension DAS {
         if let frame { (gradients, differences) = (try gradients.matmul(frame), try differences.matmul(frame)) }
         let form = try gradients.transposed().matmul(differences)
         let doubled = try form + form.transposed()
-        // Shifted by its largest eigenvalue or more and turned around, its lowest eigenvectors are the first singular ones.
+        // Shifted by its largest eigenvalue or more and turned around: the lowest are then the first singular vectors.
         let size = try Tensor.arange(0..<doubled.shape[0])
         let identity = try (size.unsqueezed(0) .== size.unsqueezed(1)).to(.float64)
         let vectors = try (identity * doubled.reshaped([-1]).norm() - doubled).svd().u.narrowed(1, 0..<count)
         return try (frame?.matmul(vectors) ?? vectors).to(.float32)
     }
 
-    /// The gradient of each pair's loss at the base's value there, `[rows, width]`: batch by batch, without pairs of equal
-    /// prompts.
+    /// The gradient of each pair's loss at the base's value there, `[rows, width]`: batch by batch, without pairs of
+    /// equal prompts.
     func gradients(_ runs: PairedRuns, at spot: Spot) throws -> Tensor {
         let width = spot.site.width(in: runs.model.architecture)
         let parts = try Self.moving(runs).flatMap { batch, rows in
             try stride(from: 0, to: rows.count, by: batchSize).map { start in
                 let some = Array(rows[start..<min(start + batchSize, rows.count)])
-                let leaf = try Tensor.zeros(batch.base(spot).gathered(0, at: some).shape).tracked()
-                let change = Intervention(spot.site, at: try batch.positions(spot.place, some), .add(leaf))
+                let positions = try batch.positions(spot.place, some)
+                let count =
+                    switch positions {
+                    case .last, .each: 1
+                    case .at(let indices): indices.count
+                    case .all: batch.pairs[0].base.count
+                    }
+                let leaf = try Tensor.zeros([some.count, count, width]).tracked()
+                let change = Intervention(spot.site, at: positions, .add(leaf))
                 let loss = try loss(batch.trace.replay(prompts: some, [change]).logits, batch, some)
                 return try loss.gradients(of: [leaf])[0].reshaped([-1, width])
             }

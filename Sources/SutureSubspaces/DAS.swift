@@ -26,7 +26,7 @@ public struct DAS: Sendable {
 
     public var directions = 1
     public var start = Start.firstOrder
-    public var epochs = 30
+    public var epochs = 10
     public var batchSize = 20
     public var rate = 0.01
     public var loss = Loss.crossEntropy
@@ -55,8 +55,8 @@ public struct DAS: Sendable {
         return try Subspace(spot, basis: basis, method: "das", options: options)
     }
 
-    /// Learns orthonormal columns `[width, k]`, from `start` on, of which `patching` makes what is done to some rows of a
-    /// batch.
+    /// Learns orthonormal columns `[width, k]`, from `start` on, of which `patching` makes what is done to some rows of
+    /// a batch.
     func learn(
         _ runs: PairedRuns, from start: Tensor, _ progress: (_ epoch: Int, _ of: Int, _ loss: Double) -> Void,
         patching: (_ basis: Tensor, _ batch: PairBatch, _ rows: [Int]) throws -> Intervention

@@ -36,7 +36,7 @@ struct FaithfulCommand: ParsableCommand {
     var directions = 1
 
     @Option(help: "Epochs of learning, of the direction and of controls.")
-    var epochs = 15
+    var epochs = 10
 
     @Option(help: "Write the learned direction to this file.")
     var save: String?

@@ -32,7 +32,7 @@ struct IllusionCommand: ParsableCommand {
     var seeds = 3
 
     @Option(help: "Epochs of learning.")
-    var epochs = 30
+    var epochs = 10
 
     @Option(help: "Keep learned directions in this directory; a study that was interrupted goes on with them.")
     var directions: String?
