@@ -40,17 +40,19 @@ extension HTMLRenderer {
         .verdict.bad .mark { background: var(--orange); }
         .verdict.mixed { border-color: var(--orange); }
         .verdict.mixed .mark { background: var(--orange); }
-        dl { display: grid; grid-template-columns: minmax(120px, max-content) 1fr; gap: 6px 24px; margin: 0 0 20px; }
+        dl { display: grid; grid-template-columns: fit-content(40%) 1fr; gap: 6px 24px; margin: 0 0 20px; }
         dt { color: var(--soft); }
         dd { margin: 0; font-variant-numeric: tabular-nums; }
         .scroll { overflow-x: auto; margin: 0 0 20px; }
         table { border-collapse: collapse; font-size: 0.9063rem; min-width: 50%; overflow-wrap: normal; }
         caption { text-align: left; color: var(--soft); padding: 0 0 8px; }
-        th, td { text-align: left; padding: 7px 24px 7px 0; border-bottom: 1px solid var(--line); vertical-align: top;
+        th, td { text-align: left; padding: 7px 16px 7px 0; border-bottom: 1px solid var(--line); vertical-align: top;
           white-space: pre-line; }
         th { font-weight: 600; color: var(--soft); font-size: 0.8125rem; vertical-align: bottom; }
+        td:first-child { min-width: 8em; }
         th:last-child, td:last-child { padding-right: 2px; }
         .number { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
+        th.number { white-space: pre-line; }
         td code { background: var(--code); border-radius: 4px; padding: 1px 5px; white-space: pre-wrap; }
         .highlight { font-weight: 600; }
         .highlight.good { color: var(--blue); }
