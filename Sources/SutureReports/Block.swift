@@ -10,6 +10,8 @@ extension Report {
         case heatmap(Heatmap)
         case plot(Plot)
         case comparison(Comparison)
+        /// What HTML and Markdown show and a terminal leaves out: details that would bury what was asked for.
+        case onPages([Block])
     }
 
     /// A name and its value, such as `Method: gap step`.

@@ -19,19 +19,13 @@ extension Report {
             .heading("The checks")
         ]
         for check in study.checks { blocks += Self.blocks(check) }
-        blocks += [
-            .heading("Dormancy")
-        ]
-        for (part, name) in [("row", "the row part"), ("null", "the kernel part")] {
-            if let inputs = study.evidence.inputs[part] { blocks.append(.plot(Self.inputSide(inputs, name))) }
+        let sides = [("row", "the row part"), ("null", "the kernel part")].compactMap { part, name in
+            study.evidence.inputs[part].map { Self.inputSide($0, name) }
         }
-        blocks += [
-            .plot(
-                Self.histogram(
-                    study.evidence.dormancy,
-                    caption: "Output side: values along what the patch writes, with and without it",
-                    axis: "along the written direction"))
-        ]
+        let outputs = Self.histogram(
+            study.evidence.dormancy, caption: "Output side: values along what the patch writes, with and without it",
+            axis: "along the written direction")
+        blocks.append(.onPages([.heading("Dormancy")] + (sides + [outputs]).map { .plot($0) }))
         if let sweep = study.sweep { blocks += [.heading("Where the inputs differ"), .heatmap(Self.map(sweep))] }
         blocks += [
             .heading("What applies to all of this")

@@ -36,7 +36,9 @@ extension Report {
                         + "it by %.3g, %.1f times as much, and %.0f%% of patched outputs lie outside everything that was seen "
                         + "without a patch.",
                     study.dormancy.gap, study.dormancy.push, study.dormancy.ratio, 100 * study.dormancy.outside)),
-            .plot(Self.histogram(study.dormancy, caption: "The MLP's output along v_grad", axis: "output . v_grad")),
+            .onPages([
+                .plot(Self.histogram(study.dormancy, caption: "The MLP's output along v_grad", axis: "output . v_grad"))
+            ]),
             .heading("Where the order of the names is known"),
             .plot(Self.scan(study)),
             .paragraph(

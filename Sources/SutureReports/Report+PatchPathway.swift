@@ -10,16 +10,23 @@ extension Report {
             verdict: .init(
                 level == .mediates ? .good : level == .none ? .neutral : .mixed,
                 "This patch \(Self.sentence(level))."),
-            schema: "suture.pathway/2", data: study, blocks: Self.pathwayBlocks(study))
+            schema: "suture.pathway/2", data: study,
+            blocks: [.facts(Self.pathwayVerdict(study))] + Self.pathwayEvidence(study))
     }
 
-    /// The evidence, as a part of any page about a patch.
-    static func pathwayBlocks(_ study: PatchPathway) -> [Block] {
+    /// What may be said of a patch, as a part of any page about it.
+    static func pathwayVerdict(_ study: PatchPathway) -> [Fact] {
         let verdict = study.verdict
+        return [
+            Fact("May be said", "This patch \(sentence(verdict.level))."),
+            Fact("Not more, because", verdict.obstacles.isEmpty ? "-" : verdict.obstacles.joined(separator: "; "))
+        ]
+    }
+
+    /// The evidence for that.
+    static func pathwayEvidence(_ study: PatchPathway) -> [Block] {
         var blocks: [Block] = [
             .facts([
-                Fact("May be said", "This patch \(sentence(verdict.level))."),
-                Fact("Not more, because", verdict.obstacles.isEmpty ? "-" : verdict.obstacles.joined(separator: "; ")),
                 Fact("Margin of the wanted token, before", margin(study.before)),
                 Fact("After the patch", margin(study.after)),
                 Fact(
@@ -36,11 +43,10 @@ extension Report {
         if !study.generalisation.isEmpty { blocks.append(.table(generalisation(study))) }
         for part in study.parts.prefix(3) {
             let dormancy = Dormancy(base: part.natural, source: part.natural, patched: part.patched)
-            blocks.append(
-                .plot(
-                    Self.histogram(
-                        dormancy, caption: "\(part.name): its output along what the patch writes",
-                        axis: "along the written direction")))
+            let histogram = Self.histogram(
+                dormancy, caption: "\(part.name): its output along what the patch writes",
+                axis: "along the written direction")
+            blocks.append(.onPages([.plot(histogram)]))
         }
         blocks += PatchPathway.caveats.map(Block.paragraph)
         if !study.unexamined.isEmpty {

@@ -14,7 +14,12 @@ extension Report {
         }
         if !repair.neurons.isEmpty { blocks += Self.neuronBlocks(repair.neurons) }
         if fixed > 0 { blocks += Self.sideEffectBlocks(repair) }
-        if let pathway { blocks += [.heading("By what pathway")] + Self.pathwayBlocks(pathway) }
+        if let pathway {
+            blocks += [
+                .heading("By what pathway"), .facts(Self.pathwayVerdict(pathway)),
+                .onPages(Self.pathwayEvidence(pathway))
+            ]
+        }
         blocks += [
             .heading("How"),
             .facts([
