@@ -71,7 +71,7 @@ let package = Package(
         .executableTarget(name: "RepairExample", dependencies: libraries + ["SutureKit"], path: "Examples/Repair"),
 
         .executableTarget(
-            name: "suture-fuzz", dependencies: ["SutureFormats", "SuturePatches"], path: "Tests/Fuzz",
+            name: "suture-fuzz", dependencies: base + ["SutureVision"], path: "Tests/Fuzz",
             exclude: ["Corpus"]),
         .target(
             name: "SutureTestSupport", dependencies: ["SutureFormats"], path: "Tests/SutureTestSupport"),

@@ -1,8 +1,9 @@
 import Foundation
 import SutureFormats
 import SuturePatches
+import SutureVision
 
-/// Feeds broken files to the three readers: safetensors, GGUF, and patches with their manifests.
+/// Feeds broken files to the readers: safetensors, GGUF, patches with their manifests, pictures and arrays of images.
 ///
 ///     swift run -c release suture-fuzz SECONDS [SEED]
 ///
@@ -22,10 +23,11 @@ enum Fuzz {
             FileManager.default.isWritableFile(atPath: memory.path) ? memory : FileManager.default.temporaryDirectory
         let directory = parent.appending(path: "suture-fuzz-\(getpid())")
         try FileManager.default.createDirectory(at: directory, withIntermediateDirectories: true)
+        try Reader.prepare(directory, corpus: root.appending(path: "Tests/Fuzz/Corpus"))
         let seeds = try corpus()
         // Files that are right as they are reach further into a reader than those that are wrong from the start.
         let groups = Dictionary(grouping: seeds) { "\($0.isHostile) \($0.reader.rawValue)" }.sorted { $0.key < $1.key }
-        let turns = groups.flatMap { key, group in [[Seed]](repeating: group, count: key.hasPrefix("false") ? 3 : 1) }
+        let turns = groups.flatMap { [[Seed]](repeating: $0.value, count: $0.value[0].weight) }
         print("\(seeds.count) files, seed \(seed), input at work in \(directory.path)")
         // Ten seconds for one input: SIGALRM ends the process, and the input stays.
         var (rounds, accepted) = (UInt64(0), 0)
@@ -35,8 +37,8 @@ enum Fuzz {
             guard let chosen = turns[Int(rounds) % turns.count].randomElement(using: &random),
                 let other = seeds.randomElement(using: &random)
             else { break }
-            let input = directory.appending(path: "\(rounds % 2).\(chosen.reader.rawValue)")
-            let mutation = Mutation(chosen.bytes, with: other.bytes, hasHeader: chosen.reader != .gguf, &random)
+            let input = directory.appending(path: "\(rounds % 2)/\(chosen.reader.rawValue)")
+            let mutation = Mutation(chosen.bytes, with: other.bytes, hasHeader: chosen.reader.hasHeader, &random)
             try Data(mutation.bytes).write(to: input)
             alarm(10)
             do {
@@ -63,43 +65,25 @@ enum Fuzz {
         let name: String
         let bytes: [UInt8]
         var isHostile: Bool { name.contains("hostile") }
+        /// How many rounds in a turn are for it and those like it.
+        var weight: Int { !isHostile && [.safetensors, .gguf, .patch].contains(reader) ? 3 : 1 }
     }
 
-    private enum Reader: String {
-        case safetensors, gguf, patch
-
-        func read(_ url: URL) throws {
-            switch self {
-            case .safetensors:
-                let file = try SafetensorsFile(url)
-                for tensor in file.tensors.prefix(8) { _ = file.digest(of: tensor) }
-            case .gguf:
-                let file = try GGUFFile(url)
-                for (_, tensor) in file.tensors.prefix(8) where tensor.rowCount < 1 << 16 && tensor.rowLength < 1 << 16
-                {
-                    _ = try file.dequantize(tensor)
-                }
-                _ = try Checkpoint(url).tensors.count
-            case .patch:
-                let patch = try Patch(contentsOf: url)
-                for edit in patch.edits { _ = edit.summary }
-            }
-        }
+    private static var root: URL {
+        URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
     }
 
     private static func corpus() throws -> [Seed] {
-        let root = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
-            .deletingLastPathComponent()
         let places: [(String, Reader)] = [
             ("Tests/Fuzz/Corpus", .patch), ("Tests/Goldens/formats", .gguf), ("Tests/Goldens/formats", .safetensors),
             ("Tests/Goldens/hostile/safetensors", .safetensors), ("Tests/Goldens/hostile/gguf", .gguf),
-            ("Tests/Goldens/tokenizers", .gguf)
+            ("Tests/Goldens/tokenizers", .gguf), ("Tests/Fuzz/Corpus", .picture), ("Tests/Fuzz/Corpus", .array),
+            ("Tests/Fuzz/Corpus", .digits), ("Tests/Fuzz/Corpus", .packedDigits)
         ]
         return try places.flatMap { place, reader -> [Seed] in
             let directory = root.appending(path: place)
-            let ending = reader == .gguf ? ".gguf" : ".safetensors"
             let names = try FileManager.default.contentsOfDirectory(atPath: directory.path)
-            return try names.sorted().filter { $0.hasSuffix(ending) }.compactMap { name in
+            return try names.sorted().filter(reader.takes).compactMap { name in
                 let bytes = [UInt8](try Data(contentsOf: directory.appending(path: name)))
                 return bytes.count > 300_000 ? nil : Seed(reader: reader, name: "\(place)/\(name)", bytes: bytes)
             }

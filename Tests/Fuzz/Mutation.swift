@@ -23,7 +23,7 @@ struct Mutation {
         "true",
         "{}", "[]", "\"\"", "[[[[[[[[", "{\"a\":{\"a\":", "\"\\u0000\"", "\"\\ud800\"", "\"F32\"", "\"BF16\"", "\"U8\"",
         "\"rows\"", "\"low_rank\"", "\"quantized\"", "\"sparse\"", "\"dense\"", "16", "17", "1.0", "00", "sha256:",
-        "suture.patch/1.9"
+        "suture.patch/1.9", "log", "'<i8'", "(0,)"
     ]
 
     private(set) var bytes: [UInt8]
