@@ -4,7 +4,10 @@ import Foundation
 ///
 /// A file must not shrink while it is mapped: the system ends a process that touches pages past the new end.
 public final class MappedFile: Sendable {
-    /// What is in the file; valid as long as this object lives (``MappedBytes`` sees to that).
+    /// What is in the file; valid as long as this object lives.
+    ///
+    /// ``MappedBytes`` sees to that. Who reads them otherwise does, as the compiler may end an object's life behind its
+    /// last use: `defer { withExtendedLifetime(file) {} }`.
     public nonisolated(unsafe) let bytes: UnsafeRawBufferPointer
     /// The file as the user named it, for messages.
     public let name: String

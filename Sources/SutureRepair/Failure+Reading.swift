@@ -8,6 +8,7 @@ extension Failure {
     /// Throws ``RepairError`` with code `badList`, or a `FormatError`, naming the line.
     public static func read(_ url: URL) throws -> [Failure] {
         let file = try MappedFile(url)
+        defer { withExtendedLifetime(file) {} }
         let isTable = url.pathExtension.lowercased() == "tsv"
         var failures: [Failure] = []
         for (number, line) in file.bytes.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false)

@@ -116,6 +116,7 @@ extension TaskSet {
 
     private static func objects(_ url: URL) throws -> [Task] {
         let file = try MappedFile(url)
+        defer { withExtendedLifetime(file) {} }
         let start = file.bytes.first { !UInt8.whitespace.contains($0) }
         if start == UInt8(ascii: "[") {
             let root = JSONField(try JSON.parse(file.bytes, source: file.name), source: file.name)
@@ -144,6 +145,7 @@ extension TaskSet {
     /// UTF-8, or else Latin-1, in which any bytes are text.
     private static func text(_ url: URL) throws -> String {
         let file = try MappedFile(url)
+        defer { withExtendedLifetime(file) {} }
         if let text = String(validating: file.bytes, as: UTF8.self) { return text }
         return String(String.UnicodeScalarView(file.bytes.map { Unicode.Scalar($0) }))
     }

@@ -14,6 +14,7 @@ public enum Texts {
     /// The texts of a user's file, one on a line.
     public static func read(_ url: URL) throws -> [String] {
         let file = try MappedFile(url)
+        defer { withExtendedLifetime(file) {} }
         guard let text = String(validating: file.bytes, as: UTF8.self) else {
             throw RepairError(.badList, "this file is not UTF-8", subject: file.name)
         }

@@ -11,6 +11,7 @@ extension PromptPair {
     /// `target` is `other` unless it is given. Throws a ``SubspaceError`` or `FormatError` that names the line.
     public static func read(_ url: URL) throws -> [PromptPair] {
         let file = try MappedFile(url)
+        defer { withExtendedLifetime(file) {} }
         var pairs: [PromptPair] = []
         let lines = file.bytes.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false)
         for (number, line) in lines.enumerated() where !line.allSatisfy({ $0 <= UInt8(ascii: " ") }) {

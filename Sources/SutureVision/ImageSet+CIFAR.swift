@@ -26,6 +26,7 @@ extension ImageSet {
         var labels: [Int] = []
         for url in files {
             let file = try MappedFile(url)
+            defer { withExtendedLifetime(file) {} }
             let (rows, rest) = file.bytes.count.quotientAndRemainder(dividingBy: row)
             guard rest == 0, rows > 0 else {
                 throw VisionError(

@@ -107,6 +107,7 @@ extension ImageSet {
     static func names(in url: URL) throws -> [String]? {
         guard FileManager.default.fileExists(atPath: url.path) else { return nil }
         let file = try MappedFile(url)
+        defer { withExtendedLifetime(file) {} }
         guard let text = String(validating: file.bytes, as: UTF8.self) else {
             throw VisionError(.badImages, "this file is not UTF-8", subject: file.name)
         }

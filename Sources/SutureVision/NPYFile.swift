@@ -18,6 +18,7 @@ struct NPYFile {
 
     init(_ url: URL) throws {
         let file = try MappedFile(url)
+        defer { withExtendedLifetime(file) {} }
         func refuse(_ problem: String, expected: String? = nil, found: String? = nil) -> VisionError {
             VisionError(.badImages, problem, subject: file.name, expected: expected, found: found)
         }

@@ -79,9 +79,10 @@ extension Training {
 
     private static func state(_ url: URL) throws -> State {
         let file = url.appending(path: stateName)
-        let bytes = try MappedFile(file)
+        let mapped = try MappedFile(file)
+        let bytes = withExtendedLifetime(mapped) { Data(mapped.bytes) }
         do {
-            return try JSONDecoder().decode(State.self, from: Data(bytes.bytes))
+            return try JSONDecoder().decode(State.self, from: bytes)
         } catch {
             throw VisionError(
                 .badState, "this is not the state of a training", subject: file.relativePath,
