@@ -18,7 +18,7 @@ extension Report {
 
     private static let method = """
         P is trained on clean images for a few epochs; from there the standard model S goes on with clean images, and for \
-        each corruption a robust model R with corrupted ones only. In each tensor the signature is the part of R - P that \
+        each corruption a robust model R with corrupted ones among them. In each tensor the signature is the part of R - P that \
         is orthogonal to S - P; S with the signature is the patched model. The gap is the accuracy of R under its \
         corruption less that of S.
         """
@@ -36,6 +36,7 @@ extension Report {
             Fact("Model", "\(it.modelBytes) bytes"),
             Fact("Images", "\(it.trainImages) to train, \(it.validationImages) to choose, \(it.testImages) to test"),
             Fact("Epochs", "\(it.pretrainingEpochs) for P, \(it.epochs) from there"),
+            Fact("Corrupted images of R", String(format: "%.0f%%", 100 * it.corruptedShare)),
             Fact("Batch norms", study.batchNorms.isEmpty ? "none" : study.batchNorm)
         ]
     }

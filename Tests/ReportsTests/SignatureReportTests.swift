@@ -53,7 +53,7 @@ struct SignatureReportTests {
             setting: .init(
                 architecture: "cnn", width: 1, parameters: 10, modelBytes: 26_000, corruptions: ["fog:3", "contrast:3"],
                 trainImages: 10, validationImages: 5, testImages: 100, sampleImages: 50, pretrainingEpochs: 1,
-                epochs: 1, seed: 1))
+                epochs: 1, corruptedShare: 1, seed: 1))
         func outcome(_ corruption: String, patched: Double) -> StudyResult.Outcome {
             func accuracy(_ clean: Double, _ corrupted: Double) -> StudyResult.Accuracy {
                 .init(clean: clean, corrupted: [corrupted])

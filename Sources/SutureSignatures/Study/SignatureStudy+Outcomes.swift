@@ -8,6 +8,8 @@ extension SignatureStudy {
     /// are allowed, because they are few.
     private static let allowedLoss = 0.015
     private static let scalesTried = [0.25, 0.5, 0.75, 1, 1.25]
+    /// How far from the best of those, for each number of layers, others are tried, and then from the best of these.
+    private static let refinements = [0.125, 0.0625]
     /// A file should be so much smaller than the model.
     private static let compaction = 13.0
 
@@ -56,11 +58,19 @@ extension SignatureStudy {
             let before = try StudyBench.accuracy(of: bench.standard, on: validation, under: [corruption])
             let choices = try (1...layerCount).flatMap { layers in
                 let patch = try bench.signature(corruption, layers: .first(layers), batchNorm: norm)
-                return try Self.scalesTried.compactMap { scale in
-                    try bench.accuracy(with: patch, scale: scale, on: validation, under: corruption).map {
-                        Choice(layers: layers, scale: scale, accuracy: $0)
+                func tried(_ scales: [Double]) throws -> [Choice] {
+                    try scales.compactMap { scale in
+                        try bench.accuracy(with: patch, scale: scale, on: validation, under: corruption).map {
+                            Choice(layers: layers, scale: scale, accuracy: $0)
+                        }
                     }
                 }
+                var choices = try tried(Self.scalesTried)
+                for step in Self.refinements {
+                    guard let best = Self.best(of: choices, before) else { break }
+                    choices += try tried([best.scale - step, best.scale + step])
+                }
+                return choices
             }
             for scale in Self.scalesTried {
                 result.layersKept.append(

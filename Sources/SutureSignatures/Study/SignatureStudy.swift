@@ -38,6 +38,8 @@ public struct SignatureStudy: Sendable {
     public var corruptions: [Corruption] = Self.corruptions
     public var pretrainingEpochs = 2
     public var epochs = 2
+    /// The part of a batch that is corrupted in robust training, 0...1; all of it in the paper.
+    public var corruptedShare = 1.0
     /// So many images are set aside of the training set.
     public var validationImages = 2500
     /// All but the main table is measured on the first so many images of the test set.
@@ -87,7 +89,7 @@ public struct SignatureStudy: Sendable {
                 modelBytes: try StudyBench.bytes(of: bench.standard), corruptions: corruptions.map(\.description),
                 trainImages: kept.count, validationImages: aside.count, testImages: test.count,
                 sampleImages: min(sampleImages, test.count), pretrainingEpochs: pretrainingEpochs, epochs: epochs,
-                seed: seed))
+                corruptedShare: corruptedShare, seed: seed))
         let memory = try StudyMemory(in: directory)
         let validation = try StudyImages("validation", aside, under: corruptions, seed: seed, memory)
         let testing = try StudyImages("test", test, under: corruptions, seed: seed &+ 1, memory)
@@ -155,7 +157,7 @@ public struct SignatureStudy: Sendable {
         var robust: [Corruption: Checkpoint] = [:]
         for corruption in corruptions ?? self.corruptions {
             var plan = clean
-            (plan.corruptions, plan.corruptedShare) = ([corruption], 1)
+            (plan.corruptions, plan.corruptedShare) = ([corruption], corruptedShare)
             let name = prefix + "robust-" + corruption.description.replacing(":", with: "-")
             robust[corruption] = try models.trained(name, on: images, plan, from: begin)
         }

@@ -12,6 +12,8 @@ public struct StudyResult: Sendable, Codable {
         /// Images of the test that all but the main table is measured on.
         public var sampleImages: Int
         public var pretrainingEpochs, epochs: Int
+        /// The part of robust training that is corrupted images.
+        public var corruptedShare: Double
         public var seed: UInt64
     }
 

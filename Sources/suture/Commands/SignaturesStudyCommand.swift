@@ -37,6 +37,9 @@ struct SignaturesStudyCommand: ParsableCommand {
     @Option(help: "Epochs of all that goes on from it.")
     var epochs = SignatureStudy().epochs
 
+    @Option(help: "The part of a batch that robust training corrupts; 1 as in the paper, less keeps clean accuracy.")
+    var corruptedShare = SignatureStudy().corruptedShare
+
     @Option(help: "Only the first images for training, so many.")
     var limit: Int?
 
@@ -60,6 +63,9 @@ struct SignaturesStudyCommand: ParsableCommand {
             throw ValidationError("--architecture is one of \(ClassifierArchitecture.names.joined(separator: ", ")).")
         }
         guard pretraining > 0, epochs > 0 else { throw ValidationError("--pretraining and --epochs are 1 or more.") }
+        guard corruptedShare > 0, corruptedShare <= 1 else {
+            throw ValidationError("--corrupted-share is above 0 and at most 1.")
+        }
         if let limit, limit < 1 { throw ValidationError("--limit is 1 or more.") }
         if let threads, !(1...1024).contains(threads) {
             throw ValidationError("--threads is 1...1024, not \(threads).")
@@ -85,6 +91,7 @@ struct SignaturesStudyCommand: ParsableCommand {
         var study = SignatureStudy()
         (study.architecture, study.width, study.seed) = (architecture, width, seed)
         (study.pretrainingEpochs, study.epochs) = (pretraining, epochs)
+        study.corruptedShare = corruptedShare
         study.corruptions = corruptions.value
         study.parts = try parts()
         let all = try ImageSet(contentsOf: URL(filePath: data), split: .train, fit: size.fit)
