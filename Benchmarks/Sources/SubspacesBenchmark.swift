@@ -29,6 +29,8 @@ struct SubspacesBenchmark: ParsableCommand {
 
     func run() throws {
         Runtime.threads = threads
+        // As the commands do.
+        Runtime.keepFreedMemory()
         let checkpoint = try Checkpoint(URL(filePath: model))
         let tokenizer = try Tokenizer(checkpoint)
         let loaded = try LanguageModel.load(checkpoint)

@@ -95,6 +95,7 @@ struct FaithfulCommand: ParsableCommand {
 
     func run() throws {
         try reports.checkPlaces()
+        Runtime.keepFreedMemory()
         try checkPlace(of: save, force: reports.force)
         let checkpoint = try model.checkpoint()
         let tokenizer = try Tokenizer(checkpoint)

@@ -43,6 +43,7 @@ struct FactsCommand: ParsableCommand {
 
     func run() throws {
         try reports.checkPlaces()
+        Runtime.keepFreedMemory()
         let list = try FactualPairs(contentsOf: URL(filePath: facts))
         let checkpoint = try experiment.checkpoint()
         let tokenizer = try Tokenizer(checkpoint)

@@ -50,6 +50,7 @@ struct IllusionCommand: ParsableCommand {
 
     func run() throws {
         try reports.checkPlaces()
+        Runtime.keepFreedMemory()
         let checkpoint = try experiment.checkpoint()
         let tokenizer = try Tokenizer(checkpoint)
         var study = IllusionStudy()

@@ -80,6 +80,7 @@ struct SweepCommand: ParsableCommand {
 
     func run() throws {
         try reports.checkPlaces()
+        Runtime.keepFreedMemory()
         let checkpoint = try model.checkpoint()
         let tokenizer = try Tokenizer(checkpoint)
         let progress = printing.progress
