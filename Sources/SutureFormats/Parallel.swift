@@ -1,16 +1,22 @@
 import Foundation
 
-/// Work on independent things by as many threads as there are cores, but not more than memory likes.
+/// Work on independent things by several threads, but not more than memory likes.
 package enum Parallel {
     private static let limit = 8
 
     /// The results of `body` for each element, in order.
     ///
+    /// - Parameters:
+    ///   - elements: the independent things.
+    ///   - threads: how many of them at once; as many as there are cores, if not said.
+    ///   - body: what is done with one of them.
+    /// - Returns: what `body` returned for each.
     /// - Throws: what `body` throws for the first of the elements that it throws for.
     package static func map<Element: Sendable, Result: Sendable>(
-        _ elements: [Element], _ body: @Sendable (Element) throws -> Result
+        _ elements: [Element], threads: Int = ProcessInfo.processInfo.activeProcessorCount,
+        _ body: @Sendable (Element) throws -> Result
     ) throws -> [Result] {
-        let threads = min(elements.count, ProcessInfo.processInfo.activeProcessorCount, limit)
+        let threads = min(elements.count, threads, limit)
         if threads < 2 { return try elements.map(body) }
         let work = Work<Result>(count: elements.count)
         DispatchQueue.concurrentPerform(iterations: threads) { _ in

@@ -56,7 +56,7 @@ public struct Corruption: Sendable, Hashable, Codable {
         let (count, size) = (pixels.shape[0], source.count / pixels.shape[0])
         // Small images are handed out in packs, so that a thread has something to do.
         let pack = max(1, 65536 / size)
-        let parts = try Parallel.map(Array(stride(from: 0, to: count, by: pack))) { start in
+        let parts = try Parallel.map(Array(stride(from: 0, to: count, by: pack)), threads: Runtime.threads) { start in
             var part: [UInt8] = []
             part.reserveCapacity(pack * size)
             for index in start..<min(start + pack, count) {
