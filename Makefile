@@ -9,7 +9,7 @@ SECONDS ?= 60
 
 help:
 	@echo "make demo     repair a wrong answer of a real language model, apply the patch, remove it again"
-	@echo "make demo-signatures  train classifiers, make one robust with a file, take it off again (5 minutes)"
+	@echo "make demo-signatures  train classifiers, make one robust with a file, take it off again (a minute or two)"
 	@echo "make test     run all tests"
 	@echo "make interop  hold what is exported against peft, transformers and gguf"
 	@echo "make fuzz     feed broken files to the readers (SECONDS=60)"
