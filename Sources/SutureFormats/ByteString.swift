@@ -6,14 +6,17 @@ public struct ByteString: Hashable, Sendable {
     /// The bytes; UTF-8 for everything a reader of this module returns, unless it says otherwise.
     public var bytes: [UInt8]
 
+    /// These bytes, whether they are text or not.
     public init(_ bytes: [UInt8]) {
         self.bytes = bytes
     }
 
+    /// A copy of these bytes.
     public init(_ bytes: UnsafeRawBufferPointer) {
         self.bytes = [UInt8](bytes)
     }
 
+    /// A text as UTF-8.
     public init(_ text: some StringProtocol) {
         bytes = Array(text.utf8)
     }

@@ -44,6 +44,7 @@ public struct CodedError<Codes: ErrorCode>: Diagnostic, Equatable {
     public let found: String?
     public let hint: String?
 
+    /// An error with its parts; those that say nothing may be left out.
     public init(
         _ code: Code, _ problem: String, subject: String? = nil, expected: String? = nil, found: String? = nil,
         hint: String? = nil

@@ -5,6 +5,7 @@ import Foundation
 public struct Digest {
     private var hasher = SHA256()
 
+    /// The digest of nothing yet.
     public init() {}
 
     /// Takes in more bytes.

@@ -15,6 +15,7 @@ public enum GGUFWriter {
         public let shape: [Int]
         public let values: [Float]
 
+        /// A matrix of as many values as its shape has.
         public init(_ name: String, _ shape: [Int], _ values: [Float]) {
             self.name = name
             self.shape = shape

@@ -131,13 +131,16 @@ extension JSON {
 // MARK: Making values
 
 extension JSON {
+    /// A whole number.
     public init(_ value: Int) { self = .number(ByteString(String(value))) }
 
     /// A number that reads back as the same `Double`, or `null` for what JSON cannot say: infinities and NaN.
     public init(_ value: Double) { self = value.isFinite ? .number(ByteString(value.description)) : .null }
 
+    /// `true` or `false`.
     public init(_ value: Bool) { self = .bool(value) }
 
+    /// A text.
     public init(_ text: String) { self = .string(ByteString(text)) }
 }
 

@@ -18,8 +18,8 @@ extension Report {
 
     private static let method = """
         P is trained on clean images for a few epochs; from there the standard model S goes on with clean images, and for \
-        each corruption a robust model R with corrupted ones among them. In each tensor the signature is the part of R - P that \
-        is orthogonal to S - P; S with the signature is the patched model. The gap is the accuracy of R under its \
+        each corruption a robust model R with corrupted ones among them. In each tensor the signature is the part of R - P \
+        that is orthogonal to S - P; S with the signature is the patched model. The gap is the accuracy of R under its \
         corruption less that of S.
         """
 
