@@ -50,7 +50,7 @@ struct MintBenchmark: ParsableCommand {
             let proposal = try MINT().propose(record.token, in: workshop, on: network)
             let time = (clock.now - start) / .seconds(1)
             return Outcome(
-                fixed: proposal.abandoned == nil, patched: proposal.steps.map { [$0.layer, $0.index] },
+                fixed: proposal.abandoned == nil, patched: proposal.order.map { [$0.layer, $0.index] },
                 candidates: proposal.candidates.map { [$0.layer, $0.index] }, seconds: time)
         }
     }

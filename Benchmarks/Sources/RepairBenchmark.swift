@@ -43,11 +43,12 @@ struct RepairBenchmark: ParsableCommand {
             let proposal = try chosen.propose(failure, in: workshop, on: network)
             var line = Line(
                 seconds: (clock.now - start) / .seconds(1), fixed: false, rank: record.rank,
-                steps: proposal.steps.map(\.description),
-                neurons: proposal.edits.map(\.neuron.description), candidates: proposal.candidates.map(\.description),
+                steps: proposal.steps,
+                neurons: proposal.change.neurons.map(\.neuron.description),
+                candidates: proposal.candidates.map(\.description),
                 abandoned: proposal.abandoned)
             if proposal.abandoned == nil {
-                let patched = try network.editing(proposal.edits)
+                let patched = try network.applying(proposal.change)
                 line.fixed = try patched.write(failure) == failure.answer
                 if !fast { try measure(&line, record, failure, proposal, network, patched, guards) }
             }
@@ -100,12 +101,12 @@ struct RepairBenchmark: ParsableCommand {
         _ line: inout Line, _ record: BenchmarkFailure, _ failure: TokenizedFailure, _ proposal: Proposal,
         _ model: LanguageModel, _ patched: LanguageModel, _ guards: [GuardRun]
     ) throws {
-        let unrelated = try guards.map { try $0.divergence(proposal.edits) }
+        let unrelated = try guards.map { try $0.divergence(proposal.change) }
         line.unrelated = unrelated.map(\.sum).reduce(0, +) / Double(unrelated.map(\.count).reduce(0, +))
         line.flips = Double(unrelated.map(\.flips).reduce(0, +)) / Double(unrelated.map(\.count).reduce(0, +))
         let related = try record.related.map { item in
             try GuardRun(model, item.prompt + item.answer.dropLast(), from: item.prompt.count - 1).divergence(
-                proposal.edits)
+                proposal.change)
         }
         line.related = related.map(\.sum).reduce(0, +) / Double(max(1, related.map(\.count).reduce(0, +)))
         guard !commands else { return }
@@ -120,7 +121,7 @@ struct RepairBenchmark: ParsableCommand {
         var seconds: Double
         var fixed: Bool
         var rank: Int
-        var steps: [String]
+        var steps: Int
         var neurons: [String]
         var candidates: [String]
         var abandoned: String?
@@ -147,9 +148,9 @@ private struct GuardRun {
         .logSoftmax()
     }
 
-    func divergence(_ edits: [NeuronEdit]) throws -> (sum: Double, flips: Int, count: Int) {
+    func divergence(_ change: WeightChange) throws -> (sum: Double, flips: Int, count: Int) {
         let last = Site.residual(trace.model.architecture.layers)
-        let residual = try trace.replay([Alternative(edits: edits)], capturing: [last])[last].squeezed(0).narrowed(
+        let residual = try trace.replay([Alternative(change: change)], capturing: [last])[last].squeezed(0).narrowed(
             0, from..<trace.length)
         let after = try trace.model.logits(ofResidual: residual).logSoftmax()
         let sum = try (before.exp() * (before - after)).sum().item()
@@ -210,7 +211,7 @@ private struct Summary {
         print(
             "neurons             median \(format(quantile(neurons, 0.5))), 95th percentile \(format(quantile(neurons, 0.95)))"
         )
-        print("steps               median \(format(quantile(fixed.map { Double($0.steps.count) }, 0.5)))")
+        print("steps               median \(format(quantile(fixed.map { Double($0.steps) }, 0.5)))")
         print(
             "seconds             median \(format(quantile(lines.map(\.seconds), 0.5))), mean \(format(mean(lines.map(\.seconds))))"
         )

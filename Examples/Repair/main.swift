@@ -28,4 +28,4 @@ let after = try LanguageModel.load(checkpoint, replacing: patched.data).generate
 
 print("before:", failure.prompt + tokenizer.decode(before))
 print("after: ", failure.prompt + tokenizer.decode(after))
-print("patch: ", patch.id, result.edits.map(\.neuron))
+print("patch: ", patch.id, result.change.neurons.map(\.neuron))

@@ -49,6 +49,7 @@ final class Forward {
         enum Kind {
             case intervention(Intervention)
             case edit(NeuronEdit)
+            case matrix(MatrixDelta)
         }
     }
 
@@ -123,8 +124,11 @@ final class Forward {
             }
         let edits = edits(in: layer)
         let visited = try visit(.mlpHidden(layer), rereading(edits, normed, hidden))
-        guard concerns(.mlpOut(layer)) || !edits.isEmpty else { return try weights.down(visited, plus: residual) }
-        let out = try adding(edits, to: weights.down(visited), hidden: visited)
+        let matrices = matrices(in: layer)
+        guard concerns(.mlpOut(layer)) || !edits.isEmpty || !matrices.isEmpty else {
+            return try weights.down(visited, plus: residual)
+        }
+        let out = try adding(matrices, to: adding(edits, to: weights.down(visited), hidden: visited), hidden: visited)
         return try residual + visit(.mlpOut(layer), out)
     }
 
@@ -365,6 +369,27 @@ final class Forward {
             try hidden.selected(0, row).narrowed(1, edit.neuron.index..<edit.neuron.index + 1) * edit.delta
         }
         return try out.adding(0, at: Tensor(single.map(\.0), device: model.device), Tensor.stacked(contributions))
+    }
+
+    /// A change of the output projection adds its product with the hidden activations.
+    private func adding(_ deltas: [(row: Int?, delta: MatrixDelta)], to out: Tensor, hidden: Tensor) throws -> Tensor {
+        var out = out
+        for (row, delta) in deltas {
+            guard let row, hidden.shape[0] > 1 else {
+                out = try out + delta.output(hidden)
+                continue
+            }
+            let contribution = try delta.output(hidden.narrowed(0, row..<row + 1))
+            out = try out.adding(0, at: Tensor([row], device: model.device), contribution)
+        }
+        return out
+    }
+
+    private func matrices(in layer: Int) -> [(row: Int?, delta: MatrixDelta)] {
+        changes.compactMap { change in
+            guard case .matrix(let delta) = change.kind, delta.layer == layer else { return nil }
+            return (change.row, delta)
+        }
     }
 
     private func edits(in layer: Int) -> [(row: Int?, edit: NeuronEdit)] {

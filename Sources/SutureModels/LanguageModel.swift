@@ -2,7 +2,7 @@ import SutureTensor
 
 /// A decoder that was loaded: weights, architecture and, where it has one, its tokenizer.
 ///
-/// A loaded model never changes. ``replacing(_:)`` and ``editing(_:)`` give another model that shares
+/// A loaded model never changes. ``replacing(_:)`` and ``applying(_:)`` give another model that shares
 /// all weights but the changed ones.
 public final class LanguageModel: Sendable {
     public let architecture: Architecture
@@ -33,20 +33,6 @@ public final class LanguageModel: Sendable {
     /// The same model with some tensors replaced, under their checkpoint names.
     public func replacing(_ replacements: [String: Tensor]) throws -> LanguageModel {
         try LanguageModel(architecture, tensors: tensors.merging(replacements) { $1 }, device: device)
-    }
-
-    /// The same model with some neurons changed.
-    public func editing(_ edits: [NeuronEdit]) throws -> LanguageModel {
-        var changed: [String: Tensor] = [:]
-        for change in try edits.flatMap({ try architecture.changes(of: $0) }) {
-            guard let matrix = changed[change.tensor] ?? tensors[change.tensor] else {
-                throw ModelError(.badWeights, "the tensor is missing", subject: change.tensor)
-            }
-            let dimension = change.isColumn ? 1 : 0
-            let index = try Tensor([change.index], device: device)
-            changed[change.tensor] = try matrix.adding(dimension, at: index, change.delta.unsqueezed(dimension))
-        }
-        return try replacing(changed)
     }
 
     /// The output head, `[vocabulary, width]`.

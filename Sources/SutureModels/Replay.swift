@@ -5,13 +5,17 @@ public struct Alternative: Sendable {
     /// Which prompt of the trace it resumes.
     public var prompt: Int
     public var interventions: [Intervention]
-    /// Changes of what neurons write, as if the weights had been edited.
-    public var edits: [NeuronEdit]
+    /// A change of weights, as if the run had been that of the changed model.
+    public var change: WeightChange
 
-    public init(prompt: Int = 0, _ interventions: [Intervention] = [], edits: [NeuronEdit] = []) {
+    public init(prompt: Int = 0, _ interventions: [Intervention] = [], change: WeightChange = WeightChange()) {
         self.prompt = prompt
         self.interventions = interventions
-        self.edits = edits
+        self.change = change
+    }
+
+    public init(prompt: Int = 0, _ interventions: [Intervention] = [], edits: [NeuronEdit]) {
+        self.init(prompt: prompt, interventions, change: WeightChange(neurons: edits))
     }
 }
 
@@ -84,12 +88,13 @@ extension Trace {
     }
 
     /// Where the first of these sites comes; throws where the trace does not reach down to it.
-    private func entry(of interventions: [Intervention], _ captures: [Site], _ edits: [NeuronEdit] = []) throws -> Entry
-    {
+    private func entry(
+        of interventions: [Intervention], _ captures: [Site], _ change: WeightChange = WeightChange()
+    ) throws -> Entry {
         let end = Entry(layer: model.architecture.layers, stage: .attention)
         let entries =
             (interventions.map(\.site) + captures).map { min($0.entry, end) }
-            + edits.map { Entry(layer: $0.neuron.layer, stage: .mlp) }
+            + (change.lowestLayer.map { [Entry(layer: $0, stage: .mlp)] } ?? [])
         let entry = entries.min() ?? end
         guard entry.layer >= firstLayer else {
             throw ModelError(
@@ -104,8 +109,8 @@ extension Trace {
         let alternative: Alternative
         var entry: Entry
         var firstPosition: Int
-        /// Edits whose effect on the residual stream entering `entry` is known from captured activations.
-        var settled: [NeuronEdit] = []
+        /// Changes whose effect on the residual stream entering `entry` is known from captured activations.
+        var settled = WeightChange()
 
         init(_ alternative: Alternative, in trace: Trace, capturing: [Site]) throws {
             let model = trace.model
@@ -117,19 +122,19 @@ extension Trace {
             }
             let length = trace.tokens[alternative.prompt].count
             try model.check(alternative.interventions, capturing, lengths: [length])
-            for edit in alternative.edits { try model.check(edit.neuron) }
+            try model.check(alternative.change)
 
-            entry = try trace.entry(of: alternative.interventions, capturing, alternative.edits)
+            entry = try trace.entry(of: alternative.interventions, capturing, alternative.change)
             firstPosition =
-                alternative.edits.isEmpty
+                alternative.change.isEmpty
                 ? alternative.interventions.map { Plan.first($0.positions, lengths: [length]) }.min() ?? length - 1 : 0
 
-            // The lowest layer's edits are settled where nothing else of that layer needs computing.
+            // The lowest layer's change is settled where nothing else of that layer needs computing.
             let behind = Entry(layer: entry.layer + 1, stage: .attention)
-            let lowest = alternative.edits.filter { Entry(layer: $0.neuron.layer, stage: .mlp) == entry }
+            let lowest = alternative.change.inLayers(entry.layer...entry.layer)
             let sites = alternative.interventions.map(\.site) + capturing
-            if !lowest.isEmpty, lowest.allSatisfy({ $0.read == nil }), sites.allSatisfy({ $0.entry >= behind }),
-                trace.captured[.mlpHidden(entry.layer)] != nil
+            if entry.stage == .mlp, !lowest.isEmpty, lowest.neurons.allSatisfy({ $0.read == nil }),
+                sites.allSatisfy({ $0.entry >= behind }), trace.captured[.mlpHidden(entry.layer)] != nil
             {
                 settled = lowest
                 entry = behind
@@ -158,11 +163,11 @@ extension Trace {
         let end = (lasts.max() ?? 0) + 1
         var changes = shared
         for (row, plan) in ordered.enumerated() {
-            let pending = plan.alternative.edits.filter { $0.neuron.layer >= plan.entry.layer }
-            let own = plan.alternative.interventions.map(Forward.Change.Kind.intervention)
-            changes += (own + pending.map(Forward.Change.Kind.edit)).map {
-                .init(row: row, lasts: [lasts[row]], kind: $0)
-            }
+            let pending = plan.alternative.change.inLayers(plan.entry.layer...)
+            let kinds =
+                plan.alternative.interventions.map(Forward.Change.Kind.intervention)
+                + pending.neurons.map(Forward.Change.Kind.edit) + pending.matrices.map(Forward.Change.Kind.matrix)
+            changes += kinds.map { .init(row: row, lasts: [lasts[row]], kind: $0) }
         }
 
         let forward = try Forward(model, positions: start..<end, changes: changes, capturing: Set(capturing))
@@ -214,10 +219,12 @@ extension Trace {
         return try plans.map { plan in
             let row = plan.alternative.prompt
             var stream = try source.narrowed(0, row..<row + 1)
-            for edit in plan.settled {
-                let hidden = try self[.mlpHidden(edit.neuron.layer)].narrowed(0, row..<row + 1).narrowed(1, columns)
+            guard let layer = plan.settled.lowestLayer else { return stream }
+            let hidden = try self[.mlpHidden(layer)].narrowed(0, row..<row + 1).narrowed(1, columns)
+            for edit in plan.settled.neurons {
                 stream = try stream + hidden.narrowed(2, edit.neuron.index..<edit.neuron.index + 1) * edit.delta
             }
+            for delta in plan.settled.matrices { stream = try stream + delta.output(hidden) }
             return stream
         }
     }

@@ -118,12 +118,12 @@ extension Trace {
         init(_ residual: Tensor) { self.residual = residual }
     }
 
-    /// The trace of the model with some neurons changed: only the layers from the lowest of them on are run.
+    /// The trace of the model with its weights changed: only the layers from the lowest changed one on are run.
     ///
-    /// Throws ``ModelError`` where the trace does not reach down to a neuron's layer.
-    public func editing(_ edits: [NeuronEdit]) throws -> Trace {
-        let changed = try model.editing(edits)
-        guard let lowest = edits.map(\.neuron.layer).min() else { return self }
+    /// Throws ``ModelError`` where the trace does not reach down to that layer.
+    public func applying(_ change: WeightChange) throws -> Trace {
+        let changed = try model.applying(change)
+        guard let lowest = change.lowestLayer else { return self }
         guard lowest >= firstLayer else {
             throw ModelError(
                 .notCaptured, "the trace does not reach down to this layer",

@@ -13,9 +13,9 @@ struct HeldAnswer {
         self.number = number
     }
 
-    /// Whether `model` with these edits still gives the answer.
-    mutating func holds(in model: LanguageModel, with edits: [NeuronEdit]) throws -> Bool {
-        let lowest = edits.map(\.neuron.layer).min() ?? model.architecture.layers
+    /// Whether `model` with this change still gives the answer.
+    mutating func holds(in model: LanguageModel, with change: WeightChange) throws -> Bool {
+        let lowest = change.lowestLayer ?? model.architecture.layers
         let run: Trace
         if let trace, trace.firstLayer <= lowest {
             run = trace
@@ -24,7 +24,7 @@ struct HeldAnswer {
             trace = run
         }
         let last = Site.residual(model.architecture.layers)
-        let residual = try run.replay([Alternative(edits: edits)], capturing: [last])[last]
+        let residual = try run.replay([Alternative(change: change)], capturing: [last])[last]
         let logits = try model.logits(ofResidual: residual.squeezed(0).narrowed(0, failure.places))
         return try Reading(logits: logits, answer: failure.answer).wrong(failure.answer).isEmpty
     }

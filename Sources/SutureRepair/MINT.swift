@@ -52,7 +52,8 @@ public struct MINT: RepairMethod {
                 in: workshop, layers: focused)
             proposal.candidates += search.candidates
             let (order, edits) = try search.run()
-            proposal.steps += order
+            proposal.order += order
+            proposal.steps += order.count
             guard let edits else {
                 return proposal.abandoning(
                     "\(maximumSteps) steps did not make token \(place + 1) of the answer the most likely")
@@ -61,10 +62,10 @@ public struct MINT: RepairMethod {
                 deltas[edit.neuron] = try deltas[edit.neuron].map { try $0 + edit.delta } ?? edit.delta
                 proposal.places[edit.neuron] = place
             }
-            trace = try trace.editing(edits)
+            trace = try trace.applying(WeightChange(neurons: edits))
             repaired += 1
         }
-        proposal.edits = deltas.map { NeuronEdit($0, delta: $1) }
+        proposal.change.neurons = deltas.map { NeuronEdit($0, delta: $1) }
             .sorted { ($0.neuron.layer, $0.neuron.index) < ($1.neuron.layer, $1.neuron.index) }
         return proposal
     }
@@ -74,7 +75,7 @@ extension Proposal {
     /// The same search, given up: nothing is changed.
     func abandoning(_ reason: String) -> Proposal {
         var proposal = self
-        proposal.edits = []
+        proposal.change = WeightChange()
         proposal.abandoned = reason
         return proposal
     }

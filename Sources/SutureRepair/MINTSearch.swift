@@ -40,7 +40,7 @@ struct MINTSearch {
             order.append(candidates[best])
             if Int(try logits.argmax().item()) == target { return (order, try edits(order)) }
             guard order.count < method.maximumSteps else { break }
-            trace = try trace.editing([steps[best]])
+            trace = try trace.applying(WeightChange(neurons: [steps[best]]))
             try forecast.advance(with: best, shrinkingBy: 1 / (1 + method.factor))
         }
         return (order, nil)

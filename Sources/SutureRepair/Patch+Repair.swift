@@ -2,17 +2,13 @@ import Foundation
 import SutureFormats
 import SutureModels
 import SuturePatches
+import SutureTensor
 
 extension Repair.Result {
-    /// The edits as a patch of the checkpoint that was repaired, with the report as its evidence.
+    /// The change as a patch of the checkpoint that was repaired, with the report as its evidence.
     ///
     /// Throws `PatchError` with code `emptyPatch` if nothing was fixed.
     public func patch(of checkpoint: Checkpoint, _ architecture: Architecture) throws -> Patch {
-        let changes = try edits.flatMap { try architecture.changes(of: $0) }.map { change in
-            NeuronChange(
-                tensor: change.tensor, kind: change.isColumn ? .columns : .rows, index: change.index,
-                delta: try change.delta.floats())
-        }
         let options = JSON.object(
             report.options.sorted { $0.key < $1.key }.reduce(into: JSONObject()) {
                 $0[ByteString($1.key)] = JSON($1.value)
@@ -20,9 +16,42 @@ extension Repair.Result {
         let encoder = JSONEncoder()
         encoder.keyEncodingStrategy = .convertToSnakeCase
         encoder.outputFormatting = .sortedKeys
-        return try Patch.neurons(
-            changes, of: checkpoint, method: .init(name: report.method, options: options),
+        return try Patch(
+            change.tensorChanges(architecture), of: checkpoint, method: .init(name: report.method, options: options),
             results: JSON.parse([UInt8](encoder.encode(report)), source: "the report"))
+    }
+}
+
+extension WeightChange {
+    /// What is added to which tensors of a checkpoint: neurons as columns or rows, matrices as they are written down.
+    public func tensorChanges(_ architecture: Architecture) throws -> [TensorChange] {
+        struct Place: Hashable {
+            let tensor: String
+            let isColumn: Bool
+        }
+        let slices = try neurons.flatMap { try architecture.changes(of: $0) }
+        var changes = try Dictionary(grouping: slices) { Place(tensor: $0.tensor, isColumn: $0.isColumn) }.map {
+            place, slices in
+            let slices = slices.sorted { $0.index < $1.index }
+            let (indices, values) = (slices.map(\.index), try slices.flatMap { try $0.delta.floats() })
+            return place.isColumn
+                ? TensorChange.columns(indices, of: place.tensor, adding: values)
+                : TensorChange.rows(indices, of: place.tensor, adding: values)
+        }
+        for delta in matrices {
+            let (tensor, isColumn) = architecture.writeVectors(layer: delta.layer)
+            // A projection stored `[in, out]` changes by the transpose.
+            func stored(_ matrix: Tensor) throws -> [Float] { try (isColumn ? matrix : matrix.transposed()).floats() }
+            switch delta.form {
+            case .lowRank(let write, let read):
+                let (a, b) = isColumn ? (read, write) : (write, read)
+                changes.append(.lowRank(tensor, a: try stored(a), b: try stored(b), rank: read.shape[0]))
+            case .dense(let matrix):
+                let shape = isColumn ? matrix.shape : matrix.shape.reversed()
+                changes.append(.dense(tensor, try stored(matrix), shape: shape))
+            }
+        }
+        return changes
     }
 }
 

@@ -18,9 +18,11 @@ public struct Repair {
     /// Called with what is being done, how much of it is done, and of how much.
     public var progress: (_ activity: String, _ done: Int, _ of: Int) -> Void = { _, _, _ in }
 
-    /// What came out: the edits that fix the failures, and the evidence.
+    /// What came out: the change that fixes the failures, and the evidence.
     public struct Result: Sendable {
-        public let edits: [NeuronEdit]
+        public let change: WeightChange
+        /// The same by failure: its number in the list, from 0, and what was changed for it.
+        public let steps: [(failure: Int, change: WeightChange)]
         public let report: RepairReport
     }
 
@@ -52,7 +54,8 @@ public struct Repair {
     public func run(_ failures: [Failure], modelName: String) throws -> Result {
         let clock = ContinuousClock()
         let start = clock.now
-        var edits: [NeuronEdit] = []
+        var change = WeightChange()
+        var steps: [(failure: Int, change: WeightChange)] = []
         var outcomes: [RepairReport.Outcome] = []
         var held: [HeldAnswer] = []
         var changed: [Neuron: RepairReport.ChangedNeuron] = [:]
@@ -60,45 +63,47 @@ public struct Repair {
             progress("repairing", index, failures.count)
             let tokenized = try TokenizedFailure(failure, tokenizer)
             let began = clock.now
-            var (outcome, proposal) = try attempt(failure, tokenized, edits, &held)
+            var (outcome, proposal) = try attempt(failure, tokenized, change, &held)
             outcome.seconds = (clock.now - began) / .seconds(1)
             if outcome.status == .fixed {
-                edits = try merge(edits, proposal.edits)
-                for neuron in try describe(edits, tokenized, proposal.places) { changed[neuron.neuron] = neuron }
+                change = try change.adding(proposal.change)
+                steps.append((index, proposal.change))
+                for neuron in try describe(change, tokenized, proposal.places) { changed[neuron.neuron] = neuron }
             }
             if outcome.status != .abandoned { held.append(HeldAnswer(tokenized, number: index + 1)) }
             outcomes.append(outcome)
             progress("repairing", index + 1, failures.count)
         }
-        let effects = try measure(edits, on: guardTexts, "checking side effects")
-        let heldOut = try measure(edits, on: Texts.heldOut, "checking held-out text")
+        let effects = try measure(change, on: guardTexts, "checking side effects")
+        let heldOut = try measure(change, on: Texts.heldOut, "checking held-out text")
         // The guard texts are many and short, the held-out ones few and long: perplexity is judged on the latter.
         var judged = effects
         judged.perplexityBefore = heldOut.perplexityBefore
         judged.perplexityAfter = heldOut.perplexityAfter
         let report = RepairReport(
             model: modelName, method: method.name, options: method.options, failures: outcomes,
-            neurons: edits.compactMap { changed[$0.neuron] }, sideEffects: effects, heldOut: heldOut, limits: limits,
+            neurons: change.neurons.compactMap { changed[$0.neuron] }, matrices: try change.matrices.map(describe),
+            numbers: change.count, norm: try change.norm, sideEffects: effects, heldOut: heldOut, limits: limits,
             objections: limits.objections(judged), seconds: (clock.now - start) / .seconds(1))
-        return Result(edits: edits, report: report)
+        return Result(change: change, steps: steps, report: report)
     }
 
-    private func measure(_ edits: [NeuronEdit], on texts: [String], _ activity: String) throws -> SideEffects {
-        try SideEffects.measure(edits, on: model, texts: texts.map { tokenizer.encode($0).ids }) {
+    private func measure(_ change: WeightChange, on texts: [String], _ activity: String) throws -> SideEffects {
+        try SideEffects.measure(change, on: model, texts: texts.map { tokenizer.encode($0).ids }) {
             progress(activity, $0, $1)
         }
     }
 
-    /// Tries one failure on top of the edits so far.
+    /// Tries one failure on top of the change so far.
     private func attempt(
-        _ failure: Failure, _ tokenized: TokenizedFailure, _ edits: [NeuronEdit], _ held: inout [HeldAnswer]
+        _ failure: Failure, _ tokenized: TokenizedFailure, _ change: WeightChange, _ held: inout [HeldAnswer]
     ) throws -> (RepairReport.Outcome, Proposal) {
         let limit = model.architecture.contextLength
         guard tokenized.led.count <= limit else {
             let reason = "prompt and answer do not fit the model: \(tokenized.led.count) tokens of at most \(limit)"
             return (RepairReport.Outcome(failure, abandoned: reason), Proposal().abandoning(reason))
         }
-        let present = edits.isEmpty ? model : try model.editing(edits)
+        let present = try model.applying(change)
         let (before, written) = try present.answer(tokenized)
         var proposal = Proposal()
         var patched = present
@@ -106,8 +111,8 @@ public struct Repair {
         if written != tokenized.answer {
             proposal = try method.propose(tokenized, in: workshop, on: present)
             if proposal.abandoned == nil {
-                let merged = try merge(edits, proposal.edits)
-                patched = try model.editing(merged)
+                let merged = try change.adding(proposal.change)
+                patched = try model.applying(merged)
                 proposal = try checked(proposal, patched, merged, tokenized, &held)
             }
             status = proposal.abandoned == nil ? .fixed : .abandoned
@@ -124,13 +129,14 @@ public struct Repair {
                     after: after.probabilities[place],
                     topBefore: text(before.top[place]), topAfter: text(after.top[place]))
             },
-            neurons: proposal.edits.map(\.neuron), steps: proposal.steps.count, seconds: 0)
+            neurons: proposal.change.neurons.map(\.neuron), layers: proposal.change.matrices.map(\.layer).sorted(),
+            steps: proposal.steps, notes: proposal.notes, seconds: 0)
         return (outcome, proposal)
     }
 
     /// Lets the patched model write freely, and asks for the earlier answers again.
     private func checked(
-        _ proposal: Proposal, _ patched: LanguageModel, _ edits: [NeuronEdit], _ failure: TokenizedFailure,
+        _ proposal: Proposal, _ patched: LanguageModel, _ change: WeightChange, _ failure: TokenizedFailure,
         _ held: inout [HeldAnswer]
     ) throws -> Proposal {
         let written = try patched.write(failure)
@@ -138,32 +144,20 @@ public struct Repair {
             return proposal.abandoning(
                 "written freely, the answer was still \(Visible.quoted(tokenizer.decode(written)))")
         }
-        for index in held.indices where try !held[index].holds(in: model, with: edits) {
+        for index in held.indices where try !held[index].holds(in: model, with: change) {
             return proposal.abandoning("it would undo the answer to failure \(held[index].number)")
         }
         return proposal
     }
 
-    private func merge(_ edits: [NeuronEdit], _ more: [NeuronEdit]) throws -> [NeuronEdit] {
-        var merged = edits
-        for edit in more {
-            if let index = merged.firstIndex(where: { $0.neuron == edit.neuron }) {
-                merged[index] = try merged[index].adding(edit)
-            } else {
-                merged.append(edit)
-            }
-        }
-        return merged
-    }
-
     /// What the neurons that have a place in the answer write, more than before, where its token is written.
-    private func describe(_ edits: [NeuronEdit], _ failure: TokenizedFailure, _ places: [Neuron: Int]) throws
+    private func describe(_ change: WeightChange, _ failure: TokenizedFailure, _ places: [Neuron: Int]) throws
         -> [RepairReport.ChangedNeuron]
     {
         let layers = places.keys.map(\.layer)
         let trace = try model.trace(
             [failure.led], capturing: layers.map(Site.mlpHidden), from: layers.min() ?? model.architecture.layers)
-        return try edits.compactMap { edit in
+        return try change.neurons.compactMap { edit in
             try places[edit.neuron].map { try describe(edit, trace, position: failure.places.lowerBound + $0) }
         }
     }
@@ -184,6 +178,12 @@ public struct Repair {
             neuron: edit.neuron, rereads: edit.read != nil, change: try edit.delta.norm().item(),
             length: try before.norm().item(), activation: new, promotes: try pushed.top(6).indices.ints().map(text),
             demotes: try (-pushed).top(6).indices.ints().map(text))
+    }
+
+    private func describe(_ delta: MatrixDelta) throws -> RepairReport.ChangedMatrix {
+        RepairReport.ChangedMatrix(
+            layer: delta.layer, rank: delta.rank, change: try delta.energy.squareRoot(),
+            length: try model.writeVectors(layer: delta.layer).square().sum().item().squareRoot())
     }
 
     private func text(_ token: Int) -> String { tokenizer.decode([token]) }

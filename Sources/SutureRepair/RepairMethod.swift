@@ -1,6 +1,6 @@
 import SutureModels
 
-/// A way to repair a failure: it proposes edits, and says what it did or why it gave up.
+/// A way to repair a failure: it proposes a change of weights, and says what it did or why it gave up.
 ///
 /// A method proposes; whether the answer comes out right when the model writes freely, and what else
 /// changed, is measured by ``Repair`` afterwards, whatever the method.
@@ -15,7 +15,7 @@ public protocol RepairMethod: Sendable {
         _ model: LanguageModel, texts: [[Int]], reserved: Set<Neuron>, cache: StatisticsCache?,
         progress: (_ done: Int, _ of: Int) -> Void
     ) throws -> Workshop
-    /// Edits of `model` after which it gives the answer of `failure` token by token, or why there are none.
+    /// A change of `model` after which it gives the answer of `failure` token by token, or why there is none.
     func propose(_ failure: TokenizedFailure, in workshop: Workshop, on model: LanguageModel) throws -> Proposal
 }
 
@@ -31,14 +31,18 @@ extension RepairMethod {
 
 /// What a method came to.
 public struct Proposal: Sendable {
-    /// The edits, at most one for each neuron; empty if the method gave up.
-    public var edits: [NeuronEdit] = []
-    /// Each change the method made on its way, in order.
-    public var steps: [Neuron] = []
+    /// What is to be added to the weights; nothing if the method gave up.
+    public var change = WeightChange()
+    /// How many changes the method made on its way.
+    public var steps = 0
+    /// The neurons that were changed on the way, in order, by methods that change one after another.
+    public var order: [Neuron] = []
     /// The neurons the method chose from.
     public var candidates: [Neuron] = []
     /// Where in the answer each neuron was changed for, by its token; the last place counts.
     public var places: [Neuron: Int] = [:]
+    /// What a reader of the result should know of how it was made.
+    public var notes: [String] = []
     /// Why the method gave up, if it did.
     public var abandoned: String?
 }

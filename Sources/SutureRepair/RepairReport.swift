@@ -8,6 +8,10 @@ public struct RepairReport: Sendable, Codable {
     public var options: [String: Double]
     public var failures: [Outcome]
     public var neurons: [ChangedNeuron]
+    public var matrices: [ChangedMatrix]
+    /// How many numbers the change is written down in, and its Euclidean norm over all weights.
+    public var numbers: Int
+    public var norm: Double
     /// On the guard texts.
     public var sideEffects: SideEffects
     /// On longer texts that are held out.
@@ -39,7 +43,11 @@ public struct RepairReport: Sendable, Codable {
         public var reason: String?
         public var tokens: [Token]
         public var neurons: [Neuron]
+        /// The layers whose output projection was changed as a whole.
+        public var layers: [Int]
         public var steps: Int
+        /// What else there is to know of how it was done.
+        public var notes: [String]
         public var seconds: Double
     }
 
@@ -68,6 +76,16 @@ public struct RepairReport: Sendable, Codable {
         public var demotes: [String]
     }
 
+    /// An output projection that was changed as a whole.
+    public struct ChangedMatrix: Sendable, Codable {
+        public var layer: Int
+        /// The number of factors of the change; nil where every element is written down.
+        public var rank: Int?
+        /// The Euclidean norm of the change, and of the matrix before.
+        public var change: Double
+        public var length: Double
+    }
+
     /// How many failures ended so.
     public func count(_ status: Status) -> Int { failures.count { $0.status == status } }
 
@@ -88,6 +106,6 @@ extension RepairReport.Outcome {
     init(_ failure: Failure, abandoned reason: String) {
         self.init(
             prompt: failure.prompt, expected: failure.expected, before: "", after: "", status: .abandoned,
-            reason: reason, tokens: [], neurons: [], steps: 0, seconds: 0)
+            reason: reason, tokens: [], neurons: [], layers: [], steps: 0, notes: [], seconds: 0)
     }
 }

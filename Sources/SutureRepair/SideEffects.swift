@@ -21,18 +21,18 @@ public struct SideEffects: Sendable, Codable {
 
     /// Compares on texts of at least two tokens. Each is run once; the patched model is a replay of it.
     public static func measure(
-        _ edits: [NeuronEdit], on model: LanguageModel, texts: [[Int]],
+        _ change: WeightChange, on model: LanguageModel, texts: [[Int]],
         progress: (_ done: Int, _ of: Int) -> Void = { _, _ in }
     ) throws -> SideEffects {
         var sums = Sums()
-        let lowest = edits.map(\.neuron.layer).min()
+        let lowest = change.lowestLayer
         for batch in batches(texts.map { Array($0.prefix(model.architecture.contextLength)) }) {
             let trace = try model.trace(
                 batch, capturing: lowest.map { [.mlpHidden($0)] } ?? [],
                 from: lowest ?? model.architecture.layers - 1)
             let last = Site.residual(model.architecture.layers)
-            let alternatives = batch.indices.map { Alternative(prompt: $0, edits: edits) }
-            let patched = try edits.isEmpty ? nil : trace.replay(alternatives, capturing: [last], logits: .none)[last]
+            let alternatives = batch.indices.map { Alternative(prompt: $0, change: change) }
+            let patched = try change.isEmpty ? nil : trace.replay(alternatives, capturing: [last], logits: .none)[last]
             func rows(_ residual: Tensor) throws -> Tensor {
                 try Tensor.concatenated(
                     batch.enumerated().map { try residual.selected(0, $0).narrowed(0, 0..<$1.count) }, 0)

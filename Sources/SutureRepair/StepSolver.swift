@@ -28,8 +28,8 @@ struct StepSolver {
         let activations: [Double]
     }
     private(set) var repairs: [Repair] = []
-    /// Each change on the way, in order.
-    private(set) var steps: [Neuron] = []
+    /// How often a neuron was changed.
+    private(set) var steps = 0
 
     init(_ failure: TokenizedFailure, _ basis: SemanticBasis, _ trace: Trace, margin: Double, rounds: Int) {
         self.failure = failure
@@ -39,10 +39,13 @@ struct StepSolver {
         self.rounds = rounds
     }
 
-    /// The edits that were found.
+    /// What the neurons found so far add up to.
+    var change: WeightChange { WeightChange(neurons: repairs.map(\.edit)) }
+
+    /// The same as a proposal.
     var proposal: Proposal {
         Proposal(
-            edits: repairs.map(\.edit), steps: steps,
+            change: change, steps: steps,
             places: Dictionary(repairs.map { ($0.edit.neuron, $0.place) }) { $1 })
     }
 
@@ -82,9 +85,8 @@ struct StepSolver {
             if solver.repairs.isEmpty {
                 residual = try solver.trace[last].squeezed(0).narrowed(0, places)
             } else {
-                let alternative = Alternative(edits: solver.repairs.map(\.edit))
-                residual = try solver.trace.replay([alternative], capturing: [last])[last].squeezed(0).narrowed(
-                    0, places)
+                residual = try solver.trace.replay([Alternative(change: solver.change)], capturing: [last])[last]
+                    .squeezed(0).narrowed(0, places)
             }
             scale = try model.finalScale(residual)
             let logits = try model.logits(ofResidual: residual)
@@ -126,7 +128,7 @@ struct StepSolver {
             as: Double.self)
         for index in repairs.indices {
             repairs[index].edit.delta = try repairs[index].edit.delta + directions[index] * sizes[index]
-            steps.append(repairs[index].edit.neuron)
+            steps += 1
         }
     }
 }

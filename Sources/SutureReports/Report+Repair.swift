@@ -6,13 +6,13 @@ extension Report {
     /// The page of a repair: what was fixed, by which neurons, and what else changed; with `pathway`, by what pathway.
     public init(_ repair: RepairReport, pathway: PatchPathway? = nil) throws {
         let fixed = repair.count(.fixed)
-        let neurons = repair.neurons.count
         let total = repair.failures.count
         var blocks: [Block] = []
         for (index, outcome) in repair.failures.enumerated() {
             blocks += Self.blocks(of: outcome, number: total > 1 ? index + 1 : nil)
         }
         if !repair.neurons.isEmpty { blocks += Self.neuronBlocks(repair.neurons) }
+        if !repair.matrices.isEmpty { blocks += Self.matrixBlocks(repair.matrices) }
         if fixed > 0 { blocks += Self.sideEffectBlocks(repair) }
         if let pathway {
             blocks += [
@@ -29,7 +29,7 @@ extension Report {
             ])
         ]
         try self.init(
-            title: "Repair of \(repair.model)", verdict: Self.verdict(repair, fixed: fixed, neurons: neurons),
+            title: "Repair of \(repair.model)", verdict: Self.verdict(repair, fixed: fixed),
             schema: "suture.repair/1", data: RepairData(repair: repair, pathway: pathway), blocks: blocks)
     }
 
@@ -47,8 +47,10 @@ extension Report {
         }
     }
 
-    private static func verdict(_ repair: RepairReport, fixed: Int, neurons: Int) -> Verdict {
-        let count = neurons == 1 ? "one neuron" : "\(neurons) neurons"
+    private static func verdict(_ repair: RepairReport, fixed: Int) -> Verdict {
+        let parts = [(repair.neurons.count, "neuron", "neurons"), (repair.matrices.count, "matrix", "matrices")]
+        let count = parts.filter { $0.0 > 0 }.map { $0.0 == 1 ? "one \($0.1)" : "\($0.0) \($0.2)" }.joined(
+            separator: " and ")
         let abandoned = repair.count(.abandoned)
         let right = repair.count(.right)
         guard repair.objections.isEmpty else {
@@ -82,9 +84,11 @@ extension Report {
         var facts = [Fact("Prompt", Visible.line(outcome.prompt)), Fact("Expected", Visible.label(outcome.expected))]
         if let reason = outcome.reason { facts.append(Fact("Reason", reason)) }
         if outcome.status == .fixed {
-            facts.append(Fact("Changed", outcome.neurons.map(\.description).joined(separator: ", ")))
-            facts.append(Fact("Corrections", String(format: "%d in %.2f s", outcome.steps, outcome.seconds)))
+            let changed = outcome.neurons.map(\.description) + outcome.layers.map { "output projection of mlp.\($0)" }
+            facts.append(Fact("Changed", changed.joined(separator: ", ")))
+            facts.append(Fact("Steps", String(format: "%d in %.2f s", outcome.steps, outcome.seconds)))
         }
+        facts += outcome.notes.map { Fact("Note", $0) }
         blocks.append(.facts(facts))
         if outcome.status == .fixed {
             blocks.append(
@@ -139,6 +143,22 @@ extension Report {
                         $0.neuron.description,
                         "speaks for  \(list($0.promotes))  and against  \(list($0.demotes))")
                 })
+        ]
+    }
+
+    private static func matrixBlocks(_ matrices: [RepairReport.ChangedMatrix]) -> [Block] {
+        [
+            .heading("Which matrices were changed"),
+            .table(
+                Table(
+                    caption: "Output projections of MLPs: the Euclidean norm of each, and of what was added to it",
+                    columns: ["matrix", "change", .number("norm before"), .number("norm of change")],
+                    rows: matrices.sorted { $0.layer < $1.layer }.map { matrix in
+                        [
+                            .init("mlp.\(matrix.layer)"), .init(matrix.rank.map { "rank \($0)" } ?? "every element"),
+                            .init(String(format: "%.3g", matrix.length)), .init(String(format: "%.3g", matrix.change))
+                        ]
+                    }))
         ]
     }
 

@@ -50,13 +50,13 @@ struct RepairRunTests {
         #expect(result.report.failures.map(\.expected) == ["Z", " ret", "Z", " 3\n"])
         #expect(result.report.failures.map(\.after) == ["Z", " ret", "Z", " 3\n"])
         #expect(result.report.abandoned == nil)
-        #expect(Set(result.report.neurons.map(\.neuron)) == Set(result.edits.map(\.neuron)))
+        #expect(Set(result.report.neurons.map(\.neuron)) == Set(result.change.neurons.map(\.neuron)))
 
         #expect(spy.models.count == 3 && spy.models[0] === model)
         for (present, before) in zip(spy.models, [[], [Self.first], [Self.first, Self.second]]) {
             for failure in before { #expect(try isRight(failure, in: present)) }
         }
-        let patched = try model.editing(result.edits)
+        let patched = try model.applying(result.change)
         for failure in [Self.first, Self.second, Self.third] {
             #expect(try !isRight(failure, in: model))
             #expect(try isRight(failure, in: patched))
@@ -70,7 +70,7 @@ struct RepairRunTests {
             let neuron = try #require(result.report.neurons.first)
             let site = Site.mlpHidden(neuron.neuron.layer)
             let tokens = tokenizer.encode(Self.first.prompt).ids
-            let run = try model.editing(result.edits).run([tokens], capturing: [site])
+            let run = try model.applying(result.change).run([tokens], capturing: [site])
             let expected = try run[site].selected(1, tokens.count - 1).selected(1, neuron.neuron.index).item()
             #expect(abs(neuron.activation - expected) < 1e-5)
         }
@@ -91,7 +91,7 @@ struct RepairRunTests {
         #expect(among.report.failures[0].reason?.contains("300 tokens of at most 256") == true)
         #expect(among.report.failures[2].reason == "of a whim")
         #expect(among.report.abandoned?.description.hasPrefix("2 of 4 failures are not fixed; number 1: ") == true)
-        #expect(try bits(among.edits) == bits(alone.edits))
+        #expect(try bits(among.change) == bits(alone.change))
         #expect(try self.digest() == digest)
     }
 
@@ -102,28 +102,30 @@ struct RepairRunTests {
             [Self.first],
             Spy(Recruit()) { _, proposal in
                 var proposal = proposal
-                proposal.edits = proposal.edits.map { NeuronEdit(Neuron(layer: 0, index: 0), delta: $0.delta) }
+                proposal.change.neurons = proposal.change.neurons.map {
+                    NeuronEdit(Neuron(layer: 0, index: 0), delta: $0.delta)
+                }
                 return proposal
             })
-        #expect(fake.edits.isEmpty)
+        #expect(fake.change.isEmpty)
         #expect(fake.report.failures[0].reason?.hasPrefix("written freely, the answer was still ") == true)
 
-        var earlier: [NeuronEdit] = []
+        var earlier = WeightChange()
         let undoing = try run(
             [Self.third, Self.first, Self.second],
             Spy(Recruit()) { number, proposal in
                 if number == 0 { return proposal.abandoning("of a whim") }
                 guard number == 2 else {
-                    earlier = proposal.edits
+                    earlier = proposal.change
                     return proposal
                 }
                 var proposal = proposal
-                proposal.edits += try earlier.map { NeuronEdit($0.neuron, delta: try -$0.delta) }
+                proposal.change.neurons += try earlier.neurons.map { NeuronEdit($0.neuron, delta: try -$0.delta) }
                 return proposal
             })
         #expect(undoing.report.failures.map(\.status) == [.abandoned, .fixed, .abandoned])
         #expect(undoing.report.failures[2].reason == "it would undo the answer to failure 2")
-        #expect(try bits(undoing.edits) == bits(earlier))
+        #expect(try bits(undoing.change) == bits(earlier))
         #expect(try digest() == before)
     }
 
@@ -137,7 +139,7 @@ struct RepairRunTests {
         let result = try run([Self.second], [recruit, gap, mint][which])
         #expect(result.report.failures.map(\.status) == [.abandoned])
         #expect(result.report.failures[0].steps == (which == 2 ? 10 : 0))
-        #expect(result.edits.isEmpty && result.report.neurons.isEmpty)
+        #expect(result.change.isEmpty && result.report.neurons.isEmpty)
         #expect(try digest() == before)
     }
 
@@ -161,8 +163,8 @@ struct RepairRunTests {
         return digest.hexadecimal
     }
 
-    private func bits(_ edits: [NeuronEdit]) throws -> [[Float]] {
-        try edits.flatMap { edit in
+    private func bits(_ change: WeightChange) throws -> [[Float]] {
+        try change.neurons.flatMap { edit in
             try [[Float(edit.neuron.layer), Float(edit.neuron.index)]]
                 + [edit.delta, edit.read?.gate, edit.read?.up].compactMap { try $0?.floats() }
         }

@@ -55,11 +55,11 @@ struct RepairTests {
             let failure = TokenizedFailure(prompt: Self.prompt, answer: [target])
             let proposal = try method.propose(failure, in: workshop, on: model)
             #expect(proposal.abandoned == nil)
-            #expect(proposal.edits.count == 1)
-            #expect(try model.editing(proposal.edits).write(failure) == [target])
+            #expect(proposal.change.neurons.count == 1)
+            #expect(try model.applying(proposal.change).write(failure) == [target])
         }
         let right = TokenizedFailure(prompt: Self.prompt, answer: try model.generate(Self.prompt, limit: 3))
-        #expect(try method.propose(right, in: workshop, on: model).edits.isEmpty)
+        #expect(try method.propose(right, in: workshop, on: model).change.isEmpty)
     }
 
     @Test("a recruited neuron is active where the token is written, and hardly anywhere else", arguments: models)
@@ -68,7 +68,7 @@ struct RepairTests {
         let texts = try Self.texts(1)
         let failure = TokenizedFailure(prompt: Self.prompt, answer: [17])
         let workshop = try Recruit().prepare(model, texts: texts, reserved: []) { _, _ in }
-        let edit = try #require(try Recruit().propose(failure, in: workshop, on: model).edits.first)
+        let edit = try #require(try Recruit().propose(failure, in: workshop, on: model).change.neurons.first)
         let patched = try model.editing([edit])
         let site = Site.mlpHidden(edit.neuron.layer)
         func activations(_ tokens: [Int]) throws -> [Float] {
@@ -91,12 +91,12 @@ struct RepairTests {
         var present = model
         let workshop = try Recruit().prepare(model, texts: texts, reserved: []) { _, _ in }
         for failure in failures {
-            let edits = try Recruit().propose(failure, in: workshop, on: present).edits
+            let edits = try Recruit().propose(failure, in: workshop, on: present).change.neurons
             for edit in edits { #expect(taken.insert(edit.neuron).inserted) }
             present = try present.editing(edits)
         }
         let careful = try Recruit().prepare(model, texts: texts, reserved: taken) { _, _ in }
-        let edits = try Recruit().propose(failures[0], in: careful, on: model).edits
+        let edits = try Recruit().propose(failures[0], in: careful, on: model).change.neurons
         #expect(!edits.isEmpty && edits.allSatisfy { !taken.contains($0.neuron) })
     }
 
@@ -110,9 +110,9 @@ struct RepairTests {
             let failure = TokenizedFailure(prompt: Self.prompt, answer: [target])
             let proposal = try mint.propose(failure, in: workshop, on: model)
             let expected = try exhaustive(model, workshop.basis, proposal.candidates, target, factor)
-            #expect(proposal.steps == expected.steps)
+            #expect(proposal.order == expected.steps)
             #expect((proposal.abandoned == nil) == expected.fixed)
-            #expect(proposal.abandoned == nil || proposal.edits.isEmpty)
+            #expect(proposal.abandoned == nil || proposal.change.isEmpty)
         }
     }
 
@@ -161,11 +161,11 @@ struct RepairTests {
     func sideEffects() throws {
         let model = try Self.model("llama")
         let texts = try Self.texts(2).enumerated().map { Array($1.prefix(16 - $0)) } + [[7]]
-        let none = try SideEffects.measure([], on: model, texts: texts)
+        let none = try SideEffects.measure(WeightChange(), on: model, texts: texts)
         #expect(none.divergence == 0 && none.changedTop == 0 && none.perplexityRatio == 1)
         let edit = NeuronEdit(
             Neuron(layer: 1, index: 4), delta: try RandomSource(seed: 5).normal([model.architecture.width]))
-        let effects = try SideEffects.measure([edit], on: model, texts: texts)
+        let effects = try SideEffects.measure(WeightChange(neurons: [edit]), on: model, texts: texts)
         var sum = 0.0
         for text in texts.dropLast() {
             let before = try model.run([text], logits: .all).logits.logSoftmax()

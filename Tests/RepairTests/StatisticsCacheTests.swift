@@ -104,7 +104,7 @@ struct StatisticsCacheTests {
         let failure = TokenizedFailure(prompt: [10, 20, 30, 40], answer: [99])
         func delta(_ cache: StatisticsCache?) throws -> [Float] {
             let workshop = try Recruit().prepare(model, texts: Self.texts, reserved: [], cache: cache) { _, _ in }
-            let edit = try #require(try Recruit().propose(failure, in: workshop, on: model).edits.first)
+            let edit = try #require(try Recruit().propose(failure, in: workshop, on: model).change.neurons.first)
             return try edit.delta.floats() + (edit.read?.up.floats() ?? [])
         }
         let fresh = try delta(nil)

@@ -120,7 +120,7 @@ struct RepairCommand: ParsableCommand {
                 .guarded, "the patch was not written: \(result.report.objections.joined(separator: "; "))",
                 hint: "--max-divergence, --max-changed and --max-perplexity set the limits")
         }
-        if let output, !result.edits.isEmpty {
+        if let output, !result.change.isEmpty {
             try result.patch(of: checkpoint, repair.model.architecture).write(
                 to: URL(filePath: output), overwriting: force)
             if printing.format == .human { note("wrote \(output)") }
@@ -136,7 +136,7 @@ struct RepairCommand: ParsableCommand {
         let fixed = result.report.failures.filter { $0.status == .fixed }
         guard report != nil, !fixed.isEmpty else { return nil }
         return try PatchPathway(
-            network, network.editing(result.edits),
+            network, network.applying(result.change),
             on: .init(
                 repaired: fixed.map { Failure(prompt: $0.prompt, expected: $0.expected) }, of: network, tokenizer),
             modelName: model.url.lastPathComponent, progress: progress)
