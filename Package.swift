@@ -23,7 +23,10 @@ func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
 // names has changed, and would else link objects that no longer fit.
 let engine: [Target.Dependency] = ["SutureTensor", "SutureFormats", "SutureTokenizers"]
 let base: [Target.Dependency] = engine + ["SutureModels", "SuturePatches"]
-let pillars: [Target.Dependency] = ["SutureVision", "SutureRepair", "SutureSignatures", "SutureSubspaces"]
+let repair: [Target.Dependency] = base + ["SutureTasks"]
+let pillars: [Target.Dependency] = [
+    "SutureVision", "SutureTasks", "SutureRepair", "SutureSignatures", "SutureSubspaces"
+]
 let libraries = base + pillars + ["SutureReports"]
 
 let package = Package(
@@ -55,7 +58,8 @@ let package = Package(
         .target(name: "SutureTokenizers", dependencies: ["SutureFormats"]),
         .target(name: "SutureModels", dependencies: engine),
         .target(name: "SuturePatches", dependencies: ["SutureFormats", "SutureTensor"]),
-        .target(name: "SutureRepair", dependencies: base, resources: [.embedInCode("Resources")]),
+        .target(name: "SutureTasks", dependencies: engine),
+        .target(name: "SutureRepair", dependencies: repair, resources: [.embedInCode("Resources")]),
         .target(name: "SutureSubspaces", dependencies: base),
         .target(name: "SutureVision", dependencies: engine + ["SutureModels", "CImages"]),
         .target(name: "SutureSignatures", dependencies: base + ["SutureVision"]),
@@ -80,7 +84,8 @@ let package = Package(
         tests("TokenizersTests", ["SutureFormats", "SutureTokenizers"]),
         tests("ModelsTests", engine + ["SutureModels"]),
         tests("PatchesTests", ["SutureFormats", "SutureTensor", "SuturePatches"]),
-        tests("RepairTests", base + ["SutureRepair"]),
+        tests("TasksTests", engine + ["SutureTasks"]),
+        tests("RepairTests", repair + ["SutureRepair"]),
         tests("VisionTests", engine + ["SutureModels", "SutureVision"]),
         tests("SignaturesTests", base + ["SutureVision", "SutureSignatures"]),
         tests("SubspacesTests", base + ["SutureSubspaces"]),

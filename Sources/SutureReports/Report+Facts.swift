@@ -1,4 +1,5 @@
 import SutureSubspaces
+import SutureTensor
 
 extension Report {
     /// Patches and edits of facts by layer, and what they say of where facts are.

@@ -1,5 +1,6 @@
 import Foundation
 import SutureSubspaces
+import SutureTensor
 
 extension Report {
     /// What is known of a direction: the checks, what each can and cannot show, and how much may be said.

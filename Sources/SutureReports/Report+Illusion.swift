@@ -1,5 +1,6 @@
 import Foundation
 import SutureSubspaces
+import SutureTensor
 
 extension Report {
     /// The paper's table on one model, with what it shows and what it does not.

@@ -1,5 +1,6 @@
 import Foundation
 import SutureSubspaces
+import SutureTensor
 
 extension Report {
     /// Whether a patch of weights works through what the model itself reads and writes.

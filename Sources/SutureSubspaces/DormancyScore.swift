@@ -1,3 +1,5 @@
+import SutureTensor
+
 /// One number for how much of a direction's effect looks like a dormant pathway: 0 none, 1 all.
 ///
 /// Five readings, each 0...1, ask different questions; no single one decides (subspace patching's authors and their

@@ -1,3 +1,5 @@
+import SutureTensor
+
 /// What came out of a ``FactStudy``.
 public struct FactReport: Sendable, Codable {
     /// What was done at a layer, each pair with a direction or an edit of its own.

@@ -1,3 +1,5 @@
+import SutureTensor
+
 /// What is known of whether a direction is what it seems: the checks, their controls, and what may be said.
 public struct FaithfulnessReport: Sendable, Codable {
     /// One question, the numbers that bear on it, and what they can and cannot show.

@@ -18,10 +18,8 @@ public struct Evaluation: Sendable, Codable, Equatable {
 
     /// What holds a share that was found in so many cases, with 95% confidence (Wilson 1927).
     public static func interval(of share: Double, in count: Int) -> (low: Double, high: Double) {
-        let (n, z) = (Double(max(1, count)), 1.959964)
-        let middle = (share + z * z / (2 * n)) / (1 + z * z / n)
-        let half = z / (1 + z * z / n) * (share * (1 - share) / n + z * z / (4 * n * n)).squareRoot()
-        return (max(0, middle - half), min(1, middle + half))
+        let estimate = Estimate(share: share, of: max(1, count))
+        return (estimate.low, estimate.high)
     }
 
     /// What both evaluations, of different images, come to together.

@@ -8,7 +8,7 @@ public struct Frame: Sendable, Equatable {
     /// A frame from its text, in which `{intent}` and `{code}` stand once each, in this order, and `\n`, `\t` and `\\` for
     /// line break, tab and backslash.
     ///
-    /// Throws ``RepairError`` with code `badRequest` for any other text.
+    /// Throws ``TaskError`` with code `badRequest` for any other text.
     public init(_ line: String) throws {
         let text = Escapes.read(line)
         guard let intent = text.range(of: "{intent}"),
@@ -17,7 +17,7 @@ public struct Frame: Sendable, Equatable {
             text.range(of: "{code}", range: code.upperBound..<text.endIndex) == nil,
             text.firstRange(of: "{code}") == code
         else {
-            throw RepairError(
+            throw TaskError(
                 .badRequest, "this is no frame", subject: line, expected: "{intent}, then {code}, once each")
         }
         self.init(

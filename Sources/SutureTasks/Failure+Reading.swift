@@ -5,7 +5,7 @@ extension Failure {
     /// Reads failures from a file: JSON Lines with `prompt` and `expected`, or, where its name ends in
     /// `.tsv`, two columns with a tab between, in which `\n`, `\t` and `\\` stand for line break, tab and backslash.
     ///
-    /// Throws ``RepairError`` with code `badList`, or a `FormatError`, naming the line.
+    /// Throws ``TaskError`` with code `badList`, or a `FormatError`, naming the line.
     public static func read(_ url: URL) throws -> [Failure] {
         let file = try MappedFile(url)
         defer { withExtendedLifetime(file) {} }
@@ -19,14 +19,14 @@ extension Failure {
             if bytes.allSatisfy({ $0 == UInt8(ascii: " ") }) { continue }
             let failure = try isTable ? Failure(row: bytes, place) : Failure(json: bytes, place)
             guard !failure.prompt.isEmpty, !failure.expected.isEmpty else {
-                throw RepairError(
+                throw TaskError(
                     .badList, "a failure needs a prompt and an expected answer", subject: place,
                     found: failure.prompt.isEmpty ? "an empty prompt" : "an empty answer")
             }
             failures.append(failure)
         }
         guard !failures.isEmpty else {
-            throw RepairError(
+            throw TaskError(
                 .badList, "there are no failures in this file", subject: file.name,
                 expected: isTable
                     ? "lines of prompt, tab, expected answer"
@@ -51,45 +51,16 @@ extension Failure {
     private init(row: Slice<UnsafeRawBufferPointer>, _ place: String) throws {
         let columns = row.split(separator: UInt8(ascii: "\t"), omittingEmptySubsequences: false)
         guard columns.count == 2 else {
-            throw RepairError(
+            throw TaskError(
                 .badList, "wrong number of columns", subject: place, expected: "prompt, tab, expected answer",
                 found: "\(columns.count) columns")
         }
         func text(_ column: Slice<UnsafeRawBufferPointer>) throws -> String {
             guard let text = String(validating: column, as: UTF8.self) else {
-                throw RepairError(.badList, "this line is not UTF-8", subject: place)
+                throw TaskError(.badList, "this line is not UTF-8", subject: place)
             }
             return Escapes.read(text)
         }
         self.init(prompt: try text(columns[0]), expected: try text(columns[1]))
-    }
-}
-
-/// Line breaks, tabs and backslashes in a text that has to stay on one line.
-enum Escapes {
-    static func read(_ text: String) -> String {
-        var result = String.UnicodeScalarView()
-        var isEscaped = false
-        for scalar in text.unicodeScalars {
-            switch (isEscaped, scalar) {
-            case (false, "\\"): isEscaped = true
-            case (true, "n"):
-                result.append("\n")
-                isEscaped = false
-            case (true, "t"):
-                result.append("\t")
-                isEscaped = false
-            case (true, "\\"):
-                result.append("\\")
-                isEscaped = false
-            case (true, _):
-                result.append("\\")
-                result.append(scalar)
-                isEscaped = false
-            case (false, _): result.append(scalar)
-            }
-        }
-        if isEscaped { result.append("\\") }
-        return String(result)
     }
 }

@@ -1,6 +1,6 @@
 import Foundation
 import SutureFormats
-import SutureRepair
+import SutureTasks
 import Testing
 
 @Suite("Data sets of intents and code")
@@ -66,7 +66,7 @@ struct TaskSetTests {
 
     @Test("two files of different length are refused")
     func lengths() {
-        #expect(throws: RepairError.self) { try Self.read("all.nl", Array("a\nb\n".utf8), codes: "1\n") }
+        #expect(throws: TaskError.self) { try Self.read("all.nl", Array("a\nb\n".utf8), codes: "1\n") }
     }
 
     @Test("questions stand behind examples, and no example is asked")
@@ -82,12 +82,12 @@ struct TaskSetTests {
             #expect(!asked.contains { question.prompt.contains("$" + $0) })
         }
         #expect(try set.questions(.bash, shots: 2, limit: 5, seed: 1) == Array(questions.prefix(5)))
-        #expect(throws: RepairError.self) { try set.questions(.bash, shots: 40, limit: 1, seed: 1) }
+        #expect(throws: TaskError.self) { try set.questions(.bash, shots: 40, limit: 1, seed: 1) }
     }
 
     @Test("frames are what they say", arguments: ["{intent}", "{code} {intent}", "{intent} {code} {code}", ""])
     func frames(_ text: String) throws {
-        #expect(throws: RepairError.self) { try Frame(text) }
+        #expect(throws: TaskError.self) { try Frame(text) }
         let frame = try Frame(#"Q: {intent}\nA: {code}\n"#)
         let failure = frame.failure(.init(intent: "add", code: "a + b"), after: [.init(intent: "one", code: "1")])
         #expect(failure == Failure(prompt: "Q: one\nA: 1\nQ: add\nA:", expected: " a + b\n"))

@@ -32,13 +32,13 @@ extension TaskSet {
     /// The first quarter of the drawn order gives the examples and is never asked, so questions with the same seed are
     /// the same whatever the limit.
     ///
-    /// Throws ``RepairError`` with code `badRequest` where there are too few intents for as many examples.
+    /// Throws ``TaskError`` with code `badRequest` where there are too few intents for as many examples.
     public func questions(_ frame: Frame, shots: Int, limit: Int, seed: UInt64) throws -> [Failure] {
         var random = SeededGenerator(seed: seed)
         let drawn = random.shuffled(tasks)
         let support = shots == 0 ? 0 : max(shots, drawn.count / 4)
         guard support < drawn.count else {
-            throw RepairError(
+            throw TaskError(
                 .badRequest, "there are too few intents for that many examples", expected: "more than \(support)",
                 found: "\(drawn.count)")
         }
@@ -59,7 +59,7 @@ extension TaskSet {
     ///   backslash; a file that is not UTF-8 is taken as Latin-1;
     /// - anything else: one intent on each line, and the code on the same line of `codes` (NL2Bash's `all.nl`, `all.cm`).
     ///
-    /// Throws ``RepairError`` with code `badList`, or a `FormatError`, naming the place.
+    /// Throws ``TaskError`` with code `badList`, or a `FormatError`, naming the place.
     public init(contentsOf url: URL, codes: URL? = nil) throws {
         if let codes {
             try self.init(Self.lines(url, codes))
@@ -68,13 +68,13 @@ extension TaskSet {
         } else if ["json", "jsonl"].contains(url.pathExtension.lowercased()) {
             try self.init(Self.objects(url))
         } else {
-            throw RepairError(
+            throw TaskError(
                 .badList, "this is no data set", subject: url.relativePath,
                 expected: "a .json, .jsonl or .tsv file, or one of lines with another of their code",
                 hint: "name the file of the code, too")
         }
         guard !tasks.isEmpty else {
-            throw RepairError(.badList, "there are no intents in this file", subject: url.relativePath)
+            throw TaskError(.badList, "there are no intents in this file", subject: url.relativePath)
         }
     }
 
@@ -82,7 +82,7 @@ extension TaskSet {
         let (first, second) = (try text(intents), try text(codes))
         let (left, right) = (rows(first), rows(second))
         guard left.count == right.count else {
-            throw RepairError(
+            throw TaskError(
                 .badList, "the two files do not have as many lines", subject: codes.relativePath,
                 expected: "\(left.count) lines", found: "\(right.count)")
         }
@@ -96,7 +96,7 @@ extension TaskSet {
             for name in names {
                 if let index = header.firstIndex(where: { $0.lowercased() == name }) { return index }
             }
-            throw RepairError(
+            throw TaskError(
                 .badList, "no column of \(what)", subject: "\(url.relativePath), line 1",
                 expected: names.joined(separator: " or "), found: header.joined(separator: ", "))
         }
@@ -105,7 +105,7 @@ extension TaskSet {
             if row.isEmpty { return nil }
             let cells = row.split(separator: "\t", omittingEmptySubsequences: false)
             guard cells.count == header.count else {
-                throw RepairError(
+                throw TaskError(
                     .badList, "wrong number of columns", subject: "\(url.relativePath), line \(number + 1)",
                     expected: "\(header.count)", found: "\(cells.count)")
             }
@@ -136,7 +136,7 @@ extension TaskSet {
             for name in names {
                 if let found = try entry.optional(ByteString(name)) { return trimmed(try found.string) }
             }
-            throw RepairError(
+            throw TaskError(
                 .badList, "no \(what)", subject: entry.path, expected: "a key \(names.joined(separator: " or "))")
         }
         return Task(intent: try field(intents, "intent"), code: try field(codes, "code"))

@@ -30,7 +30,7 @@ public struct TokenizedFailure: Sendable, Equatable, Codable {
     public init(_ failure: Failure, _ tokenizer: Tokenizer) throws {
         prompt = tokenizer.encode(failure.prompt).ids
         guard !prompt.isEmpty, !failure.expected.isEmpty else {
-            throw RepairError(
+            throw TaskError(
                 .badRequest, "a failure needs a prompt and an expected answer",
                 found: prompt.isEmpty ? "an empty prompt" : "an empty answer")
         }
