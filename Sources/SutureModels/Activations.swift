@@ -57,10 +57,9 @@ extension LanguageModel {
         let depth = forward.depth(logits)
         var residual = try forward.embed(padded(tokens))
         for layer in 0..<depth {
-            residual = try forward.attention(
-                layer, residual, prefix: nil, lastOnly: lastOnly && layer == architecture.layers - 1
-            ).residual
-            residual = try forward.mlp(layer, residual)
+            let (middle, _) = try forward.attention(
+                layer, residual, prefix: nil, lastOnly: lastOnly && layer == architecture.layers - 1)
+            residual = try forward.mlp(layer, middle)
         }
         let scores = try forward.scores(residual, logits, lasts: sameLength ? nil : lengths.map { $0 - 1 })
         return Activations(firstPosition: 0, logits: scores, captured: forward.captured)

@@ -2,8 +2,8 @@ import SutureFormats
 
 /// A decoder as data: what one forward loop needs to know to run any of the supported families.
 ///
-/// A family is a function from `config.json` to such a description (`Architecture+Llama.swift`,
-/// `Architecture+GPT2.swift`); the configuration's `model_type` decides which, never a model's name.
+/// A family is a function from `config.json` to such a description (`Architecture+Llama.swift` and its
+/// neighbors); the configuration's `model_type` decides which, never a model's name.
 public struct Architecture: Sendable, Equatable {
     /// The family, as `model_type` has it.
     public var family: String
@@ -28,6 +28,13 @@ public struct Architecture: Sendable, Equatable {
     public var window: Int?
     /// Whether attention scores of layer l are also divided by l + 1.
     public var scalesByLayer = false
+    /// Whether attention and the MLP of a layer both read the stream that enters it, so that the MLP does not see what
+    /// attention writes there.
+    public var isParallel = false
+    /// What token embeddings are multiplied with.
+    public var embeddingScale = 1.0
+    /// What is added to the stored gains of norms.
+    public var gainOffset = 0.0
     /// Whether the head is the embedding table.
     public var tiedHead: Bool
     public var tensors: TensorNames
@@ -42,10 +49,19 @@ public struct Architecture: Sendable, Equatable {
 
     /// How the model knows where a token stands.
     public enum Positions: Sendable, Equatable {
-        /// Rotation of queries and keys, in halves: one frequency (radians a position) for each pair of channels.
-        case rotary(frequencies: [Double])
+        /// Rotation of queries and keys: one frequency (radians a position) for each pair of channels. The channels
+        /// behind those pairs, if a head has more, are left alone.
+        case rotary(frequencies: [Double], Pairing)
         /// A table added to the embeddings.
         case learned
+    }
+
+    /// Which two of 2n channels are rotated together.
+    public enum Pairing: Sendable {
+        /// i and n + i, as in Llama.
+        case halves
+        /// 2i and 2i + 1, as in GPT-J.
+        case neighbors
     }
 
     /// The function of an MLP's hidden units.
@@ -58,47 +74,6 @@ public struct Architecture: Sendable, Equatable {
     }
 }
 
-/// How a projection's matrix is stored.
-public enum Orientation: String, Sendable, Codable {
-    /// `[out, in]`, as in PyTorch's Linear: a write vector is a column.
-    case outIn
-    /// `[in, out]`, as in GPT-2's Conv1D: a write vector is a row.
-    case inOut
-}
-
-/// Where an architecture's tensors stand in a checkpoint; `{}` is the layer.
-public struct TensorNames: Sendable, Equatable {
-    /// A linear map: a whole tensor, or one of several side by side in it.
-    public struct Projection: Sendable, Equatable {
-        var tensor: String
-        var orientation: Orientation = .outIn
-        var bias = false
-        /// The range of output features where several projections share a tensor.
-        var part: Range<Int>?
-    }
-
-    /// What may stand before every name; the first for which the embedding exists is taken.
-    var prefixes: [String]
-    var embedding: String
-    var positions: String?
-    var attentionNorm: String
-    var query, key, value, output: Projection
-    var mlpNorm: String
-    var gate: Projection?
-    var up, down: Projection
-    var finalNorm: String
-    /// The head where it is not tied, without prefix.
-    var head: String
-    /// The prefix that this checkpoint uses.
-    var prefix = ""
-
-    func name(_ template: String, layer: Int = 0) -> String {
-        prefix
-            + template.split(separator: "{}", maxSplits: 1, omittingEmptySubsequences: false).joined(
-                separator: "\(layer)")
-    }
-}
-
 extension Architecture {
     /// Reads the description from a checkpoint's configuration.
     ///
@@ -107,16 +82,21 @@ extension Architecture {
     public init(config: JSON, source: String = "config.json") throws {
         let config = JSONField(config, source: source)
         let family = try config.require("model_type").string
-        switch family {
-        case "llama", "mistral", "qwen2": self = try .llama(config, family: family)
-        case "gpt2": self = try .gpt2(config)
-        default:
+        guard let describe = Self.families[family] else {
             throw ModelError(
                 .unsupported, "this model family is not supported", subject: "\(source): model_type",
-                expected: "llama, mistral, qwen2 or gpt2", found: family)
+                expected: Self.families.keys.sorted().joined(separator: ", "), found: family)
         }
+        self = try describe(config)
         try checkSizes(source)
     }
+
+    /// What reads the configuration of each family, by its `model_type`.
+    private static let families: [String: @Sendable (JSONField) throws -> Architecture] = [
+        "codegen": codegen, "gpt2": gpt2, "gpt_neox": gptNeoX, "gptj": gptj,
+        "llama": { try llama($0, family: "llama") }, "mistral": { try llama($0, family: "mistral") },
+        "qwen2": { try llama($0, family: "qwen2") }
+    ]
 
     private func checkSizes(_ source: String) throws {
         let sizes = [
@@ -135,10 +115,39 @@ extension Architecture {
                 expected: "a multiple of \(keyValueHeads) key-value heads",
                 found: "\(heads)")
         }
+        if case .rotary(let frequencies, _) = positions, 2 * frequencies.count > headWidth {
+            throw ModelError(
+                .unsupported, "more channels are rotated than a head has", subject: source,
+                expected: "\(headWidth) at most", found: "\(2 * frequencies.count)")
+        }
     }
 }
 
 extension JSONField {
+    /// A number of things that tensors are measured in: small enough for a product of two.
+    func size(_ key: ByteString) throws -> Int { try require(key).checkedSize }
+    func size(_ key: ByteString, default value: Int) throws -> Int { try optional(key)?.checkedSize ?? value }
+
+    private var checkedSize: Int {
+        get throws {
+            let value = try int
+            guard (1...1 << 28).contains(value) else {
+                throw ModelError(
+                    .unsupported, "this size is out of range", subject: path, expected: "1...\(1 << 28)",
+                    found: "\(value)")
+            }
+            return value
+        }
+    }
+
+    /// Throws for a variant of a family that is not there: where a setting is not as it is in all others.
+    func requireVariant(_ key: ByteString, _ needed: Bool) throws {
+        guard try bool(key, default: needed) != needed else { return }
+        throw ModelError(
+            .unsupported, "this variant of the family is not supported", subject: "\(path): \(key)",
+            expected: "\(needed)", found: "\(!needed)")
+    }
+
     func int(_ key: ByteString, default value: Int) throws -> Int { try optional(key)?.int ?? value }
     func double(_ key: ByteString, default value: Double) throws -> Double { try optional(key)?.double ?? value }
     func bool(_ key: ByteString, default value: Bool) throws -> Bool { try optional(key)?.bool ?? value }

@@ -21,6 +21,24 @@ struct KeyValues: Sendable {
     }
 }
 
+/// The residual stream on its way through a layer, `[batch, positions, width]`.
+struct ResidualStream: Sendable {
+    var residual: Tensor
+    /// The stream as it entered the layer: between attention and MLP where these are parallel, so that the MLP reads it.
+    var entering: Tensor?
+
+    /// What the MLP reads.
+    var read: Tensor { entering ?? residual }
+
+    /// The streams of several batches as one batch.
+    static func joined(_ streams: [ResidualStream]) throws -> ResidualStream {
+        let entering = streams.compactMap(\.entering)
+        return ResidualStream(
+            residual: try Tensor.concatenated(streams.map(\.residual), 0),
+            entering: entering.isEmpty ? nil : try Tensor.concatenated(entering, 0))
+    }
+}
+
 /// One batch on its way through the layers: the only forward code there is for decoders.
 ///
 /// A full run starts at position 0, a decoding step at the end of what is cached, a replay where its
@@ -37,7 +55,7 @@ final class Forward {
     /// The values kept, `[batch, positions, width]`.
     private(set) var captured: [Site: Tensor] = [:]
 
-    private let rotation: (cos: Tensor, sin: Tensor)?
+    private let rotation: Rotation?
     private var mask: Tensor?
 
     /// What happens to one row of the batch, or to all if nil.
@@ -61,7 +79,7 @@ final class Forward {
         end = positions.upperBound
         self.changes = changes
         self.wanted = wanted
-        rotation = try Forward.rotation(model, positions)
+        rotation = try Rotation(model, positions)
         mask = try Forward.mask(model, positions)
     }
 
@@ -69,24 +87,27 @@ final class Forward {
 
     /// Token embeddings `[batch, positions, width]` of right-padded prompts.
     func embed(_ ids: Tensor) throws -> Tensor {
-        let tokens = try model.weights.embedding.embedding(ids)
+        var tokens = try model.weights.embedding.embedding(ids)
+        let scale = model.architecture.embeddingScale
+        if scale != 1 { tokens = try tokens * scale }
         guard let positions = model.weights.positions else { return tokens }
         return try tokens + positions.narrowed(0, first..<end)
     }
 
-    /// The residual stream after attention of `layer`, and the keys and values of this batch.
+    /// The stream after attention of `layer`, and the keys and values of this batch.
     ///
     /// `prefix` holds those of the positions before `first`. With `lastOnly` just the last position
     /// goes on: nothing else is needed of the last layer when only the next token is asked for.
     func attention(
         _ layer: Int, _ input: Tensor, prefix: KeyValues?, lastOnly: Bool = false
-    ) throws -> (residual: Tensor, own: KeyValues) {
+    ) throws -> (stream: ResidualStream, own: KeyValues) {
         let architecture = model.architecture
         let weights = model.weights.layers[layer]
         var residual = try visit(.residual(layer), input)
         let normed = try weights.attentionNorm(residual)
         let own = KeyValues(
-            keys: try visitSplit(.keys(layer), rotate(split(weights.key(normed), architecture.keyValueHeads))),
+            keys: try visitSplit(
+                .keys(layer), rotate(heads(of: weights.key(normed), architecture.keyValueHeads, weights.keyNorm))),
             values: try visitSplit(.values(layer), split(weights.value(normed), architecture.keyValueHeads)))
 
         var asking = normed
@@ -101,21 +122,26 @@ final class Forward {
             mask = try mask?.narrowed(0, columns - 1..<columns)
         }
         let queries = try visitSplit(
-            .queries(layer), rotate(split(weights.query(asking), architecture.heads), from: rotationFrom))
+            .queries(layer),
+            rotate(heads(of: weights.query(asking), architecture.heads, weights.queryNorm), from: rotationFrom))
         let seen = try prefix?.appending(own) ?? own
         let columns = queries.shape[2]
         let mixed = try Tensor.attention(
             queries: queries, keys: seen.keys, values: seen.values, mask: mask,
             causal: mask == nil && columns > 1, scale: architecture.attentionScale(layer))
-        let heads = try visitHeads(layer, merged(mixed))
-        guard concerns(.attentionOut(layer)) else { return (try weights.output(heads, plus: residual), own) }
-        return (try residual + visit(.attentionOut(layer), weights.output(heads)), own)
+        let read = try visitHeads(layer, merged(mixed))
+        let written =
+            concerns(.attentionOut(layer))
+            ? try residual + visit(.attentionOut(layer), weights.output(read))
+            : try weights.output(read, plus: residual)
+        return (ResidualStream(residual: written, entering: architecture.isParallel ? residual : nil), own)
     }
 
     /// The residual stream after the MLP of `layer`.
-    func mlp(_ layer: Int, _ residual: Tensor) throws -> Tensor {
+    func mlp(_ layer: Int, _ stream: ResidualStream) throws -> Tensor {
         let weights = model.weights.layers[layer]
-        let normed = try weights.mlpNorm(residual)
+        let residual = stream.residual
+        let normed = try weights.mlpNorm(stream.read)
         let hidden: Tensor =
             if let gate = weights.gate {
                 try weights.up(normed, times: model.activate(gate, normed))
@@ -182,6 +208,12 @@ final class Forward {
         try input.reshaped([input.shape[0], input.shape[1], heads, model.architecture.headWidth]).transposed(1, 2)
     }
 
+    /// Queries or keys as `[batch, heads, positions, width]`, each head's normed where the model does that.
+    private func heads(of projected: Tensor, _ count: Int, _ norm: Weights.Norm?) throws -> Tensor {
+        let heads = try split(projected, count)
+        return try norm?(heads) ?? heads
+    }
+
     /// `[batch, heads, positions, width]` to `[batch, positions, heads x width]`.
     private func merged(_ input: Tensor) throws -> Tensor {
         let shape = input.shape
@@ -190,22 +222,45 @@ final class Forward {
 
     // MARK: - Positions
 
-    /// Rotates queries or keys: channel i of the first half with channel i of the second.
+    /// Rotates queries or keys, pair by pair: (a, b) becomes (a cos - b sin, b cos + a sin).
     private func rotate(_ input: Tensor, from column: Int = 0) throws -> Tensor {
         guard let rotation else { return input }
         let columns = column..<column + input.shape[2]
-        let half = model.architecture.headWidth / 2
-        let swapped = try Tensor.concatenated(
-            [-input.narrowed(3, half..<2 * half), input.narrowed(3, 0..<half)], 3)
-        return try input * rotation.cos.narrowed(0, columns) + swapped * rotation.sin.narrowed(0, columns)
+        let (rotated, width) = (rotation.cos.shape[1], input.shape[3])
+        let turning = rotated == width ? input : try input.narrowed(3, 0..<rotated)
+        let turned =
+            try turning * rotation.cos.narrowed(0, columns)
+            + swapped(turning, rotation.pairing) * rotation.sin.narrowed(0, columns)
+        return rotated == width
+            ? turned : try Tensor.concatenated([turned, input.narrowed(3, rotated..<width)], 3)
     }
 
-    private static func rotation(_ model: LanguageModel, _ positions: Range<Int>) throws -> (cos: Tensor, sin: Tensor)?
-    {
-        guard case .rotary(let frequencies) = model.architecture.positions else { return nil }
-        let rates = try Tensor((frequencies + frequencies).map(Float.init), device: model.device).unsqueezed(0)
-        let angles = try Tensor.arange(positions, device: model.device).to(.float32).unsqueezed(1) * rates
-        return (try angles.cos(), try angles.sin())
+    /// Each pair of channels (a, b) as (-b, a).
+    private func swapped(_ input: Tensor, _ pairing: Architecture.Pairing) throws -> Tensor {
+        let shape = input.shape
+        let half = shape[3] / 2
+        switch pairing {
+        case .halves:
+            return try Tensor.concatenated([-input.narrowed(3, half..<2 * half), input.narrowed(3, 0..<half)], 3)
+        case .neighbors:
+            let pairs = try input.reshaped(shape.dropLast() + [half, 2])
+            return try Tensor.concatenated([-pairs.narrowed(4, 1..<2), pairs.narrowed(4, 0..<1)], 4).reshaped(shape)
+        }
+    }
+
+    /// Cosines and sines of the angles `[positions, channels]` by which the channels of a head are rotated.
+    private struct Rotation {
+        let cos, sin: Tensor
+        let pairing: Architecture.Pairing
+
+        init?(_ model: LanguageModel, _ positions: Range<Int>) throws {
+            guard case .rotary(let frequencies, let pairing) = model.architecture.positions else { return nil }
+            let channels = pairing == .halves ? frequencies + frequencies : frequencies.flatMap { [$0, $0] }
+            let rates = try Tensor(channels.map(Float.init), device: model.device).unsqueezed(0)
+            let angles = try Tensor.arange(positions, device: model.device).to(.float32).unsqueezed(1) * rates
+            (cos, sin) = (try angles.cos(), try angles.sin())
+            self.pairing = pairing
+        }
     }
 
     /// Which keys each query may see, `[queries, keys]`; nil where plain causality or nothing hides any.

@@ -44,7 +44,8 @@ extension LanguageModel {
         return (layer.gate?.weight, layer.up.weight)
     }
 
-    /// What the MLP of a layer reads of the stream after attention `[..., width]`: the same, normed.
+    /// What the MLP of a layer reads of a stream `[..., width]`, the sum of ``Architecture/mlpSources(layer:)``: the same,
+    /// normed.
     public func mlpInput(layer: Int, stream: Tensor) throws -> Tensor {
         try weights.layers[checked(Neuron(layer: layer, index: 0)).layer].mlpNorm(stream)
     }
@@ -87,7 +88,8 @@ extension LanguageModel {
 }
 
 extension Trace {
-    /// What the MLP of a layer reads: the stream after attention, normed, `[batch, positions, width]`.
+    /// What the MLP of a layer reads: the stream after attention (or as it enters the layer where both are parallel),
+    /// normed, `[batch, positions, width]`.
     public func mlpInput(_ layer: Int) throws -> Tensor {
         try model.check(Neuron(layer: layer, index: 0))
         guard layer >= firstLayer else {
@@ -95,11 +97,16 @@ extension Trace {
                 .notCaptured, "the trace does not reach down to this layer", expected: "layer \(firstLayer) or later",
                 found: "layer \(layer)")
         }
-        return try model.mlpInput(layer: layer, stream: stream(Entry(layer: layer, stage: .mlp)))
+        return try model.mlpInput(layer: layer, stream: stream(Entry(layer: layer, stage: .mlp)).read)
     }
 }
 
 extension Architecture {
+    /// The sites whose sum is the stream that the MLP of a layer reads, before its norm.
+    public func mlpSources(layer: Int) -> [Site] {
+        isParallel ? [.residual(layer)] : [.residual(layer), .attentionOut(layer)]
+    }
+
     /// The checkpoint's matrix that holds the write vectors of a layer's neurons, and whether as columns (or rows).
     public func writeVectors(layer: Int) -> (tensor: String, isColumn: Bool) {
         (tensors.name(tensors.down.tensor, layer: layer) + ".weight", tensors.down.orientation == .outIn)
@@ -121,7 +128,7 @@ extension Architecture {
                 tensor: tensors.name(projection.tensor, layer: edit.neuron.layer) + ".weight",
                 // `[out, in]` has a neuron's write vector as a column and its read vectors as rows.
                 isColumn: (projection.orientation == .outIn) == writes,
-                index: edit.neuron.index + (projection.part?.lowerBound ?? 0), delta: delta)
+                index: projection.index(of: edit.neuron.index), delta: delta)
         }
         var changes = [change(tensors.down, writes: true, edit.delta)]
         if let read = edit.read {

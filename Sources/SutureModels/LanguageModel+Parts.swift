@@ -28,22 +28,24 @@ public struct LayerPart: Hashable, Sendable, CustomStringConvertible {
 
 extension Architecture {
     /// Which part of a layer a checkpoint's tensor belongs to, and whether by it the part writes; nil for embeddings, the
-    /// last norm and the head.
+    /// last norm and the head, and for a norm that both parts of a layer share.
     public func part(of tensor: String) -> (part: LayerPart, writes: Bool)? {
         for layer in 0..<layers {
-            func isOne(of projections: [TensorNames.Projection?], _ norm: String? = nil) -> Bool {
-                (projections.compactMap(\.?.tensor) + [norm].compactMap(\.self)).contains { template in
+            func isOne(of projections: [TensorNames.Projection?], norms: [String?] = []) -> Bool {
+                (projections.compactMap(\.?.tensor) + norms.compactMap(\.self)).contains { template in
                     let name = tensors.name(template, layer: layer)
                     return tensor == name + ".weight" || tensor == name + ".bias"
                 }
             }
             let attention = LayerPart(.attention, layer: layer)
             let mlp = LayerPart(.mlp, layer: layer)
-            if isOne(of: [tensors.query, tensors.key, tensors.value], tensors.attentionNorm) {
+            if tensors.attentionNorm == tensors.mlpNorm, isOne(of: [], norms: [tensors.mlpNorm]) { return nil }
+            let attentionNorms = [tensors.attentionNorm, tensors.queryNorm, tensors.keyNorm]
+            if isOne(of: [tensors.query, tensors.key, tensors.value], norms: attentionNorms) {
                 return (attention, false)
             }
             if isOne(of: [tensors.output]) { return (attention, true) }
-            if isOne(of: [tensors.gate, tensors.up], tensors.mlpNorm) { return (mlp, false) }
+            if isOne(of: [tensors.gate, tensors.up], norms: [tensors.mlpNorm]) { return (mlp, false) }
             if isOne(of: [tensors.down]) { return (mlp, true) }
         }
         return nil

@@ -53,7 +53,8 @@ public final class LanguageModel: Sendable {
                 .outOfRange, "a token is not in the vocabulary", expected: "0..<\(architecture.vocabulary)",
                 found: "\(token)")
         }
-        return try weights.finalNorm(residual).linear(head.gathered(0, at: tokens))
+        return try weights.finalNorm(residual).linear(
+            head.gathered(0, at: tokens), bias: weights.head.bias?.gathered(0, at: tokens))
     }
 
     /// Throws unless every prompt has tokens, all of the vocabulary, and fits the context.
@@ -91,12 +92,14 @@ extension LanguageModel {
     }
 
     /// How the queries of a head read the residual stream, `[head width, d]`: its part of the projection times the norm's
-    /// gain, and centered where the norm centers. The norm's scale is left out.
+    /// gain, and centered where the norm centers. The norm's scale is left out, and that of the queries' own norm if they
+    /// have one.
     public func queryReading(layer: Int, head: Int) throws -> Tensor {
         try Site.head(layer: layer, index: head).check(architecture)
         let width = architecture.headWidth
-        let part = try weights.layers[layer].query.weight.narrowed(0, head * width..<(head + 1) * width)
-        let reading = try part * weights.layers[layer].attentionNorm.gain
+        let layer = weights.layers[layer]
+        var reading = try layer.query.weight.narrowed(0, head * width..<(head + 1) * width) * layer.attentionNorm.gain
+        if let norm = layer.queryNorm { reading = try reading * norm.gain.unsqueezed(1) }
         return architecture.norm == .layer ? try reading - reading.mean([1], keepingDims: true) : reading
     }
 }

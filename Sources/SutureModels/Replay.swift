@@ -175,13 +175,13 @@ extension Trace {
         let depth = forward.depth(positions)
         let sameEnd = lasts.allSatisfy { $0 == end - 1 }
         let lastOnly = positions.areLast && sameEnd && forward.needsLastOnly
-        var batch: Tensor?
+        var batch: ResidualStream?
         var joined = 0
 
         func join(_ entry: Entry) throws {
             let joining = ordered[joined...].prefix { $0.entry == entry }
             guard !joining.isEmpty else { return }
-            batch = try Tensor.concatenated((batch.map { [$0] } ?? []) + resume(Array(joining), forward.first..<end), 0)
+            batch = try .joined((batch.map { [$0] } ?? []) + resume(Array(joining), forward.first..<end))
             joined += joining.count
         }
 
@@ -190,13 +190,14 @@ extension Trace {
             try join(Entry(layer: layer, stage: .attention))
             if let input = batch {
                 let prefix = start > 0 ? try keyValues(layer).prefix(start, rows: Array(prompts[..<joined])) : nil
-                batch = try forward.attention(layer, input, prefix: prefix, lastOnly: lastOnly && layer == layers - 1)
-                    .residual
+                batch = try forward.attention(
+                    layer, input.residual, prefix: prefix, lastOnly: lastOnly && layer == layers - 1
+                ).stream
             }
             try join(Entry(layer: layer, stage: .mlp))
-            if let input = batch { batch = try forward.mlp(layer, input) }
+            if let input = batch { batch = ResidualStream(residual: try forward.mlp(layer, input)) }
         }
-        if lastOnly, let input = batch { batch = try forward.narrowToLast(input) }
+        if lastOnly, let input = batch { batch = ResidualStream(residual: try forward.narrowToLast(input.residual)) }
         try join(Entry(layer: depth, stage: .attention))
         guard let batch else { throw ModelError(.invalidReplay, "there is no alternative to replay") }
 
@@ -205,27 +206,31 @@ extension Trace {
         for (row, index) in order.enumerated() { place[index] = row }
         let isOrdered = order == Array(order.indices)
         func restore(_ value: Tensor) throws -> Tensor { isOrdered ? value : try value.gathered(0, at: place) }
-        let scores = try forward.scores(batch, positions, lasts: sameEnd ? nil : lasts)
+        let scores = try forward.scores(batch.residual, positions, lasts: sameEnd ? nil : lasts)
         return Activations(
             firstPosition: start, logits: try restore(scores), captured: try forward.captured.mapValues(restore))
     }
 
-    /// The residual stream where plans of one entry resume, `[plans, positions, width]`.
-    private func resume(_ plans: [Plan], _ columns: Range<Int>) throws -> [Tensor] {
-        let source = try stream(plans[0].entry).narrowed(1, columns)
+    /// The residual stream where plans of one entry resume, a row for each of them.
+    private func resume(_ plans: [Plan], _ columns: Range<Int>) throws -> [ResidualStream] {
+        let source = stream(plans[0].entry)
+        let residual = try source.residual.narrowed(1, columns)
         guard plans.contains(where: { !$0.settled.isEmpty }) else {
-            return [try source.gathered(0, at: plans.map(\.alternative.prompt))]
+            let rows = plans.map(\.alternative.prompt)
+            let entering = try source.entering?.narrowed(1, columns).gathered(0, at: rows)
+            return [ResidualStream(residual: try residual.gathered(0, at: rows), entering: entering)]
         }
+        // What settled edits have changed enters a layer: here attention and MLP are not between.
         return try plans.map { plan in
             let row = plan.alternative.prompt
-            var stream = try source.narrowed(0, row..<row + 1)
-            guard let layer = plan.settled.lowestLayer else { return stream }
+            var stream = try residual.narrowed(0, row..<row + 1)
+            guard let layer = plan.settled.lowestLayer else { return ResidualStream(residual: stream) }
             let hidden = try self[.mlpHidden(layer)].narrowed(0, row..<row + 1).narrowed(1, columns)
             for edit in plan.settled.neurons {
                 stream = try stream + hidden.narrowed(2, edit.neuron.index..<edit.neuron.index + 1) * edit.delta
             }
             for delta in plan.settled.matrices { stream = try stream + delta.output(hidden) }
-            return stream
+            return ResidualStream(residual: stream)
         }
     }
 }

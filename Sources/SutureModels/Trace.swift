@@ -36,8 +36,11 @@ public struct Trace: Sendable {
     public var length: Int { residuals[0].shape[1] }
 
     /// The residual stream at an entry; the trace reaches down to it.
-    func stream(_ entry: Entry) -> Tensor {
-        entry.stage == .attention ? residuals[entry.layer - firstLayer] : middles[entry.layer - firstLayer]
+    func stream(_ entry: Entry) -> ResidualStream {
+        let entering = residuals[entry.layer - firstLayer]
+        guard entry.stage == .mlp else { return ResidualStream(residual: entering) }
+        return ResidualStream(
+            residual: middles[entry.layer - firstLayer], entering: model.architecture.isParallel ? entering : nil)
     }
 
     func keyValues(_ layer: Int) -> KeyValues { keyValues[layer - firstLayer] }
@@ -90,7 +93,7 @@ extension LanguageModel {
             let (middle, own) = try forward.attention(layer, record.residual, prefix: nil)
             if layer >= firstLayer {
                 record.residuals.append(record.residual)
-                record.middles.append(middle)
+                record.middles.append(middle.residual)
                 record.keyValues.append(own)
             }
             record.residual = try forward.mlp(layer, middle)
@@ -132,7 +135,7 @@ extension Trace {
         let behind = lowest - firstLayer
         let sites = captured.keys.filter { $0.entry >= Entry(layer: lowest, stage: .mlp) }
         let forward = try Forward(changed, positions: 0..<length, capturing: Set(sites))
-        var record = Record(try forward.mlp(lowest, middles[behind]))
+        var record = Record(try forward.mlp(lowest, stream(Entry(layer: lowest, stage: .mlp))))
         record.next = lowest + 1
         record.residuals = Array(residuals[...behind])
         record.middles = Array(middles[...behind])

@@ -35,6 +35,7 @@ struct Weights: Sendable {
     struct Layer: Sendable {
         var attentionNorm: Norm
         var query, key, value, output: Linear
+        var queryNorm, keyNorm: Norm?
         var mlpNorm: Norm
         var gate: Linear?
         var up, down: Linear
@@ -63,14 +64,19 @@ struct Weights: Sendable {
                 key: try reader.linear(names.key, layer, from: width, to: keys),
                 value: try reader.linear(names.value, layer, from: width, to: keys),
                 output: try reader.linear(names.output, layer, from: queries, to: width),
+                queryNorm: try names.queryNorm.map { try reader.norm($0, layer, width: architecture.headWidth) },
+                keyNorm: try names.keyNorm.map { try reader.norm($0, layer, width: architecture.headWidth) },
                 mlpNorm: try reader.norm(names.mlpNorm, layer),
                 gate: try names.gate.map { try reader.linear($0, layer, from: width, to: architecture.hiddenWidth) },
                 up: try reader.linear(names.up, layer, from: width, to: architecture.hiddenWidth),
                 down: try reader.linear(names.down, layer, from: architecture.hiddenWidth, to: width))
         }
         finalNorm = try reader.norm(names.finalNorm, 0)
+        let scores = [architecture.vocabulary]
         head = Linear(
-            weight: architecture.tiedHead ? embedding : try reader.tensor(names.head, [architecture.vocabulary, width]))
+            weight: architecture.tiedHead
+                ? embedding : try reader.tensor(names.head.tensor + ".weight", scores + [width]),
+            bias: names.head.bias ? try reader.tensor(names.head.tensor + ".bias", scores) : nil)
     }
 
     private struct Reader {
@@ -90,29 +96,41 @@ struct Weights: Sendable {
             return tensor
         }
 
-        func norm(_ template: String, _ layer: Int) throws -> Norm {
+        /// A norm over `width` channels, by default those of the residual stream.
+        func norm(_ template: String, _ layer: Int, width: Int? = nil) throws -> Norm {
             let name = architecture.tensors.name(template, layer: layer)
+            let shape = [width ?? architecture.width]
+            let gain = try tensor(name + ".weight", shape)
             return Norm(
                 kind: architecture.norm, epsilon: architecture.epsilon,
-                gain: try tensor(name + ".weight", [architecture.width]),
-                bias: architecture.norm == .layer ? try tensor(name + ".bias", [architecture.width]) : nil)
+                gain: architecture.gainOffset == 0 ? gain : try gain + architecture.gainOffset,
+                bias: architecture.norm == .layer ? try tensor(name + ".bias", shape) : nil)
         }
 
         func linear(_ projection: TensorNames.Projection, _ layer: Int, from input: Int, to output: Int) throws
             -> Linear
         {
             let name = architecture.tensors.name(projection.tensor, layer: layer)
-            // Where several projections share a tensor, they are equally wide.
-            let stored = projection.part == nil ? output : 3 * output
+            let stored = projection.part?.stored(output) ?? output
             let shape = projection.orientation == .outIn ? [stored, input] : [input, stored]
             var weight = try tensor(name + ".weight", shape)
             var bias = projection.bias ? try tensor(name + ".bias", [stored]) : nil
             if projection.orientation == .inOut { weight = try weight.transposed() }
             if let part = projection.part {
-                weight = try weight.narrowed(0, part)
-                bias = try bias?.narrowed(0, part)
+                weight = try weight.taking(part)
+                bias = try bias?.taking(part)
             }
             return Linear(weight: weight, bias: bias)
         }
+    }
+}
+
+extension Tensor {
+    /// The rows of a part. Those of one block are a view; those of several are copied, for the products to be fast.
+    fileprivate func taking(_ part: TensorNames.Part) throws -> Tensor {
+        let stretch = part.start..<part.start + part.count
+        guard shape[0] != part.block else { return try narrowed(0, stretch) }
+        let rest = Array(shape.dropFirst())
+        return try reshaped([-1, part.block] + rest).narrowed(1, stretch).reshaped([-1] + rest)
     }
 }

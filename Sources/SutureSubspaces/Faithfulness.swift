@@ -83,7 +83,8 @@ struct Examination {
             } ?? false
         let stream = hasRoles ? Self.stream(spot, model) : nil
         self.stream = stream
-        let spots = [spot] + (stream.map { $0 == spot ? [] : [$0] } ?? []) + RandomMLP.spots(spot)
+        let spots =
+            [spot] + (stream.map { $0 == spot ? [] : [$0] } ?? []) + RandomMLP.spots(spot, in: model.architecture)
         let keys = stream.map { Readers.keys(from: $0.site.layer, in: model) } ?? []
         runs = try PairedRuns(model, heldOut, at: spots, capturing: keys)
         trainRuns = try PairedRuns(model, plan.train, at: spots, capturing: keys)

@@ -14,9 +14,9 @@ struct RandomMLP {
     private let writing: Tensor
 
     /// The places whose values runs must have kept for it.
-    static func spots(_ spot: Spot) -> [Spot] {
+    static func spots(_ spot: Spot, in architecture: Architecture) -> [Spot] {
         guard case .mlpHidden(let layer) = spot.site else { return [] }
-        return [Spot(.residual(layer), at: spot.place), Spot(.attentionOut(layer), at: spot.place)]
+        return architecture.mlpSources(layer: layer).map { Spot($0, at: spot.place) }
     }
 
     /// Beside the MLP whose hidden activation is at `spot`, every weight with the deviation of its matrix; nil elsewhere.
@@ -33,12 +33,13 @@ struct RandomMLP {
         let up = try alike(reading.up)
         let gate = try reading.gate.map(alike)
         writing = try alike(trained)
-        let kept = try Self.spots(spot).map { try runs.values($0) }
+        let kept = try Self.spots(spot, in: model.architecture).map { try runs.values($0) }
+        func sum(_ parts: [Tensor]) throws -> Tensor { try parts.dropFirst().reduce(parts[0]) { try $0 + $1 } }
         func hidden(_ stream: Tensor) throws -> Tensor {
             try model.hidden(reading: (gate, up), ofMLPInput: model.mlpInput(layer: layer, stream: stream))
         }
         difference = try Tensor.withoutGradients {
-            try hidden(kept[0].source + kept[1].source) - hidden(kept[0].base + kept[1].base)
+            try hidden(sum(kept.map(\.source))) - hidden(sum(kept.map(\.base)))
         }
         self.spot = spot
     }

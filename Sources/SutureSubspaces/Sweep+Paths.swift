@@ -88,10 +88,12 @@ extension Sweep {
             case .keys(let own): self = try head(own, Site.keys, groups: architecture.keyValueHeads)
             case .values(let own): self = try head(own, Site.values, groups: architecture.keyValueHeads)
             case .mlp(let layer):
-                try check((0..<architecture.layers).contains(layer))
-                // The MLP reads the stream after its own layer's attention.
+                // The MLP reads the stream after its own layer's attention, or beside it.
+                let isParallel = architecture.isParallel
+                try check((isParallel ? 1..<architecture.layers : 0..<architecture.layers).contains(layer))
                 self.init(
-                    stream: .attentionOut(layer), site: .mlpOut(layer), layers: layer + 1, layersWithMLP: layer)
+                    stream: isParallel ? .residual(layer) : .attentionOut(layer), site: .mlpOut(layer),
+                    layers: isParallel ? layer : layer + 1, layersWithMLP: layer)
             case .logits:
                 self.init(
                     stream: .residual(architecture.layers), layers: architecture.layers,

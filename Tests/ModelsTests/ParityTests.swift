@@ -42,6 +42,15 @@ struct ParityTests {
         }
     }
 
+    @Test("greedy decoding adds the same tokens", arguments: TinyModel.names)
+    func greedy(name: String) throws {
+        let tiny = try TinyModel(name)
+        for (prompt, tokens) in [("a", TinyModel.promptA), ("b", TinyModel.promptB)] {
+            let expected = try tiny["\(prompt).greedy"].ints()
+            #expect(try tiny.model.generate(tokens, limit: expected.count) == expected)
+        }
+    }
+
     @Test("decoding token by token equals the full run", arguments: TinyModel.names)
     func decoding(name: String) throws {
         let model = try TinyModel(name).model

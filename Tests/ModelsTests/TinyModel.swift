@@ -8,7 +8,8 @@ import Testing
 /// A tiny random model of `Tests/Goldens/models` and what transformers computed with it.
 struct TinyModel {
     static let names = [
-        "llama", "llama-tied", "llama-bias", "llama-bf16", "llama-sharded", "mistral", "qwen2", "gpt2", "gpt2-unusual"
+        "llama", "llama-tied", "llama-bias", "llama-bf16", "llama-sharded", "mistral", "qwen2", "gpt2", "gpt2-unusual",
+        "gptj", "codegen", "gpt-neox", "gpt-neox-sequential"
     ]
     static let promptA = [5, 60, 23, 91, 7, 42, 42, 88, 14, 3, 71, 29]
     static let promptB = [81, 2, 33, 67, 19, 54, 11]

@@ -16,6 +16,7 @@ Names in golden.safetensors; L layers, T positions, d width, m MLP width, H head
     attn.out [L, T, d]   output of the attention block, as added to the residual
     mlp.hidden [L, T, m] input of the MLP's output projection: act(gate) * up, or act(fc)
     mlp.out [L, T, d]    output of the MLP block, as added to the residual
+    greedy [12]          int64, the tokens that greedy decoding adds
   batch.*                both prompts in one batch, padded on the left with id 0
     ids, mask, positions [2, T]    int64; mask 0 and position 0 at padding
     logits [2, T, V]     zero at padding, where they mean nothing
@@ -40,8 +41,14 @@ import transformers
 from safetensors.torch import load_file, save_file
 from transformers import (
     AutoModelForCausalLM,
+    CodeGenConfig,
+    CodeGenForCausalLM,
     GPT2Config,
     GPT2LMHeadModel,
+    GPTJConfig,
+    GPTJForCausalLM,
+    GPTNeoXConfig,
+    GPTNeoXForCausalLM,
     LlamaConfig,
     LlamaForCausalLM,
     MistralConfig,
@@ -66,6 +73,13 @@ LLAMA = dict(
 GPT2 = dict(
     vocab_size=97, n_embd=32, n_layer=3, n_head=4, n_positions=64, bos_token_id=1, eos_token_id=2,
     resid_pdrop=0.0, embd_pdrop=0.0, attn_pdrop=0.0,
+)  # fmt: skip
+# What the configurations of other families call by the names of Llama, without the settings that they do not have.
+COMMON = {k: v for k, v in LLAMA.items() if k not in ("num_key_value_heads", "rms_norm_eps", "tie_word_embeddings")}
+# The same for those that follow GPT-2. CodeGen has four blocks of heads, and two heads in each show their order.
+GPTJ = dict(
+    vocab_size=97, n_embd=32, n_inner=48, n_layer=3, n_head=2, rotary_dim=8, n_positions=64, bos_token_id=1,
+    eos_token_id=2,
 )  # fmt: skip
 LLAMA3_ROPE = dict(
     rope_type="llama3", rope_theta=10000.0, factor=8.0, low_freq_factor=1.0, high_freq_factor=4.0,
@@ -96,13 +110,16 @@ def save(name, model, **options):
     return folder
 
 
-def use_older_rope_keys(folder):
-    """Writes the rotary settings as snapshots made before transformers 5 have them."""
+def use_older_rope_keys(folder, theta="rope_theta", share=None):
+    """Writes the rotary settings as snapshots made before transformers 5 have them, under these names."""
     path = folder / "config.json"
     config = json.loads(path.read_text())
     rope = config.pop("rope_parameters")
-    config["rope_theta"] = rope.pop("rope_theta")
-    config["rope_scaling"] = rope
+    config[theta] = rope.pop("rope_theta")
+    if share:
+        config[share] = rope.pop("partial_rotary_factor")
+    if rope.get("rope_type") != "default":
+        config["rope_scaling"] = rope
     config["torch_dtype"] = config.pop("dtype")
     path.write_text(json.dumps(config, indent=2, sort_keys=True) + "\n")
 
@@ -122,7 +139,11 @@ def observe(model, ids, prefix):
     stacked = {site: torch.cat(values) for site, values in sites.items()}
     heads = stacked["attn.heads"]
     stacked["attn.heads"] = heads.reshape(*heads.shape[:2], Parts(model).head_count, -1)
-    named = {"ids": torch.tensor(ids), "logits": logits, **stacked}
+    greedy = list(ids)
+    with torch.no_grad():
+        for _ in range(12):
+            greedy.append(model(input_ids=torch.tensor([greedy]), use_cache=False).logits[0, -1].argmax().item())
+    named = {"ids": torch.tensor(ids), "logits": logits, "greedy": torch.tensor(greedy[len(ids) :]), **stacked}
     return {f"{prefix}.{site}": value for site, value in named.items()}
 
 
@@ -240,6 +261,16 @@ def main():
         save("qwen2", build(Qwen2ForCausalLM, Qwen2Config(**LLAMA | {"tie_word_embeddings": True}))),
         save("gpt2", build(GPT2LMHeadModel, GPT2Config(**GPT2))),
     ]
+    neox = dict(COMMON, rotary_pct=0.5)
+    codegen = dict(GPTJ, n_embd=48, n_head=8, rotary_dim=4)
+    folders += [
+        save("gptj", build(GPTJForCausalLM, GPTJConfig(**GPTJ))),
+        save("codegen", build(CodeGenForCausalLM, CodeGenConfig(**codegen)).half()),
+        save("gpt-neox", build(GPTNeoXForCausalLM, GPTNeoXConfig(**neox))),
+        save("gpt-neox-sequential", build(GPTNeoXForCausalLM, GPTNeoXConfig(
+            **COMMON, use_parallel_residual=False, attention_bias=False, hidden_act="gelu_new"))),
+    ]
+    use_older_rope_keys(folders[-1], theta="rotary_emb_base", share="rotary_pct")
     tied = LLAMA | {"tie_word_embeddings": True, "head_dim": 16, "rope_parameters": LLAMA3_ROPE}
     folders.append(save("llama-tied", build(LlamaForCausalLM, LlamaConfig(**tied))))
     use_older_rope_keys(folders[-1])

@@ -8,32 +8,29 @@ import pathlib
 import torch
 import transformers
 from safetensors.torch import save_file
+from transformers.pytorch_utils import Conv1D
 
 GOLDENS = pathlib.Path(__file__).resolve().parent.parent
 LIMIT = 300_000  # bytes; a golden is committed, so it stays small
 
 
 class Parts:
-    """The modules of one decoder, named alike for the Llama and the GPT-2 layout."""
+    """The modules of one decoder, named alike for all families."""
 
     def __init__(self, model):
+        def first(owner, *names):
+            return next(getattr(owner, name) for name in names if hasattr(owner, name))
+
         self.model = model
-        if hasattr(model, "transformer"):
-            stack = model.transformer
-            self.layers, self.final_norm, self.embedding = list(stack.h), stack.ln_f, stack.wte
-            self.attention = [layer.attn for layer in self.layers]
-            self.mlp = [layer.mlp for layer in self.layers]
-            self.attention_output = [layer.attn.c_proj for layer in self.layers]
-            self.mlp_output = [layer.mlp.c_proj for layer in self.layers]
-            self.output_is_transposed = True  # Conv1D keeps [in, out]
-        else:
-            stack = model.model
-            self.layers, self.final_norm, self.embedding = list(stack.layers), stack.norm, stack.embed_tokens
-            self.attention = [layer.self_attn for layer in self.layers]
-            self.mlp = [layer.mlp for layer in self.layers]
-            self.attention_output = [layer.self_attn.o_proj for layer in self.layers]
-            self.mlp_output = [layer.mlp.down_proj for layer in self.layers]
-            self.output_is_transposed = False
+        stack = first(model, "transformer", "gpt_neox", "model")
+        self.layers = list(first(stack, "h", "layers"))
+        self.final_norm = first(stack, "ln_f", "norm", "final_layer_norm", "final_layernorm")
+        self.embedding = first(stack, "wte", "embed_tokens", "embed_in")
+        self.attention = [first(layer, "attn", "self_attn", "attention") for layer in self.layers]
+        self.mlp = [layer.mlp for layer in self.layers]
+        self.attention_output = [first(part, "c_proj", "o_proj", "out_proj", "dense") for part in self.attention]
+        self.mlp_output = [first(part, "c_proj", "down_proj", "fc_out", "fc2", "dense_4h_to_h") for part in self.mlp]
+        self.output_is_transposed = isinstance(self.mlp_output[0], Conv1D)  # which keeps [in, out]
         self.head_count = model.config.num_attention_heads
 
 
