@@ -1,7 +1,7 @@
 import SutureFormats
 
 extension Architecture {
-    /// Llama, and with it Mistral (a sliding window) and Qwen2 (biases on queries, keys and values).
+    /// Llama, and with it Mistral (a sliding window) and Qwen2 (biases on queries, keys and values); others start from it.
     static func llama(_ config: JSONField, family: String) throws -> Architecture {
         let width = try config.size("hidden_size")
         let heads = try config.size("num_attention_heads")
@@ -48,9 +48,9 @@ extension Architecture {
 
     private static func window(_ config: JSONField, family: String) throws -> Int? {
         switch family {
-        case "mistral":
+        case "mistral", "phi3":
             return try config.optional("sliding_window")?.int
-        case "qwen2":
+        case "qwen2", "qwen3":
             guard try config.bool("use_sliding_window", default: false) else { return nil }
             throw ModelError(
                 .unsupported, "sliding windows in some layers only are not supported",

@@ -85,7 +85,8 @@ extension Architecture {
         guard let describe = Self.families[family] else {
             throw ModelError(
                 .unsupported, "this model family is not supported", subject: "\(source): model_type",
-                expected: Self.families.keys.sorted().joined(separator: ", "), found: family)
+                expected: Self.families.keys.sorted().joined(separator: ", "), found: family,
+                hint: try Self.hint(config))
         }
         self = try describe(config)
         try checkSizes(source)
@@ -93,10 +94,16 @@ extension Architecture {
 
     /// What reads the configuration of each family, by its `model_type`.
     private static let families: [String: @Sendable (JSONField) throws -> Architecture] = [
-        "codegen": codegen, "gpt2": gpt2, "gpt_neox": gptNeoX, "gptj": gptj,
-        "llama": { try llama($0, family: "llama") }, "mistral": { try llama($0, family: "mistral") },
-        "qwen2": { try llama($0, family: "qwen2") }
+        "codegen": codegen, "gemma": gemma, "gpt2": gpt2, "gpt_bigcode": gptBigCode, "gpt_neox": gptNeoX, "gptj": gptj,
+        "llama": { try llama($0, family: "llama") }, "mistral": { try llama($0, family: "mistral") }, "phi": phi,
+        "phi3": phi3, "qwen2": { try llama($0, family: "qwen2") }, "qwen3": qwen3, "starcoder2": starcoder2
     ]
+
+    /// Why a family that is not there may not be: a layer with several MLPs has no neurons that all tokens share.
+    private static func hint(_ config: JSONField) throws -> String? {
+        let keys: [ByteString] = ["num_experts", "num_local_experts", "n_routed_experts", "moe_num_experts"]
+        return try keys.contains { try config.optional($0) != nil } ? "mixtures of experts are not supported" : nil
+    }
 
     private func checkSizes(_ source: String) throws {
         let sizes = [

@@ -9,7 +9,9 @@ import Testing
 struct TinyModel {
     static let names = [
         "llama", "llama-tied", "llama-bias", "llama-bf16", "llama-sharded", "mistral", "qwen2", "gpt2", "gpt2-unusual",
-        "gptj", "codegen", "gpt-neox", "gpt-neox-sequential"
+        "gptj", "codegen", "gpt-neox", "gpt-neox-sequential", "qwen3", "starcoder2", "gpt-bigcode", "gpt-bigcode-heads",
+        "phi",
+        "phi3", "gemma"
     ]
     static let promptA = [5, 60, 23, 91, 7, 42, 42, 88, 14, 3, 71, 29]
     static let promptB = [81, 2, 33, 67, 19, 54, 11]

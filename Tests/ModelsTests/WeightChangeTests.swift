@@ -4,7 +4,7 @@ import Testing
 
 @Suite("Changes of weights")
 struct WeightChangeTests {
-    static let models = ["llama", "gpt2", "qwen2"]
+    static let models = ["llama", "gpt2", "qwen2", "phi"]
 
     /// Changes of every kind: factors, all elements, neurons, and neurons of a layer whose matrix is changed too.
     private static func changes(_ model: LanguageModel) throws -> [WeightChange] {

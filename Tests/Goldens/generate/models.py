@@ -43,8 +43,12 @@ from transformers import (
     AutoModelForCausalLM,
     CodeGenConfig,
     CodeGenForCausalLM,
+    GemmaConfig,
+    GemmaForCausalLM,
     GPT2Config,
     GPT2LMHeadModel,
+    GPTBigCodeConfig,
+    GPTBigCodeForCausalLM,
     GPTJConfig,
     GPTJForCausalLM,
     GPTNeoXConfig,
@@ -53,8 +57,16 @@ from transformers import (
     LlamaForCausalLM,
     MistralConfig,
     MistralForCausalLM,
+    Phi3Config,
+    Phi3ForCausalLM,
+    PhiConfig,
+    PhiForCausalLM,
     Qwen2Config,
     Qwen2ForCausalLM,
+    Qwen3Config,
+    Qwen3ForCausalLM,
+    Starcoder2Config,
+    Starcoder2ForCausalLM,
 )
 
 from models_record import GOLDENS, Parts, hooked, on_input, record, update_manifest, write
@@ -87,8 +99,8 @@ LLAMA3_ROPE = dict(
 )  # fmt: skip
 
 
-def build(make, config):
-    """A model whose weights come from SEED alone."""
+def build(make, config, embedding=0.5):
+    """A model whose weights come from SEED alone; `embedding` is the deviation of its embeddings."""
     model = make(config).eval()
     generator = torch.Generator().manual_seed(SEED)
     with torch.no_grad():
@@ -98,7 +110,7 @@ def build(make, config):
                 gain = "norm" in name or ".ln_" in name
                 parameter.copy_(1 + 0.3 * noise if gain and name.endswith("weight") else 0.3 * noise)
             else:
-                parameter.copy_((0.5 if "embed" in name or "wte" in name else 0.2) * noise)
+                parameter.copy_((embedding if "embed" in name or "wte" in name else 0.2) * noise)
     return model
 
 
@@ -122,6 +134,12 @@ def use_older_rope_keys(folder, theta="rope_theta", share=None):
         config["rope_scaling"] = rope
     config["torch_dtype"] = config.pop("dtype")
     path.write_text(json.dumps(config, indent=2, sort_keys=True) + "\n")
+
+
+def use_older_activation(folder):
+    """Says "gelu" where its approximation is meant, as the first snapshots of Gemma do."""
+    path = folder / "config.json"
+    path.write_text(path.read_text().replace('"gelu_pytorch_tanh"', '"gelu"'))
 
 
 def use_original_gpt2_names(folder):
@@ -271,6 +289,19 @@ def main():
             **COMMON, use_parallel_residual=False, attention_bias=False, hidden_act="gelu_new"))),
     ]
     use_older_rope_keys(folders[-1], theta="rotary_emb_base", share="rotary_pct")
+    bigcode = dict({k: v for k, v in GPT2.items() if "pdrop" not in k}, n_inner=48)
+    starcoder2 = dict(COMMON, num_key_value_heads=2, sliding_window=5)
+    folders += [
+        save("qwen3", build(Qwen3ForCausalLM, Qwen3Config(**LLAMA, head_dim=16))),
+        save("starcoder2", build(Starcoder2ForCausalLM, Starcoder2Config(**starcoder2)).to(torch.bfloat16)),
+        save("gpt-bigcode", build(GPTBigCodeForCausalLM, GPTBigCodeConfig(**bigcode))),
+        save("gpt-bigcode-heads", build(GPTBigCodeForCausalLM, GPTBigCodeConfig(**bigcode, multi_query=False))),
+        save("phi", build(PhiForCausalLM, PhiConfig(**COMMON, num_key_value_heads=2))),
+        save("phi3", build(Phi3ForCausalLM, Phi3Config(**LLAMA, sliding_window=7))),
+        save("gemma", build(GemmaForCausalLM, GemmaConfig(
+            **COMMON, num_key_value_heads=1, head_dim=16), embedding=0.1)),  # which are multiplied
+    ]
+    use_older_activation(folders[-1])
     tied = LLAMA | {"tie_word_embeddings": True, "head_dim": 16, "rope_parameters": LLAMA3_ROPE}
     folders.append(save("llama-tied", build(LlamaForCausalLM, LlamaConfig(**tied))))
     use_older_rope_keys(folders[-1])
