@@ -34,7 +34,12 @@ struct RepairBenchmark: ParsableCommand {
             network, texts: Texts.reference.map { tokenizer.encode($0).ids }, reserved: []
         ) { _, _ in }
         let records = try BenchmarkFailure.read(URL(filePath: failures)).dropFirst(skip).prefix(limit)
-        let guards = fast ? [] : try Texts.guards.map { try GuardRun(network, tokenizer.encode($0).ids) }
+        let guards =
+            fast
+            ? []
+            : try Texts.guards.map {
+                try ReferenceRun(network, tokenizer.encode($0).ids, isKeptWhole: true)
+            }
         var lines: [Line] = []
         let clock = ContinuousClock()
         for (index, record) in records.enumerated() {
@@ -99,16 +104,12 @@ struct RepairBenchmark: ParsableCommand {
 
     private func measure(
         _ line: inout Line, _ record: BenchmarkFailure, _ failure: TokenizedFailure, _ proposal: Proposal,
-        _ model: LanguageModel, _ patched: LanguageModel, _ guards: [GuardRun]
+        _ model: LanguageModel, _ patched: LanguageModel, _ guards: [ReferenceRun]
     ) throws {
-        let unrelated = try guards.map { try $0.divergence(proposal.change) }
-        line.unrelated = unrelated.map(\.sum).reduce(0, +) / Double(unrelated.map(\.count).reduce(0, +))
-        line.flips = Double(unrelated.map(\.flips).reduce(0, +)) / Double(unrelated.map(\.count).reduce(0, +))
-        let related = try record.related.map { item in
-            try GuardRun(model, item.prompt + item.answer.dropLast(), from: item.prompt.count - 1).divergence(
-                proposal.change)
-        }
-        line.related = related.map(\.sum).reduce(0, +) / Double(max(1, related.map(\.count).reduce(0, +)))
+        let unrelated = try Divergence(guards, proposal.change)
+        line.unrelated = unrelated.mean
+        line.flips = unrelated.changedShare
+        line.related = try Divergence(record.related.map { try ReferenceRun(model, $0) }, proposal.change).mean
         guard !commands else { return }
         for variant in record.variants {
             let top = try Int(patched.run([variant.prompt]).logits.squeezed(0).argmax().item())
@@ -130,32 +131,6 @@ struct RepairBenchmark: ParsableCommand {
         var related: Double?
         var carried: [String: [Bool]] = [:]
         var forwardBackward: Double?
-    }
-}
-
-/// A text with what the original model makes of it.
-private struct GuardRun {
-    let trace: Trace
-    let before: Tensor
-    let from: Int
-
-    init(_ model: LanguageModel, _ tokens: [Int], from: Int = 0) throws {
-        trace = try model.trace([tokens], capturing: (0..<model.architecture.layers).map(Site.mlpHidden))
-        self.from = from
-        before = try model.logits(
-            ofResidual: trace[.residual(model.architecture.layers)].squeezed(0).narrowed(0, from..<tokens.count)
-        )
-        .logSoftmax()
-    }
-
-    func divergence(_ change: WeightChange) throws -> (sum: Double, flips: Int, count: Int) {
-        let last = Site.residual(trace.model.architecture.layers)
-        let residual = try trace.replay([Alternative(change: change)], capturing: [last])[last].squeezed(0).narrowed(
-            0, from..<trace.length)
-        let after = try trace.model.logits(ofResidual: residual).logSoftmax()
-        let sum = try (before.exp() * (before - after)).sum().item()
-        let flips = zip(try before.argmax(1).ints(), try after.argmax(1).ints()).count { $0 != $1 }
-        return (sum, flips, before.shape[0])
     }
 }
 

@@ -39,12 +39,7 @@ extension LanguageModel {
 
     /// Leads the model along the answer and lets it write freely, with one run of the prompt for both.
     func answer(_ failure: TokenizedFailure) throws -> (reading: Reading, written: [Int]) {
-        let trace = try trace([failure.led])
-        let reading = try trace.reading(failure)
-        // Greedy writing leaves the answer where the first wrong token is, so a right reading is a right writing.
-        guard let start = reading.wrong(failure.answer).first else { return (reading, failure.answer) }
-        var session = try DecodingSession(trace.prefix(failure.prompt.count + start))
-        return (reading, try failure.answer[..<start] + session.write(limit: failure.answer.count - start))
+        try trace([failure.led]).answer(failure)
     }
 
     /// What the model writes after the prompt when nobody leads it, as many tokens as the answer has.
@@ -54,6 +49,15 @@ extension LanguageModel {
 }
 
 extension Trace {
+    /// How the traced model does on an answer along which the trace leads it, and what it writes when nobody leads it.
+    func answer(_ failure: TokenizedFailure) throws -> (reading: Reading, written: [Int]) {
+        let reading = try reading(failure)
+        // Greedy writing leaves the answer where the first wrong token is, so a right reading is a right writing.
+        guard let start = reading.wrong(failure.answer).first else { return (reading, failure.answer) }
+        var session = try DecodingSession(prefix(failure.prompt.count + start))
+        return (reading, try failure.answer[..<start] + session.write(limit: failure.answer.count - start))
+    }
+
     /// How the traced model does on an answer along which the trace leads it.
     func reading(_ failure: TokenizedFailure) throws -> Reading {
         let residual = try self[.residual(model.architecture.layers)].squeezed(0).narrowed(0, failure.places)

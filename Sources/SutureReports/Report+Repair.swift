@@ -24,7 +24,7 @@ extension Report {
             .heading("How"),
             .facts([
                 Fact("Model", repair.model),
-                Fact("Method", "\(repair.method) (\(Self.list(repair.options)))"),
+                Fact("Method", "\(repair.method) (\(Self.optionList(repair.options)))"),
                 Fact("Time", String(format: "%.1f s", repair.seconds))
             ])
         ]
@@ -188,7 +188,7 @@ extension Report {
         ]
     }
 
-    private static func list(_ options: [String: Double]) -> String {
+    static func optionList(_ options: [String: Double]) -> String {
         options.sorted { $0.key < $1.key }.map { "\($0.replacing("_", with: " ")) \(String(format: "%g", $1))" }.joined(
             separator: ", ")
     }

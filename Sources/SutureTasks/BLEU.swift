@@ -1,4 +1,5 @@
 import Foundation
+import SutureTensor
 
 /// BLEU-4 of answers against one reference each, from 0 to 100 (Papineni et al. 2002).
 ///
@@ -22,6 +23,8 @@ public struct BLEU: Sendable {
         public var referenceLength = 0
 
         public init() {}
+
+        fileprivate var columns: [Double] { (totals + matches + [length, referenceLength]).map(Double.init) }
 
         /// Adds the counts of other answers.
         public static func += (counts: inout Counts, more: Counts) {
@@ -52,26 +55,35 @@ public struct BLEU: Sendable {
     public static func corpus(_ counts: some Sequence<Counts>) -> Double {
         var sum = Counts()
         for each in counts { sum += each }
-        return score(sum, orders: 4)
+        return score(sum.columns, orders: 4)
+    }
+
+    /// The score of a corpus, with an interval from resampling its answers.
+    public static func estimate(_ counts: [Counts]) -> Estimate {
+        guard !counts.isEmpty else { return Estimate(0, low: 0, high: 100) }
+        let rows = counts.map(\.columns)
+        return Bootstrap.estimate(rows[0].indices.map { column in rows.map { $0[column] } }) { means in
+            score(means.map { $0 * Double(counts.count) }, orders: 4)
+        }
     }
 
     /// The score of one answer; the orders that are longer than it are left out.
     public func sentence(_ answer: String, _ reference: String) -> Double {
         let counts = counts(answer, reference)
-        return Self.score(counts, orders: counts.totals.count { $0 > 0 })
+        return Self.score(counts.columns, orders: counts.totals.count { $0 > 0 })
     }
 
-    private static func score(_ counts: Counts, orders: Int) -> Double {
-        guard counts.matches.contains(where: { $0 > 0 }), counts.totals.prefix(orders).allSatisfy({ $0 > 0 }) else {
-            return 0
-        }
+    /// The score of `[4 totals, 4 matches, length, reference's length]`.
+    private static func score(_ columns: [Double], orders: Int) -> Double {
+        let (totals, matches) = (columns[..<orders], columns[4..<4 + orders])
+        guard columns[4..<8].contains(where: { $0 > 0 }), totals.allSatisfy({ $0 > 0 }) else { return 0 }
         var divisor = 1.0
         var logarithms = 0.0
-        for (matches, total) in zip(counts.matches, counts.totals).prefix(orders) {
-            if matches == 0 { divisor *= 2 }
-            logarithms += log((matches == 0 ? 1 / divisor : Double(matches)) / Double(total))
+        for (match, total) in zip(matches, totals) {
+            if match == 0 { divisor *= 2 }
+            logarithms += log((match == 0 ? 1 / divisor : match) / total)
         }
-        let brevity = min(0, 1 - Double(counts.referenceLength) / Double(counts.length))
+        let brevity = min(0, 1 - columns[9] / columns[8])
         return 100 * exp(brevity + logarithms / Double(orders))
     }
 }

@@ -36,6 +36,17 @@ public struct Frame: Sendable, Equatable {
     /// Assembly.
     public static let shellcode = Frame(opening: "; ", middle: "\n", closing: "\n\n")
 
+    /// The frame as a line, as ``init(_:)`` takes it.
+    public var line: String {
+        (opening + "{intent}" + middle + "{code}" + closing).replacing("\\", with: "\\\\").replacing("\n", with: "\\n")
+            .replacing("\t", with: "\\t")
+    }
+
+    /// The same frame with another word before each intent.
+    var reopened: Frame {
+        Frame(opening: opening == "Task: " ? "Request: " : "Task: ", middle: middle, closing: closing)
+    }
+
     /// A question behind examples, and the answer with the line break that ends it.
     ///
     /// White space before the answer belongs to it: tokens begin with it.

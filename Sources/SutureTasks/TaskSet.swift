@@ -1,6 +1,5 @@
 import Foundation
 import SutureFormats
-import SutureTensor
 
 /// Intents with the code that each asks for: what a code model is measured on, and where its failures are looked for.
 public struct TaskSet: Sendable {
@@ -27,26 +26,6 @@ public struct TaskSet: Sendable {
 }
 
 extension TaskSet {
-    /// Some intents, each behind examples: at most `limit` of them, drawn with the seed.
-    ///
-    /// The first quarter of the drawn order gives the examples and is never asked, so questions with the same seed are
-    /// the same whatever the limit.
-    ///
-    /// Throws ``TaskError`` with code `badRequest` where there are too few intents for as many examples.
-    public func questions(_ frame: Frame, shots: Int, limit: Int, seed: UInt64) throws -> [Failure] {
-        var random = SeededGenerator(seed: seed)
-        let drawn = random.shuffled(tasks)
-        let support = shots == 0 ? 0 : max(shots, drawn.count / 4)
-        guard support < drawn.count else {
-            throw TaskError(
-                .badRequest, "there are too few intents for that many examples", expected: "more than \(support)",
-                found: "\(drawn.count)")
-        }
-        return drawn[support...].prefix(limit).map { task in
-            frame.failure(task, after: Array(random.shuffled(Array(drawn[..<support])).prefix(shots)))
-        }
-    }
-
     /// What data sets call an intent and its code, the preferred name first: CoNaLa (`rewritten_intent`, `intent` and
     /// `snippet`), TLDR and DocPrompting (`nl`, `cmd`), Shellcode_IA32 (`INTENTS`, `SNIPPETS`), tldr-pages, and ours.
     private static let intents = ["rewritten_intent", "intent", "intents", "nl", "description", "prompt"]
@@ -57,12 +36,15 @@ extension TaskSet {
     /// - JSON: an array of objects, or one object on each line;
     /// - `.tsv`: columns with a first row that names them, in which `\n`, `\t` and `\\` stand for line break, tab and
     ///   backslash; a file that is not UTF-8 is taken as Latin-1;
+    /// - a folder: tldr pages in Markdown;
     /// - anything else: one intent on each line, and the code on the same line of `codes` (NL2Bash's `all.nl`, `all.cm`).
     ///
     /// Throws ``TaskError`` with code `badList`, or a `FormatError`, naming the place.
     public init(contentsOf url: URL, codes: URL? = nil) throws {
         if let codes {
             try self.init(Self.lines(url, codes))
+        } else if url.hasDirectoryPath || (try? url.resourceValues(forKeys: [.isDirectoryKey]))?.isDirectory == true {
+            try self.init(Self.pages(url))
         } else if url.pathExtension.lowercased() == "tsv" {
             try self.init(Self.table(url))
         } else if ["json", "jsonl"].contains(url.pathExtension.lowercased()) {
@@ -70,7 +52,7 @@ extension TaskSet {
         } else {
             throw TaskError(
                 .badList, "this is no data set", subject: url.relativePath,
-                expected: "a .json, .jsonl or .tsv file, or one of lines with another of their code",
+                expected: "a .json, .jsonl or .tsv file, a folder of pages, or lines with a file of their code",
                 hint: "name the file of the code, too")
         }
         guard !tasks.isEmpty else {

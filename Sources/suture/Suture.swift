@@ -9,7 +9,9 @@ struct Suture: ParsableCommand {
         abstract: "Patches for neural networks: find, apply, check and remove small changes.",
         version: "0.1.0",
         groupedSubcommands: [
-            CommandGroup(name: "Repair", subcommands: [DetectCommand.self, RepairCommand.self, GenerateCommand.self]),
+            CommandGroup(
+                name: "Repair",
+                subcommands: [DetectCommand.self, RepairCommand.self, EvaluateCommand.self, GenerateCommand.self]),
             CommandGroup(
                 name: "Patches",
                 subcommands: [

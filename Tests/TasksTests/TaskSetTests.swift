@@ -72,7 +72,7 @@ struct TaskSetTests {
     @Test("questions stand behind examples, and no example is asked")
     func questions() throws {
         let set = TaskSet((0..<40).map { .init(intent: "intent \($0)", code: "code \($0)") })
-        let questions = try set.questions(.bash, shots: 2, limit: 100, seed: 1)
+        let questions = try set.questions(Template(.bash), shots: 2, limit: 100, seed: 1).map(\.failure)
         #expect(questions.count == 30)
         let asked = Set(questions.map(\.expected))
         for question in questions {
@@ -81,8 +81,10 @@ struct TaskSetTests {
             #expect(question.prompt.components(separatedBy: "# intent: ").count == 4)
             #expect(!asked.contains { question.prompt.contains("$" + $0) })
         }
-        #expect(try set.questions(.bash, shots: 2, limit: 5, seed: 1) == Array(questions.prefix(5)))
-        #expect(throws: TaskError.self) { try set.questions(.bash, shots: 40, limit: 1, seed: 1) }
+        #expect(
+            try set.questions(Template(.bash), shots: 2, limit: 5, seed: 1).map(\.failure) == Array(questions.prefix(5))
+        )
+        #expect(throws: TaskError.self) { try set.questions(Template(.bash), shots: 40, limit: 1, seed: 1) }
     }
 
     @Test("frames are what they say", arguments: ["{intent}", "{code} {intent}", "{intent} {code} {code}", ""])
@@ -91,5 +93,90 @@ struct TaskSetTests {
         let frame = try Frame(#"Q: {intent}\nA: {code}\n"#)
         let failure = frame.failure(.init(intent: "add", code: "a + b"), after: [.init(intent: "one", code: "1")])
         #expect(failure == Failure(prompt: "Q: one\nA: 1\nQ: add\nA:", expected: " a + b\n"))
+    }
+
+    @Test("parts are disjoint, and examples are never taken from the part that is asked", arguments: [0, 2])
+    func parts(shots: Int) throws {
+        let set = TaskSet((0..<50).map { .init(intent: "intent \($0)", code: "code \($0)") })
+        let parts = [TaskSet.Part.train, .validation, .test].map { set.part($0, seed: 3).map(\.intent) }
+        #expect(parts.map(\.count) == [35, 5, 10] && Set(parts.joined()).count == 50)
+        for part in [TaskSet.Part.validation, .test] {
+            let asked = try set.questions(
+                Template(.bash), shots: shots, limit: 100, seed: 3, part: part, related: 4)
+            #expect(asked.map(\.task) == set.part(part, seed: 3))
+            let training = Set(parts[0])
+            for question in asked {
+                let others = question.shots + question.otherShots + question.related
+                #expect(others.count == 2 * shots + 4 && Set(others.map(\.intent)).count == others.count)
+                #expect(others.allSatisfy { training.contains($0.intent) })
+            }
+        }
+    }
+
+    @Test("variants ask the same thing for the same answer")
+    func variants() throws {
+        let set = TaskSet((0..<40).map { .init(intent: "find all files named \"all \($0)\"", code: "code \($0)") })
+        let question = try set.questions(Template(.bash), shots: 2, limit: 1, seed: 1)[0]
+        #expect(question.variants == Question.Variant.allCases)
+        for variant in question.variants {
+            #expect(question.failure(variant).expected == question.failure.expected)
+            #expect(question.failure(variant).prompt.hasSuffix("\n$"))
+        }
+        let intent = question.task.intent
+        #expect(Rewording.reworded(intent) == "Locate files called" + intent.dropFirst("find all files named".count))
+        #expect(Rewording.reworded("Blip") == "Please blip" && Rewording.reworded("") == "Please ")
+        #expect(Rewording.reworded("lists directories 'in directories") == "Give a list of folders 'in folders")
+    }
+
+    @Test("pages of tldr are read from a folder")
+    func pages() throws {
+        func read(_ pages: [String: String]) throws -> TaskSet {
+            let folder = FileManager.default.temporaryDirectory.appending(path: UUID().uuidString)
+            defer { try? FileManager.default.removeItem(at: folder) }
+            for (path, text) in pages {
+                let url = folder.appending(path: path)
+                try FileManager.default.createDirectory(
+                    at: url.deletingLastPathComponent(), withIntermediateDirectories: true)
+                try Data(text.utf8).write(to: url)
+            }
+            return try TaskSet(contentsOf: folder)
+        }
+        let page = "# ls\n\n> List.\n\n- List all:\n\n`ls -a {{path}}`\n\n- Quote one:\r\n\r\n`` echo `x` ``\r\n"
+        let tasks = try read(["b/ls.md": page, "a/cd.md": "# cd\n- Go\n`cd`", "a/x.txt": "- no\n"]).tasks
+        #expect(
+            tasks == [
+                .init(intent: "Go", code: "cd"), .init(intent: "List all", code: "ls -a {{path}}"),
+                .init(intent: "Quote one", code: "echo `x`")
+            ])
+        for broken in ["- A:\n\n- B:\n\n`b`", "- A:\n`", "- A:\n``", "# nothing"] {
+            let error = #expect(throws: TaskError.self) { try read(["x.md": broken]) }
+            #expect(error?.kind == .badInput)
+        }
+    }
+
+    @Test("a template of one's own is read from JSON, with its examples")
+    func templates() throws {
+        func read(_ text: String) throws -> Template {
+            let url = FileManager.default.temporaryDirectory.appending(path: UUID().uuidString)
+            defer { try? FileManager.default.removeItem(at: url) }
+            try Data(text.utf8).write(to: url)
+            return try Template(contentsOf: url)
+        }
+        let template = try read(
+            #"{"frame": "Q: {intent}\nA: {code}\n", "examples": [{"intent": "add", "code": "a + b"}]}"#)
+        let set = TaskSet([.init(intent: "add", code: "+"), .init(intent: "take", code: "-")])
+        let questions = try set.questions(template, shots: 3, limit: 10, seed: 0)
+        #expect(questions.map(\.failure) == [Failure(prompt: "Q: add\nA: a + b\nQ: take\nA:", expected: " -\n")])
+        #expect(try read(#"{"frame": "{intent}={code}", "examples": []}"#).examples == [])
+        for (name, template) in Template.named {
+            #expect(try Frame(template.frame.line) == template.frame, "\(name)")
+        }
+        for broken in [
+            "", "[]", "{}", #"{"frame": 1}"#, #"{"frame": "x"}"#, #"{"frame": "{intent} {code}", "examples": [{}]}"#,
+            #"{"frame": "{intent} {code}", "examples": [{"intent": "", "code": "x"}]}"#
+        ] {
+            let error = #expect(throws: (any Error).self) { try read(broken) }
+            #expect((error as? any Diagnostic)?.kind == .badInput, "\(broken)")
+        }
     }
 }

@@ -7,8 +7,8 @@ struct DetectCommand: ParsableCommand {
         commandName: "detect",
         abstract: "Find what a code model answers wrongly in a data set, as failures for suture repair.",
         discussion: """
-            DATA is CoNaLa's JSON, Shellcode_IA32's .tsv, JSON Lines of TLDR (nl, cmd), or NL2Bash's all.nl with --codes \
-            all.cm. Each intent is asked behind a few examples from the data set, which are asked themselves never. \
+            DATA is CoNaLa's JSON, Shellcode_IA32's .tsv, JSON Lines of TLDR (nl, cmd), a folder of tldr pages, or NL2Bash's \
+            all.nl with --codes all.cm. Each intent is asked behind a few examples from the data set, which are asked themselves never. \
             Being right means that the model writes the code, and its end, freely.
 
             suture detect model conala-test.json --task python -o failures.jsonl
@@ -18,26 +18,10 @@ struct DetectCommand: ParsableCommand {
 
     @OptionGroup var model: ModelOptions
 
-    @Argument(help: "The data set: .json, .jsonl, .tsv, or lines of intents with --codes.")
+    @Argument(help: "The data set: .json, .jsonl, .tsv, a folder of tldr pages, or lines of intents with --codes.")
     var data: String
 
-    @Option(help: "The file with the code for each line of intents.")
-    var codes: String?
-
-    @Option(help: "How intents are put: \(Task.allCases.map(\.rawValue).joined(separator: ", ")).")
-    var task = Task.bash
-
-    @Option(help: "A frame of your own, such as 'Q: {intent}\\nA: {code}\\n\\n'.")
-    var frame: String?
-
-    @Option(help: "How many examples stand before an intent.")
-    var shots = 3
-
-    @Option(help: "How many intents are asked.")
-    var limit = 100
-
-    @Option(help: "Which intents are asked, and which are examples.")
-    var seed: UInt64 = 0
+    @OptionGroup var tasks: TaskOptions
 
     @Option(help: "A patch to apply on load; may be given several times.")
     var patch: [String] = []
@@ -53,29 +37,9 @@ struct DetectCommand: ParsableCommand {
 
     @OptionGroup var printing: OutputOptions
 
-    enum Task: String, ExpressibleByArgument, CaseIterable {
-        case bash, python, shellcode
-
-        var frame: Frame {
-            switch self {
-            case .bash: .bash
-            case .python: .python
-            case .shellcode: .shellcode
-            }
-        }
-    }
-
-    func validate() throws {
-        guard (0...64).contains(shots) else { throw ValidationError("--shots is 0...64, not \(shots).") }
-        guard limit > 0 else { throw ValidationError("--limit is 1 or more, not \(limit).") }
-    }
-
     func run() throws {
         try checkPlace(of: output, force: force)
-        let set = try TaskSet(contentsOf: URL(filePath: data), codes: codes.map { URL(filePath: $0) })
-        let frame = try frame.map { try Frame($0) } ?? task.frame
-        let questions = try set.questions(frame, shots: shots, limit: limit, seed: seed)
-        if set.skipped > 0 { note("left out: \(set.skipped) entries that are empty or repeat an intent") }
+        let questions = try tasks.questions(of: data).map(\.failure)
         let checkpoint = try model.checkpoint()
         let tokenizer = try Tokenizer(checkpoint)
         let patches = try patch.map { AppliedPatch(try Patch(contentsOf: URL(filePath: $0))) }

@@ -1,0 +1,97 @@
+import Foundation
+import SutureFormats
+
+/// What an evaluation has found so far, in a file of JSON lines that only grows.
+///
+/// The first line has the settings; a log of others is refused. Several processes that share an evaluation write to a log
+/// each and read those of the others, too.
+public final class EvaluationLog {
+    public let settings: EvaluationSettings
+    private let file: LineLog
+    private(set) var asked: [Place: AskedRecord] = [:]
+    private(set) var repairs: [Place: RepairRecord] = [:]
+
+    /// Where in an evaluation a record belongs.
+    struct Place: Hashable {
+        var task: Int
+        var question: Int
+        var method = 0
+    }
+
+    /// One line; all members but one are missing.
+    private struct Line: Codable {
+        var settings: EvaluationSettings?
+        var asked: AskedRecord?
+        var repair: RepairRecord?
+    }
+
+    /// Goes on with a log, or begins one.
+    ///
+    /// Throws ``RepairError`` with code `badList` for a file that is no log, and `badRequest` for a log of other settings.
+    ///
+    /// - Parameters:
+    ///   - url: the log.
+    ///   - settings: what is evaluated.
+    ///   - others: logs of processes that share the evaluation, which are only read.
+    public init(_ url: URL, _ settings: EvaluationSettings, reading others: [URL] = []) throws {
+        self.settings = settings
+        file = try LineLog(url)
+        try read(file.lines, url.relativePath)
+        if file.lines.isEmpty { try append(Line(settings: settings)) }
+        for other in others {
+            let bytes = [UInt8](try Data(contentsOf: other))
+            // A line without an end is being written.
+            let lines = bytes.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false).dropLast()
+            try read(lines.map(Array.init), other.relativePath)
+        }
+    }
+
+    private func read(_ lines: [[UInt8]], _ name: String) throws {
+        let decoder = JSONDecoder()
+        decoder.nonConformingFloatDecodingStrategy = .convertFromString(
+            positiveInfinity: "Infinity", negativeInfinity: "-Infinity", nan: "NaN")
+        for (number, bytes) in lines.enumerated() {
+            let place = "\(name), line \(number + 1)"
+            guard let line = try? decoder.decode(Line.self, from: Data(bytes)), (line.settings != nil) == (number == 0)
+            else {
+                throw RepairError(
+                    .badList, "this is no line of a log of suture evaluate", subject: place,
+                    hint: "name a file that is not there yet")
+            }
+            if let found = line.settings, found != settings {
+                throw RepairError(
+                    .badRequest, "this log is of other settings: \(Self.difference(settings, found))", subject: place,
+                    hint: "ask for the same again, or name a file that is not there yet")
+            }
+            keep(line)
+        }
+    }
+
+    private static func difference(_ ours: EvaluationSettings, _ its: EvaluationSettings) -> String {
+        let parts = [
+            ("the format", ours.schema != its.schema), ("the model", ours.digest != its.digest),
+            ("the methods or their options", ours.methods != its.methods), ("the questions", ours.tasks != its.tasks),
+            ("the unit of repair", ours.firstToken != its.firstToken)
+        ]
+        return parts.first { $0.1 }?.0 ?? "the model's name"
+    }
+
+    private func keep(_ line: Line) {
+        if let each = line.asked { asked[Place(task: each.task, question: each.question)] = each }
+        if let each = line.repair {
+            repairs[Place(task: each.task, question: each.question, method: each.method)] = each
+        }
+    }
+
+    private func append(_ line: Line) throws {
+        let encoder = JSONEncoder()
+        encoder.nonConformingFloatEncodingStrategy = .convertToString(
+            positiveInfinity: "Infinity", negativeInfinity: "-Infinity", nan: "NaN")
+        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+        try file.append([UInt8](encoder.encode(line)))
+        keep(line)
+    }
+
+    func append(_ record: AskedRecord) throws { try append(Line(asked: record)) }
+    func append(_ record: RepairRecord) throws { try append(Line(repair: record)) }
+}

@@ -1,0 +1,84 @@
+import SutureTasks
+
+/// What an evaluation is of: two with other settings have nothing to do with each other.
+public struct EvaluationSettings: Sendable, Codable, Equatable {
+    public var schema = "suture.evaluation/1"
+    /// The model's name, for people, and its digest.
+    public var model: String
+    public var digest: String
+    public var tasks: [Task]
+    public var methods: [Method]
+    /// Whether only the first wrong token of an answer is repaired, MINT's unit, or all of it.
+    public var firstToken: Bool
+
+    /// The questions that are asked.
+    public struct Task: Sendable, Codable, Equatable {
+        public var name: String
+        public var questions: Int
+        /// Of all that is asked: another limit, seed or frame gives another one.
+        public var digest: String
+    }
+
+    /// A method and what it is set to.
+    public struct Method: Sendable, Codable, Equatable {
+        public var name: String
+        public var options: [String: Double]
+    }
+}
+
+/// One question to the original model, and what became of it.
+public struct AskedRecord: Sendable, Codable, Equatable {
+    public var task: Int
+    public var question: Int
+    /// What is to be repaired: the answer, or its first wrong token with the right part before it in the prompt.
+    public var prompt: String
+    public var expected: String
+    /// What the model writes freely, in as many tokens.
+    public var written: String
+    public var isRight: Bool
+    public var reading: AnswerReading
+    /// The share of right tokens where the question is put otherwise.
+    public var variants: [String: Double]
+    /// The seconds of one forward and one backward pass of the prompt; nil where nothing is to be repaired.
+    public var passSeconds: Double?
+    /// Why the question cannot be asked.
+    public var unasked: String?
+}
+
+/// One repair of one failure by one method, from the original model, and all that it changed.
+public struct RepairRecord: Sendable, Codable, Equatable {
+    public var task: Int
+    public var question: Int
+    public var method: Int
+    public var seconds: Double
+    /// Why the method gave up; all that follows is then as with the original model.
+    public var abandoned: String?
+    /// What the changed model writes freely, in as many tokens.
+    public var written: String
+    public var isFixed: Bool
+    public var reading: AnswerReading
+    /// The share of right tokens where the question is put otherwise.
+    public var variants: [String: Double]
+    /// On texts that have nothing to do with it, and on the answers of other questions behind the same examples.
+    public var unrelated: Divergence
+    public var related: Divergence
+    public var neurons: Int
+    public var matrices: Int
+    /// How many numbers the change is written down in, and its Euclidean norm.
+    public var numbers: Int
+    public var norm: Double
+    public var steps: Int
+}
+
+/// How a model does on an answer along which it is led.
+public struct AnswerReading: Sendable, Codable, Equatable {
+    public var tokens: Int
+    /// How many of them are the most likely.
+    public var right: Int
+    /// The sum of the logarithms of their probabilities.
+    public var logProbability: Double
+    /// Whether what is written freely is well-formed; nil where that was not asked, or could not be.
+    public var isWellFormed: Bool?
+
+    public var share: Double { Double(right) / Double(max(1, tokens)) }
+}

@@ -1,0 +1,159 @@
+import Foundation
+import SutureTasks
+import SutureTensor
+
+/// What an evaluation came to, with intervals that hold with 95% confidence: Wilson's for rates of yes or no, and
+/// percentiles of 1000 resamples of the failures for means.
+public struct EvaluationSummary: Sendable, Codable {
+    public var settings: EvaluationSettings
+    public var tasks: [Task]
+
+    /// The figures of one data set.
+    public struct Task: Sendable, Codable {
+        public var name: String
+        /// How many questions were asked, answered rightly by the original model, and could not be asked.
+        public var asked: Int
+        public var right: Int
+        public var unasked: Int
+        /// The original model's row is the first.
+        public var rows: [Row]
+    }
+
+    /// The figures of one method, or of the original model, on the same failures.
+    public struct Row: Sendable, Codable {
+        /// The method; nil for the original model.
+        public var method: String?
+        public var options: [String: Double]
+        public var failures: Int
+        public var abandoned: Int
+        /// The share of failures after whose repair the answer is written freely, token for token.
+        public var fixed: Estimate
+        /// The same, white space that means nothing left aside (`Answer`).
+        public var exact: Estimate
+        /// The share of right tokens where the model is led along the answer, averaged over failures.
+        public var tokens: Estimate
+        public var bleu: Estimate
+        public var chrF: Double
+        public var rougeL: Estimate
+        public var edit: Estimate
+        /// Of the answers that should come, under the model.
+        public var perplexity: Double
+        /// The share of written answers that are well-formed; nil where that is not known.
+        public var wellFormed: Estimate?
+        /// The share of failures that come out right where they are put otherwise, of those that are fixed, by variant
+        /// and over all; of the original model, the share of all failures.
+        public var carried: [String: Estimate]
+        public var carriedOver: Estimate
+        /// What a repair moves elsewhere: nats a token, and the share of other most likely tokens. Of fixed failures only.
+        public var unrelated: Estimate
+        public var changedTop: Estimate
+        public var related: Estimate
+        /// Medians over fixed failures.
+        public var neurons: Double
+        public var numbers: Double
+        public var norm: Double
+        /// Of every attempt; `passes` is told in forward and backward passes of the prompt.
+        public var seconds: Estimate
+        public var passes: Estimate
+    }
+
+    /// Sums up a log, as far as it goes.
+    public init(_ log: EvaluationLog) {
+        settings = log.settings
+        tasks = log.settings.tasks.indices.map { task in
+            let all = log.asked.values.filter { $0.task == task }.sorted { $0.question < $1.question }
+            let failures = all.filter { !$0.isRight && $0.unasked == nil }
+            let original = Row(original: failures)
+            let methods = log.settings.methods.enumerated().map { index, method in
+                Row(
+                    method,
+                    failures.compactMap { asked in
+                        log.repairs[.init(task: task, question: asked.question, method: index)].map { (asked, $0) }
+                    })
+            }
+            return Task(
+                name: log.settings.tasks[task].name, asked: all.count, right: all.count(where: \.isRight),
+                unasked: all.count { $0.unasked != nil }, rows: [original] + methods)
+        }
+    }
+}
+
+extension EvaluationSummary.Row {
+    init(original failures: [AskedRecord]) {
+        let nothing = Estimate(0, low: 0, high: 0)
+        self.init(
+            method: nil, options: [:],
+            answers: failures.map { Answered(expected: $0.expected, written: $0.written, reading: $0.reading) },
+            fixed: 0, variants: failures.map(\.variants), unrelated: nothing, changedTop: nothing, related: nothing,
+            abandoned: 0, sizes: [], seconds: nothing, passes: nothing)
+    }
+
+    init(_ method: EvaluationSettings.Method, _ pairs: [(asked: AskedRecord, repair: RepairRecord)]) {
+        let fixed = pairs.map(\.repair).filter(\.isFixed)
+        func mean(_ value: (RepairRecord) -> Double) -> Estimate { Bootstrap.estimate(mean: fixed.map(value)) }
+        self.init(
+            method: method.name, options: method.options,
+            answers: pairs.map { pair in
+                Answered(expected: pair.asked.expected, written: pair.repair.written, reading: pair.repair.reading)
+            }, fixed: fixed.count, variants: fixed.map(\.variants), unrelated: mean(\.unrelated.mean),
+            changedTop: mean(\.unrelated.changedShare), related: mean(\.related.mean),
+            abandoned: pairs.count { $0.repair.abandoned != nil },
+            sizes: fixed.map { (Double($0.neurons), Double($0.numbers), $0.norm) },
+            seconds: Bootstrap.estimate(mean: pairs.map(\.repair.seconds)),
+            passes: Bootstrap.estimate(
+                mean: pairs.compactMap { pair in pair.asked.passSeconds.map { pair.repair.seconds / $0 } }))
+    }
+
+    /// An answer, right or wrong.
+    private struct Answered {
+        var expected: String
+        var written: String
+        var reading: AnswerReading
+    }
+
+    private init(
+        method: String?, options: [String: Double], answers: [Answered], fixed: Int, variants: [[String: Double]],
+        unrelated: Estimate, changedTop: Estimate, related: Estimate, abandoned: Int,
+        sizes: [(neurons: Double, numbers: Double, norm: Double)], seconds: Estimate, passes: Estimate
+    ) {
+        self.method = method
+        self.options = options
+        failures = answers.count
+        self.abandoned = abandoned
+        self.fixed = Estimate(fixed, of: answers.count)
+        exact = Estimate(answers.count { Answer($0.written) == Answer($0.expected) }, of: answers.count)
+        tokens = Bootstrap.estimate(mean: answers.map(\.reading.share))
+        bleu = BLEU.estimate(answers.map { BLEU().counts($0.written, $0.expected) })
+        chrF = ChrF.corpus(answers.map { ChrF.counts($0.written, $0.expected) })
+        rougeL = Bootstrap.estimate(mean: answers.map { Similarity.rougeL($0.written, $0.expected) })
+        edit = Bootstrap.estimate(mean: answers.map { Similarity.edit($0.written, $0.expected) })
+        let tokens = answers.reduce(0) { $0 + $1.reading.tokens }
+        perplexity = exp(-answers.reduce(0) { $0 + $1.reading.logProbability } / Double(max(1, tokens)))
+        let formed = answers.compactMap(\.reading.isWellFormed)
+        wellFormed = formed.isEmpty ? nil : Estimate(formed.count { $0 }, of: formed.count)
+        carried = Dictionary(
+            uniqueKeysWithValues: Set(variants.flatMap(\.keys)).map { kind in
+                let shares = variants.compactMap { $0[kind] }
+                return (kind, Estimate(shares.count { $0 == 1 }, of: shares.count))
+            })
+        // Variants of one failure come out right together: failures are resampled, not variants.
+        carriedOver = Bootstrap.estimate(
+            mean: variants.filter { !$0.isEmpty }.map { each in
+                Double(each.values.count { $0 == 1 }) / Double(each.count)
+            })
+        self.unrelated = unrelated
+        self.changedTop = changedTop
+        self.related = related
+        neurons = Self.median(sizes.map(\.neurons))
+        numbers = Self.median(sizes.map(\.numbers))
+        norm = Self.median(sizes.map(\.norm))
+        self.seconds = seconds
+        self.passes = passes
+    }
+
+    private static func median(_ values: [Double]) -> Double {
+        guard !values.isEmpty else { return 0 }
+        let sorted = values.sorted()
+        return (sorted[(sorted.count - 1) / 2] + sorted[sorted.count / 2]) / 2
+    }
+}

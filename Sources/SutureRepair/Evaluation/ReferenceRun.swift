@@ -1,0 +1,89 @@
+import SutureModels
+import SutureTensor
+
+/// A text as a model reads it, resumed under changes of the weights: what they change there.
+public struct ReferenceRun: Sendable {
+    private let trace: Trace
+    /// The positions whose next token counts.
+    private let positions: Range<Int>
+    /// The logarithms of the probabilities of the next tokens there, `[positions, vocabulary]`.
+    private let before: Tensor
+
+    /// Runs the model.
+    ///
+    /// - Parameters:
+    ///   - model: the model as it is.
+    ///   - tokens: the text.
+    ///   - positions: those whose next token counts; nil for all.
+    ///   - isKeptWhole: whether all that neurons do is kept: changes of what they write are then resumed behind their
+    ///     layer.
+    public init(
+        _ model: LanguageModel, _ tokens: [Int], positions: Range<Int>? = nil, isKeptWhole: Bool = false
+    ) throws {
+        let layers = model.architecture.layers
+        trace = try model.trace([tokens], capturing: isKeptWhole ? (0..<layers).map(Site.mlpHidden) : [])
+        self.positions = positions ?? 0..<tokens.count
+        before = try Self.scores(model, trace[.residual(layers)], self.positions)
+    }
+
+    /// A model led along an answer.
+    public init(_ model: LanguageModel, _ failure: TokenizedFailure) throws {
+        try self.init(model, failure.led, positions: failure.places)
+    }
+
+    private static func scores(_ model: LanguageModel, _ residual: Tensor, _ positions: Range<Int>) throws -> Tensor {
+        try model.logits(ofResidual: residual.squeezed(0).narrowed(0, positions)).logSoftmax()
+    }
+
+    /// The same logarithms under a change.
+    private func after(_ change: WeightChange) throws -> Tensor {
+        let last = Site.residual(trace.model.architecture.layers)
+        let replay = try trace.replay([Alternative(change: change)], capturing: [last], logits: .none)
+        return try Self.scores(trace.model, replay[last], positions)
+    }
+
+    /// How far a change moves what is written here.
+    public func divergence(_ change: WeightChange) throws -> Divergence {
+        let after = try after(change)
+        let moved = try zip(before.argmax(1).ints(), after.argmax(1).ints()).count { $0 != $1 }
+        // The difference of two rounded logarithms can fall below zero by rounding alone.
+        let sum = try (before.exp() * (before - after)).sum([1]).clamped(to: 0...Double.infinity).sum().item()
+        return Divergence(sum: sum, changedTop: moved, positions: positions.count)
+    }
+
+    /// The share of an answer's tokens, one for each position, that are the most likely there; with no change, as it is.
+    public func share(of answer: [Int], _ change: WeightChange? = nil) throws -> Double {
+        let top = try (change.map(after) ?? before).argmax(1).ints()
+        return Double(zip(top, answer).count { $0 == $1 }) / Double(max(1, answer.count))
+    }
+}
+
+/// How far a change moves what a model writes; adds up over texts.
+public struct Divergence: Sendable, Codable, Equatable {
+    /// The sum of KL(original || changed) over positions, in nats.
+    public var sum = 0.0
+    /// At how many positions another token is the most likely.
+    public var changedTop = 0
+    public var positions = 0
+
+    public init(sum: Double = 0, changedTop: Int = 0, positions: Int = 0) {
+        (self.sum, self.changedTop, self.positions) = (sum, changedTop, positions)
+    }
+
+    /// KL(original || changed), the mean over positions.
+    public var mean: Double { sum / Double(max(1, positions)) }
+    /// The share of positions with another most likely token.
+    public var changedShare: Double { Double(changedTop) / Double(max(1, positions)) }
+
+    /// Adds what was found on other texts.
+    public static func += (divergence: inout Divergence, more: Divergence) {
+        divergence.sum += more.sum
+        divergence.changedTop += more.changedTop
+        divergence.positions += more.positions
+    }
+
+    /// What runs come to together.
+    public init(_ runs: [ReferenceRun], _ change: WeightChange) throws {
+        for run in runs { self += try run.divergence(change) }
+    }
+}

@@ -1,0 +1,181 @@
+import SutureModels
+import SutureTasks
+import SutureTensor
+import SutureTokenizers
+
+/// What all repairs of an evaluation share: the methods' workshops, and runs of the original model on unrelated texts.
+final class RepairBench {
+    let evaluation: RepairEvaluation
+    private var workshops: [Int: Workshop] = [:]
+    private var guards: [ReferenceRun]?
+    private var checks: [SyntaxCheck.Language: SyntaxCheck] = [:]
+
+    init(_ evaluation: RepairEvaluation) {
+        self.evaluation = evaluation
+        for language in Set(evaluation.tasks.compactMap(\.language)) { checks[language] = SyntaxCheck(language) }
+    }
+
+    private func tokens(_ texts: [String]) -> [[Int]] {
+        texts.map { Array(evaluation.tokenizer.encode($0).ids.prefix(evaluation.model.architecture.contextLength)) }
+            .filter { !$0.isEmpty }
+    }
+
+    func workshop(_ method: Int) throws -> Workshop {
+        if let ready = workshops[method] { return ready }
+        let made = try evaluation.methods[method].prepare(
+            evaluation.model, texts: tokens(Texts.reference), reserved: [], cache: evaluation.cache
+        ) { _, _ in }
+        workshops[method] = made
+        return made
+    }
+
+    /// The unrelated texts, as the original model reads them.
+    func guardRuns() throws -> [ReferenceRun] {
+        if let guards { return guards }
+        let runs = try tokens(Texts.guards).map { try ReferenceRun(evaluation.model, $0, isKeptWhole: true) }
+        guards = runs
+        return runs
+    }
+
+    /// Whether an answer is well-formed, where that can be asked.
+    func isWellFormed(_ answer: String, task: Int) throws -> Bool? {
+        guard !evaluation.settings.firstToken, let language = evaluation.tasks[task].language,
+            let check = checks[language]
+        else { return nil }
+        return switch try check(Answer(answer).text + "\n") {
+        case .valid: true
+        case .invalid: false
+        case .undecided: nil
+        }
+    }
+
+    func subject(_ item: EvaluationLog.Place) throws -> RepairSubject { try RepairSubject(item, self) }
+}
+
+/// A question on the bench: the original model's run of it, and of all that a repair of it is measured on.
+struct RepairSubject {
+    private let item: EvaluationLog.Place
+    private let bench: RepairBench
+    private let question: Question
+    /// The whole answer, or what is repaired of it.
+    private var failure: TokenizedFailure
+    private var trace: Trace?
+    private var variants: [(kind: Question.Variant, answer: [Int], run: ReferenceRun)] = []
+    private var related: [ReferenceRun] = []
+    private var unasked: String?
+
+    private var model: LanguageModel { bench.evaluation.model }
+    private var tokenizer: Tokenizer { bench.evaluation.tokenizer }
+
+    init(_ item: EvaluationLog.Place, _ bench: RepairBench) throws {
+        self.item = item
+        self.bench = bench
+        question = bench.evaluation.tasks[item.task].questions[item.question]
+        failure = try TokenizedFailure(question.failure, bench.evaluation.tokenizer)
+        guard fits(failure) else {
+            unasked = "prompt and answer are longer than the model's context"
+            return
+        }
+        let whole = try model.trace([failure.led])
+        guard bench.evaluation.settings.firstToken,
+            let wrong = try whole.reading(failure).wrong(failure.answer).first
+        else {
+            trace = whole
+            return
+        }
+        failure = part(of: failure, at: wrong)
+        trace = try whole.prefix(failure.prompt.count)
+    }
+
+    private func fits(_ failure: TokenizedFailure) -> Bool { failure.led.count <= model.architecture.contextLength }
+
+    /// One token of an answer, with the right part before it in the prompt.
+    private func part(of failure: TokenizedFailure, at place: Int) -> TokenizedFailure {
+        TokenizedFailure(prompt: failure.prompt + failure.answer[..<place], answer: [failure.answer[place]])
+    }
+
+    /// Asks the original model; of a failure, its variants too.
+    mutating func ask() throws -> AskedRecord {
+        var record = AskedRecord(
+            task: item.task, question: item.question, prompt: tokenizer.decode(failure.prompt),
+            expected: tokenizer.decode(failure.answer), written: "", isRight: false,
+            reading: AnswerReading(tokens: failure.answer.count, right: 0, logProbability: 0), variants: [:],
+            unasked: unasked)
+        guard let trace else { return record }
+        let (reading, written) = try trace.answer(failure)
+        record.written = tokenizer.decode(written)
+        record.isRight = written == failure.answer
+        record.reading = try self.reading(reading, record.written)
+        guard !record.isRight else { return record }
+        try lookAround()
+        for variant in variants { record.variants[variant.kind.rawValue] = try variant.run.share(of: variant.answer) }
+        record.passSeconds = try passSeconds()
+        return record
+    }
+
+    /// Repairs the failure, and measures what the repair changes.
+    mutating func repair(_ method: Int) throws -> RepairRecord {
+        guard let trace else { throw RepairError(.badRequest, "there is nothing to repair") }
+        let workshop = try bench.workshop(method)
+        let clock = ContinuousClock()
+        let start = clock.now
+        let proposal = try bench.evaluation.methods[method].propose(failure, in: workshop, on: model)
+        let seconds = (clock.now - start) / .seconds(1)
+        let change = proposal.abandoned == nil ? proposal.change : WeightChange()
+        let patched = try change.isEmpty ? trace : trace.applying(change)
+        let (reading, written) = try patched.answer(failure)
+        let text = tokenizer.decode(written)
+        try lookAround()
+        var record = RepairRecord(
+            task: item.task, question: item.question, method: method, seconds: seconds,
+            abandoned: proposal.abandoned, written: text, isFixed: written == failure.answer,
+            reading: try self.reading(reading, text), variants: [:],
+            unrelated: Divergence(), related: Divergence(), neurons: change.neurons.count,
+            matrices: change.matrices.count, numbers: change.count, norm: try change.norm, steps: proposal.steps)
+        for variant in variants {
+            record.variants[variant.kind.rawValue] = try variant.run.share(
+                of: variant.answer, change.isEmpty ? nil : change)
+        }
+        if !change.isEmpty {
+            record.unrelated = try Divergence(bench.guardRuns(), change)
+            record.related = try Divergence(related, change)
+        }
+        return record
+    }
+
+    private func reading(_ reading: Reading, _ written: String) throws -> AnswerReading {
+        let targets = try Tensor(failure.answer, shape: [failure.answer.count, 1], device: model.device)
+        let logProbability = try reading.logits.logSoftmax().taking(1, at: targets).sum().item()
+        return AnswerReading(
+            tokens: failure.answer.count, right: failure.answer.count - reading.wrong(failure.answer).count,
+            logProbability: logProbability, isWellFormed: try bench.isWellFormed(written, task: item.task))
+    }
+
+    /// Runs the original model on the question's variants and its neighbours.
+    private mutating func lookAround() throws {
+        guard variants.isEmpty, related.isEmpty else { return }
+        let whole = try TokenizedFailure(question.failure, tokenizer)
+        for kind in question.variants {
+            var variant = try TokenizedFailure(question.failure(kind), tokenizer)
+            // The same answer may be other tokens behind another prompt: there the same repair cannot be looked for.
+            guard fits(variant), variant.answer == whole.answer else { continue }
+            if bench.evaluation.settings.firstToken {
+                variant = part(of: variant, at: failure.prompt.count - whole.prompt.count)
+            }
+            variants.append((kind, variant.answer, try ReferenceRun(model, variant)))
+        }
+        related = try question.relatedFailures.map { try TokenizedFailure($0, tokenizer) }.filter(fits).map {
+            try ReferenceRun(model, $0)
+        }
+    }
+
+    /// What one forward and one backward pass of the prompt cost: the unit in which a repair's time is told.
+    private func passSeconds() throws -> Double {
+        let clock = ContinuousClock()
+        let start = clock.now
+        let leaf = try Tensor.zeros([1, failure.prompt.count, model.architecture.width], device: model.device).tracked()
+        let logits = try model.run([failure.prompt], [Intervention(.residual(0), .add(leaf))]).logits
+        _ = try logits.logSoftmax().selected(1, failure.answer[0]).sum().gradients(of: [leaf])
+        return (clock.now - start) / .seconds(1)
+    }
+}

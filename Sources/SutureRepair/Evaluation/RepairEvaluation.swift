@@ -1,0 +1,115 @@
+import SutureFormats
+import SutureModels
+import SutureTasks
+import SutureTensor
+import SutureTokenizers
+
+/// Methods of repair on the failures of a model: each failure is repaired by each method, from the original model, and
+/// all that a repair changes is measured.
+///
+/// What is found goes to an ``EvaluationLog`` line by line; a run that was killed goes on where its log ends. The work can
+/// be shared out: question i belongs to the process i mod n, and the log of all of them together is the log of one.
+public struct RepairEvaluation {
+    public let model: LanguageModel
+    public let tokenizer: Tokenizer
+    public let tasks: [Task]
+    public let methods: [any RepairMethod]
+    public let settings: EvaluationSettings
+    /// This process and how many there are.
+    public var share = (index: 0, count: 1)
+    /// Keeps what methods compute once for a model.
+    public var cache: StatisticsCache?
+    /// Called with how many steps are done, and of how many: one for asking each question, one for each of its repairs.
+    public var progress: (_ done: Int, _ of: Int) -> Void = { _, _ in }
+
+    /// Questions of one data set.
+    public struct Task: Sendable {
+        public var name: String
+        public var questions: [Question]
+        /// What answers are written in, where their syntax is to be checked.
+        public var language: SyntaxCheck.Language?
+
+        public init(_ name: String, _ questions: [Question], language: SyntaxCheck.Language? = nil) {
+            self.name = name
+            self.questions = questions
+            self.language = language
+        }
+    }
+
+    /// - Parameters:
+    ///   - model: the original model.
+    ///   - tokenizer: its tokenizer.
+    ///   - tasks: what it is asked.
+    ///   - methods: what repairs its failures.
+    ///   - name: the model's name, for people.
+    ///   - digest: the model's digest.
+    ///   - firstToken: whether only the first wrong token of an answer is repaired.
+    public init(
+        _ model: LanguageModel, _ tokenizer: Tokenizer, tasks: [Task], methods: [any RepairMethod], name: String,
+        digest: String, firstToken: Bool = false
+    ) {
+        self.model = model
+        self.tokenizer = tokenizer
+        self.tasks = tasks
+        self.methods = methods
+        settings = EvaluationSettings(
+            model: name, digest: digest,
+            tasks: tasks.map { task in
+                .init(name: task.name, questions: task.questions.count, digest: Self.digest(task.questions))
+            },
+            methods: methods.map { .init(name: $0.name, options: $0.options) }, firstToken: firstToken)
+    }
+
+    private static func digest(_ questions: [Question]) -> String {
+        let texts = questions.flatMap { question in
+            ([question.failure] + question.variants.map(question.failure) + question.relatedFailures).flatMap {
+                [$0.prompt, $0.expected]
+            }
+        }
+        return Digest.sha256(JSON.array(texts.map { JSON($0) }).serialized())
+    }
+
+    /// Does what the log does not have yet.
+    public func run(_ log: EvaluationLog) throws {
+        let bench = RepairBench(self)
+        let items = tasks.enumerated().flatMap { task, each in
+            each.questions.indices.filter { $0 % share.count == share.index }.map {
+                EvaluationLog.Place(task: task, question: $0)
+            }
+        }
+        let total = items.count * (1 + methods.count)
+        var done = items.reduce(0) { $0 + settled(of: $1, in: log) }
+        progress(done, total)
+        for item in items {
+            let before = settled(of: item, in: log)
+            guard before < 1 + methods.count else { continue }
+            var subject = try bench.subject(item)
+            let asked: AskedRecord
+            if let known = log.asked[item] {
+                asked = known
+            } else {
+                asked = try subject.ask()
+                try log.append(asked)
+            }
+            done += settled(of: item, in: log) - before
+            progress(done, total)
+            guard !asked.isRight, asked.unasked == nil else { continue }
+            for method in methods.indices where log.repairs[item.by(method)] == nil {
+                try log.append(subject.repair(method))
+                done += 1
+                progress(done, total)
+            }
+        }
+    }
+
+    /// How many of an item's steps are done: a right answer needs no repair.
+    private func settled(of item: EvaluationLog.Place, in log: EvaluationLog) -> Int {
+        guard let asked = log.asked[item] else { return 0 }
+        guard !asked.isRight, asked.unasked == nil else { return 1 + methods.count }
+        return 1 + methods.indices.count { log.repairs[item.by($0)] != nil }
+    }
+}
+
+extension EvaluationLog.Place {
+    func by(_ method: Int) -> EvaluationLog.Place { .init(task: task, question: question, method: method) }
+}

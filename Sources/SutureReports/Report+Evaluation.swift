@@ -1,0 +1,180 @@
+import Foundation
+import SutureRepair
+import SutureTensor
+
+extension Report {
+    /// The page of an evaluation: what each method fixes, what carries over, what else changes, and what it costs.
+    public init(_ summary: EvaluationSummary) throws {
+        var blocks: [Block] = []
+        for task in summary.tasks {
+            blocks.append(.heading(task.name))
+            blocks.append(
+                .paragraph(
+                    "The original model answers \(task.right) of \(task.asked) questions rightly"
+                        + (task.unasked > 0 ? "; \(task.unasked) do not fit its context" : "")
+                        + ". Each other answer is repaired by each method, always from the original model."))
+            blocks.append(.table(Self.effects(task)))
+            blocks.append(.table(Self.costs(task)))
+            blocks.append(.table(Self.answers(task)))
+            blocks.append(.onPages([.table(Self.variants(task))] + Self.plots(task).map(Block.plot)))
+        }
+        blocks += [
+            .heading("How"),
+            .facts(
+                [
+                    Fact("Model", summary.settings.model),
+                    Fact("Unit of repair", summary.settings.firstToken ? "the first wrong token" : "the whole answer")
+                ]
+                    + summary.settings.methods.map { Fact($0.name, Self.optionList($0.options)) }
+                    + [
+                        Fact(
+                            "Intervals",
+                            "95%: Wilson's for rates, percentiles of 1000 resamples of the failures for means")
+                    ])
+        ]
+        let attempts = summary.tasks.flatMap { $0.rows.dropFirst().map(\.failures) }.reduce(0, +)
+        let best = summary.tasks.compactMap { task in
+            task.rows.dropFirst().max { $0.fixed.value < $1.fixed.value }.map { row in
+                "\(task.name): \(row.method ?? "") fixes \(Self.percent(row.fixed.value))"
+            }
+        }
+        try self.init(
+            title: "Methods of repair on \(summary.settings.model)",
+            verdict: Verdict(.neutral, best.isEmpty ? "\(attempts) repairs." : best.joined(separator: "; ") + "."),
+            schema: "suture.evaluation/1", data: summary, blocks: blocks)
+    }
+
+    private static func name(_ row: EvaluationSummary.Row) -> Table.Cell { .init(row.method ?? "original") }
+
+    fileprivate static func share(_ estimate: Estimate) -> Table.Cell {
+        .init("\(points(estimate.value)) (\(range(estimate)))")
+    }
+
+    private static func number(_ estimate: Estimate) -> Table.Cell {
+        let (low, high) = (Numeral.short(estimate.low), Numeral.short(estimate.high))
+        return .init("\(Numeral.short(estimate.value)) (\(low) … \(high))")
+    }
+
+    /// What a repair does, and what else it changes.
+    private static func effects(_ task: EvaluationSummary.Task) -> Table {
+        Table(
+            caption: "Failures fixed, carried over to other wordings; and of the fixed ones, what else changes",
+            columns: [
+                "method", .number("failures"), .number("fixed, %"), .number("carried over, %"),
+                .number("KL unrelated"), .number("other top, %"), .number("KL related")
+            ],
+            rows: task.rows.map { row in
+                let changes = [number(row.unrelated), share(row.changedTop), number(row.related)]
+                return [name(row), .init("\(row.failures)"), share(row.fixed), share(row.carriedOver)]
+                    + (row.method == nil ? changes.map { _ in "–" } : changes)
+            })
+    }
+
+    /// How large a change is, and how long it takes to find.
+    private static func costs(_ task: EvaluationSummary.Task) -> Table {
+        Table(
+            caption:
+                "Size of a change (medians of the fixed), and time of an attempt; a pass is one forward and backward",
+            columns: [
+                "method", .number("neurons"), .number("numbers"), .number("norm"), .number("seconds"),
+                .number("passes"),
+                .number("given up")
+            ],
+            rows: task.rows.dropFirst().map { row in
+                [
+                    name(row), .init(Numeral.short(row.neurons)), .init(Numeral.short(row.numbers)),
+                    .init(Numeral.short(row.norm)), number(row.seconds), number(row.passes), .init("\(row.abandoned)")
+                ]
+            })
+    }
+
+    /// How good the answers are, right or wrong.
+    private static func answers(_ task: EvaluationSummary.Task) -> Table {
+        Table(
+            caption: "Answers to the failures, written freely; tokens and perplexity where the model is led along them",
+            columns: [
+                "method", .number("exact, %"), .number("tokens, %"), .number("BLEU-4"), .number("chrF"),
+                .number("ROUGE-L, %"), .number("edit, %"), .number("perplexity"), .number("well-formed, %")
+            ],
+            rows: task.rows.map { row in
+                [
+                    name(row), share(row.exact), share(row.tokens), number(row.bleu), .init(Numeral.short(row.chrF)),
+                    share(row.rougeL), share(row.edit), .init(Numeral.short(row.perplexity)),
+                    row.wellFormed.map(share) ?? "–"
+                ]
+            })
+    }
+
+    private static func variants(_ task: EvaluationSummary.Task) -> Table {
+        let kinds = Set(task.rows.flatMap(\.carried.keys)).sorted()
+        return Table(
+            caption: "Right where the question is put otherwise, of fixed failures, % (original: of all failures)",
+            columns: ["method"] + kinds.map(Table.Column.number),
+            rows: task.rows.map { row in [name(row)] + kinds.map { row.carried[$0].map(share) ?? "–" } })
+    }
+
+    private static func plots(_ task: EvaluationSummary.Task) -> [Plot] {
+        func plot(_ title: String, _ axis: String, _ value: (EvaluationSummary.Row) -> Double) -> Plot {
+            Plot(
+                caption: title, x: .init(axis, isLogarithmic: true), y: .init("fixed, %"),
+                series: task.rows.dropFirst().map { row in
+                    .init(row.method ?? "", points: [.init(value(row), 100 * row.fixed.value, label: row.method)])
+                })
+        }
+        return [
+            plot("Fix rate against side effects", "KL on unrelated text, nats a token", \.unrelated.value),
+            plot("Fix rate against time", "seconds a failure", \.seconds.value),
+            plot("Fix rate against size", "numbers changed", \.numbers)
+        ]
+    }
+}
+
+extension EvaluationSummary {
+    /// The figures as one table for other programs: a row for each task and method, bounds in columns of their own.
+    public var figures: Report.Table {
+        let estimates: [(String, (Row) -> Estimate?)] = [
+            ("fixed", \.fixed), ("exact", \.exact), ("tokens", \.tokens), ("bleu", \.bleu), ("rouge_l", \.rougeL),
+            ("edit", \.edit), ("well_formed", \.wellFormed), ("carried_over", \.carriedOver),
+            ("kl_unrelated", \.unrelated), ("changed_top", \.changedTop), ("kl_related", \.related),
+            ("seconds", \.seconds), ("passes", \.passes)
+        ]
+        let values: [(String, (Row) -> Double)] = [
+            ("failures", { Double($0.failures) }), ("abandoned", { Double($0.abandoned) }), ("chrf", \.chrF),
+            ("perplexity", \.perplexity), ("neurons", \.neurons), ("numbers", \.numbers), ("norm", \.norm)
+        ]
+        var names = ["task", "method"] + values.map(\.0)
+        for (name, _) in estimates { names += [name, name + "_low", name + "_high"] }
+        func cells(_ task: Task, _ row: Row) -> [Report.Table.Cell] {
+            var texts = [task.name, row.method ?? "original"] + values.map { String($0.1(row)) }
+            for (_, estimate) in estimates {
+                texts += estimate(row).map { [String($0.value), String($0.low), String($0.high)] } ?? ["", "", ""]
+            }
+            return texts.map { Report.Table.Cell($0) }
+        }
+        return Report.Table(
+            columns: names.map { Report.Table.Column($0) },
+            rows: tasks.flatMap { task in task.rows.map { cells(task, $0) } })
+    }
+
+    /// The table that methods are compared by, for a paper.
+    public var comparison: Report.Table {
+        return Report.Table(
+            columns: [
+                "task", "method", .number("fixed, %"), .number("carried over, %"), .number("KL unrelated"),
+                .number("KL related"), .number("neurons"), .number("seconds")
+            ],
+            rows: tasks.flatMap { task in
+                task.rows.map { row in
+                    let sizes: [Report.Table.Cell] = [
+                        .init(Numeral.short(row.unrelated.value)), .init(Numeral.short(row.related.value)),
+                        .init(Numeral.short(row.neurons)), .init(Numeral.short(row.seconds.value))
+                    ]
+                    return [
+                        .init(task.name), .init(row.method ?? "original"), Report.share(row.fixed),
+                        Report.share(row.carriedOver)
+                    ]
+                        + (row.method == nil ? sizes.map { _ in "–" } : sizes)
+                }
+            })
+    }
+}

@@ -1,0 +1,108 @@
+import ArgumentParser
+import Foundation
+import SutureKit
+
+struct EvaluateCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "evaluate",
+        abstract: "Compare methods of repair on the failures of a model in a data set.",
+        discussion: """
+            Each question of DATA (see suture detect) is asked; each wrong answer is repaired by each method from the \
+            original model, and all that the repair changes is measured. What is found goes to --log at once: a run that \
+            was stopped goes on there when it is started again.
+
+            suture evaluate model --data all.nl --codes all.cm --methods recruit,mint --limit 300 --log run.jsonl
+            """)
+
+    @OptionGroup var model: ModelOptions
+
+    @Option(help: "The data set: .json, .jsonl, .tsv, a folder of tldr pages, or lines of intents with --codes.")
+    var data: String
+
+    @OptionGroup var tasks: TaskOptions
+
+    @Option(help: "The methods, with commas between: \(MethodName.allCases.map(\.rawValue).joined(separator: ", ")).")
+    var methods = MethodName.allCases.map(\.rawValue).joined(separator: ",")
+
+    @Flag(help: "Repair the first wrong token of each answer (MINT's unit) rather than the answer.")
+    var firstToken = false
+
+    @Option(help: "How many other questions are watched for each failure.")
+    var related = 4
+
+    @Option(help: "Where to keep what was found (JSON Lines); a log of the same evaluation is gone on with.")
+    var log: String
+
+    @Option(help: "Where to write the page, with plots (HTML).")
+    var report: String?
+
+    @Option(help: "Where to write the figures as comma-separated values.")
+    var csv: String?
+
+    @Option(help: "Where to write the comparison as a table for LaTeX.")
+    var latex: String?
+
+    @Flag(help: "Write over files that are there; a log never is.")
+    var force = false
+
+    @OptionGroup var printing: OutputOptions
+
+    func validate() throws {
+        guard (0...64).contains(related) else { throw ValidationError("--related is 0...64, not \(related).") }
+        _ = try chosenMethods
+    }
+
+    private var chosenMethods: [any RepairMethod] {
+        get throws {
+            let names = methods.split(separator: ",").map { $0.trimmingCharacters(in: .whitespaces) }
+            guard !names.isEmpty, Set(names).count == names.count else {
+                throw ValidationError("--methods names each method once, with commas between.")
+            }
+            return try names.map { name in
+                guard let method = MethodName(rawValue: name) else {
+                    let known = MethodName.allCases.map(\.rawValue).joined(separator: ", ")
+                    throw ValidationError("--methods: there is no \"\(name)\"; there are \(known).")
+                }
+                return method.method
+            }
+        }
+    }
+
+    func run() throws {
+        for path in [report, csv, latex] { try checkPlace(of: path, force: force) }
+        let questions = try tasks.questions(of: data, related: related)
+        let language: SyntaxCheck.Language? =
+            tasks.frame == nil && tasks.template == nil ? SyntaxCheck.Language(rawValue: tasks.task) : nil
+        if let language, SyntaxCheck(language) == nil {
+            note("\(language.rawValue) is not there: whether answers are well-formed is not checked")
+        }
+        let checkpoint = try model.checkpoint()
+        var evaluation = RepairEvaluation(
+            try model.load(checkpoint), try Tokenizer(checkpoint),
+            tasks: [.init(URL(filePath: data).lastPathComponent, questions, language: language)],
+            methods: try chosenMethods, name: model.url.lastPathComponent, digest: try checkpoint.digest(),
+            firstToken: firstToken)
+        evaluation.cache = StatisticsCache(of: checkpoint)
+        let progress = printing.progress
+        defer { progress.finish() }
+        evaluation.progress = { progress.report(.init("evaluating", completed: $0, total: $1)) }
+        let found = try EvaluationLog(URL(filePath: log), evaluation.settings)
+        try evaluation.run(found)
+        progress.finish()
+
+        let summary = EvaluationSummary(found)
+        let page = try Report(summary)
+        for (path, text) in [(report, page.html()), (csv, summary.figures.csv), (latex, summary.comparison.latex)] {
+            guard let path else { continue }
+            try AtomicFile.write(Array(text.utf8), to: URL(filePath: path), overwriting: force)
+            if printing.format == .human { note("wrote \(path)") }
+        }
+        let rows = summary.tasks.flatMap { $0.rows.dropFirst() }
+        printing.show(
+            page,
+            quietly: rows.map {
+                "\($0.method ?? "") \(Int(($0.fixed.value * Double($0.failures)).rounded())) of \($0.failures)"
+            }
+            .joined(separator: "\n"))
+    }
+}

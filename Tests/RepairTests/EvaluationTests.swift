@@ -1,0 +1,208 @@
+import Foundation
+import SutureFormats
+import SutureTensor
+import SutureTestSupport
+import SutureTokenizers
+import Testing
+
+@testable import SutureModels
+@testable import SutureRepair
+
+@Suite("Evaluations of methods")
+struct EvaluationTests {
+    private let model: LanguageModel
+    private let tokenizer: Tokenizer
+
+    init() throws {
+        (model, tokenizer) = try withTemporaryDirectory { directory in
+            try TinySnapshot.write(to: directory)
+            let checkpoint = try Checkpoint(directory)
+            return (try LanguageModel.load(checkpoint), try Tokenizer(checkpoint))
+        }
+    }
+
+    private func evaluation(_ methods: [any RepairMethod] = [Recruit(), GapStep()], firstToken: Bool = true) throws
+        -> RepairEvaluation
+    {
+        let set = TaskSet((0..<24).map { .init(intent: "show \($0)", code: "f\($0)") })
+        let questions = try set.questions(Template(.bash), shots: 1, limit: 4, seed: 1, related: 2)
+        return RepairEvaluation(
+            model, tokenizer, tasks: [.init("tiny", questions)], methods: methods, name: "tiny", digest: "0",
+            firstToken: firstToken)
+    }
+
+    /// What was found, without the times.
+    private func findings(_ log: EvaluationLog) -> ([AskedRecord], [RepairRecord]) {
+        let asked = log.asked.values.map { record in
+            var record = record
+            record.passSeconds = nil
+            return record
+        }
+        let repairs = log.repairs.values.map { record in
+            var record = record
+            record.seconds = 0
+            return record
+        }
+        return (
+            asked.sorted { $0.question < $1.question },
+            repairs.sorted { ($0.question, $0.method) < ($1.question, $1.method) }
+        )
+    }
+
+    @Test("what is measured is what full runs of the patched model say", arguments: [true, false])
+    func measures(firstToken: Bool) throws {
+        let evaluation = try evaluation(firstToken: firstToken)
+        let log = try withTemporaryDirectory { directory in
+            let log = try EvaluationLog(directory.appending(path: "log"), evaluation.settings)
+            try evaluation.run(log)
+            return log
+        }
+        let (asked, repairs) = findings(log)
+        #expect(asked.count == 4 && repairs.count == 2 * asked.count { !$0.isRight })
+        let texts = Texts.guards.map { tokenizer.encode($0).ids }
+        for repair in repairs.prefix(4) where repair.isFixed {
+            let method = evaluation.methods[repair.method]
+            let workshop = try method.prepare(model, texts: Texts.reference.map { tokenizer.encode($0).ids })
+            let question = evaluation.tasks[0].questions[repair.question]
+            let failure = TokenizedFailure(
+                prompt: tokenizer.encode(asked[repair.question].prompt).ids,
+                answer: tokenizer.encode(asked[repair.question].expected).ids)
+            let patched = try model.applying(method.propose(failure, in: workshop, on: model).change)
+            #expect(try patched.write(failure) == failure.answer)
+            #expect(try patched.read(failure).wrong(failure.answer).isEmpty)
+
+            var sum = 0.0
+            for text in texts {
+                let before = try model.run([text], logits: .all).logits.logSoftmax()
+                let after = try patched.run([text], logits: .all).logits.logSoftmax()
+                sum += try (before.exp() * (before - after)).sum().item()
+            }
+            let positions = texts.reduce(0) { $0 + $1.count }
+            #expect(repair.unrelated.positions == positions)
+            #expect(abs(repair.unrelated.mean - sum / Double(positions)) < 1e-4)
+
+            #expect(repair.variants.count == question.variants.count)
+            for variant in question.variants {
+                var put = try TokenizedFailure(question.failure(variant), tokenizer)
+                let known = failure.prompt.count - tokenizer.encode(question.failure.prompt).ids.count
+                if firstToken {
+                    put = TokenizedFailure(prompt: put.prompt + put.answer[..<known], answer: [put.answer[known]])
+                }
+                let isRight = try patched.write(put) == put.answer
+                #expect((repair.variants[variant.rawValue] == 1) == isRight)
+            }
+        }
+        #expect(!firstToken || repairs.contains(where: \.isFixed))
+    }
+
+    @Test("a run that was stopped anywhere goes on, asks for nothing twice, and finds the same")
+    func resumed() throws {
+        try withQuickDirectory { directory in
+            let url = directory.appending(path: "log")
+            let whole = try evaluation()
+            let log = try EvaluationLog(url, whole.settings)
+            try whole.run(log)
+            let expected = findings(log)
+            let lines = try Data(contentsOf: url).split(separator: UInt8(ascii: "\n"))
+            for kept in [0, 1, 2, 4, lines.count - 1, lines.count] {
+                // The last line is torn in the middle.
+                let torn = kept < lines.count ? lines[kept].prefix(20) : Data()
+                let copy = directory.appending(path: "copy")
+                try (lines[..<kept].flatMap { $0 + Data("\n".utf8) } + torn).withUnsafeBytes {
+                    try Data($0).write(to: copy)
+                }
+                let counted = Counted(Recruit())
+                let again = try evaluation([counted, GapStep()])
+                let log = try EvaluationLog(copy, again.settings)
+                let present = log.repairs.values.count { $0.method == 0 }
+                try again.run(log)
+                let found = findings(log)
+                #expect(found.0 == expected.0 && found.1 == expected.1)
+                #expect(counted.calls == expected.1.count { $0.method == 0 } - present)
+            }
+        }
+    }
+
+    @Test("several processes find together what one finds")
+    func shared() throws {
+        try withQuickDirectory { directory in
+            var evaluation = try evaluation()
+            let urls = (0..<4).map { directory.appending(path: "log\($0)") }
+            let whole = try EvaluationLog(urls[3], evaluation.settings)
+            try evaluation.run(whole)
+            for index in 0..<3 {
+                evaluation.share = (index, 3)
+                try evaluation.run(EvaluationLog(urls[index], evaluation.settings))
+            }
+            let merged = try EvaluationLog(urls[0], evaluation.settings, reading: Array(urls[1..<3]))
+            #expect(findings(merged).0 == findings(whole).0 && findings(merged).1 == findings(whole).1)
+        }
+    }
+
+    @Test("a log of something else is refused, and no line of it is touched")
+    func refused() throws {
+        try withQuickDirectory { directory in
+            let url = directory.appending(path: "log")
+            let evaluation = try evaluation()
+            try evaluation.run(EvaluationLog(url, evaluation.settings))
+            let bytes = try Data(contentsOf: url)
+            for other in [try self.evaluation([Recruit()]), try self.evaluation(firstToken: false)] {
+                let error = #expect(throws: RepairError.self) { try EvaluationLog(url, other.settings) }
+                #expect(error?.code == .badRequest && error?.subject?.hasSuffix("line 1") == true)
+            }
+            #expect(try Data(contentsOf: url) == bytes)
+            for text in ["hello\n", "{}\n", "[]\n", "\n", "{\"settings\":1}\n"] {
+                try Data(text.utf8).write(to: url)
+                let error = #expect(throws: RepairError.self) { try EvaluationLog(url, evaluation.settings) }
+                #expect(error?.code == .badList)
+            }
+        }
+    }
+
+    @Test("rows count what is in the log")
+    func summary() throws {
+        let evaluation = try evaluation()
+        let log = try withQuickDirectory { directory in
+            let log = try EvaluationLog(directory.appending(path: "log"), evaluation.settings)
+            try evaluation.run(log)
+            return log
+        }
+        let task = try #require(EvaluationSummary(log).tasks.first)
+        let repairs = Array(log.repairs.values)
+        #expect(task.asked == 4 && task.rows.map(\.method) == [nil, "recruit", "gap"])
+        for (index, row) in task.rows.dropFirst().enumerated() {
+            let own = repairs.filter { $0.method == index }
+            let fixed = own.filter(\.isFixed)
+            #expect(row.failures == own.count && row.abandoned == own.count { $0.abandoned != nil })
+            #expect(row.fixed == Estimate(fixed.count, of: own.count))
+            #expect(abs(row.seconds.value - own.reduce(0) { $0 + $1.seconds } / Double(own.count)) < 1e-9)
+            #expect(row.unrelated.low <= row.unrelated.value && row.unrelated.value <= row.unrelated.high)
+            #expect(row.exact.value >= row.fixed.value && row.tokens.value >= task.rows[0].tokens.value)
+        }
+        #expect(task.rows[0].fixed.value == 0 && task.rows[0].unrelated.value == 0)
+    }
+}
+
+/// Counts what it is asked for.
+private final class Counted: RepairMethod, @unchecked Sendable {
+    // Sendable: an evaluation uses its methods on one thread.
+    private(set) var calls = 0
+    private let method: any RepairMethod
+
+    init(_ method: any RepairMethod) { self.method = method }
+
+    var name: String { method.name }
+    var options: [String: Double] { method.options }
+
+    func prepare(
+        _ model: LanguageModel, texts: [[Int]], reserved: Set<Neuron>, cache: StatisticsCache?,
+        progress: (_ done: Int, _ of: Int) -> Void
+    ) throws -> Workshop {
+        try method.prepare(model, texts: texts, reserved: reserved, cache: cache, progress: progress)
+    }
+
+    func propose(_ failure: TokenizedFailure, in workshop: Workshop, on model: LanguageModel) throws -> Proposal {
+        calls += 1
+        return try method.propose(failure, in: workshop, on: model)
+    }
+}
