@@ -24,6 +24,7 @@ setup:
 	@Scripts/setup
 
 release: setup
+	@swift build -c release --product SutureTorch
 	@swift build -c release --product suture
 
 demo: release

@@ -16,7 +16,7 @@ let linkTorch: [LinkerSetting] = [
 
 func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
     .testTarget(
-        name: name, dependencies: dependencies + ["SutureTestSupport"], path: "Tests/\(name)")
+        name: name, dependencies: dependencies + ["CTorchEngine", "SutureTestSupport"], path: "Tests/\(name)")
 }
 
 // A target names every module that reaches it, not only the nearest: a build compiles a target anew when a module that it
@@ -33,7 +33,8 @@ let package = Package(
     name: "suture",
     platforms: [.macOS(.v14)],
     products: [
-        .library(name: "SutureKit", targets: ["SutureKit"]),
+        .library(name: "SutureKit", targets: ["SutureKit", "CTorchEngine"]),
+        .library(name: "SutureTorch", type: .dynamic, targets: ["CTorchEngine"]),
         .executable(name: "suture", targets: ["suture"])
     ],
     dependencies: [
@@ -44,7 +45,16 @@ let package = Package(
     targets: [
         .target(
             name: "CTorch",
+            linkerSettings: [
+                .unsafeFlags([
+                    "-Xlinker", "-rpath", "-Xlinker", "$ORIGIN", "-Xlinker", "-rpath", "-Xlinker",
+                    "$ORIGIN/../lib/suture"
+                ])
+            ]),
+        .target(
+            name: "CTorchEngine", publicHeadersPath: ".",
             cxxSettings: [
+                .headerSearchPath("../CTorch/include"), .headerSearchPath("names"),
                 .unsafeFlags([
                     "-isystem", "\(torch)/include", "-isystem", "\(torch)/include/torch/csrc/api/include"
                 ])
@@ -70,12 +80,15 @@ let package = Package(
             dependencies: libraries + ["SutureKit", .product(name: "ArgumentParser", package: "swift-argument-parser")]),
         .executableTarget(
             name: "suture-bench",
-            dependencies: libraries + ["SutureKit", .product(name: "ArgumentParser", package: "swift-argument-parser")],
+            dependencies: libraries + [
+                "CTorchEngine", "SutureKit", .product(name: "ArgumentParser", package: "swift-argument-parser")
+            ],
             path: "Benchmarks/Sources"),
-        .executableTarget(name: "RepairExample", dependencies: libraries + ["SutureKit"], path: "Examples/Repair"),
+        .executableTarget(
+            name: "RepairExample", dependencies: libraries + ["CTorchEngine", "SutureKit"], path: "Examples/Repair"),
 
         .executableTarget(
-            name: "suture-fuzz", dependencies: base + ["SutureVision"], path: "Tests/Fuzz",
+            name: "suture-fuzz", dependencies: base + ["CTorchEngine", "SutureVision"], path: "Tests/Fuzz",
             exclude: ["Corpus"]),
         .target(
             name: "SutureTestSupport", dependencies: ["SutureFormats"], path: "Tests/SutureTestSupport"),

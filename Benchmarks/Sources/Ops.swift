@@ -15,7 +15,6 @@ struct Ops: ParsableCommand {
     }
 
     func run() throws {
-        try Runtime.checkVersion()
         Runtime.threads = 1
         let peer = Child.peer("ops.py", ["--calls", "\(calls)"])
         printConditions(threads: 1, rounds: rounds)

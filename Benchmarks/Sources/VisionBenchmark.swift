@@ -30,7 +30,6 @@ struct VisionBenchmark: ParsableCommand {
     }
 
     func run() throws {
-        try Runtime.checkVersion()
         Runtime.threads = threads
         Runtime.keepFreedMemory()
         var peer = Child.peer(

@@ -40,10 +40,10 @@ public struct Device: Hashable, Sendable, CustomStringConvertible {
     }
 
     /// Whether the libtorch that is loaded can compute there. CUDA needs a CUDA build in `TORCH_HOME`.
-    public var isAvailable: Bool { ct_device_available(kind.code) }
+    public var isAvailable: Bool { torch.device_available(kind.code) }
 
     /// Waits for the work that was queued there; does nothing on the CPU. For timings.
-    public func synchronize() { _ = ct_synchronize(kind.code) }
+    public func synchronize() { _ = torch.synchronize(kind.code) }
 
     /// What ``init(_:)`` reads: `cpu`, `cuda:0`, `mps`.
     public var description: String { index < 0 || kind == .mps ? kind.rawValue : "\(kind.rawValue):\(index)" }

@@ -28,9 +28,9 @@ public final class Optimizer {
         let made =
             switch rule {
             case .adam(let rate, let beta1, let beta2, let epsilon, let decay):
-                ct_adam(parameters.handles, Int32(parameters.count), rate, beta1, beta2, epsilon, decay)
+                torch.adam(parameters.handles, Int32(parameters.count), rate, beta1, beta2, epsilon, decay)
             case .sgd(let rate, let momentum, let decay):
-                ct_sgd(parameters.handles, Int32(parameters.count), rate, momentum, decay)
+                torch.sgd(parameters.handles, Int32(parameters.count), rate, momentum, decay)
             }
         guard let made else { throw TensorError("Optimizer", parameters) }
         self.parameters = parameters
@@ -38,11 +38,11 @@ public final class Optimizer {
         handle = made
     }
 
-    deinit { ct_optimizer_free(handle) }
+    deinit { torch.optimizer_free(handle) }
 
     /// Makes the next steps of another size: for schedules.
     public func setRate(_ rate: Double) throws(TensorError) {
-        guard ct_optimizer_set_rate(handle, rate) == 0 else { throw TensorError("setRate", parameters) }
+        guard torch.optimizer_set_rate(handle, rate) == 0 else { throw TensorError("setRate", parameters) }
     }
 
     /// The momentum of each parameter, for an interrupted run to go on; nil before the first step and where there is none.
@@ -53,7 +53,7 @@ public final class Optimizer {
         var result: [Tensor] = []
         for index in parameters.indices {
             var out: OpaquePointer?
-            guard ct_sgd_momentum(handle, Int32(index), &out) == 0 else { throw TensorError("momentum", parameters) }
+            guard torch.sgd_momentum(handle, Int32(index), &out) == 0 else { throw TensorError("momentum", parameters) }
             guard let out else { return nil }
             result.append(Tensor(owning: out))
         }
@@ -66,7 +66,7 @@ public final class Optimizer {
             throw TensorError("setMomentum", momentum, reason: "this optimizer has no such momentum")
         }
         for (index, tensor) in momentum.enumerated() {
-            guard ct_sgd_set_momentum(handle, Int32(index), tensor.handle) == 0 else {
+            guard torch.sgd_set_momentum(handle, Int32(index), tensor.handle) == 0 else {
                 throw TensorError("setMomentum", [parameters[index], tensor])
             }
         }
@@ -75,10 +75,10 @@ public final class Optimizer {
     /// One step down the gradient of the scalar that `loss` computes; returns the loss before the step.
     @discardableResult
     public func step(_ loss: ([Tensor]) throws -> Tensor) throws -> Double {
-        ct_optimizer_zero_grad(handle)
+        torch.optimizer_zero_grad(handle)
         let value = try loss(parameters)
-        guard ct_backward(value.handle) == 0 else { throw TensorError("backward", [value]) }
-        guard ct_optimizer_step(handle) == 0 else { throw TensorError("step", parameters) }
+        guard torch.backward(value.handle) == 0 else { throw TensorError("backward", [value]) }
+        guard torch.optimizer_step(handle) == 0 else { throw TensorError("step", parameters) }
         return try value.item()
     }
 }

@@ -8,29 +8,29 @@ public final class RandomSource {
 
     /// A source of its own; equal seeds give equal numbers.
     public init(seed: UInt64) throws(TensorError) {
-        guard let made = ct_generator(seed) else { throw TensorError("RandomSource") }
+        guard let made = torch.generator(seed) else { throw TensorError("RandomSource") }
         handle = made
     }
 
-    deinit { ct_generator_free(handle) }
+    deinit { torch.generator_free(handle) }
 
     /// Independent standard normal numbers.
     public func normal(_ shape: [Int]) throws(TensorError) -> Tensor {
-        try Tensor(ct_normal(shape.int64, Int32(shape.count), handle), "normal\(shape)")
+        try Tensor(torch.normal(shape.int64, Int32(shape.count), handle), "normal\(shape)")
     }
 
     /// Independent numbers, uniform in 0..<1.
     public func uniform(_ shape: [Int]) throws(TensorError) -> Tensor {
-        try Tensor(ct_uniform(shape.int64, Int32(shape.count), handle), "uniform\(shape)")
+        try Tensor(torch.uniform(shape.int64, Int32(shape.count), handle), "uniform\(shape)")
     }
 
     /// Dropout: each element is zero with probability `rate`, else divided by `1 - rate` (Srivastava et al. 2014).
     public func dropout(_ tensor: Tensor, rate: Double) throws(TensorError) -> Tensor {
-        try Tensor(ct_dropout(tensor.handle, rate, handle), "dropout(\(rate))", [tensor])
+        try Tensor(torch.dropout(tensor.handle, rate, handle), "dropout(\(rate))", [tensor])
     }
 
     /// The whole numbers 0..<count in random order.
     public func permutation(_ count: Int) throws(TensorError) -> [Int] {
-        try Tensor(ct_permutation(Int64(count), handle), "permutation").ints()
+        try Tensor(torch.permutation(Int64(count), handle), "permutation").ints()
     }
 }

@@ -4,12 +4,12 @@ extension Tensor {
     /// The same numbers as a leaf whose gradient is wanted.
     public func tracked() throws(TensorError) -> Tensor {
         let leaf = try detached()
-        guard ct_set_requires_grad(leaf.handle, true) == 0 else { throw TensorError("tracked", [self]) }
+        guard torch.set_requires_grad(leaf.handle, true) == 0 else { throw TensorError("tracked", [self]) }
         return leaf
     }
 
     /// The same numbers, cut off from how they were computed.
-    public func detached() throws(TensorError) -> Tensor { try Tensor(ct_detach(handle), "detached", [self]) }
+    public func detached() throws(TensorError) -> Tensor { try Tensor(torch.detach(handle), "detached", [self]) }
 
     /// d(this scalar) / d(input) for each input, each of its input's shape.
     ///
@@ -23,7 +23,7 @@ extension Tensor {
         -> [Tensor]
     {
         var out = [OpaquePointer?](repeating: nil, count: inputs.count)
-        guard ct_gradients(handle, seed?.handle, inputs.handles, Int32(inputs.count), keepingGraph, &out) == 0 else {
+        guard torch.gradients(handle, seed?.handle, inputs.handles, Int32(inputs.count), keepingGraph, &out) == 0 else {
             throw TensorError("gradients", [self] + inputs)
         }
         return out.compactMap { $0.map(Tensor.init(owning:)) }
@@ -31,9 +31,9 @@ extension Tensor {
 
     /// Runs `body` without recording it for gradients, on this thread.
     public static func withoutGradients<Result>(_ body: () throws -> Result) rethrows -> Result {
-        let before = ct_grad_enabled()
-        ct_set_grad_enabled(false)
-        defer { ct_set_grad_enabled(before) }
+        let before = torch.grad_enabled()
+        torch.set_grad_enabled(false)
+        defer { torch.set_grad_enabled(before) }
         return try body()
     }
 }

@@ -6,7 +6,7 @@ extension Tensor {
     ///
     /// What follows from such a tensor is laid out in the same way.
     public func channelsLast() throws(TensorError) -> Tensor {
-        try Tensor(ct_channels_last(handle), "channelsLast", [self])
+        try Tensor(torch.channels_last(handle), "channelsLast", [self])
     }
 
     /// Cross-correlation with a weight `[out, in, size, size]` and a bias `[out]`, zeros around the edges.
@@ -14,7 +14,7 @@ extension Tensor {
         -> Tensor
     {
         try Tensor(
-            ct_conv2d(handle, weight.handle, bias?.handle, Int64(stride), Int64(padding)),
+            torch.conv2d(handle, weight.handle, bias?.handle, Int64(stride), Int64(padding)),
             "conv2d(stride: \(stride), padding: \(padding))", [self, weight, bias])
     }
 
@@ -23,7 +23,7 @@ extension Tensor {
         throws(TensorError) -> Tensor
     {
         try Tensor(
-            ct_batch_norm(handle, gain.handle, bias.handle, mean.handle, variance.handle, epsilon), "batchNorm",
+            torch.batch_norm(handle, gain.handle, bias.handle, mean.handle, variance.handle, epsilon), "batchNorm",
             [self, gain, bias, mean, variance])
     }
 
@@ -35,7 +35,7 @@ extension Tensor {
         gain: Tensor, bias: Tensor, mean: Tensor, variance: Tensor, momentum: Double, epsilon: Double
     ) throws(TensorError) -> (output: Tensor, mean: Tensor, variance: Tensor) {
         var (output, newMean, newVariance): (OpaquePointer?, OpaquePointer?, OpaquePointer?)
-        let status = ct_batch_norm_training(
+        let status = torch.batch_norm_training(
             handle, gain.handle, bias.handle, mean.handle, variance.handle, momentum, epsilon, &output, &newMean,
             &newVariance)
         guard status == 0, let output, let newMean, let newVariance else {
@@ -49,14 +49,14 @@ extension Tensor {
     ///
     /// Where a gradient needs the numbers that were overwritten, the engine refuses to compute it.
     package func reluInPlace() throws(TensorError) -> Tensor {
-        guard ct_relu_in_place(handle) == 0 else { throw TensorError("reluInPlace", [self]) }
+        guard torch.relu_in_place(handle) == 0 else { throw TensorError("reluInPlace", [self]) }
         return self
     }
 
     /// The largest element of each window; what lies outside never is.
     public func maxPool2d(size: Int, stride: Int, padding: Int = 0) throws(TensorError) -> Tensor {
         try Tensor(
-            ct_max_pool2d(handle, Int64(size), Int64(stride), Int64(padding)),
+            torch.max_pool2d(handle, Int64(size), Int64(stride), Int64(padding)),
             "maxPool2d(size: \(size), stride: \(stride), padding: \(padding))", [self])
     }
 
@@ -64,7 +64,7 @@ extension Tensor {
     /// `ceil((i + 1) h / height)`, and columns likewise.
     public func adaptiveAveragePool2d(height: Int, width: Int) throws(TensorError) -> Tensor {
         try Tensor(
-            ct_adaptive_avg_pool2d(handle, Int64(height), Int64(width)),
+            torch.adaptive_avg_pool2d(handle, Int64(height), Int64(width)),
             "adaptiveAveragePool2d(\(height), \(width))", [self])
     }
 }

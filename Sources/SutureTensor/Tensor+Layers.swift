@@ -4,50 +4,50 @@ import CTorch
 extension Tensor {
     /// `x W^T + b`: `[..., in]` with a weight `[out, in]` and a bias `[out]` gives `[..., out]`.
     public func linear(_ weight: Tensor, bias: Tensor? = nil) throws(TensorError) -> Tensor {
-        try Tensor(ct_linear(handle, weight.handle, bias?.handle), "linear", [self, weight, bias])
+        try Tensor(torch.linear(handle, weight.handle, bias?.handle), "linear", [self, weight, bias])
     }
 
     /// `silu(x W^T + b)`: as ``linear(_:bias:)``, in one pass where it can be.
     public func linearSilu(_ weight: Tensor, bias: Tensor? = nil) throws(TensorError) -> Tensor {
-        try Tensor(ct_linear_silu(handle, weight.handle, bias?.handle), "linearSilu", [self, weight, bias])
+        try Tensor(torch.linear_silu(handle, weight.handle, bias?.handle), "linearSilu", [self, weight, bias])
     }
 
     /// `factor * (x W^T + b)`, in one pass where it can be.
     public func linear(_ weight: Tensor, bias: Tensor? = nil, times factor: Tensor) throws(TensorError) -> Tensor {
         try Tensor(
-            ct_linear_times(handle, weight.handle, bias?.handle, factor.handle), "linear",
+            torch.linear_times(handle, weight.handle, bias?.handle, factor.handle), "linear",
             [self, weight, bias, factor])
     }
 
     /// `term + x W^T + b`, in one pass where it can be.
     public func linear(_ weight: Tensor, bias: Tensor? = nil, plus term: Tensor) throws(TensorError) -> Tensor {
         try Tensor(
-            ct_linear_plus(handle, weight.handle, bias?.handle, term.handle), "linear", [self, weight, bias, term])
+            torch.linear_plus(handle, weight.handle, bias?.handle, term.handle), "linear", [self, weight, bias, term])
     }
 
     /// The rows of this `[vocabulary, width]` table at `ids` (int64).
     public func embedding(_ ids: Tensor) throws(TensorError) -> Tensor {
-        try Tensor(ct_embedding(handle, ids.handle), "embedding", [self, ids])
+        try Tensor(torch.embedding(handle, ids.handle), "embedding", [self, ids])
     }
 
     /// `exp(x) / sum(exp(x))` along `dim`.
     public func softmax(_ dim: Int = -1) throws(TensorError) -> Tensor {
-        try Tensor(ct_softmax(handle, Int64(dim)), "softmax(\(dim))", [self])
+        try Tensor(torch.softmax(handle, Int64(dim)), "softmax(\(dim))", [self])
     }
 
     /// The logarithm of ``softmax(_:)``, without overflow.
     public func logSoftmax(_ dim: Int = -1) throws(TensorError) -> Tensor {
-        try Tensor(ct_log_softmax(handle, Int64(dim)), "logSoftmax(\(dim))", [self])
+        try Tensor(torch.log_softmax(handle, Int64(dim)), "logSoftmax(\(dim))", [self])
     }
 
     /// `(x - mean) / sqrt(variance + epsilon) * gain + bias` over the last dimension.
     public func layerNorm(gain: Tensor?, bias: Tensor?, epsilon: Double) throws(TensorError) -> Tensor {
-        try Tensor(ct_layer_norm(handle, gain?.handle, bias?.handle, epsilon), "layerNorm", [self, gain, bias])
+        try Tensor(torch.layer_norm(handle, gain?.handle, bias?.handle, epsilon), "layerNorm", [self, gain, bias])
     }
 
     /// `x / sqrt(mean(x^2) + epsilon) * gain` over the last dimension.
     public func rmsNorm(gain: Tensor?, epsilon: Double) throws(TensorError) -> Tensor {
-        try Tensor(ct_rms_norm(handle, gain?.handle, epsilon), "rmsNorm", [self, gain])
+        try Tensor(torch.rms_norm(handle, gain?.handle, epsilon), "rmsNorm", [self, gain])
     }
 
     /// Scaled dot-product attention of queries `[batch, heads, positions, width]` over keys and values
@@ -57,12 +57,13 @@ extension Tensor {
     ) throws(TensorError) -> Tensor {
         let grouped = queries.shape.count == 4 && keys.shape.count == 4 && queries.shape[1] != keys.shape[1]
         return try Tensor(
-            ct_attention(queries.handle, keys.handle, values.handle, mask?.handle, causal, scale, grouped), "attention",
+            torch.attention(queries.handle, keys.handle, values.handle, mask?.handle, causal, scale, grouped),
+            "attention",
             [queries, keys, values, mask])
     }
 
     /// The mean cross-entropy of logits `[n, classes]` against class indices `[n]` (int64).
     public func crossEntropy(_ targets: Tensor) throws(TensorError) -> Tensor {
-        try Tensor(ct_cross_entropy(handle, targets.handle), "crossEntropy", [self, targets])
+        try Tensor(torch.cross_entropy(handle, targets.handle), "crossEntropy", [self, targets])
     }
 }

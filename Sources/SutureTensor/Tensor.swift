@@ -14,9 +14,9 @@ public final class Tensor: @unchecked Sendable {
 
     init(owning handle: OpaquePointer) {
         self.handle = handle
-        let rank = Int(ct_rank(handle))
+        let rank = Int(torch.rank(handle))
         shape = [Int](unsafeUninitializedCapacity: rank) { buffer, count in
-            buffer.withMemoryRebound(to: Int64.self) { ct_shape(handle, $0.baseAddress) }
+            buffer.withMemoryRebound(to: Int64.self) { torch.shape(handle, $0.baseAddress) }
             count = rank
         }
     }
@@ -28,7 +28,7 @@ public final class Tensor: @unchecked Sendable {
         self.init(owning: handle)
     }
 
-    deinit { ct_free(handle) }
+    deinit { torch.free(handle) }
 
     /// The number of dimensions.
     public var rank: Int { shape.count }
@@ -37,13 +37,13 @@ public final class Tensor: @unchecked Sendable {
     public var count: Int { shape.reduce(1, *) }
 
     /// The type of the elements.
-    public var dtype: DType { DType(code: ct_dtype(handle)) ?? .uint8 }
+    public var dtype: DType { DType(code: torch.dtype(handle)) ?? .uint8 }
 
     /// Where the elements are.
     public var device: Device {
         var kind: Int32 = 0
         var index: Int32 = 0
-        ct_device(handle, &kind, &index)
+        torch.device(handle, &kind, &index)
         return Device(kind: kind == CT_CUDA ? .cuda : kind == CT_MPS ? .mps : .cpu, index: index)
     }
 
@@ -62,7 +62,7 @@ extension Tensor {
             throw TensorError("Tensor", reason: "\(elements.count) elements do not fill \(shape)")
         }
         let made = elements.withUnsafeBytes {
-            ct_copy_bytes($0.baseAddress, shape.int64, Int32(shape.count), Element.dtype.code)
+            torch.copy_bytes($0.baseAddress, shape.int64, Int32(shape.count), Element.dtype.code)
         }
         guard let made else { throw TensorError("Tensor") }
         guard device != .cpu else {
@@ -70,7 +70,7 @@ extension Tensor {
             return
         }
         let host = Tensor(owning: made)
-        try self.init(ct_to_device(host.handle, device.kind.code, device.index), "to(\(device))", [host])
+        try self.init(torch.to_device(host.handle, device.kind.code, device.index), "to(\(device))", [host])
     }
 
     /// A tensor over memory that someone else keeps: nothing is copied. `owner` is held for as long
@@ -84,7 +84,7 @@ extension Tensor {
         }
         let context = Unmanaged.passRetained(owner).toOpaque()
         try self.init(
-            ct_borrow_bytes(
+            torch.borrow_bytes(
                 base, shape.int64, Int32(shape.count), dtype.code,
                 { Unmanaged<AnyObject>.fromOpaque($0!).release() }, context), "Tensor")
     }
@@ -94,7 +94,8 @@ extension Tensor {
         _ shape: [Int], _ value: Double, dtype: DType = .float32, device: Device = .cpu
     ) throws(TensorError) -> Tensor {
         try Tensor(
-            ct_full(shape.int64, Int32(shape.count), value, dtype.code, device.kind.code, device.index), "full\(shape)")
+            torch.full(shape.int64, Int32(shape.count), value, dtype.code, device.kind.code, device.index),
+            "full\(shape)")
     }
 
     /// A tensor of zeros.
@@ -107,7 +108,7 @@ extension Tensor {
     /// The whole numbers of `range`, as int64.
     public static func arange(_ range: Range<Int>, device: Device = .cpu) throws(TensorError) -> Tensor {
         try Tensor(
-            ct_arange(
+            torch.arange(
                 Int64(range.lowerBound), Int64(range.upperBound), DType.int64.code, device.kind.code, device.index),
             "arange")
     }
@@ -149,7 +150,7 @@ extension Tensor {
         let source = try to(Element.dtype)
         var failed = false
         let elements = [Element](unsafeUninitializedCapacity: count) { buffer, initialized in
-            failed = ct_read(source.handle, buffer.baseAddress, buffer.count * MemoryLayout<Element>.stride) != 0
+            failed = torch.read(source.handle, buffer.baseAddress, buffer.count * MemoryLayout<Element>.stride) != 0
             initialized = failed ? 0 : buffer.count
         }
         if failed { throw TensorError("elements", [self]) }
@@ -165,7 +166,7 @@ extension Tensor {
     /// The only element.
     public func item() throws(TensorError) -> Double {
         var value = 0.0
-        guard ct_item(handle, &value) == 0 else { throw TensorError("item", [self]) }
+        guard torch.item(handle, &value) == 0 else { throw TensorError("item", [self]) }
         return value
     }
 }
@@ -175,20 +176,22 @@ extension Tensor {
 extension Tensor {
     /// The same numbers as another element type; itself where the type is the same.
     public func to(_ dtype: DType) throws(TensorError) -> Tensor {
-        dtype == self.dtype ? self : try Tensor(ct_to_dtype(handle, dtype.code), "to(\(dtype.rawValue))", [self])
+        dtype == self.dtype ? self : try Tensor(torch.to_dtype(handle, dtype.code), "to(\(dtype.rawValue))", [self])
     }
 
     /// The same numbers on another device; itself where it is there already.
     public func to(_ device: Device) throws(TensorError) -> Tensor {
         device == self.device
-            ? self : try Tensor(ct_to_device(handle, device.kind.code, device.index), "to(\(device))", [self])
+            ? self : try Tensor(torch.to_device(handle, device.kind.code, device.index), "to(\(device))", [self])
     }
 
     /// The same numbers in memory of their own: what an optimizer does to its parameters leaves them alone.
-    public func copied() throws(TensorError) -> Tensor { try Tensor(ct_clone(handle), "copied", [self]) }
+    public func copied() throws(TensorError) -> Tensor { try Tensor(torch.clone(handle), "copied", [self]) }
 
     /// The same numbers laid out in row-major order without gaps.
-    public func contiguous() throws(TensorError) -> Tensor { try Tensor(ct_contiguous(handle), "contiguous", [self]) }
+    public func contiguous() throws(TensorError) -> Tensor {
+        try Tensor(torch.contiguous(handle), "contiguous", [self])
+    }
 }
 
 extension [Int] {

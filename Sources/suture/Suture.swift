@@ -37,7 +37,6 @@ enum Main {
     /// Exit codes: 0 done, 1 failed, 2 usage, 3 refused, 4 bad input file.
     static func main() {
         do {
-            try Runtime.checkVersion()
             var command = try Suture.parseAsRoot()
             try command.run()
             // What was printed is in a buffer until now: a full disk shows only here.

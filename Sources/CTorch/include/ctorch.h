@@ -15,6 +15,7 @@ extern "C" {
 typedef struct CTensor CTensor;
 typedef struct CGenerator CGenerator;
 typedef struct COptimizer COptimizer;
+typedef struct CGroup CGroup;
 
 // Element types, by the numbers of c10::ScalarType.
 enum { CT_UINT8 = 0, CT_INT32 = 3, CT_INT64 = 4, CT_FLOAT16 = 5, CT_FLOAT32 = 6, CT_FLOAT64 = 7, CT_BOOL = 11, CT_BFLOAT16 = 15 };
@@ -151,6 +152,14 @@ int32_t ct_sgd_set_momentum(COptimizer *optimizer, int32_t index, const CTensor 
 int32_t ct_optimizer_step(COptimizer *optimizer);
 void ct_optimizer_zero_grad(COptimizer *optimizer);
 void ct_optimizer_free(COptimizer *optimizer);
+
+// ---- processes that work together; times in seconds
+CGroup *ct_group(const char *host, int32_t port, bool serves, int32_t rank, int32_t size, double timeout);
+int32_t ct_group_meet(CGroup *group, double timeout);
+CTensor *ct_group_gather(CGroup *group, const CTensor *t);  // of all ranks, one upon the other
+// Adds to a number that all share, and has what it is then.
+int32_t ct_group_count(CGroup *group, const char *key, int64_t more, int64_t *out);
+void ct_group_free(CGroup *group);
 
 #ifdef __cplusplus
 }

@@ -1,0 +1,4 @@
+#include "functions.h"
+
+#define CT_ENTRY(name) ct_##name,
+const CTorchFunctions ct_engine = {CT_FUNCTIONS(CT_ENTRY)};
