@@ -6,7 +6,10 @@ struct GenerateCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "generate", abstract: "Continue a prompt, with or without patches.",
         discussion:
-            "Always the most likely token is taken. --compare shows what the model writes without and with the patches."
+            """
+            Always the most likely token is taken. --compare shows what the model writes without and with the patches; \
+            --expect shows where it leaves the answer that it should give, and offers to repair that.
+            """
     )
 
     @OptionGroup var model: ModelOptions
@@ -28,6 +31,9 @@ struct GenerateCommand: ParsableCommand {
     @Flag(help: "Show the answer without and with the patches.")
     var compare = false
 
+    @Option(name: .shortAndLong, help: "What it should write next.")
+    var expect: String?
+
     @OptionGroup var printing: OutputOptions
 
     private struct Answer: Encodable, Sendable {
@@ -35,11 +41,13 @@ struct GenerateCommand: ParsableCommand {
         var text: String
         var tokens: [Int]
         var original: String?
+        var expectation: Expectation?
     }
 
     func validate() throws {
         guard (1...100_000).contains(tokens) else { throw ValidationError("--tokens is 1...100000, not \(tokens).") }
         guard scale.isFinite else { throw ValidationError("--scale is a finite number.") }
+        guard expect != "" else { throw ValidationError("--expect is empty.") }
         guard !compare || !patch.isEmpty else { throw ValidationError("--compare needs a --patch.") }
     }
 
@@ -58,9 +66,10 @@ struct GenerateCommand: ParsableCommand {
             }
             return generated.last == tokenizer.roles.end
         }
+        let expectation = try expect.map { try Expectation($0, after: text, patched, tokenizer) }
         if isStreaming {
             print(stream.finish())
-            return
+            if expectation == nil { return }
         }
         let answer = tokenizer.decode(written, skippingSpecials: true)
         let original =
@@ -68,16 +77,22 @@ struct GenerateCommand: ParsableCommand {
             ? try tokenizer.decode(
                 model.load(checkpoint).generate(ids, limit: tokens) { $0.last == tokenizer.roles.end },
                 skippingSpecials: true) : nil
-        let report = try Report(
-            title: model.url.lastPathComponent, schema: "suture.generate/1",
-            data: Answer(prompt: text, text: answer, tokens: written, original: original),
-            blocks: [
+        var blocks = expectation.map { [Report.Block.tokenStrip($0.strip)] } ?? []
+        if let original {
+            blocks.insert(
                 .comparison(
                     .init(
-                        caption: "After: \(text)", before: original ?? "", after: answer, beforeTitle: "original",
-                        afterTitle: "patched"))
-            ])
+                        caption: "After: \(text)", before: original, after: answer, beforeTitle: "original",
+                        afterTitle: "patched")), at: 0)
+        }
+        let report = try Report(
+            title: model.url.lastPathComponent, verdict: expectation?.verdict, schema: "suture.generate/1",
+            data: Answer(prompt: text, text: answer, tokens: written, original: original, expectation: expectation),
+            blocks: blocks)
         printing.show(report, quietly: answer)
+        if let expectation, expectation.wrong != nil, printing.format == .human {
+            try offerRepair(after: text, expecting: expectation.expected)
+        }
     }
 
     private func standardInput() throws -> String {
