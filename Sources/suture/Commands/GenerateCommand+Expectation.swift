@@ -59,7 +59,7 @@ extension GenerateCommand {
         try FileHandle.standardError.write(
             contentsOf: Data("Repair it? A file for the patch, or nothing for no: ".utf8))
         guard let file = readLine()?.trimmingCharacters(in: .whitespaces), !file.isEmpty else { return }
-        var repair = try RepairCommand.parse(
+        let repair = try RepairCommand.parse(
             [model.model, "--prompt=\(prompt)", "--expected=\(expected)", "--output=\(file)"] + modelFlags)
         try repair.run()
     }
