@@ -49,7 +49,7 @@ extension Architecture {
     private static func window(_ config: JSONField, family: String) throws -> Int? {
         switch family {
         case "mistral", "phi3":
-            return try config.optional("sliding_window")?.int
+            return try config.optionalSize("sliding_window")
         case "qwen2", "qwen3":
             guard try config.bool("use_sliding_window", default: false) else { return nil }
             throw ModelError(

@@ -27,7 +27,7 @@ extension Architecture {
             positions: try .rotary(config, headWidth: headWidth),
             activation: try config.activation("hidden_act"),
             isGated: false,
-            window: try config.optional("sliding_window")?.int,
+            window: try config.optionalSize("sliding_window"),
             tiedHead: try config.bool("tie_word_embeddings", default: true),
             tensors: TensorNames(
                 prefixes: ["model.", ""],

@@ -133,7 +133,8 @@ extension Architecture {
 extension JSONField {
     /// A number of things that tensors are measured in: small enough for a product of two.
     func size(_ key: ByteString) throws -> Int { try require(key).checkedSize }
-    func size(_ key: ByteString, default value: Int) throws -> Int { try optional(key)?.checkedSize ?? value }
+    func optionalSize(_ key: ByteString) throws -> Int? { try optional(key)?.checkedSize }
+    func size(_ key: ByteString, default value: Int) throws -> Int { try optionalSize(key) ?? value }
 
     private var checkedSize: Int {
         get throws {

@@ -34,17 +34,17 @@ extension Checkpoint {
     }
 
     private func checkMemory() throws {
-        let needed = tensors.reduce(0) { $0 + 4 * $1.shape.reduce(1, *) }
-        let present = Int(clamping: ProcessInfo.processInfo.physicalMemory)
+        let needed = tensors.reduce(0.0) { sum, tensor in
+            Self.isWeight(tensor.type) ? sum + 4 * tensor.shape.reduce(1.0) { $0 * Double($1) } : sum
+        }
+        let present = Double(MachineMemory.available)
         guard needed < present else {
-            let gigabytes = { (bytes: Int) in String(format: "%.1f GB", Double(bytes) / 1e9) }
+            let gigabytes = { (bytes: Double) in String(format: "%.1f GB", bytes / 1e9) }
             throw ModelError(
                 .tooLarge, "the model does not fit into memory", subject: url.relativePath,
-                expected: "\(gigabytes(needed)) for its weights as float32",
-                found: "\(gigabytes(present)) in this machine")
+                expected: "\(gigabytes(needed)) for its weights as float32", found: gigabytes(present))
         }
     }
-
 }
 
 extension SutureTensor.Tensor {

@@ -26,7 +26,7 @@ public enum ModelErrorCode: String, ErrorCode {
         switch self {
         case .unsupported, .badWeights, .notFinite: .badInput
         case .outOfRange, .notCaptured, .invalidReplay, .noDevice: .usage
-        case .tooLarge: .failed
+        case .tooLarge: .refused
         }
     }
 }

@@ -1,6 +1,8 @@
 /// A step that cuts text into pieces, which are encoded each for itself.
 enum PreTokenizer: Sendable {
     case pattern(SplitPattern)
+    /// Cuts behind each place where this text stands.
+    case behind([UInt8])
     /// Cuts before and after each numeral, or around runs of them.
     case digits(individually: Bool)
     /// Puts a space before each piece that has none.
@@ -17,6 +19,8 @@ enum PreTokenizer: Sendable {
         switch self {
         case .pattern(let pattern):
             pieces = split(text, pieces) { pattern.split($0, $1, into: &$2) }
+        case .behind(let mark):
+            pieces = split(text, pieces) { Self.splitBehind(mark, $0, $1, into: &$2) }
         case .digits(let individually):
             pieces = split(text, pieces) { Self.splitDigits($0, $1, individually, into: &$2) }
         case .spacePrefix:
@@ -73,6 +77,23 @@ enum PreTokenizer: Sendable {
                 start = position
             }
             position = text.scalar(at: position).end
+        }
+        if start < range.upperBound { pieces.append(start..<range.upperBound) }
+    }
+
+    private static func splitBehind(
+        _ mark: [UInt8], _ text: UTF8Bytes, _ range: Range<Int>, into pieces: inout [Range<Int>]
+    ) {
+        var start = range.lowerBound
+        var position = start
+        while position < range.upperBound {
+            guard text.hasBytes(mark, at: position, before: range.upperBound) else {
+                position += 1
+                continue
+            }
+            position += mark.count
+            pieces.append(start..<position)
+            start = position
         }
         if start < range.upperBound { pieces.append(start..<range.upperBound) }
     }

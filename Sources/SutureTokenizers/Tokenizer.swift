@@ -9,8 +9,8 @@ import SutureFormats
 /// let text = tokenizer.decode(ids)
 /// ```
 ///
-/// Byte-pair encodings are supported, over bytes (GPT-2, Llama 3, Qwen 2, SmolLM) and over scalars with byte fallback
-/// (Llama 2, CodeLlama), with ids and offsets equal to those of the `tokenizers` package. Everything else is an error
+/// Byte-pair encodings are supported, over bytes (GPT-2, CodeGen, GPT-NeoX, StarCoder, Phi, Llama 3, Qwen 2, SmolLM) and
+/// over scalars with byte fallback (Llama 2, CodeLlama, Gemma), with ids and offsets equal to those of the `tokenizers` package. Everything else is an error
 /// that names what is not supported.
 public final class Tokenizer: Sendable {
     let model: BPE

@@ -73,7 +73,7 @@ extension TokenizerJSONReader {
             case "Digits":
                 result.append(.digits(individually: try component.require("individual_digits").bool))
             case "Split":
-                result.append(.pattern(try splitPattern(component)))
+                result.append(try split(component))
             case "ByteLevel":
                 isByteLevel = true
                 if try component.require("add_prefix_space").bool { result.append(.spacePrefix) }
@@ -90,10 +90,19 @@ extension TokenizerJSONReader {
         return result
     }
 
-    private func splitPattern(_ component: JSONField) throws -> SplitPattern {
+    private func split(_ component: JSONField) throws -> PreTokenizer {
         let pattern = try component.require("pattern")
+        let behavior = try component.require("behavior").string
+        let inverts = try component.require("invert").bool
+        func unsupportedBehavior() -> TokenizerError {
+            Self.unsupported("inverted \(inverts) split behavior", behavior, at: component)
+        }
         guard let expression = try pattern.optional("Regex")?.string else {
-            throw Self.unsupported("splitting at", try pattern.require("String").string, at: pattern)
+            let mark = try pattern.require("String").bytes.bytes
+            guard (behavior, inverts) == ("MergedWithPrevious", false), !mark.isEmpty else {
+                throw unsupportedBehavior()
+            }
+            return .behind(mark)
         }
         guard let known = SplitPattern(regularExpression: expression) else {
             throw TokenizerError(
@@ -101,12 +110,10 @@ extension TokenizerJSONReader {
                 expected: "that of GPT-2, Llama 3 or Qwen 2")
         }
         // The patterns cover every text, so that what they match is all there is.
-        let behavior = try component.require("behavior").string
-        let inverts = try component.require("invert").bool
         guard (behavior, inverts) == ("Isolated", false) || (behavior, inverts) == ("Removed", true) else {
-            throw Self.unsupported("inverted \(inverts) split behavior", behavior, at: component)
+            throw unsupportedBehavior()
         }
-        return known
+        return .pattern(known)
     }
 
     private func metaspacePrefix(_ component: JSONField) throws -> PreTokenizer.MetaspacePrefix {

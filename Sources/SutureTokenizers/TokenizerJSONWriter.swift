@@ -111,6 +111,11 @@ struct TokenizerJSONWriter {
                     "type": "Split", "pattern": ["Regex": JSON(pattern.regularExpression)], "behavior": "Isolated",
                     "invert": false
                 ])
+            case .behind(let mark):
+                steps.append([
+                    "type": "Split", "pattern": ["String": .string(ByteString(mark))],
+                    "behavior": "MergedWithPrevious", "invert": false
+                ])
             case .digits(let individually): steps.append(["type": "Digits", "individual_digits": JSON(individually)])
             case .spacePrefix: addsPrefixSpace = true
             case .metaspace: break

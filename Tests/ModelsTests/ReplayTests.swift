@@ -4,7 +4,7 @@ import Testing
 
 @Suite("A replay equals the full run")
 struct ReplayTests {
-    static let models = ["llama-bias", "mistral", "gpt2", "codegen", "gpt-neox", "qwen3"]
+    static let models = ["llama-bias", "mistral", "gpt2", "codegen", "gpt-neox", "qwen3", "phi3"]
 
     static func sites(_ model: LanguageModel) -> [Site] {
         let layers = model.architecture.layers

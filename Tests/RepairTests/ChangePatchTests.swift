@@ -27,7 +27,9 @@ struct ChangePatchTests {
             ])
     }
 
-    @Test("a checkpoint with the patch is the changed model, and without it the base", arguments: ["llama", "gpt2"])
+    @Test(
+        "a checkpoint with the patch is the changed model, and without it the base",
+        arguments: ["llama", "gpt2", "phi3"])
     func laws(name: String) throws {
         let checkpoint = try Checkpoint(Goldens.url("models/\(name)"))
         let model = try LanguageModel.load(checkpoint)

@@ -5,7 +5,7 @@ import Testing
 
 @Suite("Sweeps equal one full run for each cell")
 struct SweepTests {
-    static let models = SubspaceTests.models
+    static let models = SubspaceTests.models + ["gpt-neox"]
 
     /// FLDD of a full run under an intervention.
     private func effect(_ model: LanguageModel, _ pair: TokenizedPair, _ interventions: [Intervention]) throws -> Double
@@ -99,13 +99,14 @@ struct SweepTests {
             if let units { value = try value.gathered(2, at: units) }
             return try effect(model, pair, [Intervention(site, units: units, .replace(value))])
         }
+        let isParallel = model.architecture.isParallel
         let group = 3 / (model.architecture.heads / model.architecture.keyValueHeads)
         let units = Array(group * width..<(group + 1) * width)
         let head = Head(layer: 2, index: 3)
         let cases: [(Sweep.Receiver, Int, Double)] = [
             (.keys(head), 2, try through(.residual(2), .keys(2), units)),
             (.values(head), 2, try through(.residual(2), .values(2), units)),
-            (.mlp(1), 2, try through(.attentionOut(1), .mlpOut(1), nil)),
+            (.mlp(1), isParallel ? 1 : 2, try through(isParallel ? .residual(1) : .attentionOut(1), .mlpOut(1), nil)),
             (.logits, last, try effect(model, pair, [Intervention(.residual(last), .add(written))]))
         ]
         for (receiver, layers, expected) in cases {
@@ -114,7 +115,9 @@ struct SweepTests {
             #expect(abs(try #require(grid[0].last) - expected) < 1e-3 * max(1, abs(expected)), "\(receiver)")
             #expect(Sweep.Receiver("\(receiver)") == receiver)
         }
-        #expect(try sweep.paths(to: .mlp(1))[1].last == 0)
+        // The MLP itself does not lie before it, and in a parallel layer neither do the layer's heads.
+        if !isParallel { #expect(try sweep.paths(to: .mlp(1))[1].last == 0) }
+        if isParallel { #expect(throws: SubspaceError.self) { try sweep.paths(to: .mlp(0)) } }
         #expect(throws: SubspaceError.self) { try sweep.paths(to: .keys(Head(layer: 0, index: 0))) }
         #expect(throws: SubspaceError.self) { try sweep.paths(to: .mlp(last)) }
         for text in ["", "1", "mlp", "mlp.x", "1.2.3", "1.2.up", "head.1"] { #expect(Sweep.Receiver(text) == nil) }

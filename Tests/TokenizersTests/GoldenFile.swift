@@ -39,7 +39,8 @@ struct GoldenFile {
 
     /// Tokenizers that the golden script made, one for each kind of component.
     static let names = [
-        "gpt2", "gpt2-prefix", "llama3", "qwen2", "smollm", "added", "llama2", "metaspace", "metaspace-always"
+        "gpt2", "gpt2-prefix", "llama3", "qwen2", "smollm", "added", "llama2", "metaspace", "metaspace-always",
+        "codegen", "gpt-neox", "starcoder", "behind", "gemma"
     ]
 }
 

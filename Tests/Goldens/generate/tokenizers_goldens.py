@@ -257,6 +257,35 @@ def added():
     return tokenizer
 
 
+def codegen():
+    """With CodeGen's tokens for runs of white space; Phi 1 to 2 have the same."""
+    tokenizer = byte_level(pre_tokenizers.ByteLevel(add_prefix_space=False), size=600)
+    tokenizer.add_tokens([AddedToken(mark * count) for mark, most in ((" ", 31), ("\t", 9)) for count in range(most, 1, -1)])
+    return tokenizer
+
+
+def gpt_neox():
+    tokenizer = byte_level(pre_tokenizers.ByteLevel(add_prefix_space=False), normalizers.NFC(), size=600)
+    tokenizer.add_tokens([AddedToken(" " * count) for count in range(24, 1, -1)])
+    return tokenizer
+
+
+def starcoder():
+    """Digit by digit, and a token for each role in a file; StarCoder 2 has the same."""
+    tokenizer = byte_level(pre_tokenizers.Sequence([
+        pre_tokenizers.Digits(individual_digits=True),
+        pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=True)]), size=600)
+    tokenizer.add_special_tokens([special(f"<{name}>") for name in ("fim_prefix", "fim_suffix", "a", "a><b")])
+    return tokenizer
+
+
+def behind():
+    """Cut behind each space, where that makes a difference."""
+    return byte_level(pre_tokenizers.Sequence([
+        pre_tokenizers.Split(" ", "merged_with_previous"),
+        pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)]), size=600)
+
+
 BYTES = [f"<0x{byte:02X}>" for byte in range(256)]
 
 
@@ -300,6 +329,16 @@ def metaspace_always():
     return sentence_piece_style(
         None, pre_tokenizers.Metaspace(split=False, **scheme), decoders.Sequence([
             decoders.Replace("\u2581", " "), decoders.ByteFallback(), decoders.Fuse()]), size=600, fuse_unk=False)
+
+
+def gemma():
+    """Spaces are written as U+2581 before the text is cut at them, so that it is not cut at all."""
+    tokenizer = sentence_piece_style(
+        normalizers.Replace(" ", "\u2581"), pre_tokenizers.Split(" ", "merged_with_previous"),
+        decoders.Sequence([decoders.Replace("\u2581", " "), decoders.ByteFallback(), decoders.Fuse()]), size=700,
+        byte_fallback=True, fuse_unk=True)
+    tokenizer.add_tokens([AddedToken(text, normalized=False) for text in ("\n\n", "\t\t", "\u2581\u2581", "<a>")])
+    return tokenizer
 
 
 def smollm2(path):
@@ -382,7 +421,8 @@ def sentence_piece():
 def main():
     OUT.mkdir(exist_ok=True)
     (OUT / "fragments.json").write_text(json.dumps(FRAGMENTS, indent=0) + "\n")
-    for build in (gpt2, gpt2_prefix, llama3, qwen2, smollm, added, llama2, metaspace, metaspace_always):
+    for build in (gpt2, gpt2_prefix, llama3, qwen2, smollm, added, llama2, metaspace, metaspace_always,
+                  codegen, gpt_neox, starcoder, behind, gemma):
         name = build.__name__.replace("_", "-")
         tokenizer = build()
         content = json.loads(tokenizer.to_str())

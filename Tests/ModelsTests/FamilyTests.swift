@@ -1,0 +1,162 @@
+import Foundation
+import SutureFormats
+import SutureModels
+import SutureTensor
+import SutureTestSupport
+import Testing
+
+@Suite("What a description of a family promises")
+struct FamilyTests {
+    @Test("what an MLP reads is what its neurons' activations come of", arguments: TinyModel.names)
+    func mlpInput(name: String) throws {
+        let model = try TinyModel(name).model
+        let layers = 0..<model.architecture.layers
+        let sites = layers.flatMap { [Site.residual($0), .attentionOut($0), .mlpHidden($0)] }
+        let trace = try model.trace([TinyModel.promptA], capturing: sites)
+        for layer in layers {
+            let sources = try model.architecture.mlpSources(layer: layer).map { try trace[$0] }
+            let stream = try sources.dropFirst().reduce(sources[0]) { try $0 + $1 }
+            let input = try trace.mlpInput(layer)
+            #expect(try distance(model.mlpInput(layer: layer, stream: stream), input) < 1e-5)
+            for index in [0, 13] {
+                let neuron = Neuron(layer: layer, index: index)
+                let found = try model.activation(of: neuron, reading: model.readVectors(neuron), input)
+                #expect(try distance(found, trace[.mlpHidden(layer)].selected(2, index)) < 1e-5)
+            }
+        }
+    }
+
+    @Test("queries are what a head reads of the stream", arguments: TinyModel.names)
+    func queryReading(name: String) throws {
+        let model = try TinyModel(name).model
+        let architecture = model.architecture
+        let (layer, head, width) = (1, 1, architecture.headWidth)
+        // At the first position nothing is rotated; the difference of two prompts is without biases.
+        let reading = try model.queryReading(layer: layer, head: head)
+        let pair = try [TinyModel.promptA, TinyModel.promptB].map { prompt in
+            let run = try model.run([[prompt[0]]], capturing: [.residual(layer), .queries(layer)])
+            let stream = try run[.residual(layer)].reshaped([architecture.width])
+            let centered = architecture.norm == .layer ? try stream - stream.mean() : stream
+            let scale = try (centered.square().mean() + architecture.epsilon).sqrt()
+            return (
+                read: try (stream / scale).linear(reading),
+                query: try run[.queries(layer)].reshaped([-1]).narrowed(0, head * width..<(head + 1) * width)
+            )
+        }
+        if name == "qwen3" {
+            for (read, query) in pair {
+                #expect(try abs((read * query).sum().item() / (read.norm() * query.norm()).item() - 1) < 1e-5)
+            }
+        } else {
+            #expect(try distance(pair[0].read - pair[1].read, pair[0].query - pair[1].query) < 1e-4)
+        }
+    }
+
+    @Test("tensors belong to the part of a layer that they change")
+    func parts() throws {
+        func part(_ name: String, _ tensor: String) throws -> (part: LayerPart, writes: Bool)? {
+            try TinyModel(name).model.architecture.part(of: tensor)
+        }
+        let attention = LayerPart(.attention, layer: 2)
+        let mlp = LayerPart(.mlp, layer: 2)
+        let cases: [(String, String, LayerPart?, Bool?)] = [
+            ("codegen", "transformer.h.2.ln_1.weight", nil, nil),
+            ("codegen", "transformer.h.2.attn.qkv_proj.weight", attention, false),
+            ("codegen", "transformer.h.2.mlp.fc_out.bias", mlp, true), ("codegen", "lm_head.bias", nil, nil),
+            ("gpt-neox", "gpt_neox.layers.2.input_layernorm.weight", attention, false),
+            ("gpt-neox", "gpt_neox.layers.2.post_attention_layernorm.bias", mlp, false),
+            ("gpt-neox", "gpt_neox.layers.2.attention.dense.weight", attention, true),
+            ("qwen3", "model.layers.2.self_attn.q_norm.weight", attention, false),
+            ("phi3", "model.layers.2.mlp.gate_up_proj.weight", mlp, false)
+        ]
+        for (name, tensor, expected, writes) in cases {
+            let found = try part(name, tensor)
+            #expect(found?.part == expected && found?.writes == writes, "\(tensor)")
+        }
+    }
+
+    @Test(
+        "a variant or a family that is not there is told so",
+        arguments: [
+            ("phi", "qk_layernorm", true, "qk_layernorm"),
+            ("gpt-bigcode", "scale_attn_weights", false, "scale_attn_weights"),
+            ("gemma", "use_bidirectional_attention", true, "use_bidirectional_attention"),
+            ("qwen3", "use_sliding_window", true, "use_sliding_window"), ("codegen", "n_head", 6, "a multiple of 4"),
+            ("codegen", "rotary_dim", 8, "more channels are rotated"), ("gpt-neox", "hidden_act", "swish9", "swish9"),
+            ("gpt-neox", "rope_parameters", ["rope_type": "yarn"], "yarn"), ("llama", "model_type", "gemma2", "gemma2"),
+            ("starcoder2", "sliding_window", 0, "sliding_window: this size is out of range")
+        ] as [(String, ByteString, JSON, String)])
+    func refused(name: String, key: ByteString, value: JSON, says: String) throws {
+        let error = #expect(throws: ModelError.self) { try Self.architecture(name, [key: value]) }
+        let description = error?.description ?? ""
+        #expect(error?.code == .unsupported && description.contains(says), "\(description)")
+    }
+
+    @Test("a mixture of experts is named as such")
+    func experts() throws {
+        let error = #expect(throws: ModelError.self) {
+            try Self.architecture("mistral", ["model_type": "mixtral", "num_local_experts": 8])
+        }
+        #expect(error?.hint == "mixtures of experts are not supported")
+        #expect(error?.expected?.contains("gpt_neox, gptj, llama") == true)
+    }
+
+    @Test(
+        "whatever a number in a configuration is, the answer is a description or an error", arguments: TinyModel.names)
+    func hostileNumbers(name: String) throws {
+        let config = try #require(try Self.config(name).objectValue)
+        let values: [JSON] = [-1, 0, 1, 3, JSON(Int.max), JSON(Int.min), 1e300, "x", nil]
+        var described = 0
+        for (key, value) in config where value.doubleValue != nil {
+            for value in values {
+                guard let architecture = try? Self.architecture(name, [key: value]) else { continue }
+                described += 1
+                // Weights that do not fit are an error as well.
+                _ = try? LanguageModel(architecture, tensors: [:])
+            }
+        }
+        #expect(described > 0)
+    }
+
+    private static func config(_ name: String) throws -> JSON {
+        try JSON.parse(Array(try Data(contentsOf: Goldens.url("models/\(name)/config.json"))))
+    }
+
+    private static func architecture(_ name: String, _ changes: [ByteString: JSON]) throws -> Architecture {
+        var config = try config(name).objectValue ?? JSONObject()
+        for (key, value) in changes { config[key] = value }
+        return try Architecture(config: .object(config))
+    }
+}
+
+@Suite("Memory")
+struct MemoryTests {
+    @Test("a model that does not fit into memory is refused before it is read, with both figures")
+    func tooLarge() throws {
+        try withTemporaryDirectory { directory in
+            // 4 TB of zeros that take no room on the disk.
+            let (rows, width) = (1 << 24, 1 << 16)
+            try Data(
+                """
+                {"model_type": "llama", "hidden_size": \(width), "num_attention_heads": 1, "num_hidden_layers": 1,
+                 "intermediate_size": 1, "vocab_size": \(rows), "hidden_act": "silu"}
+                """.utf8
+            ).write(to: directory.appending(path: "config.json"))
+            let bytes = rows * width * 2
+            var header = Array(
+                #"{"model.embed_tokens.weight":{"dtype":"F16","shape":[\#(rows),\#(width)],"data_offsets":[0,\#(bytes)]}}"#
+                    .utf8)
+            header += [UInt8](repeating: UInt8(ascii: " "), count: (8 - header.count % 8) % 8)
+            let file = directory.appending(path: "model.safetensors")
+            try Data((0..<8).map { UInt8(truncatingIfNeeded: header.count >> (8 * $0)) } + header).write(to: file)
+            let handle = try FileHandle(forWritingTo: file)
+            try handle.truncate(atOffset: UInt64(8 + header.count + bytes))
+            try handle.close()
+
+            let error = #expect(throws: ModelError.self) { try LanguageModel.load(directory) }
+            #expect(error?.code == .tooLarge && error?.kind == .refused)
+            #expect(error?.expected == "4398.0 GB for its weights as float32")
+            #expect(error?.found?.hasSuffix(" GB") == true)
+        }
+    }
+}
