@@ -138,6 +138,14 @@ int32_t ct_optimizer_set_rate(COptimizer *optimizer, double rate) {
     });
 }
 
+int32_t ct_optimizer_assign(COptimizer *optimizer, int32_t index, const CTensor *value) {
+    return guard([&] {
+        const auto &parameter = optimizer->value->param_groups().at(0).params().at(static_cast<size_t>(index));
+        TORCH_CHECK(parameter.sizes() == value->value.sizes(), "the value has another shape than its parameter");
+        parameter.detach().copy_(value->value);
+    });
+}
+
 int32_t ct_optimizer_step(COptimizer *optimizer) {
     return guard([&] { optimizer->value->step(); });
 }

@@ -45,6 +45,16 @@ public final class Optimizer {
         guard torch.optimizer_set_rate(handle, rate) == 0 else { throw TensorError("setRate", parameters) }
     }
 
+    /// Moves each parameter to where `place` puts it, such as back into a box or a ball; momentum stays as it is.
+    public func move(_ place: (Tensor) throws -> Tensor) throws {
+        for (index, parameter) in parameters.enumerated() {
+            let value = try place(parameter.detached())
+            guard ct_optimizer_assign(handle, Int32(index), value.handle) == 0 else {
+                throw TensorError("move", [parameter, value])
+            }
+        }
+    }
+
     /// The momentum of each parameter, for an interrupted run to go on; nil before the first step and where there is none.
     ///
     /// Only stochastic gradient descent tells it.

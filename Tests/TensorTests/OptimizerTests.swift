@@ -75,6 +75,20 @@ struct OptimizerTests {
         #expect(throws: TensorError.self) { try adam.setMomentum(momentum) }
     }
 
+    @Test("parameters are moved in place, and the next step goes on from there")
+    func moving() throws {
+        let optimizer = try Optimizer([Tensor([3.0, -4.0])], .sgd(rate: 0.5))
+        try optimizer.step { try ($0[0] * $0[0]).sum() }  // to 0
+        try optimizer.move { try $0 + 2 }
+        try optimizer.move { try $0.clamped(to: -1...1) }
+        try expect(optimizer.parameters[0], [1, 1])
+        try optimizer.step { try ($0[0] * 0.5).sum() }
+        try expect(optimizer.parameters[0], [0.75, 0.75])
+        #expect(throws: TensorError.self) { try optimizer.move { _ in try Tensor([1.0]) } }
+        #expect(throws: CancellationError.self) { try optimizer.move { _ in throw CancellationError() } }
+        try expect(optimizer.parameters[0], [0.75, 0.75])
+    }
+
     @Test("a loss that throws or is no scalar changes nothing")
     func errors() throws {
         let optimizer = try Optimizer([Tensor(Self.start)], .sgd(rate: 1))

@@ -146,6 +146,7 @@ int32_t ct_gradients(const CTensor *output, const CTensor *output_gradient, cons
 COptimizer *ct_adam(const CTensor *const *parameters, int32_t count, double rate, double beta1, double beta2, double epsilon, double decay);
 COptimizer *ct_sgd(const CTensor *const *parameters, int32_t count, double rate, double momentum, double decay);
 int32_t ct_optimizer_set_rate(COptimizer *optimizer, double rate);
+int32_t ct_optimizer_assign(COptimizer *optimizer, int32_t index, const CTensor *value);
 // The momentum of one parameter of ct_sgd: NULL in *out before the first step.
 int32_t ct_sgd_momentum(COptimizer *optimizer, int32_t index, CTensor **out);
 int32_t ct_sgd_set_momentum(COptimizer *optimizer, int32_t index, const CTensor *momentum);
