@@ -36,6 +36,8 @@ struct EndToEndTests {
 
         let log = try #require(try json("log fixed")["patches"] as? [[String: Any]])
         #expect(log.map { $0["id"] as? String } == [id])
+        let drift = try #require(log[0]["drift"] as? Double)
+        #expect(drift > 0 && drift < 1 && log[0]["change"] as? Double == drift)
         _ = try json("revert fixed \(id.dropFirst("sha256:".count).prefix(8)) -o reverted")
         #expect(try weights(place.url.appending(path: "reverted")) == original)
         #expect(try place.run("log reverted --format quiet").output.isEmpty)

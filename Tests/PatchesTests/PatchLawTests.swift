@@ -90,6 +90,44 @@ struct PatchLawTests {
         }
     }
 
+    @Test("the drift of each patch is the norm of what it adds, relative to the base")
+    func drift() throws {
+        try withTemporaryDirectory { directory in
+            let model = RandomModel(type: .float32, isSharded: true, kind: .columns, seed: 7)
+            let base = directory.appending(path: "base")
+            try model.write(to: base)
+            var random = SplitMix64(state: 400)
+            let checkpoint = try Checkpoint(base)
+            let first = try model.patch(of: checkpoint, &random)
+            let (tensor, values) = (RandomModel.name(0), (0..<60).map { Float($0 % 7) })
+            let dense = try Patch(
+                [
+                    .dense(tensor, values, shape: RandomModel.shape),
+                    .columns([2], of: tensor, adding: [1, 2, 3, 4, 5, 6])
+                ], of: checkpoint, method: .init(name: "test"))
+            let applied = [AppliedPatch(first, scale: -0.5), AppliedPatch(dense, scale: 2)]
+            let all = directory.appending(path: "all")
+            try PatchedCheckpoint(checkpoint).adding(applied).write(to: all)
+            let found = try PatchedCheckpoint(Checkpoint(all)).drift()
+
+            let touched = Set(applied.flatMap { $0.patch.edits.map(\.tensor) })
+            func floats(_ patches: [AppliedPatch]) throws -> [Float] {
+                let patched = try PatchedCheckpoint(checkpoint).adding(patches)
+                return try checkpoint.tensors.filter { touched.contains($0.name) }.flatMap {
+                    try patched.floats(of: $0)
+                }
+            }
+            let before = try floats([])
+            let norm = { (values: [Float]) in values.reduce(0.0) { $0 + Double($1) * Double($1) }.squareRoot() }
+            for (patch, drift) in zip(applied, found) {
+                let change = zip(try floats([patch]), before).map { $0 - $1 }
+                #expect(abs(drift - norm(change) / norm(before)) < 1e-5 * drift)
+            }
+            #expect(found.count == 2)
+            #expect(try PatchedCheckpoint(checkpoint).drift().isEmpty)
+        }
+    }
+
     @Test("an element is original + scale * delta, rounded once", arguments: RandomModel.all)
     func value(model: RandomModel) throws {
         try withTemporaryDirectory { directory in
