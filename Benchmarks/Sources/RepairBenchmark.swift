@@ -11,7 +11,7 @@ struct RepairBenchmark: ParsableCommand {
 
     @Argument(help: "The model.") var model: String
     @Argument(help: "Failures, made by Benchmarks/peers/make_failures.py.") var failures: String
-    @Option(help: "recruit, gap or mint.") var method = "recruit"
+    @Option(help: "The method, as suture repair has it.") var method = "recruit"
     @Option(help: "recruit and gap: margin in logits.") var margin: Double?
     @Option(help: "recruit: how similar an input must be.") var threshold: Double?
     @Option(help: "recruit: how sharply inputs are told apart.") var sharpness: Double?
@@ -91,7 +91,11 @@ struct RepairBenchmark: ParsableCommand {
             if let factor { mint.factor = factor }
             return mint
         default:
-            throw ValidationError("--method is recruit, gap or mint.")
+            guard let other = MethodName(rawValue: method)?.method else {
+                throw ValidationError(
+                    "--method is one of \(MethodName.allCases.map(\.rawValue).joined(separator: ", ")).")
+            }
+            return other
         }
     }
 

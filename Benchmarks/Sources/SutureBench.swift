@@ -11,7 +11,9 @@ struct SutureBench: ParsableCommand {
         abstract: "Measures Suture beside its peers, in turn, and prints medians and ratios.",
         subcommands: [
             Ops.self, Decode.self, DecodeOnce.self, Replay.self, RepairBenchmark.self, MintBenchmark.self,
-            MemoryBenchmark.self, PatchesBenchmark.self, SubspacesBenchmark.self, VisionBenchmark.self,
+            MethodsBenchmark.self,
+            SequenceBenchmark.self, MemoryBenchmark.self, PatchesBenchmark.self, SubspacesBenchmark.self,
+            VisionBenchmark.self,
             SignaturesBenchmark.self, CorruptionsBenchmark.self
         ])
 }

@@ -420,10 +420,12 @@ final class Forward {
         }
         let single = edits.compactMap { edit in edit.row.map { ($0, edit.edit) } }
         guard !single.isEmpty else { return out }
-        let contributions = try single.map { row, edit in
-            try hidden.selected(0, row).narrowed(1, edit.neuron.index..<edit.neuron.index + 1) * edit.delta
+        let byRow = Dictionary(grouping: single) { $0.0 }.sorted { $0.key < $1.key }
+        let contributions = try byRow.map { row, edits in
+            let activations = try hidden.selected(0, row).gathered(1, at: edits.map(\.1.neuron.index))
+            return try activations.matmul(Tensor.stacked(edits.map(\.1.delta)))
         }
-        return try out.adding(0, at: Tensor(single.map(\.0), device: model.device), Tensor.stacked(contributions))
+        return try out.adding(0, at: Tensor(byRow.map(\.key), device: model.device), Tensor.stacked(contributions))
     }
 
     /// A change of the output projection adds its product with the hidden activations.

@@ -38,6 +38,12 @@ public final class LanguageModel: Sendable {
     /// The output head, `[vocabulary, width]`.
     public var head: Tensor { weights.head.weight }
 
+    /// The vector by which a token enters the model, `[width]`.
+    public func embedding(_ token: Int) throws -> Tensor {
+        try check(tokens: [[token]])
+        return try weights.embedding.selected(0, token)
+    }
+
     /// The gain of the norm before the head, `[width]`.
     public var finalGain: Tensor { weights.finalNorm.gain }
 

@@ -96,6 +96,16 @@ extension LanguageModel {
     /// The same model with some neurons changed.
     public func editing(_ edits: [NeuronEdit]) throws -> LanguageModel { try applying(WeightChange(neurons: edits)) }
 
+    /// The Euclidean norm of a change, relative to that of the matrices it is in; 0 for no change.
+    public func relativeNorm(of change: WeightChange) throws -> Double {
+        try check(change)
+        let names = Set(
+            try change.neurons.flatMap { try architecture.changes(of: $0).map(\.tensor) }
+                + change.matrices.map { architecture.writeVectors(layer: $0.layer).tensor })
+        let energy = try names.reduce(0) { try $0 + (tensors[$1]?.square().sum().item() ?? 0) }
+        return energy > 0 ? try change.norm / energy.squareRoot() : 0
+    }
+
     /// Throws unless the model has what is changed.
     func check(_ change: WeightChange) throws {
         for edit in change.neurons { try check(edit.neuron) }

@@ -41,21 +41,21 @@ public struct GapStep: RepairMethod {
             throw RepairError(.badRequest, "the method gap needs activations on reference texts")
         }
         let layers = statistics.layers.suffix(self.layers)
-        let trace = try model.trace([failure.led], capturing: layers.map(Site.mlpHidden))
+        let run = try LedRun(failure, on: model, layers: layers)
         // Where the answer is written, `[layers, answer, m]`.
-        let activations = try Tensor.stacked(
-            layers.map { try trace[.mlpHidden($0)].squeezed(0).narrowed(0, failure.places) })
-        var solver = StepSolver(failure, workshop.basis, trace, margin: margin, rounds: rounds)
+        let keys = try run.measured(keysOf: Array(layers)).keys
+        let activations = try Tensor.stacked(layers.compactMap { keys[$0] })
+        var solver = StepSolver([run], workshop.basis, margin: margin, rounds: rounds)
         var refused = workshop.reserved
         for _ in 0..<attempts {
-            let isRight = try solver.converges { [solver] place, state, taken in
-                let direction = try solver.direction(for: place, state)
-                let neuron = try quietest(place, direction, layers, activations, statistics, refused.union(taken))
+            let isRight = try solver.converges { [solver] place, rival, taken in
+                let direction = try solver.direction(for: place, rival: rival)
+                let neuron = try quietest(place.token, direction, layers, activations, statistics, refused.union(taken))
                 let own = try activations.selected(0, neuron.layer - layers.lowerBound).selected(1, neuron.index)
                 return StepSolver.Repair(
                     place: place,
                     edit: NeuronEdit(neuron, delta: try .zeros([model.architecture.width], device: model.device)),
-                    activations: try own.elements(as: Double.self))
+                    activations: [try own.elements(as: Double.self)])
             }
             if isRight { return solver.proposal }
             refused.formUnion(solver.repairs.map(\.edit.neuron))

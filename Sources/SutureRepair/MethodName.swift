@@ -1,6 +1,23 @@
 /// The methods by the names that they have in commands and files.
 public enum MethodName: String, Sendable, CaseIterable {
-    case recruit, gap, mint
+    case recruit, gap, mint, star, astra, rome, memit, alphaedit, ft, lora, kn
+
+    /// What the method changes, in a line.
+    public var summary: String {
+        switch self {
+        case .recruit: "an idle neuron is given a new input and output"
+        case .gap: "a neuron writes more than before, by a step that is sized by the gap"
+        case .mint: "a few neurons are moved towards the target until it is the most likely, as published"
+        case .star: "a quarter of the output projections move by least-squares steps, as published"
+        case .astra: "some neurons of a quarter of the layers, solved for in closed form"
+        case .rome: "one output projection answers one key with a new value, in its corrected form"
+        case .memit: "five output projections share the new values of many keys"
+        case .alphaedit: "the same, by changes that leave the keys of a corpus alone"
+        case .ft: "one output projection is trained, each weight within a small box"
+        case .lora: "factors of rank 8 beside every output projection are trained"
+        case .kn: "the neurons to which the target is attributed write more of it"
+        }
+    }
 
     /// The method as it is set unless told otherwise.
     public var method: any RepairMethod {
@@ -8,6 +25,14 @@ public enum MethodName: String, Sendable, CaseIterable {
         case .recruit: Recruit()
         case .gap: GapStep()
         case .mint: MINT()
+        case .star: STAR()
+        case .astra: ASTRA()
+        case .rome: ROME()
+        case .memit: MEMIT()
+        case .alphaedit: AlphaEdit()
+        case .ft: FineTuning()
+        case .lora: LoRA()
+        case .kn: KnowledgeNeurons()
         }
     }
 }

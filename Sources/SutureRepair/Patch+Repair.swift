@@ -9,16 +9,32 @@ extension Repair.Result {
     ///
     /// Throws `PatchError` with code `emptyPatch` if nothing was fixed.
     public func patch(of checkpoint: Checkpoint, _ architecture: Architecture) throws -> Patch {
+        let encoder = JSONEncoder()
+        encoder.keyEncodingStrategy = .convertToSnakeCase
+        encoder.outputFormatting = .sortedKeys
+        return try patch(
+            change, of: checkpoint, architecture,
+            results: JSON.parse([UInt8](encoder.encode(report)), source: "the report"))
+    }
+
+    /// One patch for each step, each with the numbers of the failures that it fixes: any can be taken off alone.
+    public func patches(of checkpoint: Checkpoint, _ architecture: Architecture) throws -> [Patch] {
+        try steps.map { step in
+            let results: JSON = ["failures": .array(step.failures.map { JSON($0) })]
+            return try patch(step.change, of: checkpoint, architecture, results: results)
+        }
+    }
+
+    private func patch(
+        _ change: WeightChange, of checkpoint: Checkpoint, _ architecture: Architecture, results: JSON
+    ) throws -> Patch {
         let options = JSON.object(
             report.options.sorted { $0.key < $1.key }.reduce(into: JSONObject()) {
                 $0[ByteString($1.key)] = JSON($1.value)
             })
-        let encoder = JSONEncoder()
-        encoder.keyEncodingStrategy = .convertToSnakeCase
-        encoder.outputFormatting = .sortedKeys
         return try Patch(
             change.tensorChanges(architecture), of: checkpoint, method: .init(name: report.method, options: options),
-            results: JSON.parse([UInt8](encoder.encode(report)), source: "the report"))
+            results: results)
     }
 }
 

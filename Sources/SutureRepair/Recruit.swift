@@ -19,7 +19,7 @@ import SutureTensor
 /// is nearly nothing below the threshold and nearly flat around 1: inputs as similar as another wording
 /// of the same request get the whole repair. What it writes is sized by the gap (`StepSolver`). The
 /// neuron is the one of its layer that does least on reference texts and in the prompt.
-public struct Recruit: RepairMethod {
+public struct Recruit: JointRepairMethod {
     public let name = "recruit"
     /// How far, in logits, the target should lie above every other token.
     public var margin = 2.0
@@ -56,30 +56,38 @@ public struct Recruit: RepairMethod {
             reserved: reserved)
     }
 
-    /// Gives each wrong token of the answer a neuron of its own.
-    public func propose(_ failure: TokenizedFailure, in workshop: Workshop, on model: LanguageModel) throws -> Proposal
-    {
+    /// Gives each wrong token of the answers a neuron of its own, silent where the kept answers' tokens are written.
+    public func propose(
+        _ failures: [TokenizedFailure], sparing kept: [TokenizedFailure], in workshop: Workshop, on model: LanguageModel
+    ) throws -> Proposal {
         guard let reads = workshop.reads else {
             throw RepairError(.badRequest, "the method recruit needs what a layer reads on reference texts")
         }
         let site = Site.mlpHidden(reads.layer)
-        let trace = try model.trace([failure.led], capturing: [site], from: reads.layer)
-        let inputs = try trace.mlpInput(reads.layer).squeezed(0)
+        func inputs(_ run: LedRun) throws -> Tensor { try run.trace.mlpInput(reads.layer).squeezed(0) }
+        let runs = try failures.map { try LedRun($0, on: model, layers: [reads.layer]) }
+        let spared = try kept.map { try inputs(LedRun($0, on: model, layers: [reads.layer])).narrowed(0, $0.places) }
+        let read = try runs.map(inputs)
         // How much each neuron moves the logits where it is most active.
-        let effect = try reads.peak.maximum(trace[site].squeezed(0).square().max([0])) * reads.energy
+        let peaks = try runs.map { try $0.trace[site].squeezed(0).square().max([0]) }
+        let effect = try peaks.reduce(reads.peak) { try $0.maximum($1) } * reads.energy
         let reserved = try workshop.reserved.union(changed(in: reads.layer, from: workshop.original, to: model))
-        var solver = StepSolver(failure, workshop.basis, trace, margin: margin, rounds: rounds)
+        var solver = StepSolver(runs, workshop.basis, margin: margin, rounds: rounds)
         let isRight = try solver.converges { place, _, taken in
             let neuron = try idlest(effect, in: reads.layer, without: reserved.union(taken))
-            let read = try key(for: neuron, position: failure.places.lowerBound + place, inputs, reads, model)
-            let activations = try model.activation(of: neuron, reading: read, inputs.narrowed(0, failure.places))
+            let position = failures[place.failure].places.lowerBound + place.token
+            let key = try key(for: neuron, position: position, read[place.failure], sparing: spared, reads, model)
+            let activations = try zip(failures, read).map { failure, inputs in
+                try model.activation(of: neuron, reading: key, inputs.narrowed(0, failure.places)).elements(
+                    as: Double.self)
+            }
             let old = try model.readVectors(neuron)
-            let change = try read + NeuronEdit.Read(gate: old.gate.map { try -$0 }, up: -old.up)
+            let change = try key + NeuronEdit.Read(gate: old.gate.map { try -$0 }, up: -old.up)
             return StepSolver.Repair(
                 place: place, edit: NeuronEdit(neuron, delta: try -model.writeVector(neuron), read: change),
-                activations: try activations.elements(as: Double.self))
+                activations: activations)
         }
-        if isRight { return solver.proposal }
+        if isRight || failures.count > 1 { return solver.proposal }
         return Proposal(steps: solver.steps).abandoning(
             "a step that was corrected \(rounds) times did not bring the answer out")
     }
@@ -100,12 +108,13 @@ public struct Recruit: RepairMethod {
         return Set(distances.indices.filter { distances[$0] > 0 }.map { Neuron(layer: layer, index: $0) })
     }
 
-    /// What the neuron should read to be active at `position` of `inputs` `[positions, d]` and nowhere else.
+    /// What the neuron should read to be active at `position` of `inputs` `[positions, d]` and nowhere else; where the
+    /// rows of `spared` are read, it is silent.
     private func key(
-        for neuron: Neuron, position: Int, _ inputs: Tensor, _ reads: ReadStatistics, _ model: LanguageModel
+        for neuron: Neuron, position: Int, _ inputs: Tensor, sparing spared: [Tensor], _ reads: ReadStatistics,
+        _ model: LanguageModel
     ) throws -> NeuronEdit.Read {
         let inputs = try inputs.to(.float64)
-        let own = try inputs.selected(0, position)
         var moment = reads.moment
         var mean = reads.mean
         let others = (0..<inputs.shape[0]).filter { $0 != position }
@@ -114,22 +123,32 @@ public struct Recruit: RepairMethod {
             moment = try moment + rest.transposed().matmul(rest) / Double(others.count)
             mean = try mean + rest.mean([0])
         }
-        let solved = try Tensor.stacked([own, mean]).transposed().solved(cholesky: moment.ridged(by: 0.1).cholesky())
-        let direction = try solved.selected(1, 0)
-        let key = try direction / (direction * own).sum()
+        let metric = try moment.ridged(by: 0.1).cholesky()
+        /// The vector nearest to `start` that answers `value` at the position and `silence` where it is to be silent.
+        func meeting(_ value: Double, silence: Double?, from start: Tensor) throws -> Tensor {
+            let own = try inputs.narrowed(0, position..<position + 1)
+            let silent = silence == nil ? [] : try spared.map { try $0.to(.float64) }
+            let rows = try Tensor.concatenated([own] + silent, 0)
+            let values = [value] + [Double](repeating: silence ?? 0, count: rows.shape[0] - 1)
+            let missing = try Tensor(values, shape: [values.count, 1], device: rows.device) - rows.matmul(start)
+            let lift = try rows.transposed().solved(cholesky: metric)
+            return try start + lift.matmul(missing.leastSquares(rows.matmul(lift)))
+        }
+        let key = try meeting(1, silence: 0, from: .zeros([mean.count, 1], dtype: .float64, device: mean.device))
         // The vector that answers 1 everywhere, as well as one can, and exactly where the token is written.
-        let rough = try solved.selected(1, 1)
-        let unit = try rough + key - key * (rough * own).sum()
+        let unit = try meeting(1, silence: nil, from: mean.unsqueezed(1).solved(cholesky: metric))
 
         let biases = try model.readBiases(neuron)
-        let selective = try (key - unit * threshold) * sharpness
-        guard model.architecture.isGated else {
-            return NeuronEdit.Read(gate: nil, up: try (selective - unit * biases.up).to(.float32))
+        func selective(_ bias: Double) throws -> Tensor {
+            let (open, shut) = (sharpness * (1 - threshold), -sharpness * threshold)
+            let rough = try (key - unit * threshold) * sharpness - unit * bias
+            return try meeting(open - bias, silence: shut - bias, from: rough).squeezed(1).to(.float32)
         }
+        guard model.architecture.isGated else { return NeuronEdit.Read(gate: nil, up: try selective(biases.up)) }
         // As large as makes the activation 1 where the token is written.
         let size = 1 / (sharpness * (1 - threshold) * (Self.reach - 1))
-        return NeuronEdit.Read(
-            gate: try (selective - unit * biases.gate).to(.float32),
-            up: try ((unit * Self.reach - key) * size - unit * biases.up).to(.float32))
+        let falling = try (unit * Self.reach - key) * size - unit * biases.up
+        let up = try meeting(size * (Self.reach - 1) - biases.up, silence: -biases.up, from: falling)
+        return NeuronEdit.Read(gate: try selective(biases.gate), up: try up.squeezed(1).to(.float32))
     }
 }

@@ -29,6 +29,25 @@ extension RepairMethod {
     }
 }
 
+/// A method that can solve for many failures together, and leave earlier answers alone.
+public protocol JointRepairMethod: RepairMethod {
+    /// A change of `model` after which it gives the answers of as many of `failures` as the method can bring out.
+    ///
+    /// At the tokens of the answers `kept`, what is changed writes exactly what it wrote: the change is projected onto the
+    /// complement of what the changed part reads there.
+    func propose(
+        _ failures: [TokenizedFailure], sparing kept: [TokenizedFailure], in workshop: Workshop, on model: LanguageModel
+    ) throws -> Proposal
+}
+
+extension JointRepairMethod {
+    /// The same for one failure.
+    public func propose(_ failure: TokenizedFailure, in workshop: Workshop, on model: LanguageModel) throws -> Proposal
+    {
+        try propose([failure], sparing: [], in: workshop, on: model)
+    }
+}
+
 /// What a method came to.
 public struct Proposal: Sendable {
     /// What is to be added to the weights; nothing if the method gave up.
@@ -39,12 +58,23 @@ public struct Proposal: Sendable {
     public var order: [Neuron] = []
     /// The neurons the method chose from.
     public var candidates: [Neuron] = []
-    /// Where in the answer each neuron was changed for, by its token; the last place counts.
-    public var places: [Neuron: Int] = [:]
+    /// The token that each neuron was changed for; the last one counts.
+    public var places: [Neuron: Place] = [:]
     /// What a reader of the result should know of how it was made.
     public var notes: [String] = []
     /// Why the method gave up, if it did.
     public var abandoned: String?
+
+    /// A token of an answer: of which of the failures, and of its tokens which.
+    public struct Place: Hashable, Sendable {
+        public var failure = 0
+        public var token: Int
+
+        public init(failure: Int = 0, token: Int) {
+            self.failure = failure
+            self.token = token
+        }
+    }
 }
 
 /// What is computed once for a model and serves all its repairs.
@@ -56,17 +86,29 @@ public final class Workshop: Sendable {
     public let statistics: ReferenceStatistics?
     /// What one layer reads on reference texts; nil where the method does not need it.
     public let reads: ReadStatistics?
+    /// How the keys of output projections are distributed; nil where the method does not need it.
+    public let keys: KeyStatistics?
+    /// Beginnings of reference texts, behind which what is learned should hold too.
+    public let openings: [[Int]]
     /// Neurons that belong to earlier patches.
     public let reserved: Set<Neuron>
 
     public init(
         _ original: LanguageModel, basis: SemanticBasis? = nil, statistics: ReferenceStatistics? = nil,
-        reads: ReadStatistics? = nil, reserved: Set<Neuron> = []
+        reads: ReadStatistics? = nil, keys: KeyStatistics? = nil, openings: [[Int]] = [],
+        reserved: Set<Neuron> = []
     ) throws {
         self.original = original
         self.basis = try basis ?? SemanticBasis(original)
         self.statistics = statistics
         self.reads = reads
+        self.keys = keys
+        self.openings = openings
         self.reserved = reserved
+    }
+
+    /// The first ten tokens of `count` of the texts.
+    static func openings(_ texts: [[Int]], _ count: Int) -> [[Int]] {
+        texts.filter { $0.count >= 10 }.prefix(count).map { Array($0.prefix(10)) }
     }
 }

@@ -9,9 +9,9 @@ public struct RepairReport: Sendable, Codable {
     public var failures: [Outcome]
     public var neurons: [ChangedNeuron]
     public var matrices: [ChangedMatrix]
-    /// How many numbers the change is written down in, and its Euclidean norm over all weights.
+    /// How many numbers the change is written down in, and its Euclidean norm, relative to that of the matrices it is in.
     public var numbers: Int
-    public var norm: Double
+    public var relativeNorm: Double
     /// On the guard texts.
     public var sideEffects: SideEffects
     /// On longer texts that are held out.

@@ -51,7 +51,7 @@ public struct FactStudy: Sendable {
                 .badRequest, "the study needs layers of the model, and steps", expected: "layers in 0..<\(depth)",
                 found: "\(layers)")
         }
-        let moments = try LinearMemory.moments(model, texts, layers: layers) { progress("reading activations", $0, $1) }
+        let moments = try model.keyMoments(texts, layers: layers) { progress("reading activations", $0, $1) }
         let sorted = pairs.sorted { $0.base.count < $1.base.count }
         let runs = try stride(from: 0, to: pairs.count, by: Self.batchSize).map { start in
             try FactRuns(model, Array(sorted[start..<min(start + Self.batchSize, pairs.count)]), layers: layers)

@@ -96,38 +96,3 @@ public struct LinearMemory: Sendable {
         return (try direction(beta).to(.float32).squeezed(1), beta)
     }
 }
-
-extension LinearMemory {
-    /// The second moments `[m, m]` of the hidden activations of some layers, over all tokens of texts.
-    public static func moments(
-        _ model: LanguageModel, _ texts: [[Int]], layers: [Int],
-        progress: (_ done: Int, _ of: Int) -> Void = { _, _ in }
-    ) throws -> [Int: Tensor] {
-        var sums: [Int: Tensor] = [:]
-        var done = 0
-        try Tensor.withoutGradients {
-            for batch in Self.batches(texts) {
-                let run = try model.run(batch, capturing: layers.map(Site.mlpHidden), logits: .none)
-                for layer in layers {
-                    let values = try run[.mlpHidden(layer)]
-                    let rows = try values.reshaped([-1, values.shape[2]])
-                    let sum = try rows.transposed().matmul(rows).to(.float64)
-                    sums[layer] = try sums[layer].map { try $0 + sum } ?? sum
-                }
-                done += batch.count
-                progress(done, texts.count)
-            }
-        }
-        let tokens = Double(texts.map(\.count).reduce(0, +))
-        return try sums.mapValues { try $0 / tokens }
-    }
-
-    /// Texts of equal lengths, a few at a time.
-    private static func batches(_ texts: [[Int]]) -> [[[Int]]] {
-        let groups = Dictionary(grouping: texts.filter { !$0.isEmpty }, by: \.count)
-        return groups.keys.sorted().flatMap { length in
-            let group = groups[length] ?? []
-            return stride(from: 0, to: group.count, by: 64).map { Array(group[$0..<min($0 + 64, group.count)]) }
-        }
-    }
-}

@@ -2,7 +2,7 @@ import Foundation
 import SutureFormats
 
 extension Failure {
-    /// Reads failures from a file: JSON Lines with `prompt` and `expected`, or, where its name ends in
+    /// Reads failures from a file: JSON Lines with `prompt`, `expected` and perhaps `subject`, or, where its name ends in
     /// `.tsv`, two columns with a tab between, in which `\n`, `\t` and `\\` stand for line break, tab and backslash.
     ///
     /// Throws ``TaskError`` with code `badList`, or a `FormatError`, naming the line.
@@ -38,14 +38,17 @@ extension Failure {
     /// Failures as JSON Lines, as ``read(_:)`` takes them.
     public static func lines(_ failures: [Failure]) -> [UInt8] {
         failures.flatMap { failure in
-            let line: JSON = ["prompt": JSON(failure.prompt), "expected": JSON(failure.expected)]
-            return line.serialized() + [UInt8(ascii: "\n")]
+            var line: JSONObject = ["prompt": JSON(failure.prompt), "expected": JSON(failure.expected)]
+            if let subject = failure.subject { line["subject"] = JSON(subject) }
+            return JSON.object(line).serialized() + [UInt8(ascii: "\n")]
         }
     }
 
     private init(json line: Slice<UnsafeRawBufferPointer>, _ place: String) throws {
         let fields = JSONField(try JSON.parse(UnsafeRawBufferPointer(rebasing: line), source: place), source: place)
-        self.init(prompt: try fields.require("prompt").string, expected: try fields.require("expected").string)
+        self.init(
+            prompt: try fields.require("prompt").string, expected: try fields.require("expected").string,
+            subject: try fields.optional("subject")?.string)
     }
 
     private init(row: Slice<UnsafeRawBufferPointer>, _ place: String) throws {

@@ -4,10 +4,13 @@ import SutureTokenizers
 public struct Failure: Sendable, Equatable, Codable {
     public var prompt: String
     public var expected: String
+    /// The part of the prompt that the answer is about, where a method wants to know; nil where nobody says.
+    public var subject: String?
 
-    public init(prompt: String, expected: String) {
+    public init(prompt: String, expected: String, subject: String? = nil) {
         self.prompt = prompt
         self.expected = expected
+        self.subject = subject
     }
 }
 
@@ -17,18 +20,24 @@ public struct TokenizedFailure: Sendable, Equatable, Codable {
     public var prompt: [Int]
     /// What it should write next.
     public var answer: [Int]
+    /// The tokens of the prompt that the answer is about, where that is said.
+    public var subject: Range<Int>?
 
-    public init(prompt: [Int], answer: [Int]) {
+    public init(prompt: [Int], answer: [Int], subject: Range<Int>? = nil) {
         self.prompt = prompt
         self.answer = answer
+        self.subject = subject
     }
 
     /// Tokens of a failure; no token is added that the text does not have.
     ///
     /// The answer is split as it would be in one text with the prompt. Where a token would span both,
     /// prompt and answer are split apart, because the model reads the prompt alone.
+    ///
+    /// Throws ``RepairError`` with code `badRequest` for an empty prompt or answer, and a subject that is not in the prompt.
     public init(_ failure: Failure, _ tokenizer: Tokenizer) throws {
-        prompt = tokenizer.encode(failure.prompt).ids
+        let encoding = tokenizer.encode(failure.prompt)
+        prompt = encoding.ids
         guard !prompt.isEmpty, !failure.expected.isEmpty else {
             throw TaskError(
                 .badRequest, "a failure needs a prompt and an expected answer",
@@ -38,5 +47,18 @@ public struct TokenizedFailure: Sendable, Equatable, Codable {
         answer =
             whole.starts(with: prompt) && whole.count > prompt.count
             ? Array(whole[prompt.count...]) : tokenizer.encode(failure.expected).ids
+        guard let text = failure.subject else { return }
+        guard !text.isEmpty, let place = failure.prompt.ranges(of: text).last else {
+            throw RepairError(
+                .badRequest, "the subject is not in the prompt", expected: Visible.quoted(failure.prompt),
+                found: Visible.quoted(text))
+        }
+        let bytes = failure.prompt.utf8
+        let start = bytes.distance(from: bytes.startIndex, to: place.lowerBound)
+        let end = bytes.distance(from: bytes.startIndex, to: place.upperBound)
+        let touched = encoding.offsets.indices.filter {
+            encoding.offsets[$0].lowerBound < end && encoding.offsets[$0].upperBound > start
+        }
+        if let first = touched.first, let last = touched.last { subject = first..<last + 1 }
     }
 }

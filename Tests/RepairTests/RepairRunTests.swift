@@ -129,6 +129,66 @@ struct RepairRunTests {
         #expect(try digest() == before)
     }
 
+    @Test("a batch is solved together, and what cannot be is repaired one by one; other methods refuse batches")
+    func batch() throws {
+        let failures = [Self.first, Self.second, Self.third]
+        func result(_ method: any RepairMethod, _ failures: [Failure], batch: Int) throws -> Repair.Result {
+            var repair = try Repair(model, tokenizer, method: method)
+            (repair.guardTexts, repair.batch) = (["let a = 1"], batch)
+            return try repair.run(failures, modelName: "tiny")
+        }
+        let together = try result(Recruit(), failures, batch: 3)
+        #expect(together.report.failures.map(\.status) == [.fixed, .fixed, .fixed])
+        #expect(together.steps.map(\.failures) == [[0, 1, 2]])
+        let neurons = together.report.failures.map(\.neurons)
+        #expect(neurons.allSatisfy { !$0.isEmpty } && Set(neurons.joined()).count == neurons.joined().count)
+        let patched = try model.applying(together.change)
+        for failure in failures { #expect(try isRight(failure, in: patched)) }
+
+        // The same prompt with two answers cannot be; the first of the two then stands.
+        let clash = Failure(prompt: Self.first.prompt, expected: "Q")
+        let apart = try result(Recruit(), [Self.first, clash, Self.second], batch: 2)
+        #expect(apart.report.failures.map(\.status) == [.fixed, .abandoned, .fixed])
+        #expect(apart.report.failures[1].reason?.hasPrefix("it would undo the answer to failure 1") == true)
+        #expect(throws: RepairError.self) { _ = try result(MINT(), failures, batch: 2) }
+    }
+
+    @Test("a repair that would undo an earlier answer is tried again, kept away from it")
+    func keptAway() throws {
+        let fickle = Fickle()
+        let result = try run([Self.first, Self.second], fickle)
+        #expect(result.report.failures.map(\.status) == [.fixed, .fixed])
+        #expect(fickle.spared.map(\.count) == [0, 0, 1])
+        #expect(
+            result.report.failures[1].notes == ["kept away from the answer to failure 1, which it would have undone"])
+        let patched = try model.applying(result.change)
+        for failure in [Self.first, Self.second] { #expect(try isRight(failure, in: patched)) }
+    }
+
+    @Test("repairs beyond the budget are given up, with what they would take")
+    func budget() throws {
+        func result(_ budget: Budget) throws -> Repair.Result {
+            var repair = try Repair(model, tokenizer)
+            (repair.guardTexts, repair.budget) = (["let a = 1"], budget)
+            return try repair.run([Self.first, Self.third], modelName: "tiny")
+        }
+        var budget = Budget()
+        let free = try result(budget)
+        budget.neurons = 1
+        let one = try result(budget)
+        #expect(one.report.failures.map(\.status) == [.fixed, .abandoned])
+        #expect(one.report.failures[1].reason == "it would exceed the budget: neurons 4 of at most 1")
+        #expect(one.change.neurons.count == 1)
+        budget = Budget()
+        budget.norm = free.report.relativeNorm * 0.999
+        #expect(try result(budget).report.failures.map(\.status) == [.fixed, .abandoned])
+        budget.norm = free.report.relativeNorm
+        budget.divergence = free.report.sideEffects.divergence
+        #expect(try result(budget).report.failures.map(\.status) == [.fixed, .fixed])
+        budget.divergence = 0
+        #expect(try result(budget).change.isEmpty)
+    }
+
     @Test("every method takes back all steps of a failure that it gives up", arguments: [0, 1, 2])
     func methods(which: Int) throws {
         let before = try digest()
@@ -168,6 +228,34 @@ struct RepairRunTests {
             try [[Float(edit.neuron.layer), Float(edit.neuron.index)]]
                 + [edit.delta, edit.read?.gate, edit.read?.up].compactMap { try $0?.floats() }
         }
+    }
+}
+
+/// Recruits, and disturbs the earlier answers unless it is told to spare them.
+private final class Fickle: JointRepairMethod, @unchecked Sendable {
+    // Sendable: a repair uses its method on one thread.
+    private(set) var spared: [[TokenizedFailure]] = []
+    private var earlier = WeightChange()
+    let name = "fickle"
+    let options: [String: Double] = [:]
+
+    func prepare(
+        _ model: LanguageModel, texts: [[Int]], reserved: Set<Neuron>, cache: StatisticsCache?,
+        progress: (_ done: Int, _ of: Int) -> Void
+    ) throws -> Workshop {
+        try Recruit().prepare(model, texts: texts, reserved: reserved, cache: cache, progress: progress)
+    }
+
+    func propose(
+        _ failures: [TokenizedFailure], sparing kept: [TokenizedFailure], in workshop: Workshop, on model: LanguageModel
+    ) throws -> Proposal {
+        spared.append(kept)
+        var proposal = try Recruit().propose(failures, sparing: kept, in: workshop, on: model)
+        if kept.isEmpty {
+            proposal.change.neurons += try earlier.neurons.map { NeuronEdit($0.neuron, delta: try -$0.delta) }
+            earlier = proposal.change
+        }
+        return proposal
     }
 }
 

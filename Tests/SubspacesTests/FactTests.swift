@@ -92,7 +92,7 @@ struct FactTests {
         let texts = Self.texts()
         let layer = 1
         let site = Site.mlpHidden(layer)
-        let moment = try #require(try LinearMemory.moments(model, texts, layers: [layer])[layer])
+        let moment = try #require(try model.keyMoments(texts, layers: [layer])[layer])
         let values = try Tensor.concatenated(
             texts.map { try model.run([$0], capturing: [site])[site].squeezed(0) }, 0)
         let expected = try values.transposed().matmul(values) / Double(values.shape[0])

@@ -5,10 +5,10 @@ import SutureKit
 struct RepairCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "repair",
-        abstract: "Change one or two neurons so that a wrong answer comes out right.",
+        abstract: "Change a few weights so that a wrong answer comes out right.",
         discussion: """
-            Failures come from --failures (JSON Lines with "prompt" and "expected", or .tsv with two columns) or from \
-            --prompt and --expected. An answer that has to end somewhere says so: "ls -a\\n".
+            Failures come from --failures (JSON Lines with "prompt", "expected" and perhaps "subject", or .tsv with two \
+            columns) or from --prompt and --expected. An answer that has to end somewhere says so: "ls -a\\n".
 
             suture repair model -p 'The capital of Australia is' -e ' Canberra' -o fix.safetensors
             """)
@@ -21,6 +21,9 @@ struct RepairCommand: ParsableCommand {
     @Option(name: .shortAndLong, help: "What it should write next.")
     var expected: String?
 
+    @Option(help: "The part of the prompt that the answer is about (rome, memit, alphaedit).")
+    var subject: String?
+
     @Option(help: "A file of failures: .jsonl or .tsv.")
     var failures: String?
 
@@ -31,17 +34,34 @@ struct RepairCommand: ParsableCommand {
     var report: String?
 
     @Option(
-        help: """
-            recruit: an idle neuron is given a new input and output; gap: a neuron writes more than before, and reads \
-            as before; mint: as published.
-            """)
-    var method = Method.recruit
+        help: ArgumentHelp(
+            MethodName.allCases.map { "\($0): \($0.summary)" }.joined(separator: "; ") + ".", valueName: "method"))
+    var method = MethodName.recruit
 
-    @Option(help: "How far above every other token the target should lie, in logits (recruit, gap).")
+    @Option(help: "How far above every other token the target should lie, in logits (recruit, gap, astra).")
     var margin: Double?
 
     @Option(help: "The patch factor f (mint).")
     var factor: Double?
+
+    @Option(help: "The layer that is edited, or the lowest of them (rome, memit, alphaedit, ft).")
+    var layer: Int?
+
+    @Flag(help: "Edit as the published code does, not in its corrected form (rome).")
+    var original = false
+
+    @Option(
+        help: "A file of texts, one on a line, that a method takes statistics of in place of a few built-in ones.")
+    var corpus: String?
+
+    @Option(help: "How many failures are solved for together (not mint, gap, rome, kn).")
+    var batch = 1
+
+    @Option(
+        help: ArgumentHelp(
+            "Give up repairs beyond this in all: neurons=20,norm=0.05,divergence=0.001, or some of these; the norm is "
+                + "relative to the changed matrices, the divergence mean KL on the guard texts.", valueName: "limits"))
+    var budget: Budget?
 
     @Option(help: "A file of texts, one on a line, that the patch should leave alone.")
     var guardTexts: String?
@@ -60,8 +80,6 @@ struct RepairCommand: ParsableCommand {
 
     @OptionGroup var printing: OutputOptions
 
-    enum Method: String, ExpressibleByArgument, CaseIterable { case recruit, gap, mint }
-
     func validate() throws {
         guard (prompt == nil) == (expected == nil) else {
             throw ValidationError("--prompt and --expected go together.")
@@ -69,12 +87,16 @@ struct RepairCommand: ParsableCommand {
         guard (prompt == nil) != (failures == nil) else {
             throw ValidationError("Give either --prompt and --expected, or --failures FILE.")
         }
+        guard subject == nil || prompt != nil else {
+            throw ValidationError("--subject goes with --prompt; in a file each failure names its own.")
+        }
         guard prompt != "" else { throw ValidationError("--prompt is empty.") }
         guard expected != "" else { throw ValidationError("--expected is empty.") }
         if let margin, !(0...100).contains(margin) { throw ValidationError("--margin is 0...100, not \(margin).") }
         if let factor, !(factor > 0 && factor <= 100) {
             throw ValidationError("--factor is above 0 and at most 100, not \(factor).")
         }
+        guard batch >= 1 else { throw ValidationError("--batch is at least 1, not \(batch).") }
         if let maxDivergence, !(maxDivergence >= 0) { throw ValidationError("--max-divergence is not negative.") }
         if let maxChanged, !(0...1).contains(maxChanged) {
             throw ValidationError("--max-changed is 0...1, not \(maxChanged).")
@@ -87,9 +109,10 @@ struct RepairCommand: ParsableCommand {
         try checkPlace(of: report, force: force)
         let list =
             try failures.map { try Failure.read(URL(filePath: $0)) } ?? [
-                Failure(prompt: prompt ?? "", expected: expected ?? "")
+                Failure(prompt: prompt ?? "", expected: expected ?? "", subject: subject)
             ]
         let texts = try guardTexts.map { try Texts.read(URL(filePath: $0)) }
+        let reference = try corpus.map { try Texts.read(URL(filePath: $0)) } ?? Texts.reference
         let checkpoint = try model.checkpoint()
         let tokenizer = try Tokenizer(checkpoint)
         let progress = printing.progress
@@ -98,10 +121,13 @@ struct RepairCommand: ParsableCommand {
         let network = try model.load(checkpoint)
         let reserved = try PatchedCheckpoint(checkpoint).stack.neurons(of: network.architecture)
         var repair = try Repair(
-            network, tokenizer, method: chosenMethod, reserved: reserved, cache: StatisticsCache(of: checkpoint)
+            network, tokenizer, method: chosenMethod, texts: reference, reserved: reserved,
+            cache: StatisticsCache(of: checkpoint)
         ) { activity, done, total in
             progress.report(.init(activity, completed: done, total: total))
         }
+        repair.batch = batch
+        if let budget { repair.budget = budget }
         if let texts { repair.guardTexts = texts }
         if let maxDivergence { repair.limits.maximumDivergence = maxDivergence }
         if let maxChanged { repair.limits.maximumChangedTop = maxChanged }
@@ -156,6 +182,48 @@ struct RepairCommand: ParsableCommand {
             var mint = MINT()
             if let factor { mint.factor = factor }
             return mint
+        case .astra:
+            var astra = ASTRA()
+            if let margin { astra.margin = margin }
+            return astra
+        case .rome:
+            var rome = ROME()
+            (rome.layer, rome.original) = (layer, original)
+            return rome
+        case .memit:
+            var memit = MEMIT()
+            memit.layer = layer
+            return memit
+        case .alphaedit:
+            var edit = AlphaEdit()
+            edit.layer = layer
+            return edit
+        case .ft:
+            var tuning = FineTuning()
+            tuning.layer = layer
+            return tuning
+        default: return method.method
+        }
+    }
+}
+
+extension MethodName: ExpressibleByArgument {}
+
+extension Budget: ExpressibleByArgument {
+    /// `neurons=20,norm=0.05,divergence=0.001`, or some of these.
+    public init?(argument: String) {
+        self.init()
+        for part in argument.split(separator: ",", omittingEmptySubsequences: false) {
+            let sides = part.split(separator: "=", omittingEmptySubsequences: false)
+            guard sides.count == 2, let value = Double(sides[1]), value >= 0, value.isFinite else { return nil }
+            switch sides[0] {
+            case "neurons":
+                guard let count = Int(sides[1]) else { return nil }
+                neurons = count
+            case "norm": norm = value
+            case "divergence": divergence = value
+            default: return nil
+            }
         }
     }
 }

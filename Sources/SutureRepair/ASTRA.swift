@@ -1,0 +1,218 @@
+import SutureModels
+import SutureTensor
+
+/// Analytic Semantic Tailoring for Repair by Attribution (STAR's successor, github jianguda/astra), written from its
+/// formulas: the gaps of all wrong tokens are closed together by a few neurons of a few layers, in closed form.
+///
+/// With c the contrast of a token's target and best rival as the head reads it, d = G^-1 c / (c . G^-1 c), r the last
+/// norm's scale and k_l the keys of layer l, a neuron j contributes k_j (c . w_j) / r to the contrast. The layers with
+/// the largest contributions are changed, in each the neurons M with the largest. A change
+///
+///     dW_l = sum_s lambda_s d_s (M D k_l,s)^T,   D = 1 / (E[k^2] + 1e-3 mean E[k^2])
+///
+/// moves the contrast of token t by A lambda, to first order and by the direct path, with
+/// A_ts = (c_t . d_s) sum_l k_l,t^T M D k_l,s / r_t. A lambda = gap + margin is solved, what came of it measured by
+/// replay, and the rest solved for again.
+public struct ASTRA: JointRepairMethod {
+    public let name = "astra"
+    /// How far, in logits, the target should lie above every other token.
+    public var margin = 5.0
+    /// How often the rest is solved for.
+    public var rounds = 10
+    /// The share of layers that are changed.
+    public var share = 0.25
+    /// How many neurons for each token, over all layers; each layer has at least as many.
+    public var neurons = 16
+    /// The largest share of a layer's neurons that may change.
+    public var limit = 0.04
+    /// What is added to the diagonal of A, relative to its mean size.
+    public var ridge = 0.01
+
+    public init() {}
+
+    public var options: [String: Double] {
+        [
+            "margin": margin, "rounds": Double(rounds), "share": share, "neurons": Double(neurons), "limit": limit,
+            "ridge": ridge
+        ]
+    }
+
+    /// Reads how active neurons are on the reference texts.
+    public func prepare(
+        _ model: LanguageModel, texts: [[Int]], reserved: Set<Neuron>, cache: StatisticsCache?,
+        progress: (_ done: Int, _ of: Int) -> Void
+    ) throws -> Workshop {
+        let keys = try KeyStatistics.energies(
+            model, texts: texts, layers: 0..<model.architecture.layers, cache: cache, progress: progress)
+        return try Workshop(model, keys: keys, reserved: reserved)
+    }
+
+    /// Closes the gaps of all wrong tokens together.
+    public func propose(
+        _ failures: [TokenizedFailure], sparing kept: [TokenizedFailure], in workshop: Workshop, on model: LanguageModel
+    ) throws -> Proposal {
+        guard let statistics = workshop.keys else {
+            throw RepairError(.badRequest, "the method astra needs the activations of reference texts")
+        }
+        let runs = try failures.map { try LedRun($0, on: model, layers: 0..<model.architecture.layers) }
+        let chosen = try masks(runs, workshop)
+        let layers = chosen.map(\.layer)
+        let spared = try SparedKeys(kept, on: model, layers: layers)
+        let parts = try chosen.map { mask in
+            try MaskedLayer(mask.layer, mask.neurons, statistics.preconditioner(mask.layer), spared.keys[mask.layer])
+        }
+        // What is added to the columns of each layer's neurons, `[d, neurons]`.
+        var columns = try parts.map {
+            try Tensor.zeros([model.architecture.width, $0.neurons.count], device: model.device)
+        }
+        var steps = 0
+        while true {
+            let change = try WeightChange(
+                matrices: zip(parts, columns).map { try $0.delta($1, width: model.architecture.hiddenWidth) })
+            let measured = try runs.map { try $0.measured(steps == 0 ? WeightChange() : change, keysOf: layers) }
+            let tokens = try open(measured.map(\.gaps), runs, workshop.basis)
+            guard !tokens.isEmpty, steps < rounds else {
+                let proposal = Proposal(change: try edits(parts, columns), steps: steps)
+                let isRight = measured.allSatisfy { $0.gaps.wrong.isEmpty }
+                return isRight || failures.count > 1
+                    ? proposal : proposal.abandoning("\(rounds) rounds did not bring the answer out")
+            }
+            let keys = try parts.map { part in
+                try Tensor.stacked(
+                    tokens.map { token in
+                        guard let keys = measured[token.place.failure].keys[part.layer] else {
+                            throw RepairError(.badRequest, "there are no keys of layer \(part.layer)")
+                        }
+                        return try keys.selected(0, token.place.token)
+                    }
+                ).gathered(1, at: part.neurons)
+            }
+            let readings = try zip(parts, keys).map { try $0.readings($1) }
+            let sizes = try solve(tokens, keys, readings)
+            for index in parts.indices {
+                let written = try Tensor.stacked(tokens.map(\.direction)) * sizes.unsqueezed(1)
+                columns[index] = try columns[index] + written.transposed().matmul(readings[index])
+            }
+            steps += 1
+        }
+    }
+
+    /// A token that does not lie as far above its rivals as it should.
+    struct Token {
+        let place: Proposal.Place
+        let contrast: Tensor
+        let direction: Tensor
+        let scale: Double
+        /// The gap to close, with the margin.
+        let need: Double
+    }
+
+    /// The wrong tokens, and those that were repaired but fall short of the margin.
+    private func open(_ gaps: [AnswerGaps], _ runs: [LedRun], _ basis: SemanticBasis) throws -> [Token] {
+        try gaps.enumerated().flatMap { failure, gaps in
+            let first = try runs[failure].gaps()
+            let answer = runs[failure].failure.answer
+            return try answer.indices.filter { place in
+                gaps.gaps[place] >= 0 || (first.gaps[place] >= 0 && gaps.gaps[place] + margin > 0)
+            }.map { place in
+                let contrast = try basis.contrast(answer[place], gaps.rivals[place])
+                return Token(
+                    place: .init(failure: failure, token: place), contrast: contrast,
+                    direction: try basis.lift(contrast), scale: gaps.scales[place], need: gaps.gaps[place] + margin)
+            }
+        }
+    }
+
+    /// lambda `[tokens]` with A lambda = gap + margin.
+    func solve(_ tokens: [Token], _ keys: [Tensor], _ readings: [Tensor]) throws -> Tensor {
+        let count = tokens.count
+        let contrasts = try Tensor.stacked(tokens.map(\.contrast))
+        let directions = try Tensor.stacked(tokens.map(\.direction))
+        var kernel = try Tensor.zeros([count, count], device: contrasts.device)
+        for (keys, readings) in zip(keys, readings) { kernel = try kernel + keys.matmul(readings.transposed()) }
+        let scales = try Tensor(tokens.map { Float($0.scale) }, shape: [count, 1], device: contrasts.device)
+        var matrix = try (contrasts.matmul(directions.transposed()) * kernel / scales).elements(as: Double.self)
+        let size = (0..<count).reduce(0) { $0 + abs(matrix[$1 * (count + 1)]) } / Double(count)
+        for index in 0..<count { matrix[index * (count + 1)] += ridge * size }
+        let needs = try Tensor(tokens.map(\.need), shape: [count, 1])
+        return try needs.leastSquares(Tensor(matrix, shape: [count, count])).squeezed(1).to(.float32).to(
+            contrasts.device)
+    }
+
+    /// The layers and, in each, the neurons that contribute most to the contrasts of the wrong tokens.
+    private func masks(_ runs: [LedRun], _ workshop: Workshop) throws -> [(layer: Int, neurons: [Int])] {
+        let model = runs[0].trace.model
+        let (depth, width) = (model.architecture.layers, model.architecture.hiddenWidth)
+        var contributions = [Tensor?](repeating: nil, count: depth)
+        var wrong = 0
+        for run in runs {
+            let (gaps, keys) = try run.measured(keysOf: Array(0..<depth))
+            for place in gaps.wrong {
+                wrong += 1
+                let contrast = try workshop.basis.contrast(run.failure.answer[place], gaps.rivals[place])
+                for layer in 0..<depth {
+                    guard let key = try keys[layer]?.selected(0, place) else { continue }
+                    let written = try contrast.unsqueezed(0).matmul(model.writeVectors(layer: layer)).squeezed(0)
+                    let own = try (key * written / gaps.scales[place]).abs()
+                    contributions[layer] = try contributions[layer].map { try $0 + own } ?? own
+                }
+            }
+        }
+        let totals = try contributions.map { try $0?.sum().item() ?? 0 }
+        let count = max(1, Int((share * Double(depth)).rounded()))
+        let each = Int((Double(neurons * wrong) / Double(count)).rounded(.up))
+        let limit = max(1, Int(limit * Double(width)))
+        let layers = totals.indices.sorted { totals[$0] > totals[$1] }.prefix(count).sorted()
+        return try layers.compactMap { layer in
+            guard let contribution = contributions[layer] else { return nil }
+            let reserved = workshop.reserved.filter { $0.layer == layer }.map(\.index)
+            let number = min(max(neurons, each), limit)
+            let order = try contribution.top(min(number + reserved.count, width)).indices.ints()
+            return (layer, Array(order.filter { !reserved.contains($0) }.prefix(number)))
+        }
+    }
+
+    private func edits(_ parts: [MaskedLayer], _ columns: [Tensor]) throws -> WeightChange {
+        WeightChange(
+            neurons: try zip(parts, columns).flatMap { part, columns in
+                try part.neurons.enumerated().map { index, neuron in
+                    NeuronEdit(Neuron(layer: part.layer, index: neuron), delta: try columns.selected(1, index))
+                }
+            })
+    }
+}
+
+/// Some neurons of a layer, and how much each may change.
+struct MaskedLayer {
+    let layer: Int
+    let neurons: [Int]
+    /// D of these neurons, `[neurons]`.
+    private let preconditioner: Tensor
+    /// The keys of these neurons that are to be answered as before, `[tokens, neurons]`.
+    private let spared: Tensor?
+
+    init(_ layer: Int, _ neurons: [Int], _ preconditioner: Tensor, _ spared: Tensor?) throws {
+        self.layer = layer
+        self.neurons = neurons
+        self.preconditioner = try preconditioner.gathered(0, at: neurons).to(.float32)
+        self.spared = try spared?.gathered(1, at: neurons)
+    }
+
+    /// D k of keys `[tokens, neurons]`, without what answers to the keys that are spared: q with K q = 0, nearest to D k
+    /// in the metric of D.
+    func readings(_ keys: Tensor) throws -> Tensor {
+        let weighted = try keys * preconditioner
+        guard let spared else { return weighted }
+        let metric = try (spared * preconditioner).to(.float64)
+        let answers = try spared.to(.float64).matmul(weighted.to(.float64).transposed())
+        let coefficients = try answers.leastSquares(metric.matmul(spared.to(.float64).transposed()))
+        return try (weighted.to(.float64) - coefficients.transposed().matmul(metric)).to(.float32)
+    }
+
+    /// Columns `[d, neurons]` as a change of the layer's matrix, of `width` neurons.
+    func delta(_ columns: Tensor, width: Int) throws -> MatrixDelta {
+        let picks = try Tensor(neurons, shape: [neurons.count, 1], device: columns.device)
+        let places = try Tensor.arange(0..<width, device: columns.device).unsqueezed(0)
+        return MatrixDelta(layer: layer, .lowRank(write: columns, read: try (places .== picks).to(.float32)))
+    }
+}

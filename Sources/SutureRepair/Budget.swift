@@ -1,0 +1,31 @@
+import Foundation
+import SutureModels
+
+/// How much a list of repairs may change in all; a repair that would go beyond is given up.
+public struct Budget: Sendable, Equatable {
+    /// How many neurons; nil for any number.
+    public var neurons: Int?
+    /// The Euclidean norm of the change, relative to that of the matrices it is in; nil for any.
+    public var norm: Double?
+    /// The mean KL(original || patched) on the guard texts, in nats a position; nil for any.
+    public var divergence: Double?
+
+    public init() {}
+
+    /// Why a change is beyond the budget; nil where it is within. `divergence` is measured only where it is limited.
+    func objection(
+        to change: WeightChange, of model: LanguageModel, divergence measure: () throws -> Double
+    ) throws -> String? {
+        func check(_ what: String, _ value: Double, _ limit: Double) -> String? {
+            value <= limit ? nil : "it would exceed the budget: \(what) \(format(value)) of at most \(format(limit))"
+        }
+        if let neurons, let found = check("neurons", Double(change.neurons.count), Double(neurons)) { return found }
+        if let norm, let found = check("norm", try model.relativeNorm(of: change), norm) { return found }
+        if let divergence, let found = check("divergence", try measure(), divergence) { return found }
+        return nil
+    }
+
+    private func format(_ value: Double) -> String {
+        value == value.rounded() && abs(value) < 1e9 ? "\(Int(value))" : String(format: "%.2g", value)
+    }
+}

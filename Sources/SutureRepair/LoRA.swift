@@ -1,0 +1,84 @@
+import SutureModels
+import SutureTensor
+
+/// Low-rank adaptation (arXiv 2106.09685) of every output projection: AdamW on the factors of alpha / r B A.
+///
+/// A starts uniform in +-1 / sqrt(m), drawn from `seed`, and B at 0. Minimizes the mean cross-entropy of the answers'
+/// tokens.
+public struct LoRA: JointRepairMethod {
+    public let name = "lora"
+    public var rank = 8
+    public var alpha = 16.0
+    public var rate = 3e-4
+    public var steps = 10
+    /// How much all factors shrink in a step, relative to the rate.
+    public var decay = 0.01
+    public var seed: UInt64 = 0
+
+    public init() {}
+
+    public var options: [String: Double] {
+        [
+            "rank": Double(rank), "alpha": alpha, "rate": rate, "steps": Double(steps), "decay": decay,
+            "seed": Double(seed)
+        ]
+    }
+
+    /// Nothing is needed of the model.
+    public func prepare(
+        _ model: LanguageModel, texts: [[Int]], reserved: Set<Neuron>, cache: StatisticsCache?,
+        progress: (_ done: Int, _ of: Int) -> Void
+    ) throws -> Workshop {
+        try Workshop(model, reserved: reserved)
+    }
+
+    /// Trains the factors of all layers.
+    public func propose(
+        _ failures: [TokenizedFailure], sparing kept: [TokenizedFailure], in workshop: Workshop, on model: LanguageModel
+    ) throws -> Proposal {
+        let (width, hidden) = (model.architecture.width, model.architecture.hiddenWidth)
+        let layers = 0..<model.architecture.layers
+        let runs = try failures.map { try LedRun($0, on: model, layers: [0]) }
+        let spared = try SparedKeys(kept, on: model, layers: Array(layers))
+        let random = try RandomSource(seed: seed)
+        let bound = 1 / Double(hidden).squareRoot()
+        let factors = try layers.map { _ in try (random.uniform([rank, hidden]) * 2 - 1) * bound }
+        let start = try factors.flatMap { a in
+            [try Tensor.zeros([width, rank], device: model.device), try a.to(model.device)]
+        }
+        func change(_ factors: [Tensor]) throws -> WeightChange {
+            WeightChange(
+                matrices: try layers.map { layer in
+                    let read = try spared.removed(from: factors[2 * layer + 1], layer: layer)
+                    let write = try factors[2 * layer] * (alpha / Double(rank))
+                    return MatrixDelta(layer: layer, .lowRank(write: write, read: read))
+                })
+        }
+        let optimizer = try Optimizer(start, .adam(rate: rate))
+        for _ in 0..<steps {
+            try optimizer.move { try $0 * (1 - rate * decay) }
+            try optimizer.step { try runs.crossEntropy(change($0)) }
+        }
+        let proposal = Proposal(
+            change: try change(optimizer.parameters.map { try $0.detached().copied() }), steps: steps)
+        return try proposal.checked(
+            failures, on: model, otherwise: "\(steps) steps of training did not bring the answer out")
+    }
+}
+
+extension [LedRun] {
+    /// The mean cross-entropy of all answers' tokens under a change; gradients flow to what the change is made of.
+    func crossEntropy(_ change: WeightChange) throws -> Tensor {
+        let tokens = Double(reduce(0) { $0 + $1.failure.answer.count })
+        let losses = try map { run in
+            let model = run.trace.model
+            let last = Site.residual(model.architecture.layers)
+            let replay = try run.trace.replay([Alternative(change: change)], capturing: [last], logits: .none)
+            let residual = try replay[last].squeezed(0).narrowed(0, run.failure.places)
+            let targets = try Tensor(run.failure.answer, device: model.device)
+            return try model.logits(ofResidual: residual).crossEntropy(targets)
+                * (Double(run.failure.answer.count) / tokens)
+        }
+        return try Tensor.stacked(losses).sum()
+    }
+}

@@ -1,0 +1,77 @@
+import SutureModels
+import SutureTensor
+
+/// Looks for what is to be added at the lookup of an edit for the answer to come out: v* - v of ROME (arXiv 2202.05262),
+/// z - h of MEMIT (arXiv 2210.07229).
+///
+/// Adam on delta, from 0, minimizes
+///
+///     NLL(answer) + divergence KL(p || p0) + decay |delta| / |v|^2,   |delta| <= clamp |v|
+///
+/// NLL is the mean over the answer's tokens and all contexts; KL compares what comes after the subject alone, with the
+/// edit and without, and is left out where there is no subject. Gradients flow through the layers and positions behind
+/// the lookup only.
+public struct ValueSearch: Sendable {
+    public var steps = 25
+    public var rate = 0.5
+    public var decay = 1e-3
+    public var clamp = 4.0
+    public var divergence = 0.0625
+    /// The loss at which the search ends.
+    public var enough = 0.05
+
+    public init() {}
+
+    var options: [String: Double] {
+        [
+            "value_steps": Double(steps), "value_rate": rate, "value_decay": decay, "value_clamp": clamp,
+            "value_divergence": divergence
+        ]
+    }
+
+    private struct Enough: Error {}
+
+    /// What is to be added `[d]`, the losses on the way, and v `[d]`, the value in the first context.
+    func run(_ contexts: EditContexts, at site: Site) throws -> (delta: Tensor, losses: [Double], value: Tensor) {
+        let model = contexts.trace.model
+        let value = try contexts.lookedUp(contexts.trace[site]).selected(0, 0)
+        let length = try value.norm().item()
+        let essence = try essence(contexts.failure, model, site)
+        let optimizer = try Optimizer([.zeros([value.count], device: model.device)], .adam(rate: rate))
+        var losses: [Double] = []
+        do {
+            for _ in 1..<max(steps, 2) {
+                try optimizer.step { parameters in
+                    let delta = parameters[0]
+                    var loss = try contexts.loss(adding: delta, at: site)
+                    if let essence { loss = try loss + essence(delta) * divergence }
+                    // The norm has no gradient at 0, where it is taken to be 0.
+                    let isZero = losses.isEmpty
+                    if !isZero { loss = try loss + delta.norm() * (decay / (length * length)) }
+                    losses.append(try loss.item())
+                    if losses[losses.count - 1] < enough { throw Enough() }
+                    return loss
+                }
+                try optimizer.move { delta in
+                    let size = try delta.norm().item()
+                    return size > clamp * length ? try delta * (clamp * length / size) : delta
+                }
+            }
+        } catch is Enough {}
+        return (try optimizer.parameters[0].detached().copied(), losses, value)
+    }
+
+    /// KL(p || p0) of what comes after the subject alone, as a function of what is added there.
+    private func essence(
+        _ failure: TokenizedFailure, _ model: LanguageModel, _ site: Site
+    ) throws -> ((Tensor) throws -> Tensor)? {
+        guard let subject = failure.subject, divergence > 0 else { return nil }
+        let trace = try model.trace([Array(failure.prompt[subject])])
+        let before = try trace.logits.logSoftmax()
+        return { delta in
+            let push = Intervention(site, at: .last, .add(try delta.reshaped([1, 1, -1])))
+            let now = try trace.replay([Alternative([push])]).logits.logSoftmax()
+            return try (now.exp() * (now - before)).sum()
+        }
+    }
+}
