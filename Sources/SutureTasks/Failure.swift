@@ -34,7 +34,7 @@ public struct TokenizedFailure: Sendable, Equatable, Codable {
     /// The answer is split as it would be in one text with the prompt. Where a token would span both,
     /// prompt and answer are split apart, because the model reads the prompt alone.
     ///
-    /// Throws ``RepairError`` with code `badRequest` for an empty prompt or answer, and a subject that is not in the prompt.
+    /// Throws ``TaskError`` with code `badRequest` for an empty prompt or answer, and a subject that is not in the prompt.
     public init(_ failure: Failure, _ tokenizer: Tokenizer) throws {
         let encoding = tokenizer.encode(failure.prompt)
         prompt = encoding.ids
@@ -49,9 +49,9 @@ public struct TokenizedFailure: Sendable, Equatable, Codable {
             ? Array(whole[prompt.count...]) : tokenizer.encode(failure.expected).ids
         guard let text = failure.subject else { return }
         guard !text.isEmpty, let place = failure.prompt.ranges(of: text).last else {
-            throw RepairError(
-                .badRequest, "the subject is not in the prompt", expected: Visible.quoted(failure.prompt),
-                found: Visible.quoted(text))
+            throw TaskError(
+                .badRequest, "the subject is not in the prompt", expected: "a part of the prompt",
+                found: String(reflecting: String(text.prefix(60))))
         }
         let bytes = failure.prompt.utf8
         let start = bytes.distance(from: bytes.startIndex, to: place.lowerBound)

@@ -294,7 +294,7 @@ struct EditingMethodTests {
             #expect(tokens.lookup == 28 && tokens.lookupNotes.isEmpty)
             let plain = try TokenizedFailure(Failure(prompt: "abc", expected: "d"), tokenizer)
             #expect(plain.lookup == 2 && plain.lookupNotes.count == 1)
-            #expect(throws: RepairError.self) {
+            #expect(throws: TaskError.self) {
                 _ = try TokenizedFailure(Failure(prompt: "abc", expected: "d", subject: "x"), tokenizer)
             }
             let url = directory.appending(path: "list.jsonl")
