@@ -99,3 +99,22 @@ def read_jsonl(path, limit=None):
     with open(path) as file:
         rows = [json.loads(line) for line in file if line.strip()]
     return rows[:limit]
+
+
+def repair_all(description, method):
+    """Repairs each failure with `method(model, texts).repair(prompt, target)` and prints what it returns, and the time."""
+    import argparse
+    import time
+
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("failures", type=pathlib.Path)
+    parser.add_argument("--texts", type=pathlib.Path, required=True, help="a JSON list of lists of token ids")
+    parser.add_argument("--limit", type=int)
+    add_arguments(parser)
+    options = parser.parse_args()
+    model = load_model(snapshot(options.model), options.threads)
+    repairer = method(model, json.loads(options.texts.read_text()))
+    for failure in read_jsonl(options.failures, options.limit):
+        start = time.perf_counter()
+        result = repairer.repair(failure["prompt_ids"], failure["target_id"])
+        print(json.dumps(result | {"seconds": time.perf_counter() - start}), flush=True)

@@ -10,11 +10,6 @@ transformers would: each step of Adam runs the whole model on all contexts.
 Output: JSON lines {fixed, steps, probability, norm, seconds}.
 """
 
-import argparse
-import json
-import pathlib
-import time
-
 import torch
 
 import peer_model
@@ -110,20 +105,5 @@ class Rome:
         }
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("failures", type=pathlib.Path)
-    parser.add_argument("--texts", type=pathlib.Path, required=True, help="a JSON list of lists of token ids")
-    parser.add_argument("--limit", type=int)
-    peer_model.add_arguments(parser)
-    options = parser.parse_args()
-    model = peer_model.load_model(peer_model.snapshot(options.model), options.threads)
-    rome = Rome(model, json.loads(options.texts.read_text()))
-    for failure in peer_model.read_jsonl(options.failures, options.limit):
-        start = time.perf_counter()
-        result = rome.repair(failure["prompt_ids"], failure["target_id"])
-        print(json.dumps(result | {"seconds": time.perf_counter() - start}), flush=True)
-
-
 if __name__ == "__main__":
-    main()
+    peer_model.repair_all(__doc__, Rome)

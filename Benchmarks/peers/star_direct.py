@@ -9,11 +9,6 @@ forward for each occluded layer, autograd over the weights of the chosen layers,
 Output: JSON lines {fixed, layers, probability, norm, seconds}.
 """
 
-import argparse
-import json
-import pathlib
-import time
-
 import torch
 
 import peer_model
@@ -104,20 +99,5 @@ class Star:
         }
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("failures", type=pathlib.Path)
-    parser.add_argument("--texts", type=pathlib.Path, required=True, help="a JSON list of lists of token ids")
-    parser.add_argument("--limit", type=int)
-    peer_model.add_arguments(parser)
-    options = parser.parse_args()
-    model = peer_model.load_model(peer_model.snapshot(options.model), options.threads)
-    star = Star(model, json.loads(options.texts.read_text()))
-    for failure in peer_model.read_jsonl(options.failures, options.limit):
-        start = time.perf_counter()
-        result = star.repair(failure["prompt_ids"], failure["target_id"])
-        print(json.dumps(result | {"seconds": time.perf_counter() - start}), flush=True)
-
-
 if __name__ == "__main__":
-    main()
+    peer_model.repair_all(__doc__, Star)

@@ -24,14 +24,6 @@ public struct FineTuning: JointRepairMethod {
         return options
     }
 
-    /// Nothing is needed of the model.
-    public func prepare(
-        _ model: LanguageModel, texts: [[Int]], reserved: Set<Neuron>, cache: StatisticsCache?,
-        progress: (_ done: Int, _ of: Int) -> Void
-    ) throws -> Workshop {
-        try Workshop(model, reserved: reserved)
-    }
-
     /// Trains the layer.
     public func propose(
         _ failures: [TokenizedFailure], sparing kept: [TokenizedFailure], in workshop: Workshop, on model: LanguageModel

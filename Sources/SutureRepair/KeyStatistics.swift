@@ -19,13 +19,12 @@ public struct KeyStatistics: Sendable {
         return try keys.transposed().solved(cholesky: factor).transposed()
     }
 
-    /// Only the energies of all `layers`: cheap in memory whatever the width.
+    /// Only the energies, of all layers: cheap in memory whatever the width.
     static func energies(
-        _ model: LanguageModel, texts: [[Int]], layers: Range<Int>, cache: StatisticsCache?,
-        progress: (_ done: Int, _ of: Int) -> Void
+        _ model: LanguageModel, texts: [[Int]], cache: StatisticsCache?, progress: (_ done: Int, _ of: Int) -> Void
     ) throws -> KeyStatistics {
         let stacked = try stacked(
-            "energies of keys", model, texts, Array(layers), shape: [model.architecture.hiddenWidth], cache
+            "energies of keys", model, texts, Array(0..<model.architecture.layers), shape: [model.architecture.hiddenWidth], cache
         ) { try model.keyEnergies(texts, layers: $0, progress: progress) }
         return KeyStatistics(energies: stacked)
     }

@@ -25,14 +25,6 @@ public struct KnowledgeNeurons: RepairMethod {
         ["points": Double(points), "threshold": threshold, "strength": strength]
     }
 
-    /// Nothing is needed of the model.
-    public func prepare(
-        _ model: LanguageModel, texts: [[Int]], reserved: Set<Neuron>, cache: StatisticsCache?,
-        progress: (_ done: Int, _ of: Int) -> Void
-    ) throws -> Workshop {
-        try Workshop(model, reserved: reserved)
-    }
-
     /// Edits the neurons of one wrong token after another.
     public func propose(_ failure: TokenizedFailure, in workshop: Workshop, on model: LanguageModel) throws -> Proposal
     {

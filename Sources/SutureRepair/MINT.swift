@@ -26,14 +26,6 @@ public struct MINT: RepairMethod {
         ["factor": factor, "pool": Double(pool), "maximum_steps": Double(maximumSteps)]
     }
 
-    /// Reads what the method needs of the model.
-    public func prepare(
-        _ model: LanguageModel, texts: [[Int]], reserved: Set<Neuron>, cache: StatisticsCache?,
-        progress: (_ done: Int, _ of: Int) -> Void
-    ) throws -> Workshop {
-        try Workshop(model, reserved: reserved)
-    }
-
     /// Moves one neuron after another until the answer is right.
     public func propose(_ failure: TokenizedFailure, in workshop: Workshop, on model: LanguageModel) throws -> Proposal
     {

@@ -20,6 +20,14 @@ public protocol RepairMethod: Sendable {
 }
 
 extension RepairMethod {
+    /// What a method needs that looks at no texts.
+    public func prepare(
+        _ model: LanguageModel, texts: [[Int]], reserved: Set<Neuron>, cache: StatisticsCache?,
+        progress: (_ done: Int, _ of: Int) -> Void
+    ) throws -> Workshop {
+        try Workshop(model, reserved: reserved)
+    }
+
     /// The same, computed anew.
     public func prepare(
         _ model: LanguageModel, texts: [[Int]], reserved: Set<Neuron> = [],

@@ -36,8 +36,7 @@ public struct STAR: JointRepairMethod {
         _ model: LanguageModel, texts: [[Int]], reserved: Set<Neuron>, cache: StatisticsCache?,
         progress: (_ done: Int, _ of: Int) -> Void
     ) throws -> Workshop {
-        let keys = try KeyStatistics.energies(
-            model, texts: texts, layers: 0..<model.architecture.layers, cache: cache, progress: progress)
+        let keys = try KeyStatistics.energies(model, texts: texts, cache: cache, progress: progress)
         return try Workshop(model, keys: keys, reserved: reserved)
     }
 

@@ -20,7 +20,7 @@
     X(adaptive_avg_pool2d) X(dropout) \
     X(cholesky) X(cholesky_solve) X(solve) X(pinv) X(lstsq) X(qr) X(svd) X(eigh) \
     X(set_requires_grad) X(detach) X(backward) X(gradients) \
-    X(adam) X(sgd) X(optimizer_set_rate) X(sgd_momentum) X(sgd_set_momentum) X(optimizer_step) \
+    X(adam) X(sgd) X(optimizer_set_rate) X(optimizer_assign) X(sgd_momentum) X(sgd_set_momentum) X(optimizer_step) \
     X(optimizer_zero_grad) X(optimizer_free) \
     X(group) X(group_meet) X(group_gather) X(group_count) X(group_free)
 
