@@ -49,7 +49,7 @@ public final class Optimizer {
     public func move(_ place: (Tensor) throws -> Tensor) throws {
         for (index, parameter) in parameters.enumerated() {
             let value = try place(parameter.detached())
-            guard ct_optimizer_assign(handle, Int32(index), value.handle) == 0 else {
+            guard torch.optimizer_assign(handle, Int32(index), value.handle) == 0 else {
                 throw TensorError("move", [parameter, value])
             }
         }
