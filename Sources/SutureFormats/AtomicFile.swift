@@ -11,9 +11,13 @@ public final class AtomicFile: @unchecked Sendable {
     private var buffer: [UInt8] = []
     /// Where the buffer goes.
     private var end = 0
+    /// How far the system was told to write to the disk.
+    private var started = 0
     private static let bufferSize = 1 << 18
     /// How much is copied between two looks at what else there is to do.
     private static let copySize = 1 << 26
+    /// How much is appended before the system begins to write it to the disk.
+    private static let startSize = 1 << 23
 
     /// Creates the file `url` from what `body` writes; on any error nothing is left of it.
     ///
@@ -121,6 +125,10 @@ public final class AtomicFile: @unchecked Sendable {
     private func writeOut(_ bytes: UnsafeRawBufferPointer) throws {
         try put(bytes, at: end)
         end += bytes.count
+        if end - started >= Self.startSize {
+            startWriting(started..<end)
+            started = end
+        }
     }
 
     private static func place(_ temporary: String, at url: URL, overwriting: Bool) throws {

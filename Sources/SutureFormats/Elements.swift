@@ -22,37 +22,36 @@ extension StorageType {
     }
 }
 
-// Float16 of the standard library is not there on every platform, so the two short types are converted by hand.
+// Float16 of the standard library is not there on every platform, so the two short types are converted by hand: without
+// branches, so that the compiler makes vectors of loops. What was loaded is stored as it was, NaN too.
 extension Float {
     /// The nearest bfloat16, ties to even: the upper half of the bits.
     @inlinable public var bfloat16: UInt16 {
         let bits = bitPattern
-        if isNaN { return UInt16(bits >> 16) | 0x40 }
-        return UInt16((bits &+ 0x7FFF &+ (bits >> 16 & 1)) >> 16)
+        let rounded = (bits &+ 0x7FFF &+ (bits >> 16 & 1)) >> 16
+        // A fraction that loses bits could become that of infinity.
+        let nan = bits >> 16 | (bits & 0xFFFF == 0 ? 0 : 0x40)
+        return UInt16(truncatingIfNeeded: isNaN ? nan : rounded)
     }
 
     /// The nearest float16, ties to even; infinite from 65520 on.
     @inlinable public var float16: UInt16 {
-        let sign = UInt16(bitPattern >> 16 & 0x8000)
-        let size = magnitude
-        if isNaN { return sign | 0x7E00 | UInt16(bitPattern >> 13 & 0x3FF) }
-        if size >= 65520 { return sign | 0x7C00 }
-        // Below 2^-14 float16 counts in units of 2^-24; a product with a power of two is exact.
-        if size < 0x1p-14 { return sign | UInt16((size * 0x1p24).rounded(.toNearestOrEven)) }
+        let bits = magnitude.bitPattern
+        // Below 2^-14 float16 counts in units of 2^-24; the lowest bits of a float32 above 2^23 count ones.
+        let small = (magnitude * 0x1p24 + 0x1p23).bitPattern & 0x7FF
         // 13 bits of the significand go; the exponent's bias changes from 127 to 15.
-        let bits = size.bitPattern
-        return sign | UInt16((bits &+ 0xFFF &+ (bits >> 13 & 1)) >> 13 &- (112 << 10))
+        let normal = (bits &+ 0xFFF &+ (bits >> 13 & 1)) >> 13 &- (112 << 10)
+        let nan = 0x7C00 | bits >> 13 & 0x3FF | (bits & 0x1FFF == 0 ? 0 : 0x200)
+        let number = magnitude < 0x1p-14 ? small : magnitude < 65520 ? normal : 0x7C00
+        return UInt16(truncatingIfNeeded: bitPattern >> 16 & 0x8000 | (isNaN ? nan : number))
     }
 
     /// The value of a float16.
     @inlinable public init(float16 bits: UInt16) {
-        let sign = UInt32(bits & 0x8000) << 16
-        let exponent = UInt32(bits >> 10 & 0x1F)
-        let fraction = UInt32(bits & 0x3FF)
-        switch exponent {
-        case 0: self = Float(bitPattern: (Float(fraction) * 0x1p-24).bitPattern | sign)
-        case 31: self = Float(bitPattern: sign | 0x7F80_0000 | fraction << 13)
-        default: self = Float(bitPattern: sign | (exponent + 112) << 23 | fraction << 13)
-        }
+        let (sign, size) = (UInt32(bits & 0x8000) << 16, UInt32(bits & 0x7FFF))
+        let small = (Float(Int32(bitPattern: size)) * 0x1p-24).bitPattern
+        let normal = size << 13 &+ (112 << 23)
+        let infinite = size << 13 | 0x7F80_0000
+        self = Float(bitPattern: sign | (size < 0x400 ? small : size < 0x7C00 ? normal : infinite))
     }
 }

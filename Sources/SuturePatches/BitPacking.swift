@@ -2,47 +2,57 @@
 enum BitPacking {
     /// The bytes of some codes; bits after the last are zero.
     static func packed(_ codes: UnsafeBufferPointer<UInt16>, bits: Int) -> [UInt8] {
-        if bits == 8 { return codes.map { UInt8(truncatingIfNeeded: $0) } }
         let size = QuantizedDelta.byteCount(elements: codes.count, bits: bits)
-        return [UInt8](unsafeUninitializedCapacity: size) { bytes, initialized in
-            var (window, filled) = (UInt32(0), 0)
+        return [UInt8](unsafeUninitializedCapacity: size) { buffer, initialized in
+            let bytes = UnsafeMutableBufferPointer(rebasing: buffer[..<size])
+            initialized = size
+            if bits == 8 {
+                for index in 0..<size { bytes[index] = UInt8(truncatingIfNeeded: codes[index]) }
+                return
+            }
+            var (window, filled, place) = (UInt64(0), 0, 0)
+            func put() {
+                bytes[place] = UInt8(truncatingIfNeeded: window)
+                window >>= 8
+                filled -= 8
+                place += 1
+            }
             for code in codes {
-                window |= UInt32(code) << UInt32(filled)
+                window |= UInt64(code) << UInt64(filled)
                 filled += bits
-                while filled >= 8 {
-                    bytes[initialized] = UInt8(truncatingIfNeeded: window)
-                    initialized += 1
-                    window >>= 8
-                    filled -= 8
-                }
+                if filled >= 32 { for _ in 0..<4 { put() } }
             }
-            if filled > 0 {
-                bytes[initialized] = UInt8(truncatingIfNeeded: window)
-                initialized += 1
-            }
+            while filled > 0 { put() }
         }
     }
 
     /// `count` codes from the bit `skipped` of the first byte on.
     static func codes(_ bytes: [UInt8], skipping skipped: Int, count: Int, bits: Int) -> [UInt16] {
-        if bits == 8 { return bytes.map { UInt16($0) } }
-        let mask = UInt32(1) << UInt32(bits) - 1
-        return [UInt16](unsafeUninitializedCapacity: count) { codes, initialized in
-            bytes.withUnsafeBufferPointer { bytes in
-                var (window, filled, place) = (UInt32(0), -skipped, 0)
+        [UInt16](unsafeUninitializedCapacity: count) { buffer, initialized in
+            let codes = UnsafeMutableBufferPointer(rebasing: buffer[..<count])
+            initialized = count
+            bytes.withUnsafeBytes { bytes in
+                if bits == 8 {
+                    for index in 0..<count { codes[index] = UInt16(bytes[index]) }
+                    return
+                }
+                let mask = UInt32(1) << UInt32(bits) - 1
                 for index in 0..<count {
-                    while filled < bits {
-                        let byte = UInt32(bytes[place])
-                        window |= filled < 0 ? byte >> UInt32(-filled) : byte << UInt32(filled)
-                        place += 1
-                        filled += 8
-                    }
-                    codes[index] = UInt16(truncatingIfNeeded: window & mask)
-                    window >>= UInt32(bits)
-                    filled -= bits
+                    let bit = skipped &+ index &* bits
+                    // With the bits before it a code takes three bytes at most.
+                    let word = word(at: bit >> 3, in: bytes) >> UInt32(bit & 7)
+                    codes[index] = UInt16(truncatingIfNeeded: word & mask)
                 }
             }
-            initialized = count
         }
+    }
+
+    /// Four bytes, or those that there are.
+    @inline(__always)
+    private static func word(at place: Int, in bytes: UnsafeRawBufferPointer) -> UInt32 {
+        if place &+ 4 <= bytes.count {
+            return UInt32(littleEndian: bytes.loadUnaligned(fromByteOffset: place, as: UInt32.self))
+        }
+        return bytes[place...].reversed().reduce(0) { $0 << 8 | UInt32($1) }
     }
 }

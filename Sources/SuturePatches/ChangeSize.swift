@@ -16,8 +16,8 @@ public struct ChangeSize: Sendable {
     ) throws -> [ChangeSize] {
         let pairs = try CheckpointPairs(base, tuned)
         try pairs.refuseUnpaired(where: portion)
-        return try Parallel.map(pairs.taking(portion)) { pair in
-            guard try pair.hasDifferences() else { return nil }
+        return try Parallel.map(pairs.pairs) { pair in
+            guard let pair = try pair.taking(portion(pair.name)), try pair.hasDifferences() else { return nil }
             try pair.checkPatchable()
             return try ChangeSize(of: pair)
         }.compactMap { $0 }
@@ -26,8 +26,17 @@ public struct ChangeSize: Sendable {
     private init(of pair: TensorPair) throws {
         var (change, base) = (0.0, 0.0)
         try EditWriter.forEachChunk(of: pair.count) { range in
-            for value in try pair.differences(range) { change += Double(value) * Double(value) }
-            for value in try pair.baseBytes.floats(range, pair.base.type) { base += Double(value) * Double(value) }
+            let (differences, before) = try (pair.differences(range), pair.baseBytes.floats(range, pair.base.type))
+            differences.withUnsafeBufferPointer { differences in
+                before.withUnsafeBufferPointer { before in
+                    let sums = LaneSums.add(count: range.count) { index in
+                        let (value, weight) = (Double(differences[index]), Double(before[index]))
+                        return (value * value, weight * weight)
+                    }
+                    change += sums.0
+                    base += sums.1
+                }
+            }
         }
         guard change.isFinite, base.isFinite else {
             throw PatchError(.badPayload, "a weight of the models is no number", subject: pair.name)

@@ -35,17 +35,17 @@ public struct Edit: Sendable {
     /// The Euclidean norm of what is added, over all elements of a tensor of this shape.
     public func norm(shape: [Int]) throws -> Double {
         let count = shape.reduce(1, *)
-        var sum = 0.0
+        var square = 0.0
         var sums = [Double](repeating: 0, count: min(count, EditSum.chunk))
         for start in stride(from: 0, to: count, by: EditSum.chunk) {
             let range = start..<min(start + EditSum.chunk, count)
             try sums.withUnsafeMutableBufferPointer { sums in
                 sums.update(repeating: 0)
                 try delta.add(scale, of: range, shape: shape, to: sums)
+                square += LaneSums.add(count: range.count) { (sums[$0] * sums[$0], 0) }.0
             }
-            for value in sums[..<range.count] { sum += value * value }
         }
-        return sum.squareRoot()
+        return square.squareRoot()
     }
 }
 

@@ -95,31 +95,51 @@ struct EditSum: Sendable {
     static func add(
         _ sums: UnsafeMutableBufferPointer<Double>, to bytes: UnsafeMutableRawBufferPointer, _ type: StorageType
     ) -> (changed: Int, overflow: Int?) {
-        // One loop for each type, so that the type is not looked at for every element.
-        switch type {
-        case .float32: add(sums, to: bytes, Float.init(bitPattern:), rounded: { $0.bitPattern })
-        case .bfloat16:
-            add(sums, to: bytes, { (bits: UInt16) in Float(bitPattern: UInt32(bits) << 16) }, rounded: { $0.bfloat16 })
-        default: add(sums, to: bytes, Float.init(float16:), rounded: { $0.float16 })
+        // So few at once that they stay in the nearest cache.
+        let block = 1 << 11
+        var (changed, overflow) = (0, Int?.none)
+        withUnsafeTemporaryAllocation(of: Float.self, capacity: 2 * block) { room in
+            for start in stride(from: 0, to: sums.count, by: block) {
+                let range = start..<min(start + block, sums.count)
+                let before = UnsafeMutableBufferPointer(rebasing: room[..<range.count])
+                let after = UnsafeMutableBufferPointer(rebasing: room[block..<block + range.count])
+                let target = UnsafeMutableRawBufferPointer(
+                    rebasing: bytes[range.lowerBound * type.width..<range.upperBound * type.width])
+                type.load(.init(target), into: before)
+                add(.init(rebasing: sums[range]), to: before, after)
+                type.store(.init(after), in: target)
+                type.load(.init(target), into: after)
+                let found = compare(before, after)
+                changed += found.changed
+                if found.overflows, overflow == nil {
+                    overflow = (0..<range.count).first { before[$0].isFinite && !after[$0].isFinite }.map { start + $0 }
+                }
+            }
+        }
+        return (changed, overflow)
+    }
+
+    // Loops without branches, so that the compiler makes vectors of them.
+
+    private static func add(
+        _ sums: UnsafeBufferPointer<Double>, to before: UnsafeMutableBufferPointer<Float>,
+        _ after: UnsafeMutableBufferPointer<Float>
+    ) {
+        for index in 0..<sums.count {
+            let sum = sums[index]
+            after[index] = sum == 0 ? before[index] : Float(Double(before[index]) + sum)
         }
     }
 
-    /// Without branches, so that the compiler makes vectors of it.
-    @inline(__always)
-    private static func add<Bits: FixedWidthInteger>(
-        _ sums: UnsafeMutableBufferPointer<Double>, to bytes: UnsafeMutableRawBufferPointer,
-        _ value: (Bits) -> Float, rounded: (Float) -> Bits
-    ) -> (changed: Int, overflow: Int?) {
-        let width = Bits.bitWidth / 8
-        var (changed, overflow) = (Int32(0), Int32.max)
-        for index in 0..<sums.count {
-            let before = bytes.loadUnaligned(fromByteOffset: index * width, as: Bits.self)
-            let original = value(before)
-            let new = rounded(Float(Double(original) + sums[index]))
-            bytes.storeBytes(of: sums[index] == 0 ? before : new, toByteOffset: index * width, as: Bits.self)
-            changed += sums[index] != 0 && value(new) != original ? 1 : 0
-            overflow = min(overflow, original.isFinite && !value(new).isFinite ? Int32(index) : .max)
+    private static func compare(
+        _ before: UnsafeMutableBufferPointer<Float>, _ after: UnsafeMutableBufferPointer<Float>
+    ) -> (changed: Int, overflows: Bool) {
+        var (changed, overflows) = (UInt32(0), UInt32(0))
+        for index in 0..<before.count {
+            let (old, new) = (before[index], after[index])
+            changed &+= old < new || old > new ? 1 : 0
+            overflows |= (old.isFinite ? 1 : 0) & (new.isFinite ? 0 : 1)
         }
-        return (Int(changed), overflow == .max ? nil : Int(overflow))
+        return (Int(changed), overflows != 0)
     }
 }

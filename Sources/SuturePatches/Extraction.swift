@@ -64,20 +64,18 @@ public struct Extraction: Sendable {
         let pairs = try CheckpointPairs(base, tuned)
         if !isPartial { try pairs.refuseUnpaired(where: portion) }
         let writer = EditWriter(spool: try spool ?? SpoolFile())
-        let work = try pairs.taking(portion)
         // Factors take memory and are computed by several threads anyway.
-        let made =
-            if case .lowRank = form { try work.map { try Self.extract($0, form, writer) } } else {
-                try Parallel.map(work) { try Self.extract($0, form, writer) }
-            }
+        let threads = if case .lowRank = form { 1 } else { ProcessInfo.processInfo.activeProcessorCount }
+        let made = try Parallel.map(pairs.pairs, threads: threads) { pair in
+            try pair.taking(portion(pair.name)).flatMap { try Self.extract($0, form, writer) }
+        }
         var table = OrderedTable<BaseTensor>()
         var edits: [Edit] = []
         var parts: [Part] = []
-        for (pair, found) in zip(work, made) {
-            guard let found else { continue }
-            table[ByteString(pair.name)] = found.base
+        for found in made.compactMap({ $0 }) {
+            table[ByteString(found.edit.tensor)] = found.base
             edits.append(found.edit)
-            parts.append(Part(tensor: pair.name, summary: found.edit.summary, error: found.error))
+            parts.append(Part(tensor: found.edit.tensor, summary: found.edit.summary, error: found.error))
         }
         self.parts = parts
         ignored = pairs.oddities
@@ -126,48 +124,39 @@ public struct Extraction: Sendable {
     ) throws -> (base: BaseTensor, edit: Edit, error: Double)? {
         guard try pair.hasDifferences() else { return nil }
         try pair.checkPatchable()
-        let (tensor, shape) = (pair.base, pair.base.shape)
-        var digest = Digest(labeled: tensor.type, shape)
-        // Read in order and once, so it can be hashed on the way.
-        let original: (Range<Int>) throws -> [UInt8] = { range in
-            let bytes = try pair.baseBytes.bytes(
-                range.lowerBound * tensor.type.width..<range.upperBound * tensor.type.width)
-            bytes.withUnsafeBytes { digest.update($0) }
-            return bytes
-        }
-        func hashed() throws -> BaseTensor {
-            try EditWriter.forEachChunk(of: shape.reduce(1, *)) { _ = try original($0) }
-            return BaseTensor(type: tensor.type, shape: shape, digest: digest)
-        }
+        let (name, shape) = (pair.name, pair.base.shape)
         switch form {
         case .quantized(let options) where shape.count > 1:
-            let found = try writer.quantizedEdit(of: pair.name, shape: shape, options, values: pair.differences)
-            return try (hashed(), found.edit, found.error)
+            let found = try writer.quantizedEdit(of: name, shape: shape, options, values: pair.differences)
+            return try (pair.hashedBase(), found.edit, found.error)
         case .lowRank(let tolerance, let maximumRank) where shape.count == 2:
             let values = try pair.differences(0..<shape.reduce(1, *))
             if let factors = try LowRankFactors(values, shape: shape, tolerance: tolerance, maximumRank: maximumRank) {
                 let delta = LowRankDelta(
                     a: PayloadTensor(factors.a, shape: [factors.rank, shape[1]]),
                     b: PayloadTensor(factors.b, shape: [shape[0], factors.rank]))
-                let edit = Edit(tensor: pair.name, scale: 1, delta: delta, original: nil)
-                return try (hashed(), edit, edit.error(against: values, shape: shape))
+                let edit = Edit(tensor: name, scale: 1, delta: delta, original: nil)
+                return try (pair.hashedBase(), edit, edit.error(against: values, shape: shape))
             }
         case .sparse(let density):
             let threshold = try pair.threshold(density: density)
-            let edit = try writer.edit(
-                of: pair.name, type: tensor.type, shape: shape,
-                values: { try pair.differences($0).map { $0.magnitude < threshold ? 0 : $0 } }, original: original)
+            let edit = try writer.edit(of: pair) { try pair.differences($0).map { $0.magnitude < threshold ? 0 : $0 } }
             guard let edit else { return nil }
             let whole = try pair.differences(0..<shape.reduce(1, *))
-            return (
-                BaseTensor(type: tensor.type, shape: shape, digest: digest), edit,
-                try edit.error(against: whole, shape: shape)
-            )
+            return try (pair.hashedBase(), edit, edit.error(against: whole, shape: shape))
         default: break
         }
-        let edit = try writer.edit(
-            of: pair.name, type: tensor.type, shape: shape, values: pair.differences, original: original)
-        return edit.map { (BaseTensor(type: tensor.type, shape: shape, digest: digest), $0, 0) }
+        return try writer.edit(of: pair, values: pair.differences).map { (try pair.hashedBase(), $0, 0) }
+    }
+}
+
+extension EditWriter {
+    /// The edit that adds these numbers to the base of a pair, which it has the originals of if they are few.
+    fileprivate func edit(of pair: TensorPair, values: (Range<Int>) throws -> [Float]) throws -> Edit? {
+        let (base, width) = (pair.base, pair.base.type.width)
+        return try edit(of: pair.name, type: base.type, shape: base.shape, values: values) {
+            try pair.baseBytes.bytes($0.lowerBound * width..<$0.upperBound * width)
+        }
     }
 }
 

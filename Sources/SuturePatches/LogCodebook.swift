@@ -17,8 +17,12 @@ struct LogCodebook: Codebook {
         levels = Self.fractions[bits]
     }
 
+    func encode(_ values: UnsafeBufferPointer<Float>, into codes: UnsafeMutableBufferPointer<UInt16>) {
+        for index in 0..<values.count { codes[index] = code(of: values[index]) }
+    }
+
     /// The code whose number is nearest.
-    func code(of value: Float) -> UInt16 {
+    private func code(of value: Float) -> UInt16 {
         let fraction = scale > 0 ? Double(value.magnitude) / Double(scale) : 0
         if fraction == 0 { return 0 }
         let top = Self.top(bits)

@@ -39,7 +39,7 @@ extension QuantizedDelta {
                 .badPayload, "there is not one number for each element", subject: subject, expected: "\(shape)",
                 found: "\(values.count)")
         }
-        let quantizer = try Quantizer({ Array(values[$0]) }, shape: shape, options, subject: subject)
+        var quantizer = try Quantizer(shape: shape, options, subject: subject)
         var bytes: [UInt8] = []
         _ = try quantizer.encode({ Array(values[$0]) }, append: { bytes += $0 })
         self.init(quantizer, codes: PayloadTensor(.uint8, [bytes.count], bytes))
@@ -57,11 +57,11 @@ extension QuantizedDelta {
 extension EditWriter {
     /// The edit that adds these numbers in few bits, and the norm of what it lacks of them, as a fraction of theirs.
     ///
-    /// - Parameter values: what to add to some elements, asked for in order and twice.
+    /// - Parameter values: what to add to some elements, asked for twice where channels are long.
     func quantizedEdit(
         of tensor: String, shape: [Int], _ options: QuantizationOptions, values: (Range<Int>) throws -> [Float]
     ) throws -> (edit: Edit, error: Double) {
-        let quantizer = try Quantizer(values, shape: shape, options, subject: tensor)
+        var quantizer = try Quantizer(shape: shape, options, subject: tensor)
         let size = QuantizedDelta.byteCount(elements: shape.reduce(1, *), bits: options.bits)
         var room = Room(spool, .uint8, [size])
         let error = try quantizer.encode(values) { try room.append($0) }

@@ -78,10 +78,14 @@ struct QuantizedDelta: Delta {
             LogCodebook.fractions[scheme == .log ? bits : 0].withUnsafeBufferPointer { fractions in
                 for (position, channel) in channels.enumerated() {
                     let elements = (channel * length..<(channel + 1) * length).clamped(to: range)
+                    let run = elements.lowerBound - range.lowerBound..<elements.upperBound - range.lowerBound
                     let (step, zero) = (scales[position], zeros[position])
-                    for index in elements.lowerBound - range.lowerBound..<elements.upperBound - range.lowerBound {
-                        let level = scheme == .log ? fractions[Int(codes[index])] : Double(Int32(codes[index])) - zero
-                        sums[index] += scale * (step * level)
+                    // One tight loop for each scheme, so that the compiler makes vectors of the first.
+                    switch scheme {
+                    case .linear:
+                        for index in run { sums[index] += scale * (step * (Double(Int32(codes[index])) - zero)) }
+                    case .log:
+                        for index in run { sums[index] += scale * (step * fractions[Int(codes[index])]) }
                     }
                 }
             }

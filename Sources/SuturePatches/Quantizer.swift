@@ -1,114 +1,133 @@
 import SutureFormats
 
-/// Writes the numbers of a tensor in few bits: looks at all of them, then gives each its code, piece by piece.
+/// Writes the numbers of a tensor in few bits, some channels after the other: looks at them, then gives each its code.
 struct Quantizer {
     let options: QuantizationOptions
-    /// Of each channel.
-    private let codebooks: Codebooks
-    private let count: Int
+    /// Of the channels that are encoded.
+    private(set) var scales: [Float] = []
+    private var centers: [Float] = []
+    private let channels: Int
     /// Elements of a channel.
     private let length: Int
+    private let subject: String
 
-    private enum Codebooks {
-        case linear([LinearCodebook])
-        case log([LogCodebook])
-    }
-
-    /// Looks at the numbers, which are asked for in order.
-    init(
-        _ values: (Range<Int>) throws -> [Float], shape: [Int], _ options: QuantizationOptions, subject: String
-    ) throws {
+    init(shape: [Int], _ options: QuantizationOptions, subject: String) throws {
         let count = shape.reduce(1, *)
         guard options.scheme.bits ~= options.bits, count > 0 else {
             throw PatchError(
                 .badPayload, "cannot be quantized so", subject: subject,
                 expected: "\(options.scheme.bits.lowerBound) to 16 bits", found: "\(options.bits) bits of \(shape)")
         }
-        let channels = options.perChannel ? shape.first ?? 1 : 1
-        let length = count / channels
-        (self.options, self.count, self.length) = (options, count, length)
-        var spans = [Span](repeating: Span(), count: channels)
-        try EditWriter.forEachChunk(of: count) { range in
-            try values(range).withUnsafeBufferPointer { values in
-                Self.forEachRun(in: range, length: length) { channel, run in
-                    spans[channel].take(.init(rebasing: values[run]), options)
-                }
-            }
-        }
-        guard spans.allSatisfy(\.isFinite) else {
-            throw PatchError(.badPayload, "the payload is not finite", subject: subject)
-        }
-        codebooks =
-            switch options.scheme {
-            case .linear: .linear(spans.map { LinearCodebook($0, length: length, options) })
-            case .log: .log(spans.map { LogCodebook(scale: $0.largest, bits: options.bits) })
-            }
-    }
-
-    var scales: [Float] {
-        switch codebooks {
-        case .linear(let codebooks): codebooks.map(\.scale)
-        case .log(let codebooks): codebooks.map(\.scale)
-        }
+        (self.options, self.subject) = (options, subject)
+        channels = options.perChannel ? shape.first ?? 1 : 1
+        length = count / channels
     }
 
     /// What linear codes count from, where that does not follow from the bits.
     var zeros: [Float]? {
-        guard case .linear(let codebooks) = codebooks, !options.isSymmetric, options.bits > 1 else { return nil }
-        return codebooks.map(\.zero)
+        options.scheme == .linear && !options.isSymmetric && options.bits > 1 ? centers : nil
     }
 
-    /// Hands over the packed codes of the same numbers, which are asked for in order.
+    /// Hands over the packed codes of all numbers.
     ///
+    /// - Parameters:
+    ///   - values: some of the numbers; asked for once, and twice where a channel is long.
+    ///   - append: is given the bytes in order.
     /// - Returns: the norm of what is lost, as a fraction of the numbers' norm.
-    func encode(
+    /// - Throws: ``PatchError`` if a number is not finite; what the closures throw.
+    mutating func encode(
         _ values: (Range<Int>) throws -> [Float], append: (UnsafeRawBufferPointer) throws -> Void
     ) throws -> Double {
         var (error, total) = (0.0, 0.0)
-        var codes = [UInt16](repeating: 0, count: min(count, EditSum.chunk))
-        // A chunk is a multiple of eight elements, so that its codes end with a byte.
-        try EditWriter.forEachChunk(of: count) { range in
-            let values = try values(range)
-            try codes.withUnsafeMutableBufferPointer { codes in
-                values.withUnsafeBufferPointer { values in
-                    Self.forEachRun(in: range, length: length) { channel, run in
-                        let (values, codes) = (
-                            UnsafeBufferPointer(rebasing: values[run]), UnsafeMutableBufferPointer(rebasing: codes[run])
-                        )
-                        let sums =
-                            switch codebooks {
-                            case .linear(let codebooks): Self.encode(values, by: codebooks[channel], into: codes)
-                            case .log(let codebooks): Self.encode(values, by: codebooks[channel], into: codes)
-                            }
-                        error += sums.error
-                        total += sums.total
+        for first in stride(from: 0, to: channels, by: blockSize) {
+            let block = first..<min(first + blockSize, channels)
+            let pieces = pieces(of: block)
+            let only = pieces.count == 1 ? try values(pieces[0]) : nil
+            var spans = [Span](repeating: Span(), count: block.count)
+            for piece in pieces {
+                try (only ?? values(piece)).withUnsafeBufferPointer { values in
+                    forEachRun(in: piece) { channel, run in
+                        spans[channel - first].take(.init(rebasing: values[run]), options)
                     }
                 }
-                try BitPacking.packed(.init(rebasing: codes[..<range.count]), bits: options.bits)
-                    .withUnsafeBytes(append)
             }
+            guard spans.allSatisfy(\.isFinite) else {
+                throw PatchError(.badPayload, "the payload is not finite", subject: subject)
+            }
+            let lost: (error: Double, total: Double)
+            switch options.scheme {
+            case .linear:
+                let codebooks = spans.map { LinearCodebook($0, length: length, options) }
+                scales += codebooks.map(\.scale)
+                centers += codebooks.map(\.zero)
+                lost = try encode(pieces, by: codebooks, of: first, { try only ?? values($0) }, append)
+            case .log:
+                let codebooks = spans.map { LogCodebook(scale: $0.largest, bits: options.bits) }
+                scales += codebooks.map(\.scale)
+                lost = try encode(pieces, by: codebooks, of: first, { try only ?? values($0) }, append)
+            }
+            error += lost.error
+            total += lost.total
         }
         return total == 0 ? 0 : (error / total).squareRoot()
+    }
+
+    /// Hands over the packed codes of some pieces, the first of them of the channel `first`.
+    private func encode<Book: Codebook>(
+        _ pieces: [Range<Int>], by codebooks: [Book], of first: Int, _ values: (Range<Int>) throws -> [Float],
+        _ append: (UnsafeRawBufferPointer) throws -> Void
+    ) throws -> (error: Double, total: Double) {
+        var (error, total) = (0.0, 0.0)
+        for piece in pieces {
+            let packed = try values(piece).withUnsafeBufferPointer { values in
+                withUnsafeTemporaryAllocation(of: UInt16.self, capacity: piece.count) { codes in
+                    forEachRun(in: piece) { channel, run in
+                        let lost = Self.encode(
+                            .init(rebasing: values[run]), by: codebooks[channel - first],
+                            into: .init(rebasing: codes[run]))
+                        error += lost.error
+                        total += lost.total
+                    }
+                    return BitPacking.packed(.init(codes), bits: options.bits)
+                }
+            }
+            try packed.withUnsafeBytes(append)
+        }
+        return (error, total)
     }
 
     @inline(__always)
     private static func encode(
         _ values: UnsafeBufferPointer<Float>, by codebook: some Codebook, into codes: UnsafeMutableBufferPointer<UInt16>
     ) -> (error: Double, total: Double) {
-        for index in 0..<values.count { codes[index] = codebook.code(of: values[index]) }
-        var (error, total) = (0.0, 0.0)
+        codebook.encode(values, into: codes)
         let scale = Double(codebook.scale)
-        for index in 0..<values.count {
+        return LaneSums.add(count: values.count) { index in
             let value = Double(values[index])
             let lost = scale * codebook.level(of: codes[index]) - value
-            error += lost * lost
-            total += value * value
+            return (lost * lost, value * value)
         }
-        return (error, total)
+    }
+
+    /// How many numbers are worked on at once: few, so that they stay in the cache; a multiple of eight.
+    private static let pieceSize = 1 << 14
+
+    /// How many channels are: as many as there is room for, but so many that their codes end with a byte.
+    private var blockSize: Int {
+        let unit = length.isMultiple(of: 8) ? 1 : 8
+        return max(1, Self.pieceSize / unit / length) * unit
+    }
+
+    /// The elements of some channels.
+    private func pieces(of channels: Range<Int>) -> [Range<Int>] {
+        let end = channels.upperBound * length
+        return stride(from: channels.lowerBound * length, to: end, by: Self.pieceSize).map {
+            $0..<min($0 + Self.pieceSize, end)
+        }
     }
 
     /// The parts of channels that are in `range`, counted from its beginning.
-    private static func forEachRun(in range: Range<Int>, length: Int, _ body: (_ channel: Int, Range<Int>) -> Void) {
+    private func forEachRun(in range: Range<Int>, _ body: (_ channel: Int, Range<Int>) -> Void) {
         var start = range.lowerBound
         while start < range.upperBound {
             let channel = start / length
@@ -146,7 +165,8 @@ private struct Span {
 /// The numbers that the codes of a channel stand for: `scale * level(of: code)`.
 protocol Codebook {
     var scale: Float { get }
-    func code(of value: Float) -> UInt16
+    /// The code of each number.
+    func encode(_ values: UnsafeBufferPointer<Float>, into codes: UnsafeMutableBufferPointer<UInt16>)
     func level(of code: UInt16) -> Double
 }
 
@@ -173,12 +193,19 @@ private struct LinearCodebook: Codebook {
         }
     }
 
+    // Without branches, so that the compiler makes vectors of it.
     @inline(__always)
-    func code(of value: Float) -> UInt16 {
-        if isSign { return value < 0 ? 0 : 1 }
-        let place = scale > 0 ? min(max(value / scale + zero, 0), top) : zero
-        // The lowest bits of a float32 above 2^23 count ones, to which the sum is rounded.
-        return UInt16(truncatingIfNeeded: (place + 0x1p23).bitPattern)
+    func encode(_ values: UnsafeBufferPointer<Float>, into codes: UnsafeMutableBufferPointer<UInt16>) {
+        if isSign {
+            for index in 0..<values.count { codes[index] = values[index] < 0 ? 0 : 1 }
+            return
+        }
+        let step = scale > 0 ? scale : .infinity
+        for index in 0..<values.count {
+            let place = min(max(values[index] / step + zero, 0), top)
+            // The lowest bits of a float32 above 2^23 count ones, to which the sum is rounded.
+            codes[index] = UInt16(truncatingIfNeeded: (place + 0x1p23).bitPattern)
+        }
     }
 
     @inline(__always)

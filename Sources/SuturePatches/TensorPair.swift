@@ -30,8 +30,17 @@ struct TensorPair: Sendable {
         return false
     }
 
+    /// The same pair with what is taken off its difference; nil if all of it is.
+    func taking(_ portion: Extraction.Portion) throws -> TensorPair? {
+        switch portion {
+        case .nothing: nil
+        case .all: self
+        case .orthogonal(let start): try rejecting(from: start)
+        }
+    }
+
     /// The same pair without the part of its difference along the way from `start` to the base.
-    func rejecting(from start: Checkpoint) throws -> TensorPair {
+    private func rejecting(from start: Checkpoint) throws -> TensorPair {
         guard let tensor = start[name], tensor.shape == base.shape, tensor.type.isPatchable else {
             throw PatchError(
                 .conflict, "the model that both came from lacks this tensor", subject: name,
@@ -50,6 +59,14 @@ struct TensorPair: Sendable {
                 .unsupportedType, "tensors of this type cannot be patched", subject: name, expected: "F32, BF16 or F16",
                 found: "\(base.type.rawValue) and \(tuned.type.rawValue)")
         }
+    }
+
+    /// What a patch knows of the base.
+    func hashedBase() throws -> BaseTensor {
+        if let rejection { return rejection.base }
+        var digest = Digest(labeled: base.type, base.shape)
+        try baseBytes.forEachChunk { digest.update($0) }
+        return BaseTensor(type: base.type, shape: base.shape, digest: digest)
     }
 
     /// Tuned less base, without its part along the rejection, rounded to float32. The types must be patchable.
@@ -108,17 +125,6 @@ struct CheckpointPairs {
 
     /// The unpaired ones, for people.
     var oddities: [String] { unpaired.map { "\($0.name): \($0.oddity)" } }
-
-    /// The pairs of which something is taken, with what is taken off their differences.
-    func taking(_ portion: @Sendable (String) -> Extraction.Portion) throws -> [TensorPair] {
-        try Parallel.map(pairs) { pair -> TensorPair? in
-            switch portion(pair.name) {
-            case .nothing: nil
-            case .all: pair
-            case .orthogonal(let start): try pair.rejecting(from: start)
-            }
-        }.compactMap { $0 }
-    }
 
     func refuseUnpaired(where portion: (String) -> Extraction.Portion = { _ in .all }) throws {
         let unpaired = unpaired.filter { if case .nothing = portion($0.name) { false } else { true } }

@@ -79,6 +79,32 @@ struct QuantizationTests {
         }
     }
 
+    @Test(
+        "of channels, short or longer than what is worked on at once, are those of each channel alone",
+        arguments: [[2, 16_387], [2, 16_392], [301, 27], [5, 4096], [9, 2001], [17, 3, 3, 7]],
+        [
+            QuantizationOptions(bits: 1), .init(bits: 5), .init(bits: 8), .init(bits: 12, isSymmetric: false)
+        ])
+    func channels(shape: [Int], options: QuantizationOptions) throws {
+        let (channels, length) = (shape[0], shape.dropFirst().reduce(1, *))
+        let values = values(channels * length, seed: 11)
+        let whole = try QuantizedDelta(values, shape: shape, options, subject: "test")
+        #expect(whole.scales.count == channels)
+        let found = try decoded(whole, shape: shape)
+        for channel in 0..<channels {
+            let range = channel * length..<(channel + 1) * length
+            let alone = try QuantizedDelta(Array(values[range]), shape: [1, length], options, subject: "test")
+            #expect(try whole.scales.floats(channel..<channel + 1) == alone.scales.floats())
+            #expect(try whole.zeros?.floats(channel..<channel + 1) == alone.zeros?.floats())
+            #expect(try found[range].elementsEqual(decoded(alone, shape: [1, length])))
+        }
+        // From anywhere in the packed codes.
+        let part = 5..<min(41, values.count)
+        var sums = [Double](repeating: 0, count: part.count)
+        try sums.withUnsafeMutableBufferPointer { try whole.add(1, of: part, shape: shape, to: $0) }
+        #expect(sums.elementsEqual(found[part]))
+    }
+
     @Test("of a tensor that is one number, or zeros only, are those")
     func constants() throws {
         for scheme in QuantizationOptions.Scheme.allCases {

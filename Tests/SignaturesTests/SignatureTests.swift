@@ -143,6 +143,25 @@ struct SignatureTests {
         }
     }
 
+    @Test(
+        "in one bit are their signs and the mean of their magnitudes, by which none errs more than by the largest (P9)")
+    func oneBit() throws {
+        try withTemporaryDirectory { directory in
+            let trio = Trio(seed: 9)
+            let models = try trio.write(to: directory)
+            let patch = try extract(models) { $0.form = .quantized(.init(bits: 1, perChannel: false)) }
+            let name = "features.0.weight"
+            let exact = trio.rejection(name)
+            let mean = exact.reduce(0) { $0 + $1.magnitude } / Double(exact.count)
+            for (index, value) in try patched(patch, models[1], name).enumerated() {
+                let change = Double(value) - Double(trio.models[1][name]?[index] ?? 0)
+                #expect(abs(change - (exact[index] < 0 ? -mean : mean)) < 1e-6)
+                // Half the range of two levels, from the least to the greatest, of numbers on both sides of zero.
+                #expect(abs(change - exact[index]) <= (exact.map(\.magnitude).max() ?? 0) + 1e-6)
+            }
+        }
+    }
+
     @Test("of models that lack a layer or hold no numbers are refused, and so is another base (P11)")
     func refusals() throws {
         try withTemporaryDirectory { directory in

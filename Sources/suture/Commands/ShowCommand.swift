@@ -58,7 +58,8 @@ struct ShowCommand: ParsableCommand {
         _ patch: Patch, title: String, making: some Encodable & Sendable = [String: String](),
         more: [Report.Block] = []
     ) throws -> Report {
-        let edits = try patch.edits.map { edit in
+        // All of the payload is read for the norms.
+        let edits = try Parallel.map(patch.edits) { edit in
             let base = patch.base[ByteString(edit.tensor)]
             return Facts.Edit(
                 tensor: edit.tensor, kind: edit.kind.rawValue, dtype: base?.type.rawValue ?? "",
