@@ -13,7 +13,7 @@ public final class AtomicFile: @unchecked Sendable {
     private var end = 0
     /// How far the system was told to write to the disk.
     private var started = 0
-    private static let bufferSize = 1 << 18
+    private static let bufferSize = 1 << 16
     /// How much is copied between two looks at what else there is to do.
     private static let copySize = 1 << 26
     /// How much is appended before the system begins to write it to the disk.
@@ -53,7 +53,7 @@ public final class AtomicFile: @unchecked Sendable {
     /// Adds bytes at the end.
     public func append(_ bytes: UnsafeRawBufferPointer) throws {
         if buffer.count + bytes.count > Self.bufferSize { try flush() }
-        if bytes.count > Self.bufferSize {
+        if bytes.count >= Self.bufferSize {
             try writeOut(bytes)
         } else {
             buffer.append(contentsOf: bytes)

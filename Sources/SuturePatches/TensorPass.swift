@@ -56,11 +56,15 @@ struct TensorPass: Sendable {
                 UnsafeMutableRawBufferPointer(rebasing: buffer[number * room * width..<number * room * width + size])
             }
             let (now, before, after) = (part(0), part(1), part(2))
-            try current.read(at: offset, into: now)
-            if let kept { try kept.read(at: offset, into: before) } else { before.copyMemory(from: .init(now)) }
+            try (kept ?? current).read(at: offset, into: before)
             do {
                 if let present {
-                    if kept == nil { try present.restore(range, in: before) }
+                    if kept == nil {
+                        now.copyMemory(from: .init(before))
+                        try present.restore(range, in: before)
+                    } else {
+                        try current.read(at: offset, into: now)
+                    }
                     after.copyMemory(from: .init(before))
                     _ = try present.add(to: after, range, sums: sums)
                     // What was changed by other means would be lost without a word.

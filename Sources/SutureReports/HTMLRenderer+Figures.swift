@@ -62,7 +62,7 @@ extension HTMLRenderer {
             ]
         }
         let axis = [
-            tag("span", [:]),
+            tag("span", ["class": "label"]),
             drawing(chart.axis, height: 40, xAxis(scale, title: chart.axis, y: 0)),
             tag("span", [:])
         ]

@@ -130,8 +130,8 @@ extension HTMLRenderer {
           dl { grid-template-columns: 1fr; gap: 0; }
           dd { margin-bottom: 8px; }
           .sides { grid-template-columns: 1fr; }
-          .bars .label { max-width: 108px; }
-          .bars { column-gap: 10px; }
+          .bars { grid-template-columns: minmax(80px, 1fr) max-content; column-gap: 10px; }
+          .bars .label { grid-column: 1 / -1; max-width: none; text-align: left; padding: 4px 0 0; }
           .odd { display: none; }
           .tokens { grid-template-columns: repeat(2, minmax(0, 1fr)); }
           th, td { padding-right: 16px; }

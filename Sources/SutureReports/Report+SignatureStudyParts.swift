@@ -71,6 +71,14 @@ extension Report {
                     """),
                 .table(transfers(study.transfers, "From one half of the classes to the other"))
             ]
+            if study.transfers.contains(where: { $0.foreign == nil }) {
+                blocks.append(
+                    .paragraph(
+                        """
+                        No model: with the foreign signature a running variance of a batch norm falls below zero, and \
+                        there is nothing to measure.
+                        """))
+            }
             if let halves = study.halves {
                 blocks.append(.heatmap(heatmap("Cosine of signatures of both halves", halves)))
             }
@@ -157,7 +165,7 @@ extension Report {
             ],
             rows: transfers.map { it in
                 [
-                    .init(it.corruption), pair(it.standard), pair(it.foreign), it.own.map(pair) ?? "",
+                    .init(it.corruption), pair(it.standard), it.foreign.map(pair) ?? "no model", it.own.map(pair) ?? "",
                     it.robust.map(pair) ?? ""
                 ]
             })

@@ -26,12 +26,11 @@ extension SignatureStudy {
                 }
             }
             let moved = try patches[0][index].transferred(to: upper.standard)
-            guard let standard = try accuracy(upper.standard), let foreign = try accuracy(upper.standard, moved) else {
-                continue
-            }
+            guard let standard = try accuracy(upper.standard) else { continue }
             result.transfers.append(
                 .init(
-                    corruption: corruption.description, standard: standard, foreign: foreign,
+                    corruption: corruption.description, standard: standard,
+                    foreign: try accuracy(upper.standard, moved),
                     own: try accuracy(upper.standard, patches[1][index]),
                     robust: try upper.robust[corruption].flatMap { try accuracy($0) }))
         }

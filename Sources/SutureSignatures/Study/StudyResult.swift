@@ -98,9 +98,9 @@ public struct StudyResult: Sendable, Codable {
         public var corruption: String
         /// The model that is patched, by itself.
         public var standard: Accuracy
-        /// With the foreign signature, and with its own where there is one.
-        public var foreign: Accuracy
-        public var own: Accuracy?
+        /// With the foreign signature, and with its own where there is one; nil where that gives no model, since a
+        /// running variance falls below zero.
+        public var foreign, own: Accuracy?
         public var robust: Accuracy?
     }
 
