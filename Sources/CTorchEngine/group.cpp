@@ -38,6 +38,15 @@ int32_t ct_group_meet(CGroup *group, double timeout) {
     });
 }
 
+int32_t ct_group_reach(CGroup *group, int32_t rank) {
+    return ctorch::guard([&] {
+        // Nothing is ever sent by this tag: that it can be waited for tells that the other is there.
+        constexpr int tag = 1 << 20;
+        std::vector<at::Tensor> nothing{at::zeros({1}, at::kByte)};
+        group->gloo->recv(nothing, rank, tag)->abort();
+    });
+}
+
 CTensor *ct_group_gather(CGroup *group, const CTensor *t) {
     return ctorch::make([&] {
         std::vector<at::Tensor> inputs{t->value.contiguous()};

@@ -13,13 +13,15 @@ public enum RepairErrorCode: String, ErrorCode {
     case guarded
     /// A failure was given up.
     case abandoned
+    /// Work that several processes share was not done by all of them.
+    case unfinished
 
     public var kind: DiagnosticKind {
         switch self {
         case .badList: .badInput
         case .badRequest: .usage
         case .guarded: .refused
-        case .abandoned: .failed
+        case .abandoned, .unfinished: .failed
         }
     }
 }

@@ -73,9 +73,23 @@ public final class ProcessGroup: @unchecked Sendable {
     /// Returns when all have come to this call.
     ///
     /// - Parameter patience: how many seconds to wait; a process that has died is noticed before.
-    /// - Throws: ``TensorError`` that names the rank that did not come.
+    /// - Throws: ``TensorError`` that names the ranks that did not come.
     public func meet(patience: Double) throws(TensorError) {
-        guard torch.group_meet(handle, patience) == 0 else { throw TensorError("meet(rank \(rank) of \(size))") }
+        let number = try count("meetings of \(rank)", adding: 1)
+        let deadline = ContinuousClock.now + .seconds(patience)
+        guard torch.group_meet(handle, patience) != 0 else { return }
+        let reason = Runtime.lastError
+        let isLate = ContinuousClock.now >= deadline
+        // Who was waited for in vain is cut off like who has died; there the count tells.
+        let missing = (0..<size).filter { each in
+            guard each != rank else { return false }
+            guard isLate else { return torch.group_reach(handle, Int32(each)) != 0 }
+            return (try? count("meetings of \(each)", adding: 0)).map { $0 < number } ?? false
+        }
+        let names = missing.map { "rank \($0)" }.joined(separator: ", ")
+        throw TensorError(
+            "meet(rank \(rank) of \(size))",
+            reason: missing.isEmpty ? reason : names + (isLate ? " did not come within \(patience) s" : " died"))
     }
 
     /// What each process gives, in the order of their ranks, at each of them.

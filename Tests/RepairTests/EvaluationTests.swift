@@ -32,7 +32,7 @@ struct EvaluationTests {
     }
 
     /// What was found, without the times.
-    private func findings(_ log: EvaluationLog) -> ([AskedRecord], [RepairRecord]) {
+    private func findings(_ log: EvaluationLog) -> (asked: [AskedRecord], repairs: [RepairRecord]) {
         let asked = log.asked.values.map { record in
             var record = record
             record.passSeconds = nil
@@ -123,20 +123,38 @@ struct EvaluationTests {
         }
     }
 
-    @Test("several processes find together what one finds")
-    func shared() throws {
-        try withQuickDirectory { directory in
-            var evaluation = try evaluation()
-            let urls = (0..<4).map { directory.appending(path: "log\($0)") }
-            let whole = try EvaluationLog(urls[3], evaluation.settings)
-            try evaluation.run(whole)
-            for index in 0..<3 {
-                evaluation.share = (index, 3)
-                try evaluation.run(EvaluationLog(urls[index], evaluation.settings))
+    @Test("several processes find together what one finds, and one that died is named and made up for")
+    func shared() async throws {
+        let directory = FileManager.default.temporaryDirectory.appending(path: "suture-\(UUID().uuidString)")
+        try FileManager.default.createDirectory(at: directory, withIntermediateDirectories: true)
+        defer { try? FileManager.default.removeItem(at: directory) }
+        let (one, three) = (directory.appending(path: "one"), directory.appending(path: "three.jsonl"))
+        let whole = try EvaluationLog(one, try evaluation().settings)
+        try evaluation().run(whole)
+        let expected = findings(whole)
+
+        /// What each rank came to: nothing, a log, or why not. The last one may leave before it has begun.
+        func run(lastLeaves: Bool) async throws -> [String] {
+            try await inRanks(3) { rank, port in
+                let group = try ProcessGroup(.init(rank: rank, size: 3, host: "127.0.0.1", port: port), patience: 60)
+                if lastLeaves, rank == 2 { return "left" }
+                do {
+                    guard let log = try evaluation().run(at: three, in: group) else { return "nothing" }
+                    let found = findings(log)
+                    return found.asked == expected.asked && found.repairs == expected.repairs ? "all" : "something else"
+                } catch let error as RepairError {
+                    return "\(error.code): \(error.found ?? "")"
+                }
             }
-            let merged = try EvaluationLog(urls[0], evaluation.settings, reading: Array(urls[1..<3]))
-            #expect(findings(merged).0 == findings(whole).0 && findings(merged).1 == findings(whole).1)
         }
+        let first = try await run(lastLeaves: true)
+        #expect(first[0].hasPrefix("unfinished: rank 2 died"), "\(first)")
+        #expect(try await run(lastLeaves: false) == ["all", "nothing", "nothing"])
+        // Who goes on alone finds nothing left to do.
+        let counted = Counted(Recruit())
+        let alone = try self.evaluation([counted, GapStep()])
+        try alone.run(EvaluationLog(three, alone.settings))
+        #expect(counted.calls == 0)
     }
 
     @Test("a log of something else is refused, and no line of it is touched")

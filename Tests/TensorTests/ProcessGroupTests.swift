@@ -1,48 +1,16 @@
 import Foundation
 import SutureTensor
+import SutureTestSupport
 import Testing
 
 @Suite("Processes that share work", .serialized)
 struct ProcessGroupTests {
-    /// Each rank in a thread of its own; what they return, in order.
     private func run<Value: Sendable>(
         _ size: Int, _ body: @escaping @Sendable (ProcessGroup) throws -> Value
     ) async throws -> [Value] {
-        let port = try freePort()
-        return try await withThrowingTaskGroup(of: (Int, Value).self) { tasks in
-            for rank in 0..<size {
-                tasks.addTask {
-                    try await withCheckedThrowingContinuation { done in
-                        Thread.detachNewThread {
-                            done.resume(
-                                with: Result {
-                                    let place = ProcessGroup.Place(
-                                        rank: rank, size: size, host: "127.0.0.1", port: port)
-                                    return (rank, try body(ProcessGroup(place, patience: 60)))
-                                })
-                        }
-                    }
-                }
-            }
-            return try await tasks.reduce(into: []) { $0.append($1) }.sorted { $0.0 < $1.0 }.map(\.1)
+        try await inRanks(size) { rank, port in
+            try body(ProcessGroup(.init(rank: rank, size: size, host: "127.0.0.1", port: port), patience: 60))
         }
-    }
-
-    /// A port that nobody has at present.
-    private func freePort() throws -> Int {
-        let listener = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
-        defer { close(listener) }
-        var address = sockaddr_in()
-        address.sin_family = sa_family_t(AF_INET)
-        address.sin_addr.s_addr = inet_addr("127.0.0.1")
-        var length = socklen_t(MemoryLayout<sockaddr_in>.size)
-        let bound = withUnsafeMutablePointer(to: &address) {
-            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                bind(listener, $0, length) == 0 && getsockname(listener, $0, &length) == 0
-            }
-        }
-        try #require(bound)
-        return Int(UInt16(bigEndian: address.sin_port))
     }
 
     @Test("what each gives comes to all, in the order of their ranks, whatever the lengths")
@@ -64,14 +32,22 @@ struct ProcessGroupTests {
         #expect(sums == [3, 3])
     }
 
-    @Test("who does not come is named")
+    @Test("who has died is named, and who does not come in time")
     func absent() async throws {
-        let errors = try await run(2) { group -> String in
-            guard group.rank == 0 else { return "" }
-            do { try group.meet(patience: 0.5) } catch { return "\(error)" }
+        let (late, dead) = (1, 2)
+        let errors = try await run(3) { group -> String in
+            if group.rank == dead { return "" }
+            if group.rank == late { Thread.sleep(forTimeInterval: 1) }
+            do throws(TensorError) { try group.meet(patience: 60) } catch { return error.reason }
             return "met"
         }
-        #expect(errors[0].contains("Rank 1"))
+        #expect(errors[0] == "rank 2 died")
+        let patient = try await run(2) { group -> String in
+            if group.rank == 1 { Thread.sleep(forTimeInterval: 2) }
+            do throws(TensorError) { try group.meet(patience: 0.5) } catch { return error.reason }
+            return "met"
+        }
+        #expect(patient[0] == "rank 1 did not come within 0.5 s")
     }
 
     @Test("the place is read of the environment, and what is wrong there is named")

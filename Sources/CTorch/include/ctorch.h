@@ -157,6 +157,7 @@ void ct_optimizer_free(COptimizer *optimizer);
 // ---- processes that work together; times in seconds
 CGroup *ct_group(const char *host, int32_t port, bool serves, int32_t rank, int32_t size, double timeout);
 int32_t ct_group_meet(CGroup *group, double timeout);
+int32_t ct_group_reach(CGroup *group, int32_t rank);  // fails where the connection to a rank is closed
 CTensor *ct_group_gather(CGroup *group, const CTensor *t);  // of all ranks, one upon the other
 // Adds to a number that all share, and has what it is then.
 int32_t ct_group_count(CGroup *group, const char *key, int64_t more, int64_t *out);

@@ -4,7 +4,7 @@ import SutureFormats
 /// What an evaluation has found so far, in a file of JSON lines that only grows.
 ///
 /// The first line has the settings; a log of others is refused. Several processes that share an evaluation write to a log
-/// each and read those of the others, too.
+/// each, and take over what is in those of the others.
 public final class EvaluationLog {
     public let settings: EvaluationSettings
     private let file: LineLog
@@ -28,25 +28,27 @@ public final class EvaluationLog {
     /// Goes on with a log, or begins one.
     ///
     /// Throws ``RepairError`` with code `badList` for a file that is no log, and `badRequest` for a log of other settings.
-    ///
-    /// - Parameters:
-    ///   - url: the log.
-    ///   - settings: what is evaluated.
-    ///   - others: logs of processes that share the evaluation, which are only read.
-    public init(_ url: URL, _ settings: EvaluationSettings, reading others: [URL] = []) throws {
+    public init(_ url: URL, _ settings: EvaluationSettings) throws {
         self.settings = settings
         file = try LineLog(url)
-        try read(file.lines, url.relativePath)
+        try read(file.lines, url.relativePath, keep)
         if file.lines.isEmpty { try append(Line(settings: settings)) }
-        for other in others {
-            let bytes = [UInt8](try Data(contentsOf: other))
-            // A line without an end is being written.
-            let lines = bytes.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false).dropLast()
-            try read(lines.map(Array.init), other.relativePath)
+    }
+
+    /// Adds what the log of another process has and this one does not.
+    ///
+    /// Throws ``RepairError`` as for a file.
+    public func take(_ log: [UInt8], of name: String) throws {
+        // A line without an end is being written.
+        let lines = log.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false).dropLast().map(
+            Array.init)
+        try read(lines, name) { line in
+            if let each = line.asked, asked[Place(each)] == nil { try append(line) }
+            if let each = line.repair, repairs[Place(each)] == nil { try append(line) }
         }
     }
 
-    private func read(_ lines: [[UInt8]], _ name: String) throws {
+    private func read(_ lines: [[UInt8]], _ name: String, _ keep: (Line) throws -> Void) throws {
         let decoder = JSONDecoder()
         decoder.nonConformingFloatDecodingStrategy = .convertFromString(
             positiveInfinity: "Infinity", negativeInfinity: "-Infinity", nan: "NaN")
@@ -63,7 +65,7 @@ public final class EvaluationLog {
                     .badRequest, "this log is of other settings: \(Self.difference(settings, found))", subject: place,
                     hint: "ask for the same again, or name a file that is not there yet")
             }
-            keep(line)
+            try keep(line)
         }
     }
 
@@ -77,10 +79,8 @@ public final class EvaluationLog {
     }
 
     private func keep(_ line: Line) {
-        if let each = line.asked { asked[Place(task: each.task, question: each.question)] = each }
-        if let each = line.repair {
-            repairs[Place(task: each.task, question: each.question, method: each.method)] = each
-        }
+        if let each = line.asked { asked[Place(each)] = each }
+        if let each = line.repair { repairs[Place(each)] = each }
     }
 
     private func append(_ line: Line) throws {
@@ -94,4 +94,11 @@ public final class EvaluationLog {
 
     func append(_ record: AskedRecord) throws { try append(Line(asked: record)) }
     func append(_ record: RepairRecord) throws { try append(Line(repair: record)) }
+}
+
+extension EvaluationLog.Place {
+    init(_ record: AskedRecord) { self.init(task: record.task, question: record.question) }
+    init(_ record: RepairRecord) { self.init(task: record.task, question: record.question, method: record.method) }
+
+    func by(_ method: Int) -> EvaluationLog.Place { .init(task: task, question: question, method: method) }
 }

@@ -109,7 +109,3 @@ public struct RepairEvaluation {
         return 1 + methods.indices.count { log.repairs[item.by($0)] != nil }
     }
 }
-
-extension EvaluationLog.Place {
-    func by(_ method: Int) -> EvaluationLog.Place { .init(task: task, question: question, method: method) }
-}

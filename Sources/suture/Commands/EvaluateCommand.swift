@@ -12,6 +12,11 @@ struct EvaluateCommand: ParsableCommand {
             was stopped goes on there when it is started again.
 
             suture evaluate model --data all.nl --codes all.cm --methods recruit,mint --limit 300 --log run.jsonl
+
+            Several processes share the work when torchrun starts them, or RANK, WORLD_SIZE, MASTER_ADDR and MASTER_PORT \
+            are set for each:
+
+            torchrun --nproc-per-node 2 --no-python suture evaluate model ...
             """)
 
     @OptionGroup var model: ModelOptions
@@ -69,7 +74,9 @@ struct EvaluateCommand: ParsableCommand {
     }
 
     func run() throws {
-        for path in [report, csv, latex] { try checkPlace(of: path, force: force) }
+        let place = try ProcessGroup.Place(environment: ProcessInfo.processInfo.environment)
+        let isFirst = place.map { $0.rank == 0 } ?? true
+        if isFirst { for path in [report, csv, latex] { try checkPlace(of: path, force: force) } }
         let questions = try tasks.questions(of: data, related: related)
         let language: SyntaxCheck.Language? =
             tasks.frame == nil && tasks.template == nil ? SyntaxCheck.Language(rawValue: tasks.task) : nil
@@ -83,11 +90,10 @@ struct EvaluateCommand: ParsableCommand {
             methods: try chosenMethods, name: model.url.lastPathComponent, digest: try checkpoint.digest(),
             firstToken: firstToken)
         evaluation.cache = StatisticsCache(of: checkpoint)
-        let progress = printing.progress
+        let progress = ProgressReporter(isQuiet: !isFirst || printing.format == .quiet)
         defer { progress.finish() }
         evaluation.progress = { progress.report(.init("evaluating", completed: $0, total: $1)) }
-        let found = try EvaluationLog(URL(filePath: log), evaluation.settings)
-        try evaluation.run(found)
+        guard let found = try found(by: evaluation, place) else { return }
         progress.finish()
 
         let summary = EvaluationSummary(found)
@@ -104,5 +110,14 @@ struct EvaluateCommand: ParsableCommand {
                 "\($0.method ?? "") \(Int(($0.fixed.value * Double($0.failures)).rounded())) of \($0.failures)"
             }
             .joined(separator: "\n"))
+    }
+
+    /// What the evaluation comes to, in this process or in all of them; nil where another one tells it.
+    private func found(by evaluation: RepairEvaluation, _ place: ProcessGroup.Place?) throws -> EvaluationLog? {
+        let url = URL(filePath: log)
+        if let place { return try evaluation.run(at: url, in: ProcessGroup(place)) }
+        let log = try EvaluationLog(url, evaluation.settings)
+        try evaluation.run(log)
+        return log
     }
 }

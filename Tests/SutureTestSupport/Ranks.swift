@@ -1,0 +1,35 @@
+import Foundation
+
+/// Runs the members of a group of processes, each in a thread of its own, and returns what they return, in order.
+public func inRanks<Value: Sendable>(
+    _ size: Int, _ body: @escaping @Sendable (_ rank: Int, _ port: Int) throws -> Value
+) async throws -> [Value] {
+    let port = try freePort()
+    return try await withThrowingTaskGroup(of: (Int, Value).self) { tasks in
+        for rank in 0..<size {
+            tasks.addTask {
+                try await withCheckedThrowingContinuation { done in
+                    Thread.detachNewThread { done.resume(with: Result { (rank, try body(rank, port)) }) }
+                }
+            }
+        }
+        return try await tasks.reduce(into: []) { $0.append($1) }.sorted { $0.0 < $1.0 }.map(\.1)
+    }
+}
+
+/// A port that nobody has at present.
+private func freePort() throws -> Int {
+    let listener = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+    defer { close(listener) }
+    var address = sockaddr_in()
+    address.sin_family = sa_family_t(AF_INET)
+    address.sin_addr.s_addr = inet_addr("127.0.0.1")
+    var length = socklen_t(MemoryLayout<sockaddr_in>.size)
+    let isBound = withUnsafeMutablePointer(to: &address) {
+        $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+            bind(listener, $0, length) == 0 && getsockname(listener, $0, &length) == 0
+        }
+    }
+    guard isBound else { throw CocoaError(.featureUnsupported) }
+    return Int(UInt16(bigEndian: address.sin_port))
+}
