@@ -14,7 +14,14 @@ public final class LanguageModel: Sendable {
     /// A model from tensors under their checkpoint names.
     ///
     /// Throws ``ModelError`` with code `badWeights` for a tensor that is missing or has another shape.
-    public init(_ architecture: Architecture, tensors: [String: Tensor], device: Device = .cpu) throws {
+    public convenience init(_ architecture: Architecture, tensors: [String: Tensor], device: Device = .cpu) throws {
+        try self.init(architecture, tensors: tensors, device: device, sharing: nil, changed: [])
+    }
+
+    private init(
+        _ architecture: Architecture, tensors: [String: Tensor], device: Device, sharing old: Weights?,
+        changed: Set<String>
+    ) throws {
         var architecture = architecture
         let names = architecture.tensors
         guard let prefix = names.prefixes.first(where: { tensors[$0 + names.embedding] != nil }) else {
@@ -27,12 +34,14 @@ public final class LanguageModel: Sendable {
         self.architecture = architecture
         self.device = device
         self.tensors = try tensors.mapValues { try $0.to(.float32).to(device) }
-        weights = try Weights(architecture, self.tensors)
+        weights = try Weights(architecture, self.tensors, sharing: old, changed: changed)
     }
 
     /// The same model with some tensors replaced, under their checkpoint names.
     public func replacing(_ replacements: [String: Tensor]) throws -> LanguageModel {
-        try LanguageModel(architecture, tensors: tensors.merging(replacements) { $1 }, device: device)
+        try LanguageModel(
+            architecture, tensors: tensors.merging(replacements) { $1 }, device: device, sharing: weights,
+            changed: Set(replacements.keys))
     }
 
     /// The output head, `[vocabulary, width]`.

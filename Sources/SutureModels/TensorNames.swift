@@ -64,4 +64,11 @@ public struct TensorNames: Sendable, Equatable {
             + template.split(separator: "{}", maxSplits: 1, omittingEmptySubsequences: false).joined(
                 separator: "\(layer)")
     }
+
+    /// The names that the tensors of a layer can have.
+    func tensors(ofLayer layer: Int) -> Set<String> {
+        let projections = [query, key, value, output, gate, up, down].compactMap(\.?.tensor)
+        let norms = [attentionNorm, queryNorm, keyNorm, mlpNorm].compactMap(\.self)
+        return Set((projections + norms).map { name($0, layer: layer) }.flatMap { [$0 + ".weight", $0 + ".bias"] })
+    }
 }

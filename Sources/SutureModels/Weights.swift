@@ -48,7 +48,12 @@ struct Weights: Sendable {
     var head: Linear
 
     /// Takes the tensors that `architecture` names out of a checkpoint's, checking every shape.
-    init(_ architecture: Architecture, _ tensors: [String: Tensor]) throws {
+    ///
+    /// Layers of `old` weights that have none of the `changed` tensors are taken as they are: some are copies.
+    init(
+        _ architecture: Architecture, _ tensors: [String: Tensor], sharing old: Weights? = nil,
+        changed: Set<String> = []
+    ) throws {
         let reader = Reader(architecture: architecture, tensors: tensors)
         let width = architecture.width
         let queries = architecture.heads * architecture.headWidth
@@ -58,7 +63,8 @@ struct Weights: Sendable {
         embedding = try reader.tensor(names.name(names.embedding), [architecture.vocabulary, width])
         positions = try names.positions.map { try reader.tensor(names.name($0), [architecture.contextLength, width]) }
         layers = try (0..<architecture.layers).map { layer in
-            Layer(
+            if let old, names.tensors(ofLayer: layer).isDisjoint(with: changed) { return old.layers[layer] }
+            return Layer(
                 attentionNorm: try reader.norm(names.attentionNorm, layer),
                 query: try reader.linear(names.query, layer, from: width, to: queries),
                 key: try reader.linear(names.key, layer, from: width, to: keys),

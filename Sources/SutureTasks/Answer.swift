@@ -1,7 +1,8 @@
 /// An answer as it is compared: two that differ in white space that means nothing are one answer.
 ///
 /// Line breaks are `\n`; white space at the ends of the text and of its lines is dropped; within a line, a run of blanks
-/// and tabs is one blank unless it is escaped or in quotes (`'`, `"`, `` ` ``) that end in the line or are open at its end.
+/// and tabs is one blank unless it is escaped or in quotes (single, double or back quotes) that end in the line or are
+/// open at its end.
 /// White space that begins a line stays, the first line's excepted: it means much in Python.
 public struct Answer: Sendable, Hashable {
     public let text: String

@@ -134,25 +134,7 @@ struct MemoryTests {
     @Test("a model that does not fit into memory is refused before it is read, with both figures")
     func tooLarge() throws {
         try withTemporaryDirectory { directory in
-            // 4 TB of zeros that take no room on the disk.
-            let (rows, width) = (1 << 24, 1 << 16)
-            try Data(
-                """
-                {"model_type": "llama", "hidden_size": \(width), "num_attention_heads": 1, "num_hidden_layers": 1,
-                 "intermediate_size": 1, "vocab_size": \(rows), "hidden_act": "silu"}
-                """.utf8
-            ).write(to: directory.appending(path: "config.json"))
-            let bytes = rows * width * 2
-            var header = Array(
-                #"{"model.embed_tokens.weight":{"dtype":"F16","shape":[\#(rows),\#(width)],"data_offsets":[0,\#(bytes)]}}"#
-                    .utf8)
-            header += [UInt8](repeating: UInt8(ascii: " "), count: (8 - header.count % 8) % 8)
-            let file = directory.appending(path: "model.safetensors")
-            try Data((0..<8).map { UInt8(truncatingIfNeeded: header.count >> (8 * $0)) } + header).write(to: file)
-            let handle = try FileHandle(forWritingTo: file)
-            try handle.truncate(atOffset: UInt64(8 + header.count + bytes))
-            try handle.close()
-
+            try TinySnapshot.writeVast(to: directory)
             let error = #expect(throws: ModelError.self) { try LanguageModel.load(directory) }
             #expect(error?.code == .tooLarge && error?.kind == .refused)
             #expect(error?.expected == "4398.0 GB for its weights as float32")
