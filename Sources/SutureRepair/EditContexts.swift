@@ -1,16 +1,24 @@
 import SutureModels
 import SutureTensor
 
-/// A failure alone and behind some openings, led along its answer, in one batch: what is learned of a layer there should
-/// not hold behind one text only.
+/// A failure alone and behind some openings, led along its answer: what is learned of a layer there should not hold
+/// behind one text only.
 struct EditContexts {
     let failure: TokenizedFailure
-    /// One row for the prompt alone, then one for each opening.
-    let trace: Trace
-    /// The position in each row at which the edit is looked up: the subject's last token, or else the prompt's.
-    let lookups: [Int]
-    /// The positions of each row after which the answer's tokens come.
-    private let places: [Range<Int>]
+    let model: LanguageModel
+    /// The prompt alone, then openings of equal lengths together: in each group the lookup is at one position, so that
+    /// replays start there.
+    private let groups: [Group]
+
+    private struct Group {
+        let trace: Trace
+        /// The position at which the edit is looked up: the subject's last token, or else the prompt's.
+        let lookup: Int
+        /// The positions after which the answer's tokens come.
+        let places: Range<Int>
+
+        var rows: [Int] { Array(trace.tokens.indices) }
+    }
 
     /// Openings with which the text does not fit the model are left out.
     init(
@@ -18,30 +26,54 @@ struct EditContexts {
         from layer: Int
     ) throws {
         let room = model.architecture.contextLength - failure.led.count
-        let openings = [[]] + openings.filter { !$0.isEmpty && $0.count <= room }
+        let fitting = Dictionary(grouping: openings.filter { !$0.isEmpty && $0.count <= room }, by: \.count)
         self.failure = failure
-        lookups = openings.map { $0.count + failure.lookup }
-        places = openings.map { $0.count + failure.places.lowerBound..<$0.count + failure.places.upperBound }
-        trace = try model.trace(openings.map { $0 + failure.led }, capturing: sites, from: layer)
-    }
-
-    /// The values of each row at its lookup, of a run that starts at `first`: `[contexts, width]`.
-    func lookedUp(_ values: Tensor, from first: Int = 0) throws -> Tensor {
-        try Tensor.stacked(lookups.enumerated().map { try values.selected(0, $0).selected(0, $1 - first) })
-    }
-
-    /// The mean cross-entropy of the answer over all rows, with `delta` `[d]` added at the lookups of a site.
-    func loss(adding delta: Tensor, at site: Site) throws -> Tensor {
-        let last = Site.residual(trace.model.architecture.layers)
-        let push = Intervention(site, at: .each(lookups), .add(try delta.reshaped([1, 1, -1])))
-        let run = try trace.replay(prompts: Array(lookups.indices), [push], capturing: [last], logits: .none)
-        let residual = try run[last]
-        let rows = try places.enumerated().map { row, places in
-            try residual.selected(0, row).narrowed(
-                0, places.lowerBound - run.firstPosition..<places.upperBound - run.firstPosition)
+        self.model = model
+        groups = try ([[[]]] + fitting.sorted { $0.key < $1.key }.map(\.value)).map { openings in
+            let offset = openings[0].count
+            return Group(
+                trace: try model.trace(openings.map { $0 + failure.led }, capturing: sites, from: layer),
+                lookup: offset + failure.lookup,
+                places: offset + failure.places.lowerBound..<offset + failure.places.upperBound)
         }
-        let targets = try Tensor(places.flatMap { _ in failure.answer }, device: trace.model.device)
-        return try trace.model.logits(ofResidual: Tensor.concatenated(rows, 0)).crossEntropy(targets)
+    }
+
+    /// The lookup's position in each context.
+    var lookups: [Int] { groups.flatMap { group in group.rows.map { _ in group.lookup } } }
+
+    /// The values of each context at its lookup, `[contexts, width]`; the first is that of the prompt alone.
+    func lookedUp(_ site: Site) throws -> Tensor {
+        try Tensor.concatenated(groups.map { try $0.trace[site].selected(1, $0.lookup) }, 0)
+    }
+
+    /// The same of some sites in the changed model; layers above them are not run.
+    func lookedUp(_ sites: [Site], under change: WeightChange) throws -> [Tensor] {
+        if change.isEmpty { return try sites.map(lookedUp) }
+        let runs = try groups.map { group in
+            try group.trace.replay(
+                group.rows.map { Alternative(prompt: $0, change: change) }, capturing: sites, logits: .none)
+        }
+        return try sites.map { site in
+            try Tensor.concatenated(zip(groups, runs).map { try $1[site].selected(1, $0.lookup) }, 0)
+        }
+    }
+
+    /// The mean cross-entropy of the answer over all contexts, with `delta` `[d]` added at the lookups of a site.
+    func loss(adding delta: Tensor, at site: Site) throws -> Tensor {
+        let last = Site.residual(model.architecture.layers)
+        let push = try delta.reshaped([1, 1, -1])
+        let count = Double(lookups.count)
+        let losses = try groups.map { group in
+            let run = try group.trace.replay(
+                prompts: group.rows, [Intervention(site, at: .at([group.lookup]), .add(push))], capturing: [last],
+                logits: .none)
+            let places = group.places.lowerBound - run.firstPosition..<group.places.upperBound - run.firstPosition
+            let residual = try run[last].narrowed(1, places)
+            let targets = try Tensor(group.rows.flatMap { _ in failure.answer }, device: model.device)
+            let logits = try model.logits(ofResidual: residual.reshaped([-1, residual.shape[2]]))
+            return try logits.crossEntropy(targets) * (Double(group.rows.count) / count)
+        }
+        return try Tensor.stacked(losses).sum()
     }
 }
 

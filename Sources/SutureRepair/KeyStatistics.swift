@@ -24,7 +24,8 @@ public struct KeyStatistics: Sendable {
         _ model: LanguageModel, texts: [[Int]], cache: StatisticsCache?, progress: (_ done: Int, _ of: Int) -> Void
     ) throws -> KeyStatistics {
         let stacked = try stacked(
-            "energies of keys", model, texts, Array(0..<model.architecture.layers), shape: [model.architecture.hiddenWidth], cache
+            "energies of keys", model, texts, Array(0..<model.architecture.layers),
+            shape: [model.architecture.hiddenWidth], cache
         ) { try model.keyEnergies(texts, layers: $0, progress: progress) }
         return KeyStatistics(energies: stacked)
     }

@@ -3,8 +3,7 @@ import SutureTensor
 
 /// What MEMIT and AlphaEdit share: the values that failures should have, brought in layer by layer.
 struct MassEdit {
-    private let failures: [TokenizedFailure]
-    private let openings: [[Int]]
+    private let contexts: [EditContexts]
     private let kept: [TokenizedFailure]
     private let model: LanguageModel
     private let layers: Range<Int>
@@ -24,12 +23,14 @@ struct MassEdit {
         _ failures: [TokenizedFailure], sparing kept: [TokenizedFailure], openings: [[Int]], search: ValueSearch,
         on model: LanguageModel, layers: Range<Int>
     ) throws {
-        (self.failures, self.kept, self.openings, self.model, self.layers) = (failures, kept, openings, model, layers)
+        (self.kept, self.model, self.layers) = (kept, model, layers)
+        contexts = try failures.map {
+            try EditContexts(
+                $0, behind: openings, on: model, capturing: layers.map(Site.mlpHidden), from: layers.lowerBound)
+        }
         let site = Site.residual(layers.upperBound)
         var steps = 0
-        targets = try failures.map { failure in
-            let contexts = try EditContexts(
-                failure, behind: openings, on: model, capturing: [], from: layers.upperBound)
+        targets = try contexts.map { contexts in
             let found = try search.run(contexts, at: site)
             steps += found.losses.count
             return try found.value + found.delta
@@ -47,29 +48,28 @@ struct MassEdit {
         )
     ) throws -> Proposal {
         var change = WeightChange()
-        var present = model
         for layer in layers {
             var keys: [Tensor] = []
             var missing: [Tensor] = []
             let share = Double(layers.upperBound - layer)
-            for (failure, target) in zip(failures, targets) {
-                let contexts = try EditContexts(
-                    failure, behind: openings, on: present, capturing: [.mlpHidden(layer)], from: layer)
-                let all = try contexts.lookedUp(contexts.trace[.mlpHidden(layer)])
+            for (contexts, target) in zip(contexts, targets) {
+                let sites = [Site.mlpHidden(layer), .residual(layers.upperBound)]
+                let values = try contexts.lookedUp(sites, under: change)
+                let (all, now) = (values[0], try values[1].selected(0, 0))
                 // The prompt alone weighs as much as all openings together.
                 let bare = try all.selected(0, 0)
                 keys.append(
                     all.shape[0] == 1 ? bare : try (bare + all.narrowed(0, 1..<all.shape[0]).mean([0])) * 0.5)
-                let now = try contexts.lookedUp(contexts.trace[.residual(layers.upperBound)]).selected(0, 0)
                 missing.append(try (target - now) / share)
             }
-            let spared = try SparedKeys(kept, on: present, layers: [layer]).keys[layer]
+            let spared =
+                try kept.isEmpty ? nil : SparedKeys(kept, on: model.applying(change), layers: [layer]).keys[layer]
             let (write, read) = try solve(layer, Tensor.stacked(keys), Tensor.stacked(missing).transposed(), spared)
             let delta = MatrixDelta(layer: layer, .lowRank(write: write, read: read))
             change = try change.adding(WeightChange(matrices: [delta]))
-            present = try model.applying(change)
         }
-        let proposal = Proposal(change: change, steps: steps, notes: failures[0].lookupNotes)
+        let failures = contexts.map(\.failure)
+        let proposal = Proposal(change: change, steps: steps, notes: failures.first?.lookupNotes ?? [])
         return try proposal.checked(
             failures, on: model, otherwise: "the values that were found do not bring the answer out")
     }

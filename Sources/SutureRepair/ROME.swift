@@ -60,7 +60,7 @@ public struct ROME: RepairMethod {
         let contexts = try EditContexts(
             failure, behind: workshop.openings, on: model, capturing: [hidden, out], from: layer)
         let found = try search.run(contexts, at: out)
-        let keys = try contexts.lookedUp(contexts.trace[hidden])
+        let keys = try contexts.lookedUp(hidden)
         let delta = try edit(
             layer, keys: keys, adding: found.delta, writing: model.writeVectors(layer: layer), statistics)
         let proposal = Proposal(

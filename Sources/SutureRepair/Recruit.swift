@@ -134,7 +134,11 @@ public struct Recruit: JointRepairMethod {
             let lift = try rows.transposed().solved(cholesky: metric)
             return try start + lift.matmul(missing.leastSquares(rows.matmul(lift)))
         }
-        let key = try meeting(1, silence: 0, from: .zeros([mean.count, 1], dtype: .float64, device: mean.device))
+        // With gates it is enough that the other input is 0 where the neuron is to be silent: the gate then stays as it is,
+        // shut on other texts, and only what is like the prompt is told apart.
+        let isGated = model.architecture.isGated
+        let key = try meeting(
+            1, silence: isGated ? nil : 0, from: .zeros([mean.count, 1], dtype: .float64, device: mean.device))
         // The vector that answers 1 everywhere, as well as one can, and exactly where the token is written.
         let unit = try meeting(1, silence: nil, from: mean.unsqueezed(1).solved(cholesky: metric))
 
@@ -142,9 +146,9 @@ public struct Recruit: JointRepairMethod {
         func selective(_ bias: Double) throws -> Tensor {
             let (open, shut) = (sharpness * (1 - threshold), -sharpness * threshold)
             let rough = try (key - unit * threshold) * sharpness - unit * bias
-            return try meeting(open - bias, silence: shut - bias, from: rough).squeezed(1).to(.float32)
+            return try meeting(open - bias, silence: isGated ? nil : shut - bias, from: rough).squeezed(1).to(.float32)
         }
-        guard model.architecture.isGated else { return NeuronEdit.Read(gate: nil, up: try selective(biases.up)) }
+        guard isGated else { return NeuronEdit.Read(gate: nil, up: try selective(biases.up)) }
         // As large as makes the activation 1 where the token is written.
         let size = 1 / (sharpness * (1 - threshold) * (Self.reach - 1))
         let falling = try (unit * Self.reach - key) * size - unit * biases.up

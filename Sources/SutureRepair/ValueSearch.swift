@@ -33,8 +33,8 @@ public struct ValueSearch: Sendable {
 
     /// What is to be added `[d]`, the losses on the way, and v `[d]`, the value in the first context.
     func run(_ contexts: EditContexts, at site: Site) throws -> (delta: Tensor, losses: [Double], value: Tensor) {
-        let model = contexts.trace.model
-        let value = try contexts.lookedUp(contexts.trace[site]).selected(0, 0)
+        let model = contexts.model
+        let value = try contexts.lookedUp(site).selected(0, 0)
         let length = try value.norm().item()
         let essence = try essence(contexts.failure, model, site)
         let optimizer = try Optimizer([.zeros([value.count], device: model.device)], .adam(rate: rate))

@@ -69,8 +69,8 @@ struct EditingMethodTests {
         let contexts = try EditContexts(
             Self.failure, behind: workshop.openings, on: model, capturing: [.mlpHidden(1), .mlpOut(1)], from: 1)
         #expect(contexts.lookups == [11, 21, 21, 21])
-        let keys = try contexts.lookedUp(contexts.trace[.mlpHidden(1)])
-        let value = try contexts.lookedUp(contexts.trace[.mlpOut(1)]).selected(0, 0)
+        let keys = try contexts.lookedUp(.mlpHidden(1))
+        let value = try contexts.lookedUp(.mlpOut(1)).selected(0, 0)
         let delta = try RandomSource(seed: 3).normal([model.architecture.width])
         let statistics = try #require(workshop.keys)
         let edit = try rome.edit(1, keys: keys, adding: delta, writing: model.writeVectors(layer: 1), statistics)
