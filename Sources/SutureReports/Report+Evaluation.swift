@@ -13,10 +13,12 @@ extension Report {
                     "The original model answers \(task.right) of \(task.asked) questions rightly"
                         + (task.unasked > 0 ? "; \(task.unasked) do not fit its context" : "")
                         + ". Each other answer is repaired by each method, always from the original model."))
-            blocks.append(.table(Self.effects(task)))
-            blocks.append(.table(Self.costs(task)))
-            blocks.append(.table(Self.answers(task)))
-            blocks.append(.onPages([.table(Self.variants(task))] + Self.plots(task).map(Block.plot)))
+            blocks += [.table(Self.overview(task)), .table(Self.answers(task))]
+            blocks.append(
+                .onPages(
+                    [.table(Self.effects(task)), .table(Self.costs(task)), .table(Self.variants(task))]
+                        + Self.plots(task).map(Block.plot)))
+            blocks += Self.studies(task)
         }
         blocks += [
             .heading("How"),
@@ -46,13 +48,34 @@ extension Report {
 
     private static func name(_ row: EvaluationSummary.Row) -> Table.Cell { .init(row.method ?? "original") }
 
-    fileprivate static func share(_ estimate: Estimate) -> Table.Cell {
+    static func share(_ estimate: Estimate) -> Table.Cell {
         .init("\(points(estimate.value)) (\(range(estimate)))")
     }
 
-    private static func number(_ estimate: Estimate) -> Table.Cell {
+    static func number(_ estimate: Estimate) -> Table.Cell {
         let (low, high) = (Numeral.short(estimate.low), Numeral.short(estimate.high))
         return .init("\(Numeral.short(estimate.value)) (\(low) … \(high))")
+    }
+
+    /// What methods are compared by.
+    private static func overview(_ task: EvaluationSummary.Task) -> Table {
+        Table(
+            caption:
+                "Failures fixed, %; carried over to other wordings, %; nats moved elsewhere; size and seconds of a repair",
+            columns: [
+                "method", .number("fixed"), .number("carried over"), .number("unrelated"), .number("related"),
+                .number("neurons"), .number("numbers"), .number("seconds")
+            ],
+            rows: task.rows.map { row in
+                let rest = [row.unrelated.value, row.related.value, row.neurons, row.numbers, row.seconds.value]
+                let cells = rest.map { value -> Table.Cell in row.method == nil ? "–" : .init(Numeral.short(value)) }
+                return [name(row), rounded(row.fixed), rounded(row.carriedOver)] + cells
+            })
+    }
+
+    private static func rounded(_ share: Estimate) -> Table.Cell {
+        let parts = [share.value, share.low, share.high].map { String(format: "%.0f", 100 * $0) }
+        return .init("\(parts[0]) (\(parts[1])…\(parts[2]))")
     }
 
     /// What a repair does, and what else it changes.
@@ -61,10 +84,14 @@ extension Report {
             caption: "Failures fixed, carried over to other wordings; and of the fixed ones, what else changes",
             columns: [
                 "method", .number("failures"), .number("fixed, %"), .number("carried over, %"),
-                .number("KL unrelated"), .number("other top, %"), .number("KL related")
+                .number("KL unrelated"), .number("other top, %"), .number("KL related"), .number("EM-APD, points"),
+                .number("BLEU-RPD, %")
             ],
             rows: task.rows.map { row in
-                let changes = [number(row.unrelated), share(row.changedTop), number(row.related)]
+                let changes: [Table.Cell] = [
+                    number(row.unrelated), share(row.changedTop), number(row.related),
+                    row.heldOutTokens.map(share) ?? "–", row.heldOutBLEU.map(share) ?? "–"
+                ]
                 return [name(row), .init("\(row.failures)"), share(row.fixed), share(row.carriedOver)]
                     + (row.method == nil ? changes.map { _ in "–" } : changes)
             })
@@ -91,17 +118,17 @@ extension Report {
     /// How good the answers are, right or wrong.
     private static func answers(_ task: EvaluationSummary.Task) -> Table {
         Table(
-            caption: "Answers to the failures, written freely; tokens and perplexity where the model is led along them",
+            caption: "Answers, written freely; tokens and perplexity where the model is led along the right ones",
             columns: [
-                "method", .number("exact, %"), .number("tokens, %"), .number("BLEU-4"), .number("chrF"),
-                .number("ROUGE-L, %"), .number("edit, %"), .number("perplexity"), .number("well-formed, %")
+                "method", .number("exact %"), .number("tokens %"), .number("BLEU-4"), .number("chrF"),
+                .number("ROUGE-L %"), .number("edit %"), .number("perplexity"), .number("well-formed %")
             ],
             rows: task.rows.map { row in
-                [
-                    name(row), share(row.exact), share(row.tokens), number(row.bleu), .init(Numeral.short(row.chrF)),
-                    share(row.rougeL), share(row.edit), .init(Numeral.short(row.perplexity)),
-                    row.wellFormed.map(share) ?? "–"
-                ]
+                let shares = [row.exact, row.tokens].map { Table.Cell(points($0.value)) }
+                let scores = [row.bleu.value, row.chrF].map { Table.Cell(decimal($0)) }
+                let others = [row.rougeL, row.edit].map { Table.Cell(points($0.value)) }
+                return [name(row)] + shares + scores + others
+                    + [.init(Numeral.short(row.perplexity)), .init(row.wellFormed.map { points($0.value) } ?? "–")]
             })
     }
 
@@ -136,7 +163,7 @@ extension EvaluationSummary {
             ("fixed", \.fixed), ("exact", \.exact), ("tokens", \.tokens), ("bleu", \.bleu), ("rouge_l", \.rougeL),
             ("edit", \.edit), ("well_formed", \.wellFormed), ("carried_over", \.carriedOver),
             ("kl_unrelated", \.unrelated), ("changed_top", \.changedTop), ("kl_related", \.related),
-            ("seconds", \.seconds), ("passes", \.passes)
+            ("em_apd", \.heldOutTokens), ("bleu_rpd", \.heldOutBLEU), ("seconds", \.seconds), ("passes", \.passes)
         ]
         let values: [(String, (Row) -> Double)] = [
             ("failures", { Double($0.failures) }), ("abandoned", { Double($0.abandoned) }), ("chrf", \.chrF),

@@ -13,7 +13,7 @@ struct TaskOptions: ParsableArguments {
     @Option(help: "A frame of your own, such as 'Q: {intent}\\nA: {code}\\n\\n'.")
     var frame: String?
 
-    @Option(help: "A JSON file with a frame and, if there are any, its own examples (see the guide).")
+    @Option(help: "A JSON file with a frame and, if there are any, its own examples.")
     var template: String?
 
     @Option(help: "How many examples from the data set stand before an intent.")

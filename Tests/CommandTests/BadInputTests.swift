@@ -135,6 +135,8 @@ extension BadInputTests {
         Case("repair model --failures columns.tsv", "found 3 columns"),
         Case("detect model columns.tsv", "columns.tsv, line 1: no column of intents"),
         Case("detect model texts.txt", "this is no data set"),
+        Case("detect model columns.tsv --template key.jsonl", "key.jsonl"),
+        Case("evaluate model --data columns.tsv --log run.log", "columns.tsv, line 1: no column of intents"),
         Case("detect model key.jsonl", "key.jsonl, line"),
         Case("detect model texts.txt --codes utf8.tsv", "as many lines"),
         // Images
@@ -164,6 +166,10 @@ extension BadInputTests {
     static let badRequests: [Case] = [
         Case("unknown", "unknown"),
         Case("detect model columns.tsv --shots 99", "--shots is 0...64"),
+        Case("detect model columns.tsv --task cobol", "--task is bash, python, shellcode"),
+        Case("detect model columns.tsv --part half", "half"),
+        Case("evaluate model --data columns.tsv --log run.log --methods magic", "there is no \"magic\""),
+        Case("evaluate model --data columns.tsv --log run.log --study all", "there is no \"all\""),
         Case("detect model columns.tsv --limit 0", "--limit is 1 or more"),
         Case("train images -o new --epochs 0", "epochs are out of range"),
         Case("train images -o new --rate nan", "rate is out of range"),

@@ -5,7 +5,8 @@ import Testing
 @Suite("The command from end to end")
 struct EndToEndTests {
     static let commands = [
-        "detect", "repair", "generate", "show", "check", "apply", "revert", "log", "combine", "extract", "transfer",
+        "detect", "repair", "evaluate", "generate", "show", "check", "apply", "revert", "log", "combine", "extract",
+        "transfer",
         "import", "export", "minimize", "bisect", "inspect", "diff", "convert", "parity", "train", "classify",
         "faithful", "sweep", "reproduce"
     ]
@@ -96,6 +97,38 @@ struct EndToEndTests {
             "repair model --failures failures.jsonl --guard-texts texts.txt -o fix --format quiet")
         #expect(repair.status == 0, "\(repair.errors)")
         #expect(try place.run(ask + " --patch fix").json()["exact_match"] as? Double == 1)
+    }
+
+    @Test("methods are compared, the log is gone on with, and tables are written for other programs")
+    func evaluation() throws {
+        let place = try Workplace()
+        let rows = (0..<10).map { "show \($0)\tf\($0)\n" }.joined()
+        try Data("intent\tcode\n\(rows)".utf8).write(to: place.url.appending(path: "tasks.tsv"))
+        try Data(#"{"frame": "{intent}={code}\n", "examples": []}"#.utf8).write(
+            to: place.url.appending(path: "frame.json"))
+        let line =
+            "evaluate model --data tasks.tsv --template frame.json --limit 5 --related 1 --methods recruit,gap "
+            + "--first-token --study held-out,successive,matrix --log run.jsonl"
+        let first = try place.run(line + " --csv t.csv --latex t.tex --report t.html --format json")
+        #expect(first.status == 0, "\(first.errors)")
+        let tasks = try #require(try first.json()["tasks"] as? [[String: Any]])
+        let table = try #require(tasks[0]["rows"] as? [[String: Any]])
+        #expect(table.map { $0["method"] as? String } == [nil, "recruit", "gap"])
+        let csv = String(decoding: try place.bytes("t.csv"), as: UTF8.self)
+        #expect(csv.hasPrefix("task,method,failures,") && csv.components(separatedBy: "\r\n").count == 5)
+        #expect(String(decoding: try place.bytes("t.tex"), as: UTF8.self).hasPrefix("\\begin{tabular}"))
+        #expect(String(decoding: try place.bytes("t.html"), as: UTF8.self).contains("</html>"))
+
+        let log = try place.bytes("run.jsonl")
+        let again = try place.run(line + " --format json")
+        #expect(again.output == first.output)
+        #expect(try place.bytes("run.jsonl") == log)
+        // The last line is lost, and found again.
+        try Data(log.dropLast(30)).write(to: place.url.appending(path: "run.jsonl"))
+        #expect(try place.run(line + " --format quiet").text.hasPrefix("recruit "))
+        #expect(try place.bytes("run.jsonl").split(separator: 10).count == log.split(separator: 10).count)
+        let other = try place.run(line.replacing("recruit,gap", with: "gap") + " --format quiet")
+        #expect(other.status == 2 && other.errors.contains("this log is of other settings: the methods"))
     }
 
     @Test("a classifier is trained, saved on the way, goes on from there to the same weights, and is tested")

@@ -10,6 +10,10 @@ public final class EvaluationLog {
     private let file: LineLog
     private(set) var asked: [Place: AskedRecord] = [:]
     private(set) var repairs: [Place: RepairRecord] = [:]
+    /// By how many failures were tried.
+    private(set) var successions: [Place: SuccessionRecord] = [:]
+    /// By their number, row by row.
+    private(set) var cells: [Place: CellRecord] = [:]
 
     /// Where in an evaluation a record belongs.
     struct Place: Hashable {
@@ -23,6 +27,8 @@ public final class EvaluationLog {
         var settings: EvaluationSettings?
         var asked: AskedRecord?
         var repair: RepairRecord?
+        var succession: SuccessionRecord?
+        var cell: CellRecord?
     }
 
     /// Goes on with a log, or begins one.
@@ -45,6 +51,8 @@ public final class EvaluationLog {
         try read(lines, name) { line in
             if let each = line.asked, asked[Place(each)] == nil { try append(line) }
             if let each = line.repair, repairs[Place(each)] == nil { try append(line) }
+            if let each = line.succession, successions[Place(each)] == nil { try append(line) }
+            if let each = line.cell, cells[Place(each)] == nil { try append(line) }
         }
     }
 
@@ -73,7 +81,8 @@ public final class EvaluationLog {
         let parts = [
             ("the format", ours.schema != its.schema), ("the model", ours.digest != its.digest),
             ("the methods or their options", ours.methods != its.methods), ("the questions", ours.tasks != its.tasks),
-            ("the unit of repair", ours.firstToken != its.firstToken)
+            ("the unit of repair", ours.firstToken != its.firstToken),
+            ("the studies", ours.studies != its.studies)
         ]
         return parts.first { $0.1 }?.0 ?? "the model's name"
     }
@@ -81,6 +90,8 @@ public final class EvaluationLog {
     private func keep(_ line: Line) {
         if let each = line.asked { asked[Place(each)] = each }
         if let each = line.repair { repairs[Place(each)] = each }
+        if let each = line.succession { successions[Place(each)] = each }
+        if let each = line.cell { cells[Place(each)] = each }
     }
 
     private func append(_ line: Line) throws {
@@ -94,11 +105,18 @@ public final class EvaluationLog {
 
     func append(_ record: AskedRecord) throws { try append(Line(asked: record)) }
     func append(_ record: RepairRecord) throws { try append(Line(repair: record)) }
+    func append(_ record: SuccessionRecord) throws { try append(Line(succession: record)) }
+    func append(_ record: CellRecord) throws { try append(Line(cell: record)) }
 }
 
 extension EvaluationLog.Place {
     init(_ record: AskedRecord) { self.init(task: record.task, question: record.question) }
     init(_ record: RepairRecord) { self.init(task: record.task, question: record.question, method: record.method) }
+    init(_ record: SuccessionRecord) { self.init(task: record.task, question: record.tried, method: record.method) }
+    init(_ record: CellRecord) {
+        let number = record.rule * RuleMatrix.contexts + record.context
+        self.init(task: record.task, question: number, method: record.method)
+    }
 
     func by(_ method: Int) -> EvaluationLog.Place { .init(task: task, question: question, method: method) }
 }

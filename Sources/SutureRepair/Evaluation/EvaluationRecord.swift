@@ -10,6 +10,8 @@ public struct EvaluationSettings: Sendable, Codable, Equatable {
     public var methods: [Method]
     /// Whether only the first wrong token of an answer is repaired, MINT's unit, or all of it.
     public var firstToken: Bool
+    /// What is looked at beside single repairs.
+    public var studies: [RepairEvaluation.Study]
 
     /// The questions that are asked.
     public struct Task: Sendable, Codable, Equatable {
@@ -68,6 +70,14 @@ public struct RepairRecord: Sendable, Codable, Equatable {
     public var numbers: Int
     public var norm: Double
     public var steps: Int
+    /// How the original and the changed model do on questions that are held out; nil where that is not studied.
+    public var heldOut: Comparison?
+
+    /// Before and after a repair.
+    public struct Comparison: Sendable, Codable, Equatable {
+        public var before: HeldOutReading
+        public var after: HeldOutReading
+    }
 }
 
 /// How a model does on an answer along which it is led.

@@ -17,6 +17,9 @@ public struct EvaluationSummary: Sendable, Codable {
         public var unasked: Int
         /// The original model's row is the first.
         public var rows: [Row]
+        /// Empty where they are not studied.
+        public var successions: [Succession]
+        public var matrices: [Matrix]
     }
 
     /// The figures of one method, or of the original model, on the same failures.
@@ -48,6 +51,10 @@ public struct EvaluationSummary: Sendable, Codable {
         public var unrelated: Estimate
         public var changedTop: Estimate
         public var related: Estimate
+        /// EM-APD and BLEU-RPD: how a repair changes the share of right tokens and, relatively, BLEU on questions that are
+        /// held out; nil where that is not studied.
+        public var heldOutTokens: Estimate?
+        public var heldOutBLEU: Estimate?
         /// Medians over fixed failures.
         public var neurons: Double
         public var numbers: Double
@@ -73,7 +80,14 @@ public struct EvaluationSummary: Sendable, Codable {
             }
             return Task(
                 name: log.settings.tasks[task].name, asked: all.count, right: all.count(where: \.isRight),
-                unasked: all.count { $0.unasked != nil }, rows: [original] + methods)
+                unasked: all.count { $0.unasked != nil }, rows: [original] + methods,
+                successions: log.settings.methods.enumerated().compactMap { index, method in
+                    Succession(
+                        method.name, log.successions.values.filter { $0.task == task && $0.method == index })
+                },
+                matrices: log.settings.methods.enumerated().compactMap { index, method in
+                    Matrix(method.name, log.cells.values.filter { $0.task == task && $0.method == index })
+                })
         }
     }
 }
@@ -102,6 +116,10 @@ extension EvaluationSummary.Row {
             seconds: Bootstrap.estimate(mean: pairs.map(\.repair.seconds)),
             passes: Bootstrap.estimate(
                 mean: pairs.compactMap { pair in pair.asked.passSeconds.map { pair.repair.seconds / $0 } }))
+        let heldOut = fixed.compactMap(\.heldOut)
+        guard !heldOut.isEmpty else { return }
+        heldOutTokens = Bootstrap.estimate(mean: heldOut.map(\.exactMatchChange))
+        heldOutBLEU = Bootstrap.estimate(mean: heldOut.map(\.bleuChange))
     }
 
     /// An answer, right or wrong.

@@ -17,18 +17,21 @@ public struct ReferenceRun: Sendable {
     ///   - positions: those whose next token counts; nil for all.
     ///   - isKeptWhole: whether all that neurons do is kept: changes of what they write are then resumed behind their
     ///     layer.
+    ///   - firstLayer: the lowest layer that may be changed.
     public init(
-        _ model: LanguageModel, _ tokens: [Int], positions: Range<Int>? = nil, isKeptWhole: Bool = false
+        _ model: LanguageModel, _ tokens: [Int], positions: Range<Int>? = nil, isKeptWhole: Bool = false,
+        from firstLayer: Int = 0
     ) throws {
         let layers = model.architecture.layers
-        trace = try model.trace([tokens], capturing: isKeptWhole ? (0..<layers).map(Site.mlpHidden) : [])
+        trace = try model.trace(
+            [tokens], capturing: isKeptWhole ? (firstLayer..<layers).map(Site.mlpHidden) : [], from: firstLayer)
         self.positions = positions ?? 0..<tokens.count
         before = try Self.scores(model, trace[.residual(layers)], self.positions)
     }
 
     /// A model led along an answer.
-    public init(_ model: LanguageModel, _ failure: TokenizedFailure) throws {
-        try self.init(model, failure.led, positions: failure.places)
+    public init(_ model: LanguageModel, _ failure: TokenizedFailure, from firstLayer: Int = 0) throws {
+        try self.init(model, failure.led, positions: failure.places, from: firstLayer)
     }
 
     private static func scores(_ model: LanguageModel, _ residual: Tensor, _ positions: Range<Int>) throws -> Tensor {

@@ -8,6 +8,7 @@ final class RepairBench {
     let evaluation: RepairEvaluation
     private var workshops: [Int: Workshop] = [:]
     private var guards: [ReferenceRun]?
+    private var heldOut: [Int: HeldOutBench] = [:]
     private var checks: [SyntaxCheck.Language: SyntaxCheck] = [:]
 
     init(_ evaluation: RepairEvaluation) {
@@ -20,10 +21,24 @@ final class RepairBench {
             .filter { !$0.isEmpty }
     }
 
+    /// The texts by which methods judge how specific a neuron is.
+    var referenceTexts: [[Int]] { tokens(Texts.reference) }
+
+    /// The questions of a task that are held out; nil where they are not studied.
+    func heldOut(_ task: Int) throws -> HeldOutBench? {
+        guard evaluation.settings.studies.contains(.heldOut) else { return nil }
+        if let ready = heldOut[task] { return ready }
+        let each = evaluation.tasks[task]
+        let bench = try HeldOutBench(
+            Array(each.questions[evaluation.repaired(each).upperBound...]), evaluation.model, evaluation.tokenizer)
+        heldOut[task] = bench
+        return bench
+    }
+
     func workshop(_ method: Int) throws -> Workshop {
         if let ready = workshops[method] { return ready }
         let made = try evaluation.methods[method].prepare(
-            evaluation.model, texts: tokens(Texts.reference), reserved: [], cache: evaluation.cache
+            evaluation.model, texts: referenceTexts, reserved: [], cache: evaluation.cache
         ) { _, _ in }
         workshops[method] = made
         return made
@@ -83,16 +98,11 @@ struct RepairSubject {
             trace = whole
             return
         }
-        failure = part(of: failure, at: wrong)
+        failure = failure.part(at: wrong)
         trace = try whole.prefix(failure.prompt.count)
     }
 
     private func fits(_ failure: TokenizedFailure) -> Bool { failure.led.count <= model.architecture.contextLength }
-
-    /// One token of an answer, with the right part before it in the prompt.
-    private func part(of failure: TokenizedFailure, at place: Int) -> TokenizedFailure {
-        TokenizedFailure(prompt: failure.prompt + failure.answer[..<place], answer: [failure.answer[place]])
-    }
 
     /// Asks the original model; of a failure, its variants too.
     mutating func ask() throws -> AskedRecord {
@@ -136,6 +146,9 @@ struct RepairSubject {
             record.variants[variant.kind.rawValue] = try variant.run.share(
                 of: variant.answer, change.isEmpty ? nil : change)
         }
+        if let heldOut = try bench.heldOut(item.task) {
+            record.heldOut = .init(before: heldOut.before, after: try heldOut.after(change))
+        }
         if !change.isEmpty {
             record.unrelated = try Divergence(bench.guardRuns(), change)
             record.related = try Divergence(related, change)
@@ -160,7 +173,7 @@ struct RepairSubject {
             // The same answer may be other tokens behind another prompt: there the same repair cannot be looked for.
             guard fits(variant), variant.answer == whole.answer else { continue }
             if bench.evaluation.settings.firstToken {
-                variant = part(of: variant, at: failure.prompt.count - whole.prompt.count)
+                variant = variant.part(at: failure.prompt.count - whole.prompt.count)
             }
             variants.append((kind, variant.answer, try ReferenceRun(model, variant)))
         }

@@ -20,13 +20,14 @@ extension RepairEvaluation {
         }
         var part = self
         part.share = (group.rank, group.size)
-        let whole = tasks.reduce(0) { $0 + $1.questions.count } * (1 + methods.count)
+        let whole = tasks.reduce(0) { $0 + repaired($1).count } * (1 + methods.count)
         var told = 0
-        part.progress = { done, _ in
+        part.progress = { activity, done, total in
+            guard activity == Self.repairing else { return progress(activity, done, total) }
             // A number for people: where it cannot be had, the work goes on.
             let all = try? group.count("done", adding: done - told)
             told = done
-            progress(all ?? done, whole)
+            progress(activity, all ?? done, whole)
         }
         try part.run(log)
         // The others may have more to do; one that has died is noticed at once.

@@ -19,8 +19,9 @@ public struct RepairEvaluation {
     public var share = (index: 0, count: 1)
     /// Keeps what methods compute once for a model.
     public var cache: StatisticsCache?
-    /// Called with how many steps are done, and of how many: one for asking each question, one for each of its repairs.
-    public var progress: (_ done: Int, _ of: Int) -> Void = { _, _ in }
+    /// Called with what is being done, how many steps of it are done, and of how many. Asking a question is one, and each
+    /// of its repairs.
+    public var progress: (_ activity: String, _ done: Int, _ of: Int) -> Void = { _, _, _ in }
 
     /// Questions of one data set.
     public struct Task: Sendable {
@@ -44,9 +45,10 @@ public struct RepairEvaluation {
     ///   - name: the model's name, for people.
     ///   - digest: the model's digest.
     ///   - firstToken: whether only the first wrong token of an answer is repaired.
+    ///   - studies: what is looked at beside single repairs.
     public init(
         _ model: LanguageModel, _ tokenizer: Tokenizer, tasks: [Task], methods: [any RepairMethod], name: String,
-        digest: String, firstToken: Bool = false
+        digest: String, firstToken: Bool = false, studies: Set<Study> = []
     ) {
         self.model = model
         self.tokenizer = tokenizer
@@ -57,7 +59,8 @@ public struct RepairEvaluation {
             tasks: tasks.map { task in
                 .init(name: task.name, questions: task.questions.count, digest: Self.digest(task.questions))
             },
-            methods: methods.map { .init(name: $0.name, options: $0.options) }, firstToken: firstToken)
+            methods: methods.map { .init(name: $0.name, options: $0.options) }, firstToken: firstToken,
+            studies: Study.allCases.filter(studies.contains))
     }
 
     private static func digest(_ questions: [Question]) -> String {
@@ -72,14 +75,22 @@ public struct RepairEvaluation {
     /// Does what the log does not have yet.
     public func run(_ log: EvaluationLog) throws {
         let bench = RepairBench(self)
+        try runRepairs(log, bench)
+        if settings.studies.contains(.successive) { try runSuccessions(log, bench) }
+        if settings.studies.contains(.matrix) { try runMatrix(log, bench) }
+    }
+
+    /// What most of an evaluation is.
+    static let repairing = "evaluating"
+
+    /// Repairs each failure by each method.
+    private func runRepairs(_ log: EvaluationLog, _ bench: RepairBench) throws {
         let items = tasks.enumerated().flatMap { task, each in
-            each.questions.indices.filter { $0 % share.count == share.index }.map {
-                EvaluationLog.Place(task: task, question: $0)
-            }
+            repaired(each).filter(isOwn).map { EvaluationLog.Place(task: task, question: $0) }
         }
         let total = items.count * (1 + methods.count)
         var done = items.reduce(0) { $0 + settled(of: $1, in: log) }
-        progress(done, total)
+        progress(Self.repairing, done, total)
         for item in items {
             let before = settled(of: item, in: log)
             guard before < 1 + methods.count else { continue }
@@ -92,12 +103,12 @@ public struct RepairEvaluation {
                 try log.append(asked)
             }
             done += settled(of: item, in: log) - before
-            progress(done, total)
+            progress(Self.repairing, done, total)
             guard !asked.isRight, asked.unasked == nil else { continue }
             for method in methods.indices where log.repairs[item.by(method)] == nil {
                 try log.append(subject.repair(method))
                 done += 1
-                progress(done, total)
+                progress(Self.repairing, done, total)
             }
         }
     }

@@ -27,10 +27,17 @@ struct EvaluateCommand: ParsableCommand {
     @OptionGroup var tasks: TaskOptions
 
     @Option(help: "The methods, with commas between: \(MethodName.allCases.map(\.rawValue).joined(separator: ", ")).")
-    var methods = MethodName.allCases.map(\.rawValue).joined(separator: ",")
+    var methods = "recruit,gap,mint"
 
     @Flag(help: "Repair the first wrong token of each answer (MINT's unit) rather than the answer.")
     var firstToken = false
+
+    @Option(
+        help: """
+            What to look at beside single repairs, with commas between. held-out: the last fifth of the questions, after \
+            each repair; successive: all failures repaired one on top of the other; matrix: rules in several contexts.
+            """)
+    var study = ""
 
     @Option(help: "How many other questions are watched for each failure.")
     var related = 4
@@ -55,6 +62,21 @@ struct EvaluateCommand: ParsableCommand {
     func validate() throws {
         guard (0...64).contains(related) else { throw ValidationError("--related is 0...64, not \(related).") }
         _ = try chosenMethods
+        _ = try chosenStudies
+    }
+
+    private var chosenStudies: Set<RepairEvaluation.Study> {
+        get throws {
+            let names = study.split(separator: ",").map { $0.trimmingCharacters(in: .whitespaces) }
+            return Set(
+                try names.map { name in
+                    guard let study = RepairEvaluation.Study(rawValue: name) else {
+                        let known = RepairEvaluation.Study.allCases.map(\.rawValue).joined(separator: ", ")
+                        throw ValidationError("--study: there is no \"\(name)\"; there are \(known).")
+                    }
+                    return study
+                })
+        }
     }
 
     private var chosenMethods: [any RepairMethod] {
@@ -88,11 +110,11 @@ struct EvaluateCommand: ParsableCommand {
             try model.load(checkpoint), try Tokenizer(checkpoint),
             tasks: [.init(URL(filePath: data).lastPathComponent, questions, language: language)],
             methods: try chosenMethods, name: model.url.lastPathComponent, digest: try checkpoint.digest(),
-            firstToken: firstToken)
+            firstToken: firstToken, studies: try chosenStudies)
         evaluation.cache = StatisticsCache(of: checkpoint)
         let progress = ProgressReporter(isQuiet: !isFirst || printing.format == .quiet)
         defer { progress.finish() }
-        evaluation.progress = { progress.report(.init("evaluating", completed: $0, total: $1)) }
+        evaluation.progress = { progress.report(.init($0, completed: $1, total: $2)) }
         guard let found = try found(by: evaluation, place) else { return }
         progress.finish()
 

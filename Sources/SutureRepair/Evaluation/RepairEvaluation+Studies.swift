@@ -1,0 +1,104 @@
+import SutureModels
+import SutureTasks
+import SutureTokenizers
+
+extension RepairEvaluation {
+    /// What can be looked at beside single repairs.
+    public enum Study: String, Sendable, Codable, CaseIterable {
+        /// After each repair, the last fifth of the questions is asked, none of which is repaired.
+        case heldOut = "held-out"
+        /// All failures one on top of the other.
+        case successive
+        /// Generalisation and specificity by the matrix of rules and contexts.
+        case matrix
+    }
+
+    /// How many of a task's questions are repaired, and how many held out behind them.
+    func repaired(_ task: Task) -> Range<Int> {
+        let count = task.questions.count
+        return 0..<(settings.studies.contains(.heldOut) ? count - count / 5 : count)
+    }
+
+    /// Which of some pieces of work belong to this process.
+    func isOwn(_ piece: Int) -> Bool { piece % share.count == share.index }
+
+    /// Repairs failures one on top of the other.
+    func runSuccessions(_ log: EvaluationLog, _ bench: RepairBench) throws {
+        for (task, each) in tasks.enumerated() {
+            for method in methods.indices where isOwn(task * methods.count + method) {
+                let place = EvaluationLog.Place(task: task, question: 0, method: method)
+                guard !log.successions.values.contains(where: { $0.task == task && $0.method == method && $0.isLast })
+                else { continue }
+                let activity = "one on top of the other, \(methods[method].name)"
+                let failures = try each.questions[repaired(each)].compactMap { try unit(of: $0) }
+                let texts = Texts.heldOut.map { tokenizer.encode($0).ids }.filter { $0.count > 1 }
+                try Succession(
+                    model: model, method: methods[method], workshop: bench.workshop(method), failures: failures,
+                    texts: texts.map { Array($0.prefix(model.architecture.contextLength)) }
+                ).run(
+                    isKnown: { log.successions[place.at($0)] != nil },
+                    progress: { progress(activity, $0, failures.count) },
+                    found: { record in
+                        var record = record
+                        (record.task, record.method) = (task, method)
+                        try log.append(record)
+                    })
+            }
+        }
+    }
+
+    /// What is repaired of a question's answer; nil where it is right, or cannot be asked.
+    private func unit(of question: Question) throws -> TokenizedFailure? {
+        let failure = try TokenizedFailure(question.failure, tokenizer)
+        guard failure.led.count <= model.architecture.contextLength,
+            let wrong = try model.read(failure).wrong(failure.answer).first
+        else { return nil }
+        return settings.firstToken ? failure.part(at: wrong) : failure
+    }
+
+    /// Goes through the matrix of rules and contexts.
+    func runMatrix(_ log: EvaluationLog, _ bench: RepairBench) throws {
+        for (task, each) in tasks.enumerated() {
+            let places = (0..<RuleMatrix.rules * RuleMatrix.contexts).filter(isOwn)
+            func missing(_ place: Int) -> [Int] {
+                methods.indices.filter { log.cells[.init(task: task, question: place, method: $0)] == nil }
+            }
+            var done = places.reduce(0) { $0 + methods.count - missing($1).count }
+            let total = places.count * methods.count
+            guard done < total else { continue }
+            let matrix = try RuleMatrix(each.questions, model, tokenizer)
+            for place in places {
+                let (rule, context) = (place / RuleMatrix.contexts, place % RuleMatrix.contexts)
+                guard rule < matrix.cells.count, context < matrix.cells[rule].count else { continue }
+                let open = missing(place)
+                guard !open.isEmpty else { continue }
+                let fault = try RuleMatrix.fault(matrix.cells[rule][context], model)
+                let faulty = try fault.map { try model.applying($0.change) } ?? model
+                let row = try matrix.cells[rule].map { try RuleMatrix.standing($0, faulty) }
+                let column = try matrix.cells.map { try RuleMatrix.standing($0[context], faulty) }
+                for method in open {
+                    var record = try matrix.repair(
+                        rule: rule, context: context, with: methods[method], texts: bench.referenceTexts,
+                        faulty: fault == nil ? nil : faulty, row: row, column: column)
+                    (record.task, record.method, record.steps) = (task, method, fault?.steps ?? 0)
+                    try log.append(record)
+                    done += 1
+                    progress("rules and contexts", done, total)
+                }
+            }
+        }
+    }
+}
+
+extension EvaluationLog.Place {
+    fileprivate func at(_ question: Int) -> EvaluationLog.Place {
+        .init(task: task, question: question, method: method)
+    }
+}
+
+extension TokenizedFailure {
+    /// One token of the answer, with what comes before it in the prompt.
+    func part(at place: Int) -> TokenizedFailure {
+        TokenizedFailure(prompt: prompt + answer[..<place], answer: [answer[place]])
+    }
+}
