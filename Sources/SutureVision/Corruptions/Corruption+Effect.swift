@@ -35,7 +35,8 @@ extension Corruption {
         case .elasticTransform:
             let (displacement, smoothness, jitter) = Table.elasticTransform[self]
             return DigitalCorruptions.elastic(displacement: displacement, smoothness: smoothness, jitter: jitter)
-        case .pixelate: return DigitalCorruptions.pixelate(share: Table.pixelate[self])
+        case .pixelate:
+            return DigitalCorruptions.pixelate(share: Table.pixelate[self], height: height, width: width)
         case .jpegCompression: return DigitalCorruptions.jpeg(quality: Table.jpegCompression[self])
         case .saturate:
             let (factor, summand) = Table.saturate[self]

@@ -55,13 +55,12 @@ enum DigitalCorruptions {
     }
 
     /// Fewer pixels, each the mean of what it covers, and back to as many as before.
-    static func pixelate(share: Double) -> Effect {
-        { image, _ in
-            image.update { plane in
-                let height = max(1, Int(Double(plane.height) * share))
-                let width = max(1, Int(Double(plane.width) * share))
-                plane = plane.resized(height: height, width: width).resized(height: plane.height, width: plane.width)
-            }
+    static func pixelate(share: Double, height: Int, width: Int) -> Effect {
+        let (less, narrower) = (max(1, Int(Double(height) * share)), max(1, Int(Double(width) * share)))
+        let (rows, columns) = (BoxMeans(from: height, to: less), BoxMeans(from: width, to: narrower))
+        let (back, along) = (BoxMeans(from: less, to: height), BoxMeans(from: narrower, to: width))
+        return { image, _ in
+            image.update { $0 = $0.resized(rows: rows, columns: columns).resized(rows: back, columns: along) }
         }
     }
 }
@@ -146,57 +145,26 @@ extension FloatImage {
 extension Plane {
     /// The plane of bytes in another size, each pixel the mean of those whose middles it covers, rounded after each axis:
     /// the box filter of Pillow.
-    func resized(height: Int, width: Int) -> Plane {
-        resizedRows(width: width).resizedColumns(height: height)
-    }
-
-    private func resizedRows(width: Int) -> Plane {
-        if width == self.width { return self }
-        let spans = Span.boxes(from: self.width, to: width)
-        let means = [Float](unsafeUninitializedCapacity: height * width) { target, initialized in
-            values.withUnsafeBufferPointer { source in
-                for row in 0..<height {
-                    for (column, span) in spans.enumerated() {
-                        var sum: Float = 0
-                        for place in span.range { sum += source[row * self.width + place] }
-                        target[row * width + column] = (sum * span.factor).nearest
-                    }
-                }
-            }
-            initialized = height * width
-        }
-        return Plane(height: height, width: width, values: means)
-    }
-
-    private func resizedColumns(height: Int) -> Plane {
-        if height == self.height { return self }
-        var result = Plane(height: height, width: width)
-        result.values.withUnsafeMutableBufferPointer { target in
-            values.withUnsafeBufferPointer { source in
-                for (row, span) in Span.boxes(from: self.height, to: height).enumerated() {
-                    let start = row * width
-                    for place in span.range {
-                        for column in 0..<width { target[start + column] += source[place * width + column] }
-                    }
-                    for index in start..<start + width {
-                        target[index] = (target[index] * span.factor).nearest
-                    }
-                }
-            }
-        }
-        return result
+    fileprivate func resized(rows: BoxMeans, columns: BoxMeans) -> Plane {
+        columns.narrowed(self).values.withUnsafeBufferPointer { rows.stacked($0, width: columns.spans.count) }
     }
 }
 
-/// The pixels whose mean a pixel of another size becomes.
-private struct Span {
-    let range: Range<Int>
-    let factor: Float
+/// What the rows or the columns of a plane become in another number.
+private struct BoxMeans: Sendable {
+    /// The pixels whose mean a pixel of another size becomes.
+    struct Span {
+        let range: Range<Int>
+        let factor: Float
+    }
+    let spans: [Span]
+    private let old: Int
 
-    static func boxes(from old: Int, to new: Int) -> [Span] {
+    init(from old: Int, to new: Int) {
+        self.old = old
         let scale = Double(old) / Double(new)
         let reach = max(scale, 1) / 2
-        return (0..<new).map { index in
+        spans = (0..<new).map { index in
             let middle = (Double(index) + 0.5) * scale
             let first = max(0, Int(middle - reach + 0.5))
             let last = min(old, Int(middle + reach + 0.5))
@@ -208,5 +176,46 @@ private struct Span {
             let range = inside.isEmpty ? first..<max(first + 1, last) : inside[0]..<inside[inside.count - 1] + 1
             return Span(range: range, factor: 1 / Float(range.count))
         }
+    }
+
+    /// Each row in another width.
+    func narrowed(_ plane: Plane) -> Plane {
+        if spans.count == old { return plane }
+        let width = spans.count
+        let means = [Float](unsafeUninitializedCapacity: plane.height * width) { buffer, initialized in
+            let target = UnsafeMutableBufferPointer(rebasing: buffer[..<(plane.height * width)])
+            plane.values.withUnsafeBufferPointer { source in
+                spans.withUnsafeBufferPointer { spans in
+                    for row in 0..<plane.height {
+                        let (from, to) = (row * old, row * width)
+                        for column in 0..<width {
+                            let span = spans[column]
+                            var sum = source[from + span.range.lowerBound]
+                            for place in span.range.dropFirst() { sum += source[from + place] }
+                            target[to + column] = (sum * span.factor).nearest
+                        }
+                    }
+                }
+            }
+            initialized = plane.height * width
+        }
+        return Plane(height: plane.height, width: width, values: means)
+    }
+
+    /// The rows of a plane of this width in another number.
+    func stacked(_ source: UnsafeBufferPointer<Float>, width: Int) -> Plane {
+        let values = [Float](unsafeUninitializedCapacity: spans.count * width) { buffer, initialized in
+            for (row, span) in spans.enumerated() {
+                let target = UnsafeMutableBufferPointer(rebasing: buffer[row * width..<(row + 1) * width])
+                _ = target.initialize(from: source[span.range.lowerBound * width..<(span.range.lowerBound + 1) * width])
+                if span.range.count == 1 { continue }
+                for place in span.range.dropFirst() {
+                    for column in 0..<width { target[column] += source[place * width + column] }
+                }
+                for column in 0..<width { target[column] = (target[column] * span.factor).nearest }
+            }
+            initialized = spans.count * width
+        }
+        return Plane(height: spans.count, width: width, values: values)
     }
 }
