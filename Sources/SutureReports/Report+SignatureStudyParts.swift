@@ -71,14 +71,6 @@ extension Report {
                     """),
                 .table(transfers(study.transfers, "From one half of the classes to the other"))
             ]
-            if study.transfers.contains(where: { $0.foreign == nil }) {
-                blocks.append(
-                    .paragraph(
-                        """
-                        No model: with the foreign signature a running variance of a batch norm falls below zero, and \
-                        there is nothing to measure.
-                        """))
-            }
             if let halves = study.halves {
                 blocks.append(.heatmap(heatmap("Cosine of signatures of both halves", halves)))
             }
@@ -91,8 +83,19 @@ extension Report {
                         "The standard model after more training (standard), with the signature made before (foreign); the "
                             + "model of before with it (own)")))
         }
+        if study.compositions.contains(where: { $0.accuracy == nil })
+            || (study.transfers + study.continued).contains(where: { $0.foreign == nil || $0.own == nil })
+        {
+            blocks.append(
+                .paragraph(
+                    "\(noModel): a running variance of a batch norm would fall below zero, and there is nothing to measure."
+                ))
+        }
         return blocks
     }
+
+    /// In place of what could not be measured.
+    private static let noModel = "no model"
 
     private static func heatmap(_ caption: String, _ likeness: StudyResult.Likeness) -> Heatmap {
         Heatmap(
@@ -152,7 +155,7 @@ extension Report {
                 let alone = it.alone.reduce(0, +) / Double(max(1, it.alone.count))
                 return [
                     .init("\(it.corruptions.count)"), .init(it.corruptions.last ?? ""), .init(it.mode),
-                    pair(it.accuracy), pair(it.standard), .init(points(alone))
+                    it.accuracy.map(pair) ?? .init(noModel), pair(it.standard), .init(points(alone))
                 ]
             })
     }
@@ -165,7 +168,8 @@ extension Report {
             ],
             rows: transfers.map { it in
                 [
-                    .init(it.corruption), pair(it.standard), it.foreign.map(pair) ?? "no model", it.own.map(pair) ?? "",
+                    .init(it.corruption), pair(it.standard), it.foreign.map(pair) ?? .init(noModel),
+                    it.own.map(pair) ?? .init(noModel),
                     it.robust.map(pair) ?? ""
                 ]
             })

@@ -73,5 +73,16 @@ struct SignatureReportTests {
         #expect(report.verdict?.text.hasPrefix("1 of 2 signatures regain 60% of the gap") == true)
         let page = report.markdown()
         #expect(page.contains("75.0%") && page.contains("25.0%") && page.contains("| 2000 |"))
+        #expect(!page.contains("no model"))
+
+        // What could not be measured is told, not left out.
+        let half = StudyResult.Accuracy(clean: 0.9, corrupted: [0.5])
+        study.transfers = [.init(corruption: "fog:3", standard: half, foreign: nil, own: half, robust: half)]
+        study.compositions = [
+            .init(corruptions: ["fog:3", "contrast:3"], mode: "sum", accuracy: nil, standard: half, alone: [0.7, 0.5])
+        ]
+        let lines = try Report(study).markdown().split(separator: "\n")
+        #expect(lines.count { $0.contains("| no model |") } == 2)
+        #expect(lines.contains { $0.hasPrefix("no model: a running variance") })
     }
 }

@@ -115,16 +115,14 @@ extension SignatureStudy {
             progress("compositions", count - 2, applied.count - 1)
             let members = Array(corruptions.prefix(count))
             let standard = try StudyBench.accuracy(of: bench.standard, on: images, under: members)
-            return try [("sum", 1), ("mean", 1 / Double(count))].compactMap { mode, factor in
+            return try [("sum", 1), ("mean", 1 / Double(count))].map { mode, factor in
                 let patches = applied.prefix(count).map { AppliedPatch($0.patch, scale: $0.scale * factor) }
                 let accuracy = try StudyBench.ifPossible {
                     try StudyBench.accuracy(of: bench.standard, with: patches, on: images, under: members)
                 }
-                return accuracy.map {
-                    StudyResult.Composition(
-                        corruptions: members.map(\.description), mode: mode, accuracy: $0, standard: standard,
-                        alone: Array(alone.prefix(count)))
-                }
+                return StudyResult.Composition(
+                    corruptions: members.map(\.description), mode: mode, accuracy: accuracy, standard: standard,
+                    alone: Array(alone.prefix(count)))
             }
         }
     }

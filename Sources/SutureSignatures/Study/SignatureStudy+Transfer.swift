@@ -12,27 +12,31 @@ extension SignatureStudy {
         let upperImages = try StudyImages("upper half", of: images) { try $0.half(.upper) }
         let corruptions = corruptions.filter { upper.robust[$0] != nil }
         let patches = try halves.map { half in
-            try corruptions.map { try half.signature($0, batchNorm: result.policy) }
+            try corruptions.map { corruption in
+                try StudyBench.ifPossible { try half.signature(corruption, batchNorm: result.policy) }
+            }
         }
-        result.halves = try Self.likeness(
-            ImageSet.Half.allCases.flatMap { half in corruptions.map { "\($0), \(half.rawValue)" } },
-            patches.flatMap { $0 })
+        let names = ImageSet.Half.allCases.flatMap { half in corruptions.map { "\($0), \(half.rawValue)" } }
+        let made = zip(names, patches.joined()).compactMap { name, patch in patch.map { (name, $0) } }
+        result.halves = try Self.likeness(made.map(\.0), made.map(\.1))
         for (index, corruption) in corruptions.enumerated() {
             progress("transfer", index, corruptions.count)
-            func accuracy(_ model: Checkpoint, _ patch: Patch? = nil) throws -> StudyResult.Accuracy? {
-                try StudyBench.ifPossible {
+            func accuracy(_ patch: Patch?) throws -> StudyResult.Accuracy? {
+                guard let patch else { return nil }
+                return try StudyBench.ifPossible {
                     try StudyBench.accuracy(
-                        of: model, with: patch.map { [AppliedPatch($0)] } ?? [], on: upperImages, under: [corruption])
+                        of: upper.standard, with: [AppliedPatch(patch)], on: upperImages, under: [corruption])
                 }
             }
-            let moved = try patches[0][index].transferred(to: upper.standard)
-            guard let standard = try accuracy(upper.standard) else { continue }
+            let moved = try patches[0][index]?.transferred(to: upper.standard)
             result.transfers.append(
                 .init(
-                    corruption: corruption.description, standard: standard,
-                    foreign: try accuracy(upper.standard, moved),
-                    own: try accuracy(upper.standard, patches[1][index]),
-                    robust: try upper.robust[corruption].flatMap { try accuracy($0) }))
+                    corruption: corruption.description,
+                    standard: try StudyBench.accuracy(of: upper.standard, on: upperImages, under: [corruption]),
+                    foreign: try accuracy(moved), own: try accuracy(patches[1][index]),
+                    robust: try upper.robust[corruption].map {
+                        try StudyBench.accuracy(of: $0, on: upperImages, under: [corruption])
+                    }))
         }
     }
 

@@ -82,8 +82,8 @@ struct StudyBench {
         }
     }
 
-    /// What `body` measures; nil where patches make a running variance negative, so that there is no such model.
-    static func ifPossible(_ body: () throws -> StudyResult.Accuracy) throws -> StudyResult.Accuracy? {
+    /// What `body` makes or measures; nil where patches make a running variance negative, so that there is no such model.
+    static func ifPossible<Value>(_ body: () throws -> Value) throws -> Value? {
         do {
             return try body()
         } catch let error as ModelError where error.code == .badWeights {

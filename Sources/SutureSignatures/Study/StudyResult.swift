@@ -86,7 +86,8 @@ public struct StudyResult: Sendable, Codable {
     public struct Composition: Sendable, Codable {
         public var corruptions: [String]
         public var mode: String
-        public var accuracy: Accuracy
+        /// Nil where a running variance falls below zero, so that there is no such model.
+        public var accuracy: Accuracy?
         /// The standard model's.
         public var standard: Accuracy
         /// Each corruption under its own signature alone.
