@@ -11,14 +11,21 @@ struct SequenceBenchmark: ParsableCommand {
     @Argument(help: "The model.") var model: String
     @Argument(help: "Failures, as suture detect writes them.") var failures: String
     @Option(help: "The method, as suture repair has it.") var method = "recruit"
+    @Option(help: "recruit: margin in logits.") var margin: Double?
+    @Option(help: "recruit: how similar an input must be.") var threshold: Double?
     @Option(help: "How many failures.") var limit = 100
     @Option(help: "How many are solved for together.") var batch = 1
     @Option(help: "How many threads.") var threads: Int?
 
     func run() throws {
         if let threads { Runtime.threads = threads }
-        guard let chosen = MethodName(rawValue: method)?.method else {
+        guard var chosen = MethodName(rawValue: method)?.method else {
             throw ValidationError("--method is one of \(MethodName.allCases.map(\.rawValue).joined(separator: ", ")).")
+        }
+        if var recruit = chosen as? Recruit {
+            if let margin { recruit.margin = margin }
+            if let threshold { recruit.threshold = threshold }
+            chosen = recruit
         }
         let checkpoint = try Checkpoint(URL(filePath: model))
         let network = try LanguageModel.load(checkpoint)
