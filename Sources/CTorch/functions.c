@@ -29,7 +29,7 @@ static void find(void) {
         // Global, as the engine looks for CUDA's kernels among what is loaded.
         void *library = dlopen(ENGINE, RTLD_NOW | RTLD_GLOBAL);
         if (library) found = dlsym(library, "ct_engine");
-        if (!found) fail("the tensor library cannot be opened", dlerror(), "`make release` builds it beside the command");
+        if (!found) fail("the tensor library cannot be opened", dlerror(), "`swift build -c release --product SutureTorch` builds it beside the command");
     }
     // libtorch keeps no binary compatibility between minor versions: a mismatch misreads memory rather than failing.
     const char *built = found->built_version(), *loaded = found->loaded_version();

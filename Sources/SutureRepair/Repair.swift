@@ -50,7 +50,9 @@ public struct Repair {
         self.tokenizer = tokenizer
         self.method = method
         self.progress = progress
-        let texts = texts.map { Array(tokenizer.encode($0).ids.prefix(model.architecture.contextLength)) }
+        let texts = texts.map {
+            Array(tokenizer.encode($0, specials: .opening).ids.prefix(model.architecture.contextLength))
+        }
         workshop = try method.prepare(
             model, texts: texts, reserved: reserved, cache: cache,
             progress: { progress("reading reference texts", $0, $1) })
@@ -94,7 +96,7 @@ public struct Repair {
     }
 
     func measure(_ change: WeightChange, on texts: [String], _ activity: String) throws -> SideEffects {
-        try SideEffects.measure(change, on: model, texts: texts.map { tokenizer.encode($0).ids }) {
+        try SideEffects.measure(change, on: model, texts: texts.map { tokenizer.encode($0, specials: .opening).ids }) {
             progress(activity, $0, $1)
         }
     }

@@ -49,7 +49,7 @@ public struct FactualPairs: Sendable {
     public func prompts(_ tokenizer: Tokenizer) -> [[Int]] {
         let templates = templates
         let texts = Set(facts.map { Self.text($0, templates[$0.relation] ?? $0.template) }).sorted()
-        return texts.map { tokenizer.encode($0).ids }.filter { !$0.isEmpty }
+        return texts.map { tokenizer.encode($0, specials: .opening).ids }.filter { !$0.isEmpty }
     }
 
     /// The most frequent template of each relation, which is used for all of its facts.
@@ -96,7 +96,7 @@ public struct FactualPairs: Sendable {
     {
         var seen: Set<String> = []
         let asked = group.compactMap { fact -> (fact: Fact, prompt: [Int], first: Int)? in
-            let prompt = tokenizer.encode(Self.text(fact, template)).ids
+            let prompt = tokenizer.encode(Self.text(fact, template), specials: .opening).ids
             guard seen.insert(fact.subject).inserted, !prompt.isEmpty,
                 let first = tokenizer.encode(" " + fact.attribute).ids.first
             else { return nil }

@@ -118,8 +118,8 @@ public struct TokenizedPair: Hashable, Sendable {
     }
 
     private static func encode(_ prompt: Prompt, _ tokenizer: Tokenizer) throws -> ([Int], [String: Int]) {
-        let encoding = tokenizer.encode(prompt.text)
-        guard !encoding.ids.isEmpty else {
+        let encoding = tokenizer.encode(prompt.text, specials: .opening)
+        guard !prompt.text.isEmpty, !encoding.ids.isEmpty else {
             throw SubspaceError(.badTokens, "a prompt has no tokens", subject: "\"\(prompt.text)\"")
         }
         var roles: [String: Int] = [:]

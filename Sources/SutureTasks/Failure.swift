@@ -29,21 +29,21 @@ public struct TokenizedFailure: Sendable, Equatable, Codable {
         self.subject = subject
     }
 
-    /// Tokens of a failure; no token is added that the text does not have.
+    /// Tokens of a failure; before the prompt stands what the tokenizer begins texts with.
     ///
     /// The answer is split as it would be in one text with the prompt. Where a token would span both,
     /// prompt and answer are split apart, because the model reads the prompt alone.
     ///
     /// Throws ``TaskError`` with code `badRequest` for an empty prompt or answer, and a subject that is not in the prompt.
     public init(_ failure: Failure, _ tokenizer: Tokenizer) throws {
-        let encoding = tokenizer.encode(failure.prompt)
+        let encoding = tokenizer.encode(failure.prompt, specials: .opening)
         prompt = encoding.ids
-        guard !prompt.isEmpty, !failure.expected.isEmpty else {
+        guard !failure.prompt.isEmpty, !prompt.isEmpty, !failure.expected.isEmpty else {
             throw TaskError(
                 .badRequest, "a failure needs a prompt and an expected answer",
-                found: prompt.isEmpty ? "an empty prompt" : "an empty answer")
+                found: failure.expected.isEmpty ? "an empty answer" : "an empty prompt")
         }
-        let whole = tokenizer.encode(failure.prompt + failure.expected).ids
+        let whole = tokenizer.encode(failure.prompt + failure.expected, specials: .opening).ids
         answer =
             whole.starts(with: prompt) && whole.count > prompt.count
             ? Array(whole[prompt.count...]) : tokenizer.encode(failure.expected).ids

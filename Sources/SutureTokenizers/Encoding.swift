@@ -22,4 +22,6 @@ public enum SpecialTokens: Sendable {
     case none
     /// As the post-processor of `tokenizer.json` or the metadata of a GGUF file have it.
     case asConfigured
+    /// Of those only what stands before a text, and not twice: for a prompt that a model goes on with.
+    case opening
 }

@@ -120,8 +120,11 @@ extension Tokenizer {
             case .trimOffsets(let addsPrefixSpace):
                 encoding.trimOffsets(in: text, addsPrefixSpace: addsPrefixSpace, token: tokenToTrim)
             case .template(let before, let after):
-                guard case .asConfigured = specials else { continue }
-                encoding.surround(with: before, after)
+                switch specials {
+                case .none: break
+                case .asConfigured: encoding.surround(with: before, after)
+                case .opening: if !encoding.ids.starts(with: before) { encoding.surround(with: before, []) }
+                }
             }
         }
         return encoding

@@ -84,6 +84,29 @@ struct TrapTests {
         #expect(configured.offsets.first == 0..<0)
     }
 
+    @Test("A prompt begins as texts do, once, and nothing comes after it")
+    func opening() throws {
+        let template = """
+            {"type": "TemplateProcessing", "single": [{"SpecialToken": {"id": "<s>", "type_id": 0}}, \
+            {"Sequence": {"id": "A", "type_id": 0}}, {"SpecialToken": {"id": "</s>", "type_id": 0}}], "pair": [], \
+            "special_tokens": {"<s>": {"id": "<s>", "ids": [1], "tokens": ["<s>"]}, \
+            "</s>": {"id": "</s>", "ids": [2], "tokens": ["</s>"]}}}
+            """
+        let flags =
+            #""single_word": false, "lstrip": false, "rstrip": false, "normalized": false, "special": true"#
+        let tokenizer = try load(
+            """
+            {"model": {"type": "BPE", "vocab": {"a": 0, "<s>": 1, "</s>": 2}, "merges": []}, "post_processor": \(template), \
+            "added_tokens": [{"id": 1, "content": "<s>", \(flags)}, {"id": 2, "content": "</s>", \(flags)}]}
+            """)
+        #expect(tokenizer.encode("a", specials: .asConfigured).ids == [1, 0, 2])
+        #expect(tokenizer.encode("a", specials: .opening).ids == [1, 0])
+        #expect(tokenizer.encode("<s>a", specials: .opening).ids == [1, 0])
+        #expect(tokenizer.encode("a", specials: .opening).offsets == [0..<0, 0..<1])
+        let other = try GoldenFile.tokenizer("gpt2")
+        #expect(other.encode("hello", specials: .opening) == other.encode("hello"))
+    }
+
     @Test("Bytes that the vocabulary lacks are reported as lost")
     func lostBytes() throws {
         let tokenizer = try load(#"{"model": {"type": "BPE", "vocab": {"a": 0}, "merges": []}}"#)

@@ -17,8 +17,12 @@ final class RepairBench {
     }
 
     private func tokens(_ texts: [String]) -> [[Int]] {
-        texts.map { Array(evaluation.tokenizer.encode($0).ids.prefix(evaluation.model.architecture.contextLength)) }
-            .filter { !$0.isEmpty }
+        texts.map {
+            Array(
+                evaluation.tokenizer.encode($0, specials: .opening).ids.prefix(
+                    evaluation.model.architecture.contextLength))
+        }
+        .filter { !$0.isEmpty }
     }
 
     /// The texts by which methods judge how specific a neuron is.

@@ -31,7 +31,7 @@ extension RepairEvaluation {
                 else { continue }
                 let activity = "one on top of the other, \(methods[method].name)"
                 let failures = try each.questions[repaired(each)].compactMap { try unit(of: $0) }
-                let texts = Texts.heldOut.map { tokenizer.encode($0).ids }.filter { $0.count > 1 }
+                let texts = Texts.heldOut.map { tokenizer.encode($0, specials: .opening).ids }.filter { $0.count > 1 }
                 try Succession(
                     model: model, method: methods[method], workshop: bench.workshop(method), failures: failures,
                     texts: texts.map { Array($0.prefix(model.architecture.contextLength)) }

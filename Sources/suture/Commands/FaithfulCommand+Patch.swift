@@ -59,8 +59,10 @@ extension PatchPathway.Material {
         guard !cases.isEmpty else {
             throw SubspaceError(.badRequest, "the model answers all of these rightly without the patch")
         }
-        self.init(cases: cases, reference: Texts.guards.map { tokenizer.encode($0).ids })
+        self.init(cases: cases, reference: Texts.guards.map { tokenizer.encode($0, specials: .opening).ids })
         self.reworded = try wrong(reworded)
-        contexts = Texts.reference.prefix(Self.limit.contexts).map { tokenizer.encode($0 + "\n\n").ids }
+        contexts = Texts.reference.prefix(Self.limit.contexts).map {
+            tokenizer.encode($0 + "\n\n", specials: .opening).ids
+        }
     }
 }

@@ -136,7 +136,7 @@ struct FaithfulCommand: ParsableCommand {
         if let save { try subspace.write(to: URL(filePath: save), overwriting: reports.force) }
         var examination = Faithfulness(train: train, heldOut: heldOut)
         examination.das = das
-        examination.unrelated = Texts.guards.prefix(8).map { tokenizer.encode($0).ids }
+        examination.unrelated = Texts.guards.prefix(8).map { tokenizer.encode($0, specials: .opening).ids }
         examination.tokenName = { tokenizer.decode([$0]) }
         examination.progress = note
         let result = try examination.run(subspace, of: loaded, modelName: name)

@@ -55,7 +55,7 @@ struct GenerateCommand: ParsableCommand {
         let checkpoint = try model.checkpoint()
         let tokenizer = try Tokenizer(checkpoint)
         let text = prompt == "-" ? try standardInput() : prompt
-        let ids = tokenizer.encode(text).ids
+        let ids = tokenizer.encode(text, specials: .opening).ids
         let patches = try patch.map { AppliedPatch(try Patch(contentsOf: URL(filePath: $0)), scale: scale) }
         let patched = try model.load(checkpoint, patches: patches)
         let isStreaming = printing.format == .human && !compare
