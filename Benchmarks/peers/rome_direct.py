@@ -23,7 +23,7 @@ class Rome:
         self.mlp = model.model.layers[self.layer].mlp
         self.openings = [text[:10] for text in texts if len(text) >= 10][:openings]
         moment = self.moment(texts)
-        moment += ridge * moment.diagonal().mean() * torch.eye(len(moment), dtype=torch.float64)
+        moment = moment + ridge * moment.diagonal().mean() * torch.eye(len(moment), dtype=torch.float64)
         self.factor = torch.linalg.cholesky(moment)
 
     @torch.inference_mode()
@@ -77,7 +77,7 @@ class Rome:
             if step > 1:
                 loss = loss + self.decay * delta.norm() / value.norm() ** 2
             taken = step
-            if float(loss) < self.enough:
+            if loss.item() < self.enough:
                 break
             loss.backward()
             optimizer.step()
