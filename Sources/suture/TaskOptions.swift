@@ -39,10 +39,10 @@ struct TaskOptions: ParsableArguments {
 
     /// The questions, and how they are put.
     func questions(of data: String, related: Int = 0) throws -> [Question] {
+        let chosen = try chosenTemplate()
         let set = try TaskSet(contentsOf: URL(filePath: data), codes: codes.map { URL(filePath: $0) })
         if set.skipped > 0 { note("left out: \(set.skipped) entries that are empty or repeat an intent") }
-        return try set.questions(
-            chosenTemplate(), shots: shots, limit: limit, seed: seed, part: part, related: related)
+        return try set.questions(chosen, shots: shots, limit: limit, seed: seed, part: part, related: related)
     }
 
     private func chosenTemplate() throws -> Template {

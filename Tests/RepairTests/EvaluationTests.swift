@@ -137,6 +137,8 @@ struct EvaluationTests {
         func run(lastLeaves: Bool) async throws -> [String] {
             try await inRanks(3) { rank, port in
                 let group = try ProcessGroup(.init(rank: rank, size: 3, host: "127.0.0.1", port: port), patience: 60)
+                // Once all know each other.
+                try group.meet(patience: 60)
                 if lastLeaves, rank == 2 { return "left" }
                 do {
                     guard let log = try evaluation().run(at: three, in: group) else { return "nothing" }
