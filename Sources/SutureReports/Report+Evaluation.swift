@@ -49,7 +49,9 @@ extension Report {
     private static func name(_ row: EvaluationSummary.Row) -> Table.Cell { .init(row.method ?? "original") }
 
     static func share(_ estimate: Estimate) -> Table.Cell {
-        .init("\(points(estimate.value)) (\(range(estimate)))")
+        // Of no cases, nothing is known.
+        guard estimate != Estimate(0, of: 0) else { return "–" }
+        return .init("\(points(estimate.value)) (\(range(estimate)))")
     }
 
     static func number(_ estimate: Estimate) -> Table.Cell {
