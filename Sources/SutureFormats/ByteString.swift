@@ -24,10 +24,12 @@ public struct ByteString: Hashable, Sendable {
     /// The text; exact for UTF-8, and with U+FFFD for what is not.
     public var string: String { String(decoding: bytes, as: UTF8.self) }
 
+    /// Whether both have the same bytes: unlike a String, no two spellings of a character are equal.
     public static func == (a: ByteString, b: ByteString) -> Bool {
         a.bytes == b.bytes
     }
 
+    /// Hashes the bytes.
     public func hash(into hasher: inout Hasher) {
         // In one piece: the hash of an array combines its elements one by one, several times slower.
         bytes.withUnsafeBytes { hasher.combine(bytes: $0) }
@@ -42,6 +44,7 @@ extension ByteString: Comparable {
 }
 
 extension ByteString: ExpressibleByStringLiteral, CustomStringConvertible {
+    /// The bytes of a text as UTF-8.
     public init(stringLiteral text: String) {
         self.init(text)
     }

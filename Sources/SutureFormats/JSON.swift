@@ -147,11 +147,17 @@ extension JSON {
 extension JSON: ExpressibleByNilLiteral, ExpressibleByBooleanLiteral, ExpressibleByIntegerLiteral,
     ExpressibleByFloatLiteral, ExpressibleByStringLiteral, ExpressibleByArrayLiteral, ExpressibleByDictionaryLiteral
 {
+    /// `null`.
     public init(nilLiteral: ()) { self = .null }
+    /// `true` or `false`.
     public init(booleanLiteral value: Bool) { self.init(value) }
+    /// A whole number.
     public init(integerLiteral value: Int) { self.init(value) }
+    /// A number.
     public init(floatLiteral value: Double) { self.init(value) }
+    /// A text.
     public init(stringLiteral text: String) { self.init(text) }
+    /// A list.
     public init(arrayLiteral elements: JSON...) { self = .array(elements) }
 
     /// An object; of a key that is there twice the last value counts.

@@ -13,6 +13,7 @@ public struct OrderedTable<Value: Sendable>: Sendable {
     private var slots: [UInt64] = []
     private static var searchLimit: Int { 8 }
 
+    /// A table without members.
     public init() {}
 
     /// The value under `key`, the first one if a reader kept several.

@@ -61,7 +61,7 @@ public struct AlphaEdit: JointRepairMethod {
             }
             // MEMIT's solution with P in place of C^-1, and the regularization in place of lambda.
             let reach = try (keys.to(.float64).matmul(projector) * keys.to(.float64)).sum([1]).mean().item()
-            return try MEMIT.change(keys, missing, spared, weight: max(regularization * reach, 1e-30)) {
+            return try MassEdit.change(keys, missing, spared, weight: max(regularization * reach, 1e-30)) {
                 try $0.matmul(projector)
             }
         }

@@ -59,31 +59,9 @@ public struct MEMIT: JointRepairMethod {
             failures, sparing: kept, openings: workshop.openings, search: search, on: model,
             layers: MassEdit.layers(of: model, from: layer, count: layers))
         return try edit.proposal { layer, keys, missing, spared in
-            try Self.change(
+            try MassEdit.change(
                 keys, missing, spared, weight: balance * Double(keys.shape[1]),
                 lift: { try statistics.lifted($0, layer: layer) })
         }
-    }
-
-    /// The factors `write` `[d, n]` and `read` `[n, m]` of R K^T (lambda C + K K^T)^-1 that answers to `spared` keys with
-    /// nothing; by Woodbury R (I + K^T A K)^-1 K^T A with A = C^-1 / lambda, made orthogonal to them in its metric.
-    static func change(
-        _ keys: Tensor, _ missing: Tensor, _ spared: Tensor?, weight: Double, lift: (Tensor) throws -> Tensor
-    ) throws -> (write: Tensor, read: Tensor) {
-        let keys = try keys.to(.float64)
-        var lifted = try lift(keys) / weight
-        if let spared {
-            let kept = try spared.to(.float64)
-            let keptLifted = try lift(kept) / weight
-            let answers = try kept.matmul(lifted.transposed())
-            let shares = try answers.leastSquares(kept.matmul(keptLifted.transposed()))
-            lifted = try lifted - shares.transposed().matmul(keptLifted)
-        }
-        let count = keys.shape[0]
-        let identity = try (Tensor.arange(0..<count) .== Tensor(Array(0..<count), shape: [count, 1])).to(.float64)
-        let system = try identity.to(keys.device) + keys.matmul(lifted.transposed())
-        // write (I + K^T A K) = R, of a system that need not be symmetric once keys are spared.
-        let write = try missing.to(.float64).transposed().solved(system.transposed()).transposed()
-        return (try write.to(.float32), try lifted.to(.float32))
     }
 }

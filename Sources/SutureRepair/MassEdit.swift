@@ -73,4 +73,26 @@ struct MassEdit {
         return try proposal.checked(
             failures, on: model, otherwise: "the values that were found do not bring the answer out")
     }
+
+    /// The factors `write` `[d, n]` and `read` `[n, m]` of R K^T (lambda C + K K^T)^-1 that answers to `spared` keys with
+    /// nothing; by Woodbury R (I + K^T A K)^-1 K^T A with A = C^-1 / lambda, made orthogonal to them in its metric.
+    static func change(
+        _ keys: Tensor, _ missing: Tensor, _ spared: Tensor?, weight: Double, lift: (Tensor) throws -> Tensor
+    ) throws -> (write: Tensor, read: Tensor) {
+        let keys = try keys.to(.float64)
+        var lifted = try lift(keys) / weight
+        if let spared {
+            let kept = try spared.to(.float64)
+            let keptLifted = try lift(kept) / weight
+            let answers = try kept.matmul(lifted.transposed())
+            let shares = try answers.leastSquares(kept.matmul(keptLifted.transposed()))
+            lifted = try lifted - shares.transposed().matmul(keptLifted)
+        }
+        let count = keys.shape[0]
+        let identity = try (Tensor.arange(0..<count) .== Tensor(Array(0..<count), shape: [count, 1])).to(.float64)
+        let system = try identity.to(keys.device) + keys.matmul(lifted.transposed())
+        // write (I + K^T A K) = R, of a system that need not be symmetric once keys are spared.
+        let write = try missing.to(.float64).transposed().solved(system.transposed()).transposed()
+        return (try write.to(.float32), try lifted.to(.float32))
+    }
 }

@@ -147,7 +147,7 @@ struct EditingMethodTests {
         let moment = try rows.transposed().matmul(rows) / 40
         let factor = try moment.cholesky()
         let spared = spares ? try random.normal([2, 14]) : nil
-        let (write, read) = try MEMIT.change(keys, missing, spared, weight: 2.5) {
+        let (write, read) = try MassEdit.change(keys, missing, spared, weight: 2.5) {
             try $0.transposed().solved(cholesky: factor).transposed()
         }
         let change = try write.matmul(read).to(.float64)
@@ -190,7 +190,7 @@ struct EditingMethodTests {
         let random = try RandomSource(seed: 2)
         let keys = try random.normal([2, list.count])
         let missing = try random.normal([5, 2])
-        let (write, read) = try MEMIT.change(keys, missing, nil, weight: 0.7) { try $0.matmul(projector) }
+        let (write, read) = try MassEdit.change(keys, missing, nil, weight: 0.7) { try $0.matmul(projector) }
         let change = try write.matmul(read).to(.float64)
         let kept = try vectors.gathered(1, at: frequent)
         #expect(try change.matmul(kept).abs().max().item() < 1e-5)

@@ -16,7 +16,7 @@ struct EvaluateCommand: ParsableCommand {
             Several processes share the work when torchrun starts them, or RANK, WORLD_SIZE, MASTER_ADDR and MASTER_PORT \
             are set for each:
 
-            torchrun --nproc-per-node 2 --no-python suture evaluate model ...
+            torchrun --nproc-per-node 2 --no-python -- suture evaluate model ...
             """)
 
     @OptionGroup var model: ModelOptions
