@@ -66,7 +66,9 @@ public struct Recruit: JointRepairMethod {
         let site = Site.mlpHidden(reads.layer)
         func inputs(_ run: LedRun) throws -> Tensor { try run.trace.mlpInput(reads.layer).squeezed(0) }
         let runs = try failures.map { try LedRun($0, on: model, layers: [reads.layer]) }
-        let spared = try kept.map { try inputs(LedRun($0, on: model, layers: [reads.layer])).narrowed(0, $0.places) }
+        let spared = try kept.map {
+            (inputs: try inputs(LedRun($0, on: model, layers: [reads.layer])), places: $0.places)
+        }
         let read = try runs.map(inputs)
         // How much each neuron moves the logits where it is most active.
         let peaks = try runs.map { try $0.trace[site].squeezed(0).square().max([0]) }
@@ -111,12 +113,17 @@ public struct Recruit: JointRepairMethod {
     /// What the neuron should read to be active at `position` of `inputs` `[positions, d]` and nowhere else; where the
     /// rows of `spared` are read, it is silent.
     private func key(
-        for neuron: Neuron, position: Int, _ inputs: Tensor, sparing spared: [Tensor], _ reads: ReadStatistics,
-        _ model: LanguageModel
+        for neuron: Neuron, position: Int, _ inputs: Tensor, sparing spared: [(inputs: Tensor, places: Range<Int>)],
+        _ reads: ReadStatistics, _ model: LanguageModel
     ) throws -> NeuronEdit.Read {
         let inputs = try inputs.to(.float64)
         var moment = reads.moment
         var mean = reads.mean
+        // What is read in the rest of a prompt reaches its answer through the layers above.
+        for (inputs, _) in spared {
+            let inputs = try inputs.to(.float64)
+            moment = try moment + inputs.transposed().matmul(inputs) / Double(inputs.shape[0])
+        }
         let others = (0..<inputs.shape[0]).filter { $0 != position }
         if !others.isEmpty {
             let rest = try inputs.gathered(0, at: others)
@@ -127,7 +134,7 @@ public struct Recruit: JointRepairMethod {
         /// The vector nearest to `start` that answers `value` at the position and `silence` where it is to be silent.
         func meeting(_ value: Double, silence: Double?, from start: Tensor) throws -> Tensor {
             let own = try inputs.narrowed(0, position..<position + 1)
-            let silent = silence == nil ? [] : try spared.map { try $0.to(.float64) }
+            let silent = silence == nil ? [] : try spared.map { try $0.inputs.narrowed(0, $0.places).to(.float64) }
             let rows = try Tensor.concatenated([own] + silent, 0)
             let values = [value] + [Double](repeating: silence ?? 0, count: rows.shape[0] - 1)
             let missing = try Tensor(values, shape: [values.count, 1], device: rows.device) - rows.matmul(start)

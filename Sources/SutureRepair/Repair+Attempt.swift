@@ -32,9 +32,10 @@ extension Repair {
         let written: [Int]
     }
 
-    /// What came of a proposal: accepted with the model that it makes, or the failures, by place, that it does not fix.
+    /// What came of a proposal: accepted with the model that it makes and all answers that it repairs, or the failures, by
+    /// place, that it does not fix.
     private enum Verdict {
-        case accepted(Proposal, LanguageModel)
+        case accepted(Proposal, LanguageModel, [TokenizedFailure])
         case refused([Int: (reason: String, proposal: Proposal)])
     }
 
@@ -63,24 +64,26 @@ extension Repair {
             }
         }
         var refused: [(asked: Asked, reason: String, proposal: Proposal)] = []
-        var accepted: (proposal: Proposal, patched: LanguageModel)?
+        var accepted: (proposal: Proposal, patched: LanguageModel, answers: [TokenizedFailure])?
         while !open.isEmpty, accepted == nil {
             switch try propose(open, on: present, &ledger) {
-            case .accepted(let proposal, let patched): accepted = (proposal, patched)
+            case .accepted(let proposal, let patched, let answers): accepted = (proposal, patched, answers)
             case .refused(let reasons):
                 refused += reasons.sorted { $0.key < $1.key }.map { (open[$0.key], $0.value.reason, $0.value.proposal) }
                 open = open.indices.filter { reasons[$0] == nil }.map { open[$0] }
             }
         }
         let share = Double(max(1, group.count))
-        if let (proposal, patched) = accepted {
+        if let (proposal, patched, answers) = accepted {
             ledger.change = try ledger.change.adding(proposal.change)
             ledger.steps.append((open.map(\.attempt.number), proposal.change))
-            for (place, asked) in open.enumerated() {
-                let own = proposal.places.filter { $0.value.failure == place }.mapValues(\.token)
-                for neuron in try describe(ledger.change, asked.tokenized, own) {
-                    ledger.changed[neuron.neuron] = neuron
-                }
+            let own = answers.indices.map { place in
+                proposal.places.filter { $0.value.failure == place }.mapValues(\.token)
+            }
+            for (answer, places) in zip(answers, own) {
+                for neuron in try describe(ledger.change, answer, places) { ledger.changed[neuron.neuron] = neuron }
+            }
+            for (asked, own) in zip(open, own) {
                 ledger.held.append(HeldAnswer(asked.tokenized, number: asked.attempt.number + 1))
                 var outcome = try outcome(of: asked, .fixed, proposal, after: patched.read(asked.tokenized))
                 if open.count > 1 { outcome.neurons = outcome.neurons.filter { own[$0] != nil } }
@@ -100,42 +103,54 @@ extension Repair {
         }
     }
 
-    /// Asks the method, and again with the answers spared that its first proposal would undo.
+    /// Asks the method; where its proposal would undo earlier answers, again with these spared, and where that does not
+    /// help, with these to be repaired along: an answer that hangs by a hair gets a margin of its own.
     private func propose(_ open: [Asked], on present: LanguageModel, _ ledger: inout RepairLedger) throws -> Verdict {
         let failures = open.map(\.tokenized)
-        func everything(_ reason: String, _ proposal: Proposal) -> Verdict {
-            .refused(Dictionary(uniqueKeysWithValues: open.indices.map { ($0, (reason, proposal)) }))
-        }
         let joint = method as? any JointRepairMethod
-        var proposal =
-            try joint?.propose(failures, sparing: [], in: workshop, on: present)
-            ?? method.propose(failures[0], in: workshop, on: present)
-        if let reason = proposal.abandoned { return everything(reason, proposal) }
-        var (patched, wrong) = try tried(proposal, failures, ledger)
-        guard wrong.isEmpty else { return .refused(wrong.mapValues { ($0, proposal) }) }
-
-        var undone = try undone(by: proposal, &ledger)
-        if let joint, !undone.isEmpty {
-            let spared = undone
-            let steps = proposal.steps
-            proposal = try joint.propose(failures, sparing: spared.map(\.failure), in: workshop, on: present)
-            proposal.steps += steps
-            proposal.notes.append("kept away from the \(Self.list(spared)), which it would have undone")
-            if let reason = proposal.abandoned { return everything("\(Self.undoing(spared)); \(reason)", proposal) }
-            (patched, wrong) = try tried(proposal, failures, ledger)
-            guard wrong.isEmpty else {
-                return .refused(wrong.mapValues { ("\(Self.undoing(spared)); kept away from it, \($0)", proposal) })
+        var (spared, along): ([HeldAnswer], [HeldAnswer]) = ([], [])
+        var (tries, steps) = (0, 0)
+        while true {
+            let answers = failures + along.map(\.failure)
+            var proposal =
+                try joint?.propose(answers, sparing: spared.map(\.failure), in: workshop, on: present)
+                ?? method.propose(failures[0], in: workshop, on: present)
+            tries += 1
+            steps += proposal.steps
+            proposal.steps = steps
+            let kept = (spared + along).sorted { $0.number < $1.number }
+            let context = kept.isEmpty ? "" : Self.undoing(kept) + "; kept away from that, "
+            func refused(_ reason: String) -> Verdict {
+                .refused(Dictionary(uniqueKeysWithValues: open.indices.map { ($0, (reason, proposal)) }))
             }
-            undone = try self.undone(by: proposal, &ledger)
+            if let reason = proposal.abandoned { return refused(context + reason) }
+            let (patched, wrong) = try tried(proposal, failures, ledger)
+            guard wrong.isEmpty else { return .refused(wrong.mapValues { (context + $0, proposal) }) }
+
+            let undone = try undone(by: proposal, &ledger)
+            if undone.isEmpty {
+                let merged = try ledger.change.adding(proposal.change)
+                let objection = try budget.objection(to: merged, of: model) {
+                    try measure(merged, on: guardTexts, "checking the budget").divergence
+                }
+                if let objection { return refused(objection) }
+                if !kept.isEmpty {
+                    proposal.notes.append("kept away from the \(Self.list(kept)), which it would have undone")
+                }
+                return .accepted(proposal, patched, answers)
+            }
+            let again = undone.filter { each in spared.contains { $0.number == each.number } }
+            let first = undone.filter { each in !kept.contains { $0.number == each.number } }
+            guard joint != nil, tries < Self.tries, !(again.isEmpty && first.isEmpty) else {
+                return refused(Self.undoing(undone))
+            }
+            spared = spared.filter { each in !again.contains { $0.number == each.number } } + first
+            along += again
         }
-        if !undone.isEmpty { return everything(Self.undoing(undone), proposal) }
-        let merged = try ledger.change.adding(proposal.change)
-        let objection = try budget.objection(to: merged, of: model) {
-            try measure(merged, on: guardTexts, "checking the budget").divergence
-        }
-        if let objection { return everything(objection, proposal) }
-        return .accepted(proposal, patched)
     }
+
+    /// How often a method is asked.
+    private static let tries = 5
 
     /// The model with a proposal, and which answers it does not then write freely, and what it writes.
     private func tried(
