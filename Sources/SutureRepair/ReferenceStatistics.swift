@@ -23,6 +23,9 @@ public struct ReferenceStatistics: Sendable {
     /// How many likely tokens are kept at each position; they hold nearly all of the probability.
     private static let tops = 64
 
+    /// Texts are read until they have this many positions: all that neurons do there is kept.
+    private static let enough = 2048
+
     /// Runs the model on texts; `covering` is how many of the last layers may be asked for.
     public init(
         _ model: LanguageModel, texts: [[Int]], covering count: Int,
@@ -35,7 +38,12 @@ public struct ReferenceStatistics: Sendable {
         var likely: [(Tensor, Tensor)] = []
         let batchSize = 8
         let sites = layers.map(Site.mlpHidden) + [.residual(depth)]
-        let sorted = texts.filter { !$0.isEmpty }.sorted { $0.count < $1.count }
+        var taken = 0
+        let read = texts.filter { !$0.isEmpty }.prefix { text in
+            defer { taken += text.count }
+            return taken < Self.enough
+        }
+        let sorted = read.sorted { $0.count < $1.count }
         for start in stride(from: 0, to: sorted.count, by: batchSize) {
             let batch = Array(sorted[start..<min(start + batchSize, sorted.count)])
             let run = try model.run(batch, capturing: sites)

@@ -155,14 +155,34 @@ struct RepairRunTests {
 
     @Test("a repair that would undo an earlier answer is tried again, kept away from it")
     func keptAway() throws {
-        let fickle = Fickle()
+        let fickle = Fickle { kept, _ in kept > 0 }
         let result = try run([Self.first, Self.second], fickle)
         #expect(result.report.failures.map(\.status) == [.fixed, .fixed])
-        #expect(fickle.spared.map(\.count) == [0, 0, 1])
+        #expect(fickle.asked == [[1, 0], [1, 0], [1, 1]])
         #expect(
             result.report.failures[1].notes == ["kept away from the answer to failure 1, which it would have undone"])
         let patched = try model.applying(result.change)
         for failure in [Self.first, Self.second] { #expect(try isRight(failure, in: patched)) }
+    }
+
+    @Test("an earlier answer that cannot be spared is repaired along")
+    func repairedAlong() throws {
+        let fickle = Fickle { _, failures in failures > 1 }
+        let result = try run([Self.first, Self.second, Self.third], fickle)
+        #expect(result.report.failures.map(\.status) == [.fixed, .fixed, .fixed])
+        #expect(fickle.asked.prefix(4) == [[1, 0], [1, 0], [1, 1], [2, 0]])
+        #expect(Set(result.change.neurons.map(\.neuron)) == Set(result.report.neurons.map(\.neuron)))
+        let patched = try model.applying(result.change)
+        for failure in [Self.first, Self.second, Self.third] { #expect(try isRight(failure, in: patched)) }
+    }
+
+    @Test("a method that always undoes an earlier answer is given up after a few tries")
+    func alwaysUndoing() throws {
+        let fickle = Fickle { _, _ in false }
+        let result = try run([Self.first, Self.second], fickle)
+        #expect(result.report.failures.map(\.status) == [.fixed, .abandoned])
+        #expect(result.report.failures[1].reason == "it would undo the answer to failure 1")
+        #expect(fickle.asked == [[1, 0], [1, 0], [1, 1], [2, 0]])
     }
 
     @Test("repairs beyond the budget are given up, with what they would take")
@@ -231,13 +251,17 @@ struct RepairRunTests {
     }
 }
 
-/// Recruits, and disturbs the earlier answers unless it is told to spare them.
+/// Recruits, and disturbs the earlier answers until it is asked as `isPleased` has it.
 private final class Fickle: JointRepairMethod, @unchecked Sendable {
     // Sendable: a repair uses its method on one thread.
-    private(set) var spared: [[TokenizedFailure]] = []
+    /// How many failures it was asked to repair, and how many answers to spare.
+    private(set) var asked: [[Int]] = []
     private var earlier = WeightChange()
+    private let isPleased: (_ kept: Int, _ failures: Int) -> Bool
     let name = "fickle"
     let options: [String: Double] = [:]
+
+    init(isPleased: @escaping (_ kept: Int, _ failures: Int) -> Bool) { self.isPleased = isPleased }
 
     func prepare(
         _ model: LanguageModel, texts: [[Int]], reserved: Set<Neuron>, cache: StatisticsCache?,
@@ -249,11 +273,12 @@ private final class Fickle: JointRepairMethod, @unchecked Sendable {
     func propose(
         _ failures: [TokenizedFailure], sparing kept: [TokenizedFailure], in workshop: Workshop, on model: LanguageModel
     ) throws -> Proposal {
-        spared.append(kept)
+        asked.append([failures.count, kept.count])
         var proposal = try Recruit().propose(failures, sparing: kept, in: workshop, on: model)
-        if kept.isEmpty {
-            proposal.change.neurons += try earlier.neurons.map { NeuronEdit($0.neuron, delta: try -$0.delta) }
+        if asked.count == 1 {
             earlier = proposal.change
+        } else if !isPleased(kept.count, failures.count) {
+            proposal.change.neurons += try earlier.neurons.map { NeuronEdit($0.neuron, delta: try -$0.delta) }
         }
         return proposal
     }
