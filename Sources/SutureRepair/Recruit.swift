@@ -22,9 +22,9 @@ import SutureTensor
 public struct Recruit: JointRepairMethod {
     public let name = "recruit"
     /// How far, in logits, the target should lie above every other token.
-    public var margin = 2.0
+    public var margin = 1.5
     /// How similar an input must be, between 0 (a text about something else) and 1 (the prompt itself).
-    public var threshold = 0.3
+    public var threshold = 0.4
     /// a: how sharply the neuron tells both sides of the threshold apart.
     public var sharpness = 20.0
     /// How often a step may be corrected.

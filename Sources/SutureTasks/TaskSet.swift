@@ -37,18 +37,21 @@ extension TaskSet {
     /// - `.tsv`: columns with a first row that names them, in which `\n`, `\t` and `\\` stand for line break, tab and
     ///   backslash; a file that is not UTF-8 is taken as Latin-1;
     /// - a folder: tldr pages in Markdown;
-    /// - anything else: one intent on each line, and the code on the same line of `codes` (NL2Bash's `all.nl`, `all.cm`).
+    /// - anything else: one intent on each line, and the code on the same line of `codes`, by default of the file of the
+    ///   same name that ends in `.cm` (NL2Bash's `all.nl`, `all.cm`).
     ///
     /// Throws ``TaskError`` with code `badList`, or a `FormatError`, naming the place.
     public init(contentsOf url: URL, codes: URL? = nil) throws {
         if let codes {
             try self.init(Self.lines(url, codes))
-        } else if url.hasDirectoryPath || (try? url.resourceValues(forKeys: [.isDirectoryKey]))?.isDirectory == true {
+        } else if Self.isFolder(url) {
             try self.init(Self.pages(url))
         } else if url.pathExtension.lowercased() == "tsv" {
             try self.init(Self.table(url))
-        } else if ["json", "jsonl"].contains(url.pathExtension.lowercased()) {
+        } else if !Self.isLines(url) {
             try self.init(Self.objects(url))
+        } else if let codes = Self.codes(beside: url) {
+            try self.init(Self.lines(url, codes))
         } else {
             throw TaskError(
                 .badList, "this is no data set", subject: url.relativePath,
@@ -58,6 +61,20 @@ extension TaskSet {
         guard !tasks.isEmpty else {
             throw TaskError(.badList, "there are no intents in this file", subject: url.relativePath)
         }
+    }
+
+    private static func isFolder(_ url: URL) -> Bool {
+        url.hasDirectoryPath || (try? url.resourceValues(forKeys: [.isDirectoryKey]))?.isDirectory == true
+    }
+
+    /// Whether a file is one of lines of intents, whose code stands in another one.
+    public static func isLines(_ url: URL) -> Bool {
+        !isFolder(url) && !["tsv", "json", "jsonl"].contains(url.pathExtension.lowercased())
+    }
+
+    private static func codes(beside url: URL) -> URL? {
+        let codes = url.deletingPathExtension().appendingPathExtension("cm")
+        return codes != url && FileManager.default.fileExists(atPath: codes.path) ? codes : nil
     }
 
     private static func lines(_ intents: URL, _ codes: URL) throws -> [Task] {

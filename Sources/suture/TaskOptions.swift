@@ -2,13 +2,20 @@ import ArgumentParser
 import Foundation
 import SutureKit
 
-/// What a model is asked: a data set, how its intents are put, and which of them.
+/// What a model is asked: how the intents of data sets are put, and which of them.
 struct TaskOptions: ParsableArguments {
-    @Option(help: "The file with the code for each line of intents.")
-    var codes: String?
+    @Option(
+        help: """
+            The file with the code for each line of intents, where it is not all.cm beside all.nl; one for each such data \
+            set.
+            """)
+    var codes: [String] = []
 
-    @Option(help: "How intents are put: \(Template.named.map(\.name).joined(separator: ", ")).")
-    var task = "bash"
+    @Option(
+        help: """
+            How intents are put: \(Template.named.map(\.name).joined(separator: ", ")); one for all data sets, or for each.
+            """)
+    var task = ["bash"]
 
     @Option(help: "A frame of your own, such as 'Q: {intent}\\nA: {code}\\n\\n'.")
     var frame: String?
@@ -32,23 +39,44 @@ struct TaskOptions: ParsableArguments {
         guard (0...64).contains(shots) else { throw ValidationError("--shots is 0...64, not \(shots).") }
         guard limit > 0 else { throw ValidationError("--limit is 1 or more, not \(limit).") }
         guard frame == nil || template == nil else { throw ValidationError("Give --frame or --template, not both.") }
-        guard Template.named.contains(where: { $0.name == task }) else {
-            throw ValidationError("--task is \(Template.named.map(\.name).joined(separator: ", ")), not \"\(task)\".")
+        let known = Template.named.map(\.name)
+        if let other = task.first(where: { !known.contains($0) }) {
+            throw ValidationError("--task is \(known.joined(separator: ", ")), not \"\(other)\".")
         }
     }
 
-    /// The questions, and how they are put.
-    func questions(of data: String, related: Int = 0) throws -> [Question] {
-        let chosen = try chosenTemplate()
-        let set = try TaskSet(contentsOf: URL(filePath: data), codes: codes.map { URL(filePath: $0) })
-        if set.skipped > 0 { note("left out: \(set.skipped) entries that are empty or repeat an intent") }
-        return try set.questions(chosen, shots: shots, limit: limit, seed: seed, part: part, related: related)
+    /// The questions of each data set, and what their answers are written in where that is known.
+    func questions(
+        of data: [String], related: Int = 0
+    ) throws -> [(questions: [Question], language: SyntaxCheck.Language?)] {
+        guard [1, data.count].contains(task.count) else {
+            throw ValidationError("--task is given once, or once for each of the \(data.count) data sets.")
+        }
+        let names = task.count == 1 ? data.map { _ in task[0] } : task
+        let templates = try names.map(chosenTemplate)
+        var codes = codes[...]
+        let sets = try data.map { path in
+            let url = URL(filePath: path)
+            let file = data.count == 1 || TaskSet.isLines(url) ? codes.popFirst() : nil
+            return try TaskSet(contentsOf: url, codes: file.map { URL(filePath: $0) })
+        }
+        guard codes.isEmpty else { throw ValidationError("--codes is given more often than there are files of lines.") }
+        return try sets.enumerated().map { index, set in
+            if set.skipped > 0 {
+                let name = URL(filePath: data[index]).lastPathComponent
+                note("left out of \(name): \(set.skipped) entries that are empty or repeat an intent")
+            }
+            let questions = try set.questions(
+                templates[index], shots: shots, limit: limit, seed: seed, part: part, related: related)
+            let isNamed = frame == nil && template == nil
+            return (questions, isNamed ? SyntaxCheck.Language(rawValue: names[index]) : nil)
+        }
     }
 
-    private func chosenTemplate() throws -> Template {
+    private func chosenTemplate(_ name: String) throws -> Template {
         if let template { return try Template(contentsOf: URL(filePath: template)) }
         if let frame { return Template(try Frame(frame)) }
-        return Template.named.first { $0.name == task }?.template ?? Template(.bash)
+        return Template.named.first { $0.name == name }?.template ?? Template(.bash)
     }
 }
 

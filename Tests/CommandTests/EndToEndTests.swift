@@ -106,16 +106,22 @@ struct EndToEndTests {
         try Data("intent\tcode\n\(rows)".utf8).write(to: place.url.appending(path: "tasks.tsv"))
         try Data(#"{"frame": "{intent}={code}\n", "examples": []}"#.utf8).write(
             to: place.url.appending(path: "frame.json"))
+        let numbers = (0..<10).map { "count \($0)\n" }.joined()
+        try Data(numbers.utf8).write(to: place.url.appending(path: "more.nl"))
+        try Data(numbers.replacing("count ", with: "n").utf8).write(to: place.url.appending(path: "more.cm"))
         let line =
-            "evaluate model --data tasks.tsv --template frame.json --limit 5 --related 1 --methods recruit,gap "
+            "evaluate model --data tasks.tsv --data more.nl --template frame.json --limit 5 --related 1 --methods recruit,gap "
             + "--first-token --study held-out,successive,matrix --log run.jsonl"
         let first = try place.run(line + " --csv t.csv --latex t.tex --report t.html --format json")
         #expect(first.status == 0, "\(first.errors)")
         let tasks = try #require(try first.json()["tasks"] as? [[String: Any]])
-        let table = try #require(tasks[0]["rows"] as? [[String: Any]])
-        #expect(table.map { $0["method"] as? String } == [nil, "recruit", "gap"])
+        #expect(tasks.map { $0["name"] as? String } == ["tasks.tsv", "more.nl"])
+        for task in tasks {
+            let table = try #require(task["rows"] as? [[String: Any]])
+            #expect(table.map { $0["method"] as? String } == [nil, "recruit", "gap"])
+        }
         let csv = String(decoding: try place.bytes("t.csv"), as: UTF8.self)
-        #expect(csv.hasPrefix("task,method,failures,") && csv.components(separatedBy: "\r\n").count == 5)
+        #expect(csv.hasPrefix("task,method,failures,") && csv.components(separatedBy: "\r\n").count == 8)
         #expect(String(decoding: try place.bytes("t.tex"), as: UTF8.self).hasPrefix("\\begin{tabular}"))
         #expect(String(decoding: try place.bytes("t.html"), as: UTF8.self).contains("</html>"))
 
@@ -125,7 +131,7 @@ struct EndToEndTests {
         #expect(try place.bytes("run.jsonl") == log)
         // The last line is lost, and found again.
         try Data(log.dropLast(30)).write(to: place.url.appending(path: "run.jsonl"))
-        #expect(try place.run(line + " --format quiet").text.hasPrefix("recruit "))
+        #expect(try place.run(line + " --format quiet").text.hasPrefix("tasks.tsv recruit "))
         #expect(try place.bytes("run.jsonl").split(separator: 10).count == log.split(separator: 10).count)
         let other = try place.run(line.replacing("recruit,gap", with: "gap") + " --format quiet")
         #expect(other.status == 2 && other.errors.contains("this log is of other settings: the methods"))

@@ -8,7 +8,7 @@ struct DetectCommand: ParsableCommand {
         abstract: "Find what a code model answers wrongly in a data set, as failures for suture repair.",
         discussion: """
             DATA is CoNaLa's JSON, Shellcode_IA32's .tsv, JSON Lines of TLDR (nl, cmd), a folder of tldr pages, or NL2Bash's \
-            all.nl with --codes all.cm. Each intent is asked behind a few examples from the data set, which are asked themselves never. \
+            all.nl beside its all.cm. Each intent is asked behind a few examples from the data set, which are asked themselves never. \
             Being right means that the model writes the code, and its end, freely.
 
             suture detect model conala-test.json --task python -o failures.jsonl
@@ -18,7 +18,8 @@ struct DetectCommand: ParsableCommand {
 
     @OptionGroup var model: ModelOptions
 
-    @Argument(help: "The data set: .json, .jsonl, .tsv, a folder of tldr pages, or lines of intents with --codes.")
+    @Argument(
+        help: "The data set: .json, .jsonl, .tsv, a folder of tldr pages, or lines of intents beside lines of code.")
     var data: String
 
     @OptionGroup var tasks: TaskOptions
@@ -39,7 +40,7 @@ struct DetectCommand: ParsableCommand {
 
     func run() throws {
         try checkPlace(of: output, force: force)
-        let questions = try tasks.questions(of: data).map(\.failure)
+        let questions = try tasks.questions(of: [data]).flatMap(\.questions).map(\.failure)
         let checkpoint = try model.checkpoint()
         let tokenizer = try Tokenizer(checkpoint)
         let patches = try patch.map { AppliedPatch(try Patch(contentsOf: URL(filePath: $0))) }

@@ -7,11 +7,11 @@ struct EvaluateCommand: ParsableCommand {
         commandName: "evaluate",
         abstract: "Compare methods of repair on the failures of a model in a data set.",
         discussion: """
-            Each question of DATA (see suture detect) is asked; each wrong answer is repaired by each method from the \
+            Each question of the data sets (see suture detect) is asked; each wrong answer is repaired by each method from the \
             original model, and all that the repair changes is measured. What is found goes to --log at once: a run that \
             was stopped goes on there when it is started again.
 
-            suture evaluate model --data all.nl --codes all.cm --methods recruit,mint --limit 300 --log run.jsonl
+            suture evaluate model --data all.nl --data tldr.tsv --methods recruit,mint --limit 300 --log run.jsonl
 
             Several processes share the work when torchrun starts them, or RANK, WORLD_SIZE, MASTER_ADDR and MASTER_PORT \
             are set for each:
@@ -21,8 +21,12 @@ struct EvaluateCommand: ParsableCommand {
 
     @OptionGroup var model: ModelOptions
 
-    @Option(help: "The data set: .json, .jsonl, .tsv, a folder of tldr pages, or lines of intents with --codes.")
-    var data: String
+    @Option(
+        help: """
+            A data set: .json, .jsonl, .tsv, a folder of tldr pages, or lines of intents beside lines of code; may be given \
+            several times.
+            """)
+    var data: [String]
 
     @OptionGroup var tasks: TaskOptions
 
@@ -63,6 +67,9 @@ struct EvaluateCommand: ParsableCommand {
         guard (0...64).contains(related) else { throw ValidationError("--related is 0...64, not \(related).") }
         _ = try chosenMethods
         _ = try chosenStudies
+        guard !data.isEmpty, Set(data).count == data.count else {
+            throw ValidationError("--data names each data set once, and at least one.")
+        }
     }
 
     private var chosenStudies: Set<RepairEvaluation.Study> {
@@ -95,20 +102,24 @@ struct EvaluateCommand: ParsableCommand {
         }
     }
 
+    /// What the data sets are called in the tables: as their files, or their paths where that would be ambiguous.
+    private var names: [String] {
+        let short = data.map { URL(filePath: $0).lastPathComponent }
+        return Set(short).count == short.count ? short : data
+    }
+
     func run() throws {
         let place = try ProcessGroup.Place(environment: ProcessInfo.processInfo.environment)
         let isFirst = place.map { $0.rank == 0 } ?? true
         if isFirst { for path in [report, csv, latex] { try checkPlace(of: path, force: force) } }
-        let questions = try tasks.questions(of: data, related: related)
-        let language: SyntaxCheck.Language? =
-            tasks.frame == nil && tasks.template == nil ? SyntaxCheck.Language(rawValue: tasks.task) : nil
-        if let language, SyntaxCheck(language) == nil {
+        let asked = try tasks.questions(of: data, related: related)
+        for language in Set(asked.compactMap(\.language)) where SyntaxCheck(language) == nil {
             note("\(language.rawValue) is not there: whether answers are well-formed is not checked")
         }
         let checkpoint = try model.checkpoint()
         var evaluation = RepairEvaluation(
             try model.load(checkpoint), try Tokenizer(checkpoint),
-            tasks: [.init(URL(filePath: data).lastPathComponent, questions, language: language)],
+            tasks: zip(names, asked).map { .init($0, $1.questions, language: $1.language) },
             methods: try chosenMethods, name: model.url.lastPathComponent, digest: try checkpoint.digest(),
             firstToken: firstToken, studies: try chosenStudies)
         evaluation.cache = StatisticsCache(of: checkpoint)
@@ -125,13 +136,14 @@ struct EvaluateCommand: ParsableCommand {
             try AtomicFile.write(Array(text.utf8), to: URL(filePath: path), overwriting: force)
             if printing.format == .human { note("wrote \(path)") }
         }
-        let rows = summary.tasks.flatMap { $0.rows.dropFirst() }
-        printing.show(
-            page,
-            quietly: rows.map {
-                "\($0.method ?? "") \(Int(($0.fixed.value * Double($0.failures)).rounded())) of \($0.failures)"
+        let lines = summary.tasks.flatMap { task in
+            task.rows.dropFirst().map { row in
+                let name = summary.tasks.count > 1 ? "\(task.name) " : ""
+                let fixed = Int((row.fixed.value * Double(row.failures)).rounded())
+                return "\(name)\(row.method ?? "") \(fixed) of \(row.failures)"
             }
-            .joined(separator: "\n"))
+        }
+        printing.show(page, quietly: lines.joined(separator: "\n"))
     }
 
     /// What the evaluation comes to, in this process or in all of them; nil where another one tells it.
