@@ -38,7 +38,7 @@ struct RepairBenchmark: ParsableCommand {
             fast
             ? []
             : try Texts.guards.map {
-                try ReferenceRun(network, tokenizer.encode($0).ids, isKeptWhole: true)
+                try ReferenceRun(network, [tokenizer.encode($0).ids])
             }
         var lines: [Line] = []
         let clock = ContinuousClock()

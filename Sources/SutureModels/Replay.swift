@@ -67,22 +67,27 @@ extension Trace {
         return batches
     }
 
-    /// Resumes some prompts together, under interventions that speak of the whole batch.
+    /// Resumes some prompts together, under interventions and a change of weights that speak of the whole batch.
     ///
-    /// As ``replay(_:capturing:logits:)`` with one alternative for each prompt, but each intervention is one operation:
-    /// its tensors have a row for each of `prompts` (or one for all), and a `.map` sees `[prompts, positions, width]`.
+    /// As ``replay(_:capturing:logits:)`` with one alternative for each prompt, but each intervention and each changed
+    /// matrix is one operation: tensors of interventions have a row for each of `prompts` (or one for all), and a `.map`
+    /// sees `[prompts, positions, width]`.
     public func replay(
-        prompts: [Int], _ interventions: [Intervention], capturing: [Site] = [], logits: LogitPositions = .last
+        prompts: [Int], _ interventions: [Intervention] = [], change: WeightChange = WeightChange(),
+        capturing: [Site] = [], logits: LogitPositions = .last
     ) throws -> Activations {
         var plans = try prompts.map { try Plan(Alternative(prompt: $0), in: self, capturing: capturing) }
         guard !plans.isEmpty else { throw ModelError(.invalidReplay, "there is no prompt to replay") }
         let lengths = prompts.map { tokens[$0].count }
         try model.check(interventions, capturing, lengths: lengths)
-        let entry = try entry(of: interventions, capturing)
+        try model.check(change)
+        let entry = try entry(of: interventions, capturing, change)
         for index in plans.indices { plans[index].entry = entry }
-        let first = interventions.map { Plan.first($0.positions, lengths: lengths) }.min() ?? (lengths.min() ?? 1) - 1
-        let changes = interventions.map {
-            Forward.Change(row: nil, lasts: lengths.map { $0 - 1 }, kind: .intervention($0))
+        let first =
+            change.isEmpty
+            ? interventions.map { Plan.first($0.positions, lengths: lengths) }.min() ?? (lengths.min() ?? 1) - 1 : 0
+        let changes = (interventions.map(Forward.Change.Kind.intervention) + change.kinds).map {
+            Forward.Change(row: nil, lasts: lengths.map { $0 - 1 }, kind: $0)
         }
         return try run(plans, from: first, changes, capturing, logits)
     }
@@ -164,9 +169,7 @@ extension Trace {
         var changes = shared
         for (row, plan) in ordered.enumerated() {
             let pending = plan.alternative.change.inLayers(plan.entry.layer...)
-            let kinds =
-                plan.alternative.interventions.map(Forward.Change.Kind.intervention)
-                + pending.neurons.map(Forward.Change.Kind.edit) + pending.matrices.map(Forward.Change.Kind.matrix)
+            let kinds = plan.alternative.interventions.map(Forward.Change.Kind.intervention) + pending.kinds
             changes += kinds.map { .init(row: row, lasts: [lasts[row]], kind: $0) }
         }
 
@@ -232,5 +235,12 @@ extension Trace {
             for delta in plan.settled.matrices { stream = try stream + delta.output(hidden) }
             return ResidualStream(residual: stream)
         }
+    }
+}
+
+extension WeightChange {
+    /// The same as a forward run takes it.
+    fileprivate var kinds: [Forward.Change.Kind] {
+        neurons.map(Forward.Change.Kind.edit) + matrices.map(Forward.Change.Kind.matrix)
     }
 }

@@ -44,6 +44,30 @@ struct WeightChangeTests {
         }
     }
 
+    @Test("one change of all prompts equals runs of the changed model", arguments: models)
+    func sharedReplay(name: String) throws {
+        let model = try TinyModel(name).model
+        let prompts = [TinyModel.promptA, Array(TinyModel.promptA.prefix(3))]
+        let trace = try model.trace(prompts)
+        for change in try Self.changes(model) {
+            let changed = try model.applying(change)
+            let last = Site.residual(model.architecture.layers)
+            let replay = try trace.replay(prompts: [1, 0], change: change, capturing: [last])
+            for (row, prompt) in [1, 0].enumerated() {
+                let run = try changed.run([prompts[prompt]], capturing: [last])
+                #expect(try distance(replay.logits.narrowed(0, row..<row + 1), run.logits) < 5e-5)
+                guard !change.isEmpty else { continue }
+                let residual = try replay[last].narrowed(0, row..<row + 1).narrowed(1, 0..<prompts[prompt].count)
+                #expect(try distance(residual, run[last]) < 5e-4)
+            }
+        }
+        let above = try model.trace(prompts, from: 1)
+        let below = WeightChange(neurons: [
+            NeuronEdit(Neuron(layer: 0, index: 0), delta: try .zeros([model.architecture.width]))
+        ])
+        #expect(throws: ModelError.self) { _ = try above.replay(prompts: [0], change: below) }
+    }
+
     @Test("the sum of two changes is one after the other", arguments: models)
     func sum(name: String) throws {
         let model = try TinyModel(name).model

@@ -1,47 +1,44 @@
 import SutureModels
 import SutureTensor
 
-/// A text as a model reads it, resumed under changes of the weights: what they change there.
+/// Texts as a model reads them, resumed under changes of the weights: what they change there.
 public struct ReferenceRun: Sendable {
     private let trace: Trace
-    /// The positions whose next token counts.
-    private let positions: Range<Int>
-    /// The logarithms of the probabilities of the next tokens there, `[positions, vocabulary]`.
+    /// The positions of each text whose next token counts.
+    private let positions: [Range<Int>]
+    /// The logarithms of the probabilities of the next tokens there, one text after the other, `[positions, vocabulary]`.
     private let before: Tensor
 
-    /// Runs the model.
+    /// Runs the model on texts, in one batch.
     ///
     /// - Parameters:
     ///   - model: the model as it is.
-    ///   - tokens: the text.
-    ///   - positions: those whose next token counts; nil for all.
-    ///   - isKeptWhole: whether all that neurons do is kept: changes of what they write are then resumed behind their
-    ///     layer.
+    ///   - texts: the texts; those of similar length take the least time.
+    ///   - positions: those of each text whose next token counts; nil for all.
     ///   - firstLayer: the lowest layer that may be changed.
     public init(
-        _ model: LanguageModel, _ tokens: [Int], positions: Range<Int>? = nil, isKeptWhole: Bool = false,
-        from firstLayer: Int = 0
+        _ model: LanguageModel, _ texts: [[Int]], positions: [Range<Int>]? = nil, from firstLayer: Int = 0
     ) throws {
-        let layers = model.architecture.layers
-        trace = try model.trace(
-            [tokens], capturing: isKeptWhole ? (firstLayer..<layers).map(Site.mlpHidden) : [], from: firstLayer)
-        self.positions = positions ?? 0..<tokens.count
-        before = try Self.scores(model, trace[.residual(layers)], self.positions)
+        trace = try model.trace(texts, from: firstLayer)
+        self.positions = positions ?? texts.map { 0..<$0.count }
+        before = try Self.scores(model, trace[.residual(model.architecture.layers)], self.positions)
     }
 
     /// A model led along an answer.
     public init(_ model: LanguageModel, _ failure: TokenizedFailure, from firstLayer: Int = 0) throws {
-        try self.init(model, failure.led, positions: failure.places, from: firstLayer)
+        try self.init(model, [failure.led], positions: [failure.places], from: firstLayer)
     }
 
-    private static func scores(_ model: LanguageModel, _ residual: Tensor, _ positions: Range<Int>) throws -> Tensor {
-        try model.logits(ofResidual: residual.squeezed(0).narrowed(0, positions)).logSoftmax()
+    private static func scores(_ model: LanguageModel, _ residual: Tensor, _ positions: [Range<Int>]) throws -> Tensor {
+        let rows = try positions.enumerated().map { try residual.selected(0, $0).narrowed(0, $1) }
+        return try model.logits(ofResidual: Tensor.concatenated(rows, 0)).logSoftmax()
     }
 
     /// The same logarithms under a change.
     private func after(_ change: WeightChange) throws -> Tensor {
         let last = Site.residual(trace.model.architecture.layers)
-        let replay = try trace.replay([Alternative(change: change)], capturing: [last], logits: .none)
+        let replay = try trace.replay(
+            prompts: Array(positions.indices), change: change, capturing: [last], logits: .none)
         return try Self.scores(trace.model, replay[last], positions)
     }
 
@@ -51,7 +48,7 @@ public struct ReferenceRun: Sendable {
         let moved = try zip(before.argmax(1).ints(), after.argmax(1).ints()).count { $0 != $1 }
         // The difference of two rounded logarithms can fall below zero by rounding alone.
         let sum = try (before.exp() * (before - after)).sum([1]).clamped(to: 0...Double.infinity).sum().item()
-        return Divergence(sum: sum, changedTop: moved, positions: positions.count)
+        return Divergence(sum: sum, changedTop: moved, positions: before.shape[0])
     }
 
     /// The share of an answer's tokens, one for each position, that are the most likely there; with no change, as it is.

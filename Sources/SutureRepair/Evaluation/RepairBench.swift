@@ -51,7 +51,10 @@ final class RepairBench {
     /// The unrelated texts, as the original model reads them.
     func guardRuns() throws -> [ReferenceRun] {
         if let guards { return guards }
-        let runs = try tokens(Texts.guards).map { try ReferenceRun(evaluation.model, $0, isKeptWhole: true) }
+        let texts = tokens(Texts.guards).sorted { $0.count < $1.count }
+        let runs = try stride(from: 0, to: texts.count, by: 8).map { start in
+            try ReferenceRun(evaluation.model, Array(texts[start..<min(start + 8, texts.count)]))
+        }
         guards = runs
         return runs
     }
