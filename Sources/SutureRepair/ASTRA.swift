@@ -71,7 +71,12 @@ public struct ASTRA: JointRepairMethod {
             let measured = try runs.map { try $0.measured(steps == 0 ? WeightChange() : change, keysOf: layers) }
             let tokens = try open(measured.map(\.gaps), runs, workshop.basis)
             guard !tokens.isEmpty, steps < rounds else {
-                let proposal = Proposal(change: try edits(parts, columns), steps: steps)
+                var proposal = Proposal(change: try edits(parts, columns), steps: steps)
+                for mask in chosen {
+                    for (index, place) in zip(mask.neurons, mask.places) {
+                        proposal.places[Neuron(layer: mask.layer, index: index)] = place
+                    }
+                }
                 let isRight = measured.allSatisfy { $0.gaps.wrong.isEmpty }
                 return isRight || failures.count > 1
                     ? proposal : proposal.abandoning("\(rounds) rounds did not bring the answer out")
@@ -94,6 +99,13 @@ public struct ASTRA: JointRepairMethod {
             }
             steps += 1
         }
+    }
+
+    /// The neurons of a layer that are changed, and the token to which each contributes most.
+    private struct Mask {
+        let layer: Int
+        let neurons: [Int]
+        let places: [Proposal.Place]
     }
 
     /// A token that does not lie as far above its rivals as it should.
@@ -139,35 +151,38 @@ public struct ASTRA: JointRepairMethod {
     }
 
     /// The layers and, in each, the neurons that contribute most to the contrasts of the wrong tokens.
-    private func masks(_ runs: [LedRun], _ workshop: Workshop) throws -> [(layer: Int, neurons: [Int])] {
+    private func masks(_ runs: [LedRun], _ workshop: Workshop) throws -> [Mask] {
         let model = runs[0].trace.model
         let (depth, width) = (model.architecture.layers, model.architecture.hiddenWidth)
-        var contributions = [Tensor?](repeating: nil, count: depth)
-        var wrong = 0
-        for run in runs {
+        var wrong: [Proposal.Place] = []
+        // Of each layer, one row for each wrong token.
+        var contributions = [[Tensor]](repeating: [], count: depth)
+        for (failure, run) in runs.enumerated() {
             let (gaps, keys) = try run.measured(keysOf: Array(0..<depth))
             for place in gaps.wrong {
-                wrong += 1
+                wrong.append(.init(failure: failure, token: place))
                 let contrast = try workshop.basis.contrast(run.failure.answer[place], gaps.rivals[place])
                 for layer in 0..<depth {
                     guard let key = try keys[layer]?.selected(0, place) else { continue }
                     let written = try contrast.unsqueezed(0).matmul(model.writeVectors(layer: layer)).squeezed(0)
-                    let own = try (key * written / gaps.scales[place]).abs()
-                    contributions[layer] = try contributions[layer].map { try $0 + own } ?? own
+                    contributions[layer].append(try (key * written / gaps.scales[place]).abs())
                 }
             }
         }
-        let totals = try contributions.map { try $0?.sum().item() ?? 0 }
+        guard !wrong.isEmpty else { return [] }
+        let stacked = try contributions.map { try Tensor.stacked($0) }
+        let totals = try stacked.map { try $0.sum().item() }
         let count = max(1, Int((share * Double(depth)).rounded()))
-        let each = Int((Double(neurons * wrong) / Double(count)).rounded(.up))
+        let each = Int((Double(neurons * wrong.count) / Double(count)).rounded(.up))
         let limit = max(1, Int(limit * Double(width)))
         let layers = totals.indices.sorted { totals[$0] > totals[$1] }.prefix(count).sorted()
-        return try layers.compactMap { layer in
-            guard let contribution = contributions[layer] else { return nil }
+        return try layers.map { layer in
             let reserved = workshop.reserved.filter { $0.layer == layer }.map(\.index)
             let number = min(max(neurons, each), limit)
-            let order = try contribution.top(min(number + reserved.count, width)).indices.ints()
-            return (layer, Array(order.filter { !reserved.contains($0) }.prefix(number)))
+            let order = try stacked[layer].sum([0]).top(min(number + reserved.count, width)).indices.ints()
+            let chosen = Array(order.filter { !reserved.contains($0) }.prefix(number))
+            let strongest = try stacked[layer].argmax(0).ints()
+            return Mask(layer: layer, neurons: chosen, places: chosen.map { wrong[strongest[$0]] })
         }
     }
 

@@ -17,6 +17,8 @@ public struct Detection: Sendable, Codable {
     }
 
     public let answers: [Answer]
+    /// How many questions are longer than the model's context, and were not asked.
+    public let tooLong: Int
 
     /// The share of questions that are answered rightly in free writing.
     public var exactMatch: Double { Double(answers.count(where: \.isRight)) / Double(answers.count) }
@@ -33,31 +35,46 @@ public struct Detection: Sendable, Codable {
     }
 
     /// What is answered wrongly, cut down to the first wrong token: MINT's unit of repair.
-    public func firstTokens(_ tokenizer: Tokenizer) -> [Failure] {
-        answers.compactMap { answer in
-            answer.wrong.first.map { place in
-                Failure(
-                    prompt: answer.prompt + tokenizer.decode(Array(answer.tokens[..<place])),
-                    expected: tokenizer.decode([answer.tokens[place]]))
+    ///
+    /// As text the token must be the same token again; where it is a part of a character, or is split otherwise behind the
+    /// prompt alone, the tokens after it are taken along until it is.
+    public func firstTokens(_ tokenizer: Tokenizer) throws -> [Failure] {
+        try answers.compactMap { answer in
+            guard let place = answer.wrong.first else { return nil }
+            let before = answer.prompt + tokenizer.decode(Array(answer.tokens[..<place]))
+            for end in place + 1..<answer.tokens.count + 1 {
+                let tokens = Array(answer.tokens[place..<end])
+                let failure = Failure(prompt: before, expected: tokenizer.decode(tokens))
+                if !failure.expected.isEmpty, try TokenizedFailure(failure, tokenizer).answer == tokens {
+                    return failure
+                }
             }
+            return Failure(prompt: answer.prompt, expected: answer.expected)
         }
     }
 
     /// Asks a model.
     ///
-    /// Throws ``RepairError`` for an empty list, prompt or answer, and `ModelError` for a text beyond the context.
+    /// Throws ``RepairError`` where there is no question that can be asked, and `TaskError` for an empty prompt or answer.
     public init(
         of questions: [Failure], in model: LanguageModel, _ tokenizer: Tokenizer,
         progress: (_ done: Int, _ of: Int) -> Void = { _, _ in }
     ) throws {
         guard !questions.isEmpty else { throw RepairError(.badRequest, "there are no questions to ask") }
-        answers = try questions.enumerated().map { number, question in
+        answers = try questions.enumerated().compactMap { number, question in
             let failure = try TokenizedFailure(question, tokenizer)
+            defer { progress(number + 1, questions.count) }
+            guard failure.led.count <= model.architecture.contextLength else { return nil }
             let (reading, written) = try model.answer(failure)
-            progress(number + 1, questions.count)
             return Answer(
                 prompt: question.prompt, expected: question.expected, written: tokenizer.decode(written),
                 isRight: written == failure.answer, tokens: failure.answer, wrong: reading.wrong(failure.answer))
+        }
+        tooLong = questions.count - answers.count
+        guard !answers.isEmpty else {
+            throw RepairError(
+                .badRequest, "all questions are longer than the model's context",
+                expected: "at most \(model.architecture.contextLength) tokens")
         }
     }
 }

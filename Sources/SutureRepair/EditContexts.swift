@@ -30,9 +30,11 @@ struct EditContexts {
         self.failure = failure
         self.model = model
         groups = try ([[[]]] + fitting.sorted { $0.key < $1.key }.map(\.value)).map { openings in
-            let offset = openings[0].count
+            let offset = openings[0].count - (openings[0].isEmpty ? 0 : failure.opening)
+            // What the tokenizer begins texts with stands at the beginning only.
+            let text = failure.led.dropFirst(openings[0].isEmpty ? 0 : failure.opening)
             return Group(
-                trace: try model.trace(openings.map { $0 + failure.led }, capturing: sites, from: layer),
+                trace: try model.trace(openings.map { $0 + text }, capturing: sites, from: layer),
                 lookup: offset + failure.lookup,
                 places: offset + failure.places.lowerBound..<offset + failure.places.upperBound)
         }

@@ -42,8 +42,8 @@ public struct FineTuning: JointRepairMethod {
         while taken < steps {
             taken += 1
             let loss = try optimizer.step { try runs.crossEntropy(change($0[0])) }
-            if loss < enough { break }
             try optimizer.move { try $0.clamped(to: -box...box) }
+            if loss < enough { break }
         }
         let proposal = Proposal(change: try change(optimizer.parameters[0].detached().copied()), steps: taken)
         return try proposal.checked(

@@ -31,13 +31,16 @@ public struct ReadStatistics: Sendable {
         energy = try basis.energy(of: model.writeVectors(layer: layer))
     }
 
-    /// Moment, mean and peak.
+    /// Moment, mean and peak, added up text by text.
     private static func read(
         _ model: LanguageModel, _ texts: [[Int]], layer: Int, _ progress: (_ done: Int, _ of: Int) -> Void
     ) throws -> [Tensor] {
         let site = Site.mlpHidden(layer)
-        var inputs: [Tensor] = []
-        var peaks: [Tensor] = []
+        let (width, hidden) = (model.architecture.width, model.architecture.hiddenWidth)
+        var moment = try Tensor.zeros([width, width], dtype: .float64, device: model.device)
+        var sum = try Tensor.zeros([width], dtype: .float64, device: model.device)
+        var peak = try Tensor.zeros([hidden], device: model.device)
+        var count = 0
         let batchSize = 8
         let sorted = texts.filter { !$0.isEmpty }.sorted { $0.count < $1.count }
         for start in stride(from: 0, to: sorted.count, by: batchSize) {
@@ -45,16 +48,15 @@ public struct ReadStatistics: Sendable {
             let trace = try model.trace(batch, capturing: [site], from: layer)
             for (row, tokens) in batch.enumerated() {
                 func part(_ value: Tensor) throws -> Tensor { try value.selected(0, row).narrowed(0, 0..<tokens.count) }
-                inputs.append(try part(trace.mlpInput(layer)))
-                peaks.append(try part(trace[site]).square().max([0]))
+                let inputs = try part(trace.mlpInput(layer)).to(.float64)
+                moment = try moment + inputs.transposed().matmul(inputs)
+                sum = try sum + inputs.sum([0])
+                peak = try peak.maximum(part(trace[site]).square().max([0]))
+                count += tokens.count
             }
             progress(min(start + batchSize, sorted.count), sorted.count)
         }
-        guard !inputs.isEmpty else { throw RepairError(.badRequest, "there are no reference texts") }
-        let all = try Tensor.concatenated(inputs, 0).to(.float64)
-        return [
-            try all.transposed().matmul(all) / Double(all.shape[0]), try all.mean([0]),
-            try Tensor.stacked(peaks).max([0]).to(.float64)
-        ]
+        guard count > 0 else { throw RepairError(.badRequest, "there are no reference texts") }
+        return [try moment / Double(count), try sum / Double(count), try peak.to(.float64)]
     }
 }

@@ -64,3 +64,8 @@ extension Trace {
         return try Reading(logits: model.logits(ofResidual: residual), answer: failure.answer)
     }
 }
+
+/// What a changed model does; nil where a change has made its scores something else than numbers.
+func finite<Result>(_ work: () throws -> Result) throws -> Result? {
+    do { return try work() } catch let error as ModelError where error.code == .notFinite { return nil }
+}

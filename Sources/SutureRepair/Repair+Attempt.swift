@@ -10,6 +10,12 @@ struct RepairLedger {
     /// The answers that are right and have to stay so.
     var held: [HeldAnswer] = []
     var changed: [Neuron: RepairReport.ChangedNeuron] = [:]
+
+    /// An answer has to stay as it is from now on; one that is asked for again is held once.
+    mutating func hold(_ failure: TokenizedFailure, number: Int) {
+        guard !held.contains(where: { $0.failure == failure }) else { return }
+        held.append(HeldAnswer(failure, number: number))
+    }
 }
 
 extension Repair {
@@ -57,7 +63,7 @@ extension Repair {
             let (reading, written) = try present.answer(tokenized)
             let asked = Asked(attempt: attempt, tokenized: tokenized, reading: reading, written: written)
             if written == tokenized.answer {
-                ledger.held.append(HeldAnswer(tokenized, number: attempt.number + 1))
+                ledger.hold(tokenized, number: attempt.number + 1)
                 ledger.outcomes[attempt.number] = outcome(of: asked, .right, after: reading)
             } else {
                 open.append(asked)
@@ -84,9 +90,9 @@ extension Repair {
                 for neuron in try describe(ledger.change, answer, places) { ledger.changed[neuron.neuron] = neuron }
             }
             for (asked, own) in zip(open, own) {
-                ledger.held.append(HeldAnswer(asked.tokenized, number: asked.attempt.number + 1))
+                ledger.hold(asked.tokenized, number: asked.attempt.number + 1)
                 var outcome = try outcome(of: asked, .fixed, proposal, after: patched.read(asked.tokenized))
-                if open.count > 1 { outcome.neurons = outcome.neurons.filter { own[$0] != nil } }
+                if answers.count > 1 { outcome.neurons = outcome.neurons.filter { own[$0] != nil } }
                 outcome.seconds = (clock.now - began) / .seconds(1) / share
                 ledger.outcomes[asked.attempt.number] = outcome
             }
@@ -159,7 +165,10 @@ extension Repair {
         let patched = try model.applying(ledger.change.adding(proposal.change))
         var wrong: [Int: String] = [:]
         for (place, failure) in failures.enumerated() {
-            let written = try patched.write(failure)
+            guard let written = try finite({ try patched.write(failure) }) else {
+                wrong[place] = "with it the model's scores are not numbers"
+                continue
+            }
             if written != failure.answer {
                 wrong[place] = "written freely, the answer was still \(Visible.quoted(tokenizer.decode(written)))"
             }

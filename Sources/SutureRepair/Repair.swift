@@ -62,12 +62,20 @@ public struct Repair {
     ///
     /// Failures of a batch that cannot be repaired together are repaired one after another.
     ///
-    /// Throws ``RepairError`` with code `badRequest` for batches where the method repairs one failure at a time.
+    /// Throws ``RepairError`` with code `badRequest` for batches where the method repairs one failure at a time, and
+    /// `TaskError` for a failure that cannot be split into tokens, before anything is repaired.
     public func run(_ failures: [Failure], modelName: String) throws -> Result {
         guard batch == 1 || (batch > 1 && method is any JointRepairMethod) else {
             throw RepairError(
                 .badRequest, "the method \(method.name) repairs one failure at a time", expected: "batches of 1",
                 found: "\(batch)")
+        }
+        for (index, failure) in failures.enumerated() {
+            do { _ = try TokenizedFailure(failure, tokenizer) } catch let error as TaskError where failures.count > 1 {
+                throw TaskError(
+                    error.code, error.problem, subject: "failure \(index + 1)", expected: error.expected,
+                    found: error.found, hint: error.hint)
+            }
         }
         let clock = ContinuousClock()
         let start = clock.now

@@ -20,6 +20,8 @@ public struct SideEffects: Sendable, Codable {
     public var perplexityRatio: Double { perplexityBefore > 0 ? perplexityAfter / perplexityBefore : 1 }
 
     /// Compares on texts of at least two tokens. Each is run once; the patched model is a replay of it.
+    ///
+    /// Throws ``RepairError`` with code `badRequest` where there is none: a guard that sees nothing guards nothing.
     public static func measure(
         _ change: WeightChange, on model: LanguageModel, texts: [[Int]],
         progress: (_ done: Int, _ of: Int) -> Void = { _, _ in }
@@ -50,6 +52,10 @@ public struct SideEffects: Sendable, Codable {
             }
             sums.effects.texts += batch.count
             progress(sums.effects.texts, texts.count)
+        }
+        guard sums.effects.positions > 0 else {
+            throw RepairError(
+                .badRequest, "nothing can be measured on these texts", expected: "a text of two tokens or more")
         }
         return sums.means
     }

@@ -66,7 +66,7 @@ public struct ValueSearch: Sendable {
         _ failure: TokenizedFailure, _ model: LanguageModel, _ site: Site
     ) throws -> ((Tensor) throws -> Tensor)? {
         guard let subject = failure.subject, divergence > 0 else { return nil }
-        let trace = try model.trace([Array(failure.prompt[subject])])
+        let trace = try model.trace([Array(failure.prompt[..<failure.opening] + failure.prompt[subject])])
         let before = try trace.logits.logSoftmax()
         return { delta in
             let push = Intervention(site, at: .last, .add(try delta.reshaped([1, 1, -1])))

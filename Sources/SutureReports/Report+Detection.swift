@@ -13,12 +13,16 @@ extension Report {
             verdict: Verdict(.neutral, "\(right) of \(detection.answers.count) answers are right, written freely."),
             schema: "suture.detection/1", data: Page(detection),
             blocks: [
-                .facts([
-                    Fact("Exact match", String(format: "%.1f%%", 100 * detection.exactMatch)),
-                    Fact(
-                        "Token accuracy, led along the answers", String(format: "%.1f%%", 100 * detection.tokenAccuracy)
-                    )
-                ])
+                .facts(
+                    [
+                        Fact("Exact match", String(format: "%.1f%%", 100 * detection.exactMatch)),
+                        Fact(
+                            "Token accuracy, led along the answers",
+                            String(format: "%.1f%%", 100 * detection.tokenAccuracy)
+                        )
+                    ]
+                        + (detection.tooLong > 0
+                            ? [Fact("Not asked, longer than the context", "\(detection.tooLong)")] : []))
             ]
                 + (wrong.isEmpty
                     ? []
@@ -33,11 +37,13 @@ extension Report {
     private struct Page: Encodable, Sendable {
         let exactMatch: Double
         let tokenAccuracy: Double
+        let tooLong: Int
         let answers: [Detection.Answer]
 
         init(_ detection: Detection) {
             exactMatch = detection.exactMatch
             tokenAccuracy = detection.tokenAccuracy
+            tooLong = detection.tooLong
             answers = detection.answers
         }
     }

@@ -16,7 +16,8 @@ extension Report {
             blocks += [.table(Self.overview(task)), .table(Self.answers(task))]
             blocks.append(
                 .onPages(
-                    [.table(Self.effects(task)), .table(Self.costs(task)), .table(Self.variants(task))]
+                    [.table(Self.effects(task)), .table(Self.pairs(task)), .table(Self.costs(task))]
+                        + [.table(Self.variants(task))]
                         + Self.plots(task).map(Block.plot)))
             blocks += Self.studies(task)
         }
@@ -31,7 +32,8 @@ extension Report {
                     + [
                         Fact(
                             "Intervals",
-                            "95%: Wilson's for rates, percentiles of 1000 resamples of the failures for means")
+                            "95%: Wilson's for rates and shares, percentiles of 1000 resamples of the failures for means"
+                        )
                     ])
         ]
         let attempts = summary.tasks.flatMap { $0.rows.dropFirst().map(\.failures) }.reduce(0, +)
@@ -69,13 +71,16 @@ extension Report {
                 .number("neurons"), .number("numbers"), .number("seconds")
             ],
             rows: task.rows.map { row in
-                let rest = [row.unrelated.value, row.related.value, row.neurons, row.numbers, row.seconds.value]
-                let cells = rest.map { value -> Table.Cell in row.method == nil ? "–" : .init(Numeral.short(value)) }
+                let rest = [row.unrelated?.value, row.related?.value, row.neurons, row.numbers, row.seconds.value]
+                let cells = rest.map { value -> Table.Cell in
+                    value.flatMap { row.method == nil ? nil : .init(Numeral.short($0)) } ?? "–"
+                }
                 return [name(row), rounded(row.fixed), rounded(row.carriedOver)] + cells
             })
     }
 
     private static func rounded(_ share: Estimate) -> Table.Cell {
+        guard share != Estimate(0, of: 0) else { return "–" }
         let parts = [share.value, share.low, share.high].map { String(format: "%.0f", 100 * $0) }
         return .init("\(parts[0]) (\(parts[1])…\(parts[2]))")
     }
@@ -90,12 +95,31 @@ extension Report {
                 .number("BLEU-RPD, %")
             ],
             rows: task.rows.map { row in
-                let changes: [Table.Cell] = [
-                    number(row.unrelated), share(row.changedTop), number(row.related),
+                [
+                    name(row), .init("\(row.failures)"), share(row.fixed), share(row.carriedOver),
+                    row.unrelated.map(number) ?? "–", row.changedTop.map(share) ?? "–", row.related.map(number) ?? "–",
                     row.heldOutTokens.map(share) ?? "–", row.heldOutBLEU.map(share) ?? "–"
                 ]
-                return [name(row), .init("\(row.failures)"), share(row.fixed), share(row.carriedOver)]
-                    + (row.method == nil ? changes.map { _ in "–" } : changes)
+            })
+    }
+
+    /// The first method beside each other one.
+    private static func pairs(_ task: EvaluationSummary.Task) -> Table {
+        let first = task.pairs.first?.method ?? ""
+        return Table(
+            caption:
+                "\(first) beside each other method on the same failures: fixed by both and by one alone; where both fix, how "
+                + "much more carries over, and what \(first) moves and takes as a multiple of the other (below 1: less)",
+            columns: [
+                "beside", .number("both fix"), .number("only \(first)"), .number("only the other"), .number("p"),
+                .number("carried over, points"), .number("KL unrelated"), .number("KL related"), .number("seconds")
+            ],
+            rows: task.pairs.map { pair in
+                [
+                    .init(pair.other), .init("\(pair.both)"), .init("\(pair.onlyMethod)"), .init("\(pair.onlyOther)"),
+                    .init(Numeral.short(pair.p)), pair.carriedOver.map(share) ?? "–",
+                    pair.unrelated.map(number) ?? "–", pair.related.map(number) ?? "–", pair.seconds.map(number) ?? "–"
+                ]
             })
     }
 
@@ -143,17 +167,19 @@ extension Report {
     }
 
     private static func plots(_ task: EvaluationSummary.Task) -> [Plot] {
-        func plot(_ title: String, _ axis: String, _ value: (EvaluationSummary.Row) -> Double) -> Plot {
+        func plot(_ title: String, _ axis: String, _ value: (EvaluationSummary.Row) -> Double?) -> Plot {
             Plot(
                 caption: title, x: .init(axis, isLogarithmic: true), y: .init("fixed, %"),
-                series: task.rows.dropFirst().map { row in
-                    .init(row.method ?? "", points: [.init(value(row), 100 * row.fixed.value, label: row.method)])
+                series: task.rows.dropFirst().compactMap { row in
+                    value(row).map { x in
+                        .init(row.method ?? "", points: [.init(x, 100 * row.fixed.value, label: row.method)])
+                    }
                 })
         }
         return [
-            plot("Fix rate against side effects", "KL on unrelated text, nats a token", \.unrelated.value),
-            plot("Fix rate against time", "seconds a failure", \.seconds.value),
-            plot("Fix rate against size", "numbers changed", \.numbers)
+            plot("Fix rate against side effects", "KL on unrelated text, nats a token") { $0.unrelated?.value },
+            plot("Fix rate against time", "seconds a failure") { $0.seconds.value },
+            plot("Fix rate against size", "numbers changed") { $0.numbers }
         ]
     }
 }
@@ -195,7 +221,8 @@ extension EvaluationSummary {
             rows: tasks.flatMap { task in
                 task.rows.map { row in
                     let sizes: [Report.Table.Cell] = [
-                        .init(Numeral.short(row.unrelated.value)), .init(Numeral.short(row.related.value)),
+                        row.unrelated.map { .init(Numeral.short($0.value)) } ?? "–",
+                        row.related.map { .init(Numeral.short($0.value)) } ?? "–",
                         .init(Numeral.short(row.neurons)), .init(Numeral.short(row.seconds.value))
                     ]
                     return [

@@ -22,11 +22,14 @@ public struct TokenizedFailure: Sendable, Equatable, Codable {
     public var answer: [Int]
     /// The tokens of the prompt that the answer is about, where that is said.
     public var subject: Range<Int>?
+    /// How many tokens the prompt begins with that no text asked for: what the tokenizer begins texts with.
+    public var opening: Int
 
-    public init(prompt: [Int], answer: [Int], subject: Range<Int>? = nil) {
+    public init(prompt: [Int], answer: [Int], subject: Range<Int>? = nil, opening: Int = 0) {
         self.prompt = prompt
         self.answer = answer
         self.subject = subject
+        self.opening = opening
     }
 
     /// Tokens of a failure; before the prompt stands what the tokenizer begins texts with.
@@ -34,19 +37,30 @@ public struct TokenizedFailure: Sendable, Equatable, Codable {
     /// The answer is split as it would be in one text with the prompt. Where a token would span both,
     /// prompt and answer are split apart, because the model reads the prompt alone.
     ///
-    /// Throws ``TaskError`` with code `badRequest` for an empty prompt or answer, and a subject that is not in the prompt.
+    /// Throws ``TaskError`` with code `badRequest` for an empty prompt or answer, a subject that is not in the prompt, and
+    /// an answer that cannot be split from it.
     public init(_ failure: Failure, _ tokenizer: Tokenizer) throws {
         let encoding = tokenizer.encode(failure.prompt, specials: .opening)
         prompt = encoding.ids
+        opening = prompt.count - tokenizer.encode(failure.prompt).ids.count
         guard !failure.prompt.isEmpty, !prompt.isEmpty, !failure.expected.isEmpty else {
             throw TaskError(
                 .badRequest, "a failure needs a prompt and an expected answer",
                 found: failure.expected.isEmpty ? "an empty answer" : "an empty prompt")
         }
         let whole = tokenizer.encode(failure.prompt + failure.expected, specials: .opening).ids
-        answer =
-            whole.starts(with: prompt) && whole.count > prompt.count
-            ? Array(whole[prompt.count...]) : tokenizer.encode(failure.expected).ids
+        if whole.starts(with: prompt) && whole.count > prompt.count {
+            answer = Array(whole[prompt.count...])
+        } else {
+            answer = tokenizer.encode(failure.expected).ids
+            // A tokenizer that puts a space before every text would put one into the middle of this one.
+            if tokenizer.decode(prompt + answer) == tokenizer.decode(prompt) + " " + failure.expected {
+                throw TaskError(
+                    .badRequest, "the answer begins within a word, where this tokenizer cannot split",
+                    expected: "an answer that begins with a space or a new word",
+                    found: String(reflecting: String(failure.expected.prefix(60))))
+            }
+        }
         guard let text = failure.subject else { return }
         guard !text.isEmpty, let place = failure.prompt.ranges(of: text).last else {
             throw TaskError(

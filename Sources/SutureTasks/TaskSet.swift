@@ -34,8 +34,9 @@ extension TaskSet {
     /// Reads a data set as its authors publish it.
     ///
     /// - JSON: an array of objects, or one object on each line;
-    /// - `.tsv`: columns with a first row that names them, in which `\n`, `\t` and `\\` stand for line break, tab and
-    ///   backslash; a file that is not UTF-8 is taken as Latin-1;
+    /// - `.tsv`: columns with a first row that names them; in Shellcode_IA32's and ours `\n`, `\t` and `\\` stand for
+    ///   line break, tab and backslash, in tldr's (`description`, `nl`) for themselves; a file that is not UTF-8 is taken
+    ///   as Latin-1;
     /// - a folder: tldr pages in Markdown;
     /// - anything else: one intent on each line, and the code on the same line of `codes`, by default of the file of the
     ///   same name that ends in `.cm` (NL2Bash's `all.nl`, `all.cm`).
@@ -67,10 +68,12 @@ extension TaskSet {
         url.hasDirectoryPath || (try? url.resourceValues(forKeys: [.isDirectoryKey]))?.isDirectory == true
     }
 
-    /// Whether a file is one of lines of intents, whose code stands in another one.
-    public static func isLines(_ url: URL) -> Bool {
+    private static func isLines(_ url: URL) -> Bool {
         !isFolder(url) && !["tsv", "json", "jsonl"].contains(url.pathExtension.lowercased())
     }
+
+    /// Whether a file is one of lines of intents, and nothing says where the code for them is.
+    public static func lacksCodes(_ url: URL) -> Bool { isLines(url) && codes(beside: url) == nil }
 
     private static func codes(beside url: URL) -> URL? {
         let codes = url.deletingPathExtension().appendingPathExtension("cm")
@@ -100,6 +103,8 @@ extension TaskSet {
                 expected: names.joined(separator: " or "), found: header.joined(separator: ", "))
         }
         let (intent, code) = (try column(intents, "intents"), try column(codes, "code"))
+        let isRaw = ["description", "nl"].contains(header[intent].lowercased())
+        func value(_ cell: Substring) -> String { trimmed(isRaw ? String(cell) : Escapes.read(String(cell))) }
         return try rows.enumerated().dropFirst().compactMap { number, row in
             if row.isEmpty { return nil }
             let cells = row.split(separator: "\t", omittingEmptySubsequences: false)
@@ -108,8 +113,7 @@ extension TaskSet {
                     .badList, "wrong number of columns", subject: "\(url.relativePath), line \(number + 1)",
                     expected: "\(header.count)", found: "\(cells.count)")
             }
-            return Task(
-                intent: trimmed(Escapes.read(String(cells[intent]))), code: trimmed(Escapes.read(String(cells[code]))))
+            return Task(intent: value(cells[intent]), code: value(cells[code]))
         }
     }
 

@@ -57,10 +57,10 @@ struct TaskOptions: ParsableArguments {
         var codes = codes[...]
         let sets = try data.map { path in
             let url = URL(filePath: path)
-            let file = data.count == 1 || TaskSet.isLines(url) ? codes.popFirst() : nil
+            let file = data.count == 1 || TaskSet.lacksCodes(url) ? codes.popFirst() : nil
             return try TaskSet(contentsOf: url, codes: file.map { URL(filePath: $0) })
         }
-        guard codes.isEmpty else { throw ValidationError("--codes is given more often than there are files of lines.") }
+        guard codes.isEmpty else { throw ValidationError("--codes is given more often than it is needed.") }
         return try sets.enumerated().map { index, set in
             if set.skipped > 0 {
                 let name = URL(filePath: data[index]).lastPathComponent

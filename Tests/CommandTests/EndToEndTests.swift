@@ -104,13 +104,12 @@ struct EndToEndTests {
         let place = try Workplace()
         let rows = (0..<10).map { "show \($0)\tf\($0)\n" }.joined()
         try Data("intent\tcode\n\(rows)".utf8).write(to: place.url.appending(path: "tasks.tsv"))
-        try Data(#"{"frame": "{intent}={code}\n", "examples": []}"#.utf8).write(
-            to: place.url.appending(path: "frame.json"))
+        try Data(#"{"frame": "{intent}={code}\n"}"#.utf8).write(to: place.url.appending(path: "frame.json"))
         let numbers = (0..<10).map { "count \($0)\n" }.joined()
         try Data(numbers.utf8).write(to: place.url.appending(path: "more.nl"))
         try Data(numbers.replacing("count ", with: "n").utf8).write(to: place.url.appending(path: "more.cm"))
         let line =
-            "evaluate model --data tasks.tsv --data more.nl --template frame.json --limit 5 --related 1 --methods recruit,gap "
+            "evaluate model --data tasks.tsv --data more.nl --template frame.json --shots 1 --limit 5 --related 1 --methods recruit,gap "
             + "--first-token --study held-out,successive,matrix --log run.jsonl"
         let first = try place.run(line + " --csv t.csv --latex t.tex --report t.html --format json")
         #expect(first.status == 0, "\(first.errors)")

@@ -21,14 +21,15 @@ struct EvaluationTests {
         }
     }
 
-    private func evaluation(_ methods: [any RepairMethod] = [Recruit(), GapStep()], firstToken: Bool = true) throws
-        -> RepairEvaluation
-    {
+    private func evaluation(
+        _ methods: [any RepairMethod] = [Recruit(), GapStep()], firstToken: Bool = true,
+        texts: [String] = Texts.reference
+    ) throws -> RepairEvaluation {
         let set = TaskSet((0..<24).map { .init(intent: "show \($0)", code: "f\($0)") })
         let questions = try set.questions(Template(.bash), shots: 1, limit: 4, seed: 1, related: 2)
         return RepairEvaluation(
             model, tokenizer, tasks: [.init("tiny", questions)], methods: methods, name: "tiny", digest: "0",
-            firstToken: firstToken)
+            firstToken: firstToken, texts: texts)
     }
 
     /// What was found, without the times.
@@ -166,7 +167,10 @@ struct EvaluationTests {
             let evaluation = try evaluation()
             try evaluation.run(EvaluationLog(url, evaluation.settings))
             let bytes = try Data(contentsOf: url)
-            for other in [try self.evaluation([Recruit()]), try self.evaluation(firstToken: false)] {
+            for other in [
+                try self.evaluation([Recruit()]), try self.evaluation(firstToken: false),
+                try self.evaluation(texts: ["let a = 1"])
+            ] {
                 let error = #expect(throws: RepairError.self) { try EvaluationLog(url, other.settings) }
                 #expect(error?.code == .badRequest && error?.subject?.hasSuffix("line 1") == true)
             }
@@ -196,10 +200,50 @@ struct EvaluationTests {
             #expect(row.failures == own.count && row.abandoned == own.count { $0.abandoned != nil })
             #expect(row.fixed == Estimate(fixed.count, of: own.count))
             #expect(abs(row.seconds.value - own.reduce(0) { $0 + $1.seconds } / Double(own.count)) < 1e-9)
-            #expect(row.unrelated.low <= row.unrelated.value && row.unrelated.value <= row.unrelated.high)
+            let unrelated = try #require(row.unrelated)
+            #expect(unrelated.low <= unrelated.value && unrelated.value <= unrelated.high)
             #expect(row.exact.value >= row.fixed.value && row.tokens.value >= task.rows[0].tokens.value)
         }
-        #expect(task.rows[0].fixed.value == 0 && task.rows[0].unrelated.value == 0)
+        #expect(task.rows[0].fixed.value == 0 && task.rows[0].unrelated == nil)
+    }
+}
+
+@Suite("Methods side by side")
+struct EvaluationPairTests {
+    private func repair(fixed: Bool, unrelated: Double, variants: [Double], seconds: Double) -> RepairRecord {
+        RepairRecord(
+            task: 0, question: 0, method: 0, seconds: seconds, abandoned: nil, written: "", isFixed: fixed,
+            reading: AnswerReading(tokens: 1, right: fixed ? 1 : 0, logProbability: 0),
+            variants: Dictionary(uniqueKeysWithValues: variants.enumerated().map { ("\($0)", $1) }),
+            unrelated: Divergence(sum: unrelated, positions: 1), related: Divergence(), neurons: 1, matrices: 0,
+            numbers: 1, norm: 1, steps: 1)
+    }
+
+    @Test("two methods are compared where both fix, and in time over all attempts")
+    func pair() {
+        let pairs = [
+            (
+                repair(fixed: true, unrelated: 1, variants: [1, 1], seconds: 1),
+                repair(fixed: true, unrelated: 4, variants: [1, 0], seconds: 2)
+            ),
+            (
+                repair(fixed: true, unrelated: 2, variants: [1, 1], seconds: 1),
+                repair(fixed: true, unrelated: 8, variants: [1, 0], seconds: 2)
+            ),
+            // What the other does not fix says nothing of how much it would have moved.
+            (
+                repair(fixed: true, unrelated: 100, variants: [1, 1], seconds: 1),
+                repair(fixed: false, unrelated: 0, variants: [0, 0], seconds: 4)
+            )
+        ]
+        let pair = EvaluationSummary.Pair("a", "b", pairs)
+        #expect(pair.both == 2 && pair.onlyMethod == 1 && pair.onlyOther == 0 && pair.p == 1)
+        #expect(pair.unrelated == Estimate(0.25, low: 0.25, high: 0.25))
+        #expect(pair.related == nil)
+        #expect(pair.carriedOver == Estimate(0.5, low: 0.5, high: 0.5))
+        #expect(pair.seconds?.value == 3.0 / 8)
+        let none = EvaluationSummary.Pair("a", "b", [])
+        #expect(none.both == 0 && none.unrelated == nil && none.carriedOver == nil && none.seconds == nil)
     }
 }
 

@@ -44,7 +44,10 @@ struct RepairRunTests {
 
     @Test("each is repaired on the model with the repairs before it, and all hold in the end")
     func sequence() throws {
-        let spy = Spy(Recruit())
+        // A spy cannot be asked to spare answers: the margin alone has to keep them.
+        var recruit = Recruit()
+        recruit.margin = 2
+        let spy = Spy(recruit)
         let result = try run([Self.first, Self.second, Self.first, Self.third], spy)
         #expect(result.report.failures.map(\.status) == [.fixed, .fixed, .right, .fixed])
         #expect(result.report.failures.map(\.expected) == ["Z", " ret", "Z", " 3\n"])
@@ -221,6 +224,27 @@ struct RepairRunTests {
         #expect(result.report.failures[0].steps == (which == 2 ? 10 : 0))
         #expect(result.change.isEmpty && result.report.neurons.isEmpty)
         #expect(try digest() == before)
+    }
+
+    @Test("every neuron that is changed is told, with the token it was changed for", arguments: [0, 1, 2, 3])
+    func told(which: Int) throws {
+        let methods: [any RepairMethod] = [Recruit(), GapStep(), MINT(), ASTRA()]
+        let result = try run([Self.first], methods[which])
+        #expect(result.report.failures.map(\.status) == [.fixed])
+        #expect(!result.change.neurons.isEmpty)
+        #expect(Set(result.report.neurons.map(\.neuron)) == Set(result.change.neurons.map(\.neuron)))
+    }
+
+    @Test("guard texts on which nothing can be measured are refused, and a failure without its subject is named first")
+    func refusals() throws {
+        var repair = try Repair(model, tokenizer)
+        repair.guardTexts = ["a", ""]
+        #expect(throws: RepairError.self) { _ = try repair.run([Self.first], modelName: "tiny") }
+        let spy = Spy(Recruit())
+        var odd = Self.second
+        odd.subject = "nowhere in it"
+        let error = #expect(throws: TaskError.self) { _ = try run([Self.first, odd], spy) }
+        #expect(error?.subject == "failure 2" && spy.models.isEmpty)
     }
 
     @Test("prompt and answer may fill the context, and not exceed it", arguments: [(8, 1), (7, 2), (8, 2), (9, 1)])

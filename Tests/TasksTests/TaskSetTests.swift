@@ -36,8 +36,8 @@ struct TaskSetTests {
                 [.init(intent: "zero out eax \n add one", code: "xor eax, eax \n inc eax")]
             ),
             (
-                "pages.tsv", "page\tdescription\tcommand\ncommon/ls\tList\tls\n",
-                [.init(intent: "List", code: "ls")]
+                "pages.tsv", #"page\#tdescription\#tcommand\#ncommon/printf\#tPrint\#tprintf "a\n"\#n"#,
+                [.init(intent: "Print", code: #"printf "a\n""#)]
             )
         ])
     func forms(_ name: String, _ text: String, _ tasks: [TaskSet.Task]) throws {

@@ -12,6 +12,8 @@ public struct EvaluationSettings: Sendable, Codable, Equatable {
     public var firstToken: Bool
     /// What is looked at beside single repairs.
     public var studies: [RepairEvaluation.Study]
+    /// The digest of the texts that methods take statistics of, and of those on which repairs are measured.
+    public var texts: String
 
     /// The questions that are asked.
     public struct Task: Sendable, Codable, Equatable {

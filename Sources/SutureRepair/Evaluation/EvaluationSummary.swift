@@ -17,6 +17,8 @@ public struct EvaluationSummary: Sendable, Codable {
         public var unasked: Int
         /// The original model's row is the first.
         public var rows: [Row]
+        /// The first method beside each of the others.
+        public var pairs: [Pair]
         /// Empty where they are not studied.
         public var successions: [Succession]
         public var matrices: [Matrix]
@@ -47,10 +49,11 @@ public struct EvaluationSummary: Sendable, Codable {
         /// and over all; of the original model, the share of all failures.
         public var carried: [String: Estimate]
         public var carriedOver: Estimate
-        /// What a repair moves elsewhere: nats a token, and the share of other most likely tokens. Of fixed failures only.
-        public var unrelated: Estimate
-        public var changedTop: Estimate
-        public var related: Estimate
+        /// What a repair moves elsewhere: nats a token, and the share of other most likely tokens. Of fixed failures only;
+        /// nil where there are none.
+        public var unrelated: Estimate?
+        public var changedTop: Estimate?
+        public var related: Estimate?
         /// EM-APD and BLEU-RPD: how a repair changes the share of right tokens and, relatively, BLEU on questions that are
         /// held out; nil where that is not studied.
         public var heldOutTokens: Estimate?
@@ -78,9 +81,20 @@ public struct EvaluationSummary: Sendable, Codable {
                         log.repairs[.init(task: task, question: asked.question, method: index)].map { (asked, $0) }
                     })
             }
+            func repair(_ question: Int, _ method: Int) -> RepairRecord? {
+                log.repairs[.init(task: task, question: question, method: method)]
+            }
+            let names = log.settings.methods.map(\.name)
+            let pairs = names.indices.dropFirst().map { other in
+                Pair(
+                    names[0], names[other],
+                    failures.compactMap { asked in
+                        repair(asked.question, 0).flatMap { own in repair(asked.question, other).map { (own, $0) } }
+                    })
+            }
             return Task(
                 name: log.settings.tasks[task].name, asked: all.count, right: all.count(where: \.isRight),
-                unasked: all.count { $0.unasked != nil }, rows: [original] + methods,
+                unasked: all.count { $0.unasked != nil }, rows: [original] + methods, pairs: pairs,
                 successions: log.settings.methods.enumerated().compactMap { index, method in
                     Succession(
                         method.name, log.successions.values.filter { $0.task == task && $0.method == index })
@@ -98,13 +112,15 @@ extension EvaluationSummary.Row {
         self.init(
             method: nil, options: [:],
             answers: failures.map { Answered(expected: $0.expected, written: $0.written, reading: $0.reading) },
-            fixed: 0, variants: failures.map(\.variants), unrelated: nothing, changedTop: nothing, related: nothing,
+            fixed: 0, variants: failures.map(\.variants), unrelated: nil, changedTop: nil, related: nil,
             abandoned: 0, sizes: [], seconds: nothing, passes: nothing)
     }
 
     init(_ method: EvaluationSettings.Method, _ pairs: [(asked: AskedRecord, repair: RepairRecord)]) {
         let fixed = pairs.map(\.repair).filter(\.isFixed)
-        func mean(_ value: (RepairRecord) -> Double) -> Estimate { Bootstrap.estimate(mean: fixed.map(value)) }
+        func mean(_ value: (RepairRecord) -> Double) -> Estimate? {
+            fixed.isEmpty ? nil : Bootstrap.estimate(mean: fixed.map(value))
+        }
         self.init(
             method: method.name, options: method.options,
             answers: pairs.map { pair in
@@ -131,7 +147,7 @@ extension EvaluationSummary.Row {
 
     private init(
         method: String?, options: [String: Double], answers: [Answered], fixed: Int, variants: [[String: Double]],
-        unrelated: Estimate, changedTop: Estimate, related: Estimate, abandoned: Int,
+        unrelated: Estimate?, changedTop: Estimate?, related: Estimate?, abandoned: Int,
         sizes: [(neurons: Double, numbers: Double, norm: Double)], seconds: Estimate, passes: Estimate
     ) {
         self.method = method
@@ -154,11 +170,12 @@ extension EvaluationSummary.Row {
                 let shares = variants.compactMap { $0[kind] }
                 return (kind, Estimate(shares.count { $0 == 1 }, of: shares.count))
             })
-        // Variants of one failure come out right together: failures are resampled, not variants.
-        carriedOver = Bootstrap.estimate(
-            mean: variants.filter { !$0.isEmpty }.map { each in
-                Double(each.values.count { $0 == 1 }) / Double(each.count)
-            })
+        // Variants of one failure come out right together: failures are counted, not variants. Their shares vary no more
+        // than yes or no would.
+        let shares = variants.filter { !$0.isEmpty }.map { each in
+            Double(each.values.count { $0 == 1 }) / Double(each.count)
+        }
+        carriedOver = Estimate(share: Bootstrap.mean(shares), of: shares.count)
         self.unrelated = unrelated
         self.changedTop = changedTop
         self.related = related

@@ -26,7 +26,7 @@ final class RepairBench {
     }
 
     /// The texts by which methods judge how specific a neuron is.
-    var referenceTexts: [[Int]] { tokens(Texts.reference) }
+    var referenceTexts: [[Int]] { tokens(evaluation.texts) }
 
     /// The questions of a task that are held out; nil where they are not studied.
     func heldOut(_ task: Int) throws -> HeldOutBench? {
@@ -138,14 +138,21 @@ struct RepairSubject {
         let start = clock.now
         let proposal = try bench.evaluation.methods[method].propose(failure, in: workshop, on: model)
         let seconds = (clock.now - start) / .seconds(1)
-        let change = proposal.abandoned == nil ? proposal.change : WeightChange()
+        var abandoned = proposal.abandoned
+        var change = abandoned == nil ? proposal.change : WeightChange()
         let patched = try change.isEmpty ? trace : trace.applying(change)
-        let (reading, written) = try patched.answer(failure)
+        var answered = try finite { try patched.answer(failure) }
+        if answered == nil {
+            abandoned = "with it the model's scores are not numbers"
+            change = WeightChange()
+            answered = try trace.answer(failure)
+        }
+        guard let (reading, written) = answered else { throw RepairError(.badRequest, "the model cannot be asked") }
         let text = tokenizer.decode(written)
         try lookAround()
         var record = RepairRecord(
             task: item.task, question: item.question, method: method, seconds: seconds,
-            abandoned: proposal.abandoned, written: text, isFixed: written == failure.answer,
+            abandoned: abandoned, written: text, isFixed: written == failure.answer,
             reading: try self.reading(reading, text), variants: [:],
             unrelated: Divergence(), related: Divergence(), neurons: change.neurons.count,
             matrices: change.matrices.count, numbers: change.count, norm: try change.norm, steps: proposal.steps)

@@ -14,6 +14,8 @@ public struct RepairEvaluation {
     public let tokenizer: Tokenizer
     public let tasks: [Task]
     public let methods: [any RepairMethod]
+    /// What methods take statistics of.
+    public let texts: [String]
     public let settings: EvaluationSettings
     /// This process and how many there are.
     public var share = (index: 0, count: 1)
@@ -46,21 +48,25 @@ public struct RepairEvaluation {
     ///   - digest: the model's digest.
     ///   - firstToken: whether only the first wrong token of an answer is repaired.
     ///   - studies: what is looked at beside single repairs.
+    ///   - texts: what methods take statistics of: the built-in reference texts, or those of a corpus.
     public init(
         _ model: LanguageModel, _ tokenizer: Tokenizer, tasks: [Task], methods: [any RepairMethod], name: String,
-        digest: String, firstToken: Bool = false, studies: Set<Study> = []
+        digest: String, firstToken: Bool = false, studies: Set<Study> = [], texts: [String] = Texts.reference
     ) {
         self.model = model
         self.tokenizer = tokenizer
         self.tasks = tasks
         self.methods = methods
+        self.texts = texts
         settings = EvaluationSettings(
             model: name, digest: digest,
             tasks: tasks.map { task in
                 .init(name: task.name, questions: task.questions.count, digest: Self.digest(task.questions))
             },
             methods: methods.map { .init(name: $0.name, options: $0.options) }, firstToken: firstToken,
-            studies: Study.allCases.filter(studies.contains))
+            studies: Study.allCases.filter(studies.contains),
+            texts: Digest.sha256(
+                JSON.array([texts, Texts.guards, Texts.heldOut].map { .array($0.map { JSON($0) }) }).serialized()))
     }
 
     private static func digest(_ questions: [Question]) -> String {

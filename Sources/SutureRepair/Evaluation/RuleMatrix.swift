@@ -54,11 +54,20 @@ struct RuleMatrix {
     private static let rate = 0.01
     private static let mostSteps = 50
 
-    /// Looks for rules among the tasks of questions; the examples of the first ones are the contexts.
+    /// Looks for rules among the tasks of questions; the examples of the first ones, as far as they differ, are the
+    /// contexts.
+    ///
+    /// Throws ``RepairError`` with code `badRequest` where all have the same examples, or none.
     init(_ questions: [Question], _ model: LanguageModel, _ tokenizer: Tokenizer) throws {
-        let contexts = questions.prefix(Self.contexts).map(\.shots)
+        let first = questions.prefix(Self.contexts).map(\.shots)
+        let contexts = first.indices.filter { first.firstIndex(of: first[$0]) == $0 }.map { first[$0] }
+        guard contexts.count > 1 else {
+            throw RepairError(
+                .badRequest, "the matrix of rules and contexts needs questions behind different examples",
+                expected: "examples that are drawn, --shots 1 or more", found: "the same before each question")
+        }
         var rules: [[Cell]] = []
-        for question in questions.dropFirst(contexts.count) where rules.count < Self.rules {
+        for question in questions.dropFirst(first.count) where rules.count < Self.rules {
             if let rule = try Self.rule(question, contexts, model, tokenizer) { rules.append(rule) }
         }
         cells = rules

@@ -55,7 +55,8 @@ extension EvaluationSummary.Succession {
 extension EvaluationSummary.Matrix {
     init?(_ method: String, _ all: [CellRecord]) {
         guard !all.isEmpty else { return nil }
-        let records = all.filter(\.isProduced)
+        // In the order of the matrix: intervals must not depend on that of the log.
+        let records = all.filter(\.isProduced).sorted { ($0.rule, $0.context) < ($1.rule, $1.context) }
         self.method = method
         cells = all.count
         produced = records.count

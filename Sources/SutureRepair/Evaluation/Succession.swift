@@ -66,7 +66,7 @@ struct Succession {
                 if proposal.abandoned == nil {
                     let sum = try change.adding(proposal.change)
                     let patched = try model.applying(sum)
-                    if try patched.write(failure) == failure.answer {
+                    if try finite({ try patched.write(failure) }) == failure.answer {
                         (change, present) = (sum, patched)
                         held.append(HeldAnswer(failure, number: index + 1))
                     }

@@ -51,7 +51,7 @@ struct DetectCommand: ParsableCommand {
             progress.report(.init("asking", completed: $0, total: $1))
         }
         progress.finish()
-        let failures = firstToken ? detection.firstTokens(tokenizer) : detection.failures
+        let failures = try firstToken ? detection.firstTokens(tokenizer) : detection.failures
         if let output {
             try AtomicFile.write(Failure.lines(failures), to: URL(filePath: output), overwriting: force)
         }

@@ -43,6 +43,9 @@ struct EvaluateCommand: ParsableCommand {
             """)
     var study = ""
 
+    @Option(help: "A file of texts, one on a line, that methods take statistics of in place of a few built-in ones.")
+    var corpus: String?
+
     @Option(help: "How many other questions are watched for each failure.")
     var related = 4
 
@@ -121,7 +124,8 @@ struct EvaluateCommand: ParsableCommand {
             try model.load(checkpoint), try Tokenizer(checkpoint),
             tasks: zip(names, asked).map { .init($0, $1.questions, language: $1.language) },
             methods: try chosenMethods, name: model.url.lastPathComponent, digest: try checkpoint.digest(),
-            firstToken: firstToken, studies: try chosenStudies)
+            firstToken: firstToken, studies: try chosenStudies,
+            texts: try corpus.map { try Texts.read(URL(filePath: $0)) } ?? Texts.reference)
         evaluation.cache = StatisticsCache(of: checkpoint)
         let progress = ProgressReporter(isQuiet: !isFirst || printing.format == .quiet)
         defer { progress.finish() }

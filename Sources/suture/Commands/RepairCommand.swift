@@ -30,6 +30,9 @@ struct RepairCommand: ParsableCommand {
     @Option(name: .shortAndLong, help: "Where to write the patch (a safetensors file).")
     var output: String?
 
+    @Option(help: "Where to write each repair as a patch of its own, too (a new folder): any can be taken off alone.")
+    var each: String?
+
     @Option(help: "Where to write a report as one HTML page.")
     var report: String?
 
@@ -72,7 +75,7 @@ struct RepairCommand: ParsableCommand {
     @Option(help: "Refuse a patch that changes a larger share of the most likely tokens, 0...1.")
     var maxChanged: Double?
 
-    @Option(help: "Refuse a patch that raises perplexity by a larger factor, such as 1.01.")
+    @Option(help: "Refuse a patch that raises perplexity on built-in held-out text by a larger factor, such as 1.01.")
     var maxPerplexity: Double?
 
     @Flag(help: "Write over files that are there.")
@@ -107,6 +110,7 @@ struct RepairCommand: ParsableCommand {
     func run() throws {
         try checkPlace(of: output, force: force)
         try checkPlace(of: report, force: force)
+        try checkPlace(of: each, force: false)
         let list =
             try failures.map { try Failure.read(URL(filePath: $0)) } ?? [
                 Failure(prompt: prompt ?? "", expected: expected ?? "", subject: subject)
@@ -150,6 +154,16 @@ struct RepairCommand: ParsableCommand {
             try result.patch(of: checkpoint, repair.model.architecture).write(
                 to: URL(filePath: output), overwriting: force)
             if printing.format == .human { note("wrote \(output)") }
+        }
+        if let each, !result.change.isEmpty {
+            let patches = try result.patches(of: checkpoint, repair.model.architecture)
+            try AtomicDirectory.write(to: URL(filePath: each)) { folder in
+                for (number, patch) in patches.enumerated() {
+                    let name = String(format: "repair-%03d.safetensors", number + 1)
+                    try patch.write(to: folder.appending(path: name))
+                }
+            }
+            if printing.format == .human { note("wrote \(patches.count) patches to \(each)") }
         }
         if let error = result.report.abandoned { throw error }
     }
