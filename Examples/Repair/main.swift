@@ -1,31 +1,34 @@
-// Repairs one wrong answer of a model from end to end:
+// Asks a model, shows where its answer goes wrong, and repairs it:
 //
 //     swift run RepairExample MODEL "The capital of Australia is" " Canberra"
 import Foundation
 import SutureKit
 
-let arguments = CommandLine.arguments.dropFirst()
-guard let path = arguments.first, arguments.count == 3 else {
-    FileHandle.standardError.write(Data("usage: RepairExample MODEL PROMPT EXPECTED\n".utf8))
+let arguments = CommandLine.arguments
+guard arguments.count == 4 else {
+    print("usage: RepairExample MODEL PROMPT EXPECTED")
     exit(2)
 }
 let failure = Failure(prompt: arguments[2], expected: arguments[3])
+let checkpoint = try Checkpoint(URL(filePath: arguments[1]))
+let (model, tokenizer) = (try LanguageModel.load(checkpoint), try Tokenizer(checkpoint))
 
-let checkpoint = try Checkpoint(URL(filePath: path))
-let tokenizer = try Tokenizer(checkpoint)
-let model = try LanguageModel.load(checkpoint)
-let prompt = tokenizer.encode(failure.prompt).ids
-let before = try model.generate(prompt, limit: 8)
-
-let result = try Repair(model, tokenizer).run([failure], modelName: path)
-guard result.report.count(.fixed) == 1, result.report.objections.isEmpty else {
-    print(try Report(result.report).terminal())
-    exit(1)
+func write(_ model: LanguageModel) throws {
+    var stream = StreamingDecoder(tokenizer)
+    print(failure.prompt, terminator: "")
+    _ = try model.generate(tokenizer.encode(failure.prompt, specials: .opening).ids, limit: 8) { tokens in
+        FileHandle.standardOutput.write(Data(stream.append(tokens[tokens.count - 1]).utf8))
+        return false
+    }
+    print(stream.finish())
 }
-let patch = try result.patch(of: checkpoint, model.architecture)
-let patched = try PatchedCheckpoint(checkpoint).adding([AppliedPatch(patch)])
-let after = try LanguageModel.load(checkpoint, replacing: patched.data).generate(prompt, limit: 8)
 
-print("before:", failure.prompt + tokenizer.decode(before))
-print("after: ", failure.prompt + tokenizer.decode(after))
-print("patch: ", patch.id, result.change.neurons.map(\.neuron))
+try write(model)
+let tokens = try TokenizedFailure(failure, tokenizer)
+let reading = try model.read(tokens)
+if let place = reading.wrong(tokens.answer).first {
+    print("wrong:", tokenizer.decode([reading.top[place]]), "for", tokenizer.decode([tokens.answer[place]]))
+    let result = try Repair(model, tokenizer).run([failure], modelName: arguments[1])
+    print(try Report(result.report).terminal())
+    try write(model.applying(result.change))
+}

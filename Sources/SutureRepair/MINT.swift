@@ -10,7 +10,8 @@ import SutureTensor
 /// likely token.
 ///
 /// The defects of the authors' code are not reproduced: prefixes stay token ids, failing tokens are
-/// looked for again after every repair, and an abandoned failure leaves no step behind.
+/// looked for again after every repair, and an abandoned failure leaves no step behind. Of the code, not of the paper, is
+/// the projection of tractions off those of earlier repairs in one run; it is left out.
 public struct MINT: RepairMethod {
     public let name = "mint"
     /// The patch factor f.

@@ -1,5 +1,6 @@
 import SutureModels
 import SutureTensor
+import SutureTokenizers
 
 /// How a model does on an answer when it is led along it token by token (teacher forcing).
 public struct Reading: Sendable {
@@ -62,6 +63,25 @@ extension Trace {
     func reading(_ failure: TokenizedFailure) throws -> Reading {
         let residual = try self[.residual(model.architecture.layers)].squeezed(0).narrowed(0, failure.places)
         return try Reading(logits: model.logits(ofResidual: residual), answer: failure.answer)
+    }
+}
+
+/// What a model writes when nobody leads it, to where it ends the answer itself.
+struct FreeAnswer {
+    /// The tokens up to the end, and with it.
+    let tokens: [Int]
+    /// The answer as text, with one character of what closes it; as it is where it does not end in time.
+    let text: String
+    let isEnded: Bool
+
+    /// Writes behind a prompt, until `closing` or twice as much as is expected.
+    init(_ prompt: Trace, closing: String, expecting count: Int, _ tokenizer: Tokenizer) throws {
+        var session = try DecodingSession(prompt)
+        tokens = try session.write(limit: max(2 * count, count + 32)) { tokenizer.decode($0).contains(closing) }
+        let written = tokenizer.decode(tokens)
+        let end = written.range(of: closing)
+        text = end.map { String(written[..<$0.lowerBound] + closing.prefix(1)) } ?? written
+        isEnded = end != nil
     }
 }
 

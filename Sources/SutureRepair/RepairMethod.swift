@@ -41,8 +41,9 @@ extension RepairMethod {
 public protocol JointRepairMethod: RepairMethod {
     /// A change of `model` after which it gives the answers of as many of `failures` as the method can bring out.
     ///
-    /// At the tokens of the answers `kept`, what is changed writes exactly what it wrote: the change is projected onto the
-    /// complement of what the changed part reads there.
+    /// The change is projected onto the complement of what the changed parts read, in `model`, at the tokens of the answers
+    /// `kept`: nothing is added there, save for what changed layers below may have moved. A neuron that is recruited is
+    /// silent there.
     func propose(
         _ failures: [TokenizedFailure], sparing kept: [TokenizedFailure], in workshop: Workshop, on model: LanguageModel
     ) throws -> Proposal

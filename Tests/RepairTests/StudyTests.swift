@@ -48,13 +48,28 @@ struct StudyTests {
             #expect(abs(after.tokens - shares.reduce(0, +) / 6) < 1e-9 && after.questions == 6)
             var counts = BLEU.Counts()
             for failure in failures {
+                let limit = max(2 * failure.answer.count, failure.answer.count + 32)
+                let text = tokenizer.decode(try patched.generate(failure.prompt, limit: limit))
+                let end = text.range(of: "\n\n")?.lowerBound
                 counts += BLEU().counts(
-                    tokenizer.decode(try patched.write(failure)), tokenizer.decode(failure.answer))
+                    end.map { text[..<$0] + "\n" } ?? text, tokenizer.decode(failure.answer))
             }
             #expect(after.bleu == counts)
             #expect(after.right == (try failures.count { try patched.write($0) == $0.answer }))
         }
         #expect(try bench.after(WeightChange()) == bench.before)
+    }
+
+    @Test("a free answer ends where the model closes it, and else with the limit")
+    func freeAnswer() throws {
+        let trace = try model.trace([tokenizer.encode("show 1").ids])
+        let open = try FreeAnswer(trace, closing: "no model writes this", expecting: 3, tokenizer)
+        #expect(!open.isEnded && open.tokens.count == 35 && open.text == tokenizer.decode(open.tokens))
+        #expect(try !FreeAnswer(trace, closing: "", expecting: 3, tokenizer).isEnded)
+        let third = tokenizer.decode(Array(open.tokens[2..<3]))
+        let closed = try FreeAnswer(trace, closing: third, expecting: 3, tokenizer)
+        #expect(closed.isEnded && closed.tokens.count <= 3 && open.tokens.starts(with: closed.tokens))
+        #expect(closed.text.hasSuffix(third.prefix(1)) && !closed.text.dropLast().contains(third))
     }
 
     @Test("one looks ever more rarely, and at the end")

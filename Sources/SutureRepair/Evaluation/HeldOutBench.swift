@@ -18,7 +18,7 @@ public struct HeldOutReading: Sendable, Codable, Equatable {
 final class HeldOutBench {
     private let model: LanguageModel
     private let tokenizer: Tokenizer
-    private let questions: [(failure: TokenizedFailure, written: [Int])]
+    private let questions: [(failure: TokenizedFailure, closing: String, written: FreeAnswer)]
     /// Runs of the original model along the right answers and along what it writes; they reach down to `lowest`.
     private var runs: [(right: ReferenceRun, written: ReferenceRun)] = []
     private var lowest: Int
@@ -29,15 +29,22 @@ final class HeldOutBench {
         self.model = model
         self.tokenizer = tokenizer
         lowest = model.architecture.layers
-        let failures = try questions.map { try TokenizedFailure($0.failure, tokenizer) }
-            .filter { $0.led.count <= model.architecture.contextLength }
+        let asked = try questions.map { (try TokenizedFailure($0.failure, tokenizer), $0.frame.closing) }
+            .filter { $0.0.led.count <= model.architecture.contextLength }
         var shares: [Double] = []
-        self.questions = try failures.map { failure in
-            let (reading, written) = try model.answer(failure)
+        self.questions = try asked.map { failure, closing in
+            let reading = try model.read(failure)
             shares.append(1 - Double(reading.wrong(failure.answer).count) / Double(failure.answer.count))
-            return (failure, written)
+            return (failure, closing, try Self.write(failure, closing, model, tokenizer))
         }
         before = Self.reading(self.questions.map { ($0.failure, $0.written) }, shares, tokenizer)
+    }
+
+    private static func write(
+        _ failure: TokenizedFailure, _ closing: String, _ model: LanguageModel, _ tokenizer: Tokenizer
+    ) throws -> FreeAnswer {
+        try FreeAnswer(
+            model.trace([failure.prompt]), closing: closing, expecting: failure.answer.count, tokenizer)
     }
 
     /// How the model does under a change. A greedy answer stays as it is where each of its tokens does.
@@ -46,37 +53,37 @@ final class HeldOutBench {
         if layer < lowest || runs.isEmpty {
             lowest = min(lowest, layer)
             runs = []
-            for (failure, written) in questions {
-                let along = TokenizedFailure(prompt: failure.prompt, answer: written)
+            for (failure, _, written) in questions {
+                let along = TokenizedFailure(prompt: failure.prompt, answer: written.tokens)
                 runs.append(
                     (try ReferenceRun(model, failure, from: lowest), try ReferenceRun(model, along, from: lowest)))
             }
         }
         var changed: LanguageModel?
         var shares: [Double] = []
-        var answers: [(TokenizedFailure, [Int])] = []
-        for ((failure, written), run) in zip(questions, runs) {
+        var answers: [(TokenizedFailure, FreeAnswer)] = []
+        for ((failure, closing, written), run) in zip(questions, runs) {
             shares.append(try run.right.share(of: failure.answer, change))
-            guard try run.written.share(of: written, change) < 1 else {
+            guard try run.written.share(of: written.tokens, change) < 1 else {
                 answers.append((failure, written))
                 continue
             }
             let patched = try changed ?? model.applying(change)
             changed = patched
-            answers.append((failure, try patched.write(failure)))
+            answers.append((failure, try Self.write(failure, closing, patched, tokenizer)))
         }
         return Self.reading(answers, shares, tokenizer)
     }
 
-    private static func reading(_ answers: [(TokenizedFailure, [Int])], _ shares: [Double], _ tokenizer: Tokenizer)
-        -> HeldOutReading
-    {
+    private static func reading(
+        _ answers: [(TokenizedFailure, FreeAnswer)], _ shares: [Double], _ tokenizer: Tokenizer
+    ) -> HeldOutReading {
         var counts = BLEU.Counts()
         for (failure, written) in answers {
-            counts += BLEU().counts(tokenizer.decode(written), tokenizer.decode(failure.answer))
+            counts += BLEU().counts(written.text, tokenizer.decode(failure.answer))
         }
         return HeldOutReading(
             questions: answers.count, tokens: shares.reduce(0, +) / Double(max(1, shares.count)),
-            right: answers.count { $0.0.answer == $0.1 }, bleu: counts)
+            right: answers.count { $0.1.tokens.starts(with: $0.0.answer) }, bleu: counts)
     }
 }

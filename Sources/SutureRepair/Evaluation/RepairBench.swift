@@ -85,6 +85,7 @@ struct RepairSubject {
     private var variants: [(kind: Question.Variant, answer: [Int], run: ReferenceRun)] = []
     private var related: [ReferenceRun] = []
     private var unasked: String?
+    private var original: Answered?
 
     private var model: LanguageModel { bench.evaluation.model }
     private var tokenizer: Tokenizer { bench.evaluation.tokenizer }
@@ -119,10 +120,8 @@ struct RepairSubject {
             reading: AnswerReading(tokens: failure.answer.count, right: 0, logProbability: 0), variants: [:],
             unasked: unasked)
         guard let trace else { return record }
-        let (reading, written) = try trace.answer(failure)
-        record.written = tokenizer.decode(written)
-        record.isRight = written == failure.answer
-        record.reading = try self.reading(reading, record.written)
+        let answer = try unchanged(trace)
+        (record.isRight, record.written, record.reading) = (answer.isRight, answer.text, answer.reading)
         guard !record.isRight else { return record }
         try lookAround()
         for variant in variants { record.variants[variant.kind.rawValue] = try variant.run.share(of: variant.answer) }
@@ -140,21 +139,17 @@ struct RepairSubject {
         let seconds = (clock.now - start) / .seconds(1)
         var abandoned = proposal.abandoned
         var change = abandoned == nil ? proposal.change : WeightChange()
-        let patched = try change.isEmpty ? trace : trace.applying(change)
-        var answered = try finite { try patched.answer(failure) }
-        if answered == nil {
+        let changed = try change.isEmpty ? nil : finite { try answered(in: trace.applying(change)) }
+        if changed == nil, !change.isEmpty {
             abandoned = "with it the model's scores are not numbers"
             change = WeightChange()
-            answered = try trace.answer(failure)
         }
-        guard let (reading, written) = answered else { throw RepairError(.badRequest, "the model cannot be asked") }
-        let text = tokenizer.decode(written)
+        let answer = try changed ?? unchanged(trace)
         try lookAround()
         var record = RepairRecord(
             task: item.task, question: item.question, method: method, seconds: seconds,
-            abandoned: abandoned, written: text, isFixed: written == failure.answer,
-            reading: try self.reading(reading, text), variants: [:],
-            unrelated: Divergence(), related: Divergence(), neurons: change.neurons.count,
+            abandoned: abandoned, written: answer.text, isFixed: answer.isRight, reading: answer.reading,
+            variants: [:], unrelated: Divergence(), related: Divergence(), neurons: change.neurons.count,
             matrices: change.matrices.count, numbers: change.count, norm: try change.norm, steps: proposal.steps)
         for variant in variants {
             record.variants[variant.kind.rawValue] = try variant.run.share(
@@ -170,12 +165,40 @@ struct RepairSubject {
         return record
     }
 
-    private func reading(_ reading: Reading, _ written: String) throws -> AnswerReading {
+    /// How a run answers the question.
+    private struct Answered {
+        /// Whether as many tokens as the answer has are the answer.
+        let isRight: Bool
+        /// What is compared as text: a whole answer goes on to where the model ends it, so that no length is given away.
+        let text: String
+        let reading: AnswerReading
+    }
+
+    private func answered(in run: Trace) throws -> Answered {
+        let (reading, written) = try run.answer(failure)
+        let isRight = written == failure.answer
+        var (text, isWhole) = (tokenizer.decode(written), true)
+        if !isRight, !bench.evaluation.settings.firstToken {
+            let free = try FreeAnswer(
+                run.prefix(failure.prompt.count), closing: question.frame.closing, expecting: failure.answer.count,
+                tokenizer)
+            (text, isWhole) = (free.text, free.isEnded)
+        }
         let targets = try Tensor(failure.answer, shape: [failure.answer.count, 1], device: model.device)
         let logProbability = try reading.logits.logSoftmax().taking(1, at: targets).sum().item()
-        return AnswerReading(
-            tokens: failure.answer.count, right: failure.answer.count - reading.wrong(failure.answer).count,
-            logProbability: logProbability, isWellFormed: try bench.isWellFormed(written, task: item.task))
+        return Answered(
+            isRight: isRight, text: text,
+            reading: AnswerReading(
+                tokens: failure.answer.count, right: failure.answer.count - reading.wrong(failure.answer).count,
+                logProbability: logProbability,
+                isWellFormed: try isWhole ? bench.isWellFormed(text, task: item.task) : nil))
+    }
+
+    /// How the original model answers.
+    private mutating func unchanged(_ trace: Trace) throws -> Answered {
+        let found = try original ?? answered(in: trace)
+        original = found
+        return found
     }
 
     /// Runs the original model on the question's variants and its neighbours.

@@ -52,8 +52,8 @@ extension GenerateCommand {
         guard isatty(STDIN_FILENO) == 1, isatty(STDERR_FILENO) == 1, self.prompt != "-", patch.isEmpty else {
             let patches = patch.isEmpty ? "" : " (of the model with these patches applied)"
             note(
-                "repair it\(patches): suture repair \(quoted(model.model)) -p \(quoted(prompt)) "
-                    + "-e \(quoted(expected)) -o fix.safetensors")
+                "repair it\(patches): suture repair \(quoted(model.model)) --prompt=\(quoted(prompt)) "
+                    + "--expected=\(quoted(expected)) -o fix.safetensors")
             return
         }
         try FileHandle.standardError.write(

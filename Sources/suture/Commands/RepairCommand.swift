@@ -99,6 +99,14 @@ struct RepairCommand: ParsableCommand {
         if let factor, !(factor > 0 && factor <= 100) {
             throw ValidationError("--factor is above 0 and at most 100, not \(factor).")
         }
+        let owners: [(option: String, isGiven: Bool, methods: [MethodName])] = [
+            ("--margin", margin != nil, [.recruit, .gap, .astra]), ("--factor", factor != nil, [.mint]),
+            ("--layer", layer != nil, [.rome, .memit, .alphaedit, .ft]), ("--original", original, [.rome])
+        ]
+        if let owner = owners.first(where: { $0.isGiven && !$0.methods.contains(method) }) {
+            let names = owner.methods.map(\.rawValue).joined(separator: ", ")
+            throw ValidationError("\(owner.option) is for \(names), not for \(method.rawValue).")
+        }
         guard batch >= 1 else { throw ValidationError("--batch is at least 1, not \(batch).") }
         if let maxDivergence, !(maxDivergence >= 0) { throw ValidationError("--max-divergence is not negative.") }
         if let maxChanged, !(0...1).contains(maxChanged) {
@@ -110,6 +118,9 @@ struct RepairCommand: ParsableCommand {
     func run() throws {
         try checkPlace(of: output, force: force)
         try checkPlace(of: report, force: force)
+        if let each, FileManager.default.fileExists(atPath: each) {
+            throw FormatError(.alreadyExists, "this is there already", subject: each, hint: "name a new folder")
+        }
         try checkPlace(of: each, force: false)
         let list =
             try failures.map { try Failure.read(URL(filePath: $0)) } ?? [
