@@ -124,7 +124,7 @@ extension Repair {
             tries += 1
             steps += proposal.steps
             proposal.steps = steps
-            let kept = (spared + along).sorted { $0.number < $1.number }
+            let kept = spared + along
             let context = kept.isEmpty ? "" : Self.undoing(kept) + "; kept away from that, "
             func refused(_ reason: String) -> Verdict {
                 .refused(Dictionary(uniqueKeysWithValues: open.indices.map { ($0, (reason, proposal)) }))
@@ -140,17 +140,18 @@ extension Repair {
                     try measure(merged, on: guardTexts, "checking the budget").divergence
                 }
                 if let objection { return refused(objection) }
-                if !kept.isEmpty {
-                    proposal.notes.append("kept away from the \(Self.list(kept)), which it would have undone")
+                for (how, answers) in [("kept away from", spared), ("made along with", along)] where !answers.isEmpty {
+                    proposal.notes.append("\(how) the \(Self.list(answers)), which it would have undone")
                 }
                 return .accepted(proposal, patched, answers)
             }
-            let again = undone.filter { each in spared.contains { $0.number == each.number } }
-            let first = undone.filter { each in !kept.contains { $0.number == each.number } }
+            let (numbers, known) = (Set(undone.map(\.number)), Set(kept.map(\.number)))
+            let again = spared.filter { numbers.contains($0.number) }
+            let first = undone.filter { !known.contains($0.number) }
             guard joint != nil, tries < Self.tries, !(again.isEmpty && first.isEmpty) else {
                 return refused(Self.undoing(undone))
             }
-            spared = spared.filter { each in !again.contains { $0.number == each.number } } + first
+            spared = spared.filter { !numbers.contains($0.number) } + first
             along += again
         }
     }
@@ -190,7 +191,7 @@ extension Repair {
 
     /// "answer to failure 2", "answers to failures 2, 3 and 7"
     private static func list(_ answers: [HeldAnswer]) -> String {
-        let numbers = answers.map { "\($0.number)" }
+        let numbers = answers.map(\.number).sorted().map(String.init)
         guard let last = numbers.last, numbers.count > 1 else {
             return "answer to failure \(numbers.joined())"
         }

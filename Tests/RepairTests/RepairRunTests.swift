@@ -174,6 +174,8 @@ struct RepairRunTests {
         let result = try run([Self.first, Self.second, Self.third], fickle)
         #expect(result.report.failures.map(\.status) == [.fixed, .fixed, .fixed])
         #expect(fickle.asked.prefix(4) == [[1, 0], [1, 0], [1, 1], [2, 0]])
+        #expect(
+            result.report.failures[1].notes == ["made along with the answer to failure 1, which it would have undone"])
         #expect(Set(result.change.neurons.map(\.neuron)) == Set(result.report.neurons.map(\.neuron)))
         let patched = try model.applying(result.change)
         for failure in [Self.first, Self.second, Self.third] { #expect(try isRight(failure, in: patched)) }
