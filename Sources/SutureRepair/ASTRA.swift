@@ -163,7 +163,9 @@ public struct ASTRA: JointRepairMethod {
                 wrong.append(.init(failure: failure, token: place))
                 let contrast = try workshop.basis.contrast(run.failure.answer[place], gaps.rivals[place])
                 for layer in 0..<depth {
-                    guard let key = try keys[layer]?.selected(0, place) else { continue }
+                    guard let key = try keys[layer]?.selected(0, place) else {
+                        throw RepairError(.badRequest, "there are no keys of layer \(layer)")
+                    }
                     let written = try contrast.unsqueezed(0).matmul(model.writeVectors(layer: layer)).squeezed(0)
                     contributions[layer].append(try (key * written / gaps.scales[place]).abs())
                 }

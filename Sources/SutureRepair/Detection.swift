@@ -17,8 +17,8 @@ public struct Detection: Sendable, Codable {
     }
 
     public let answers: [Answer]
-    /// How many questions are longer than the model's context, and were not asked.
-    public let tooLong: Int
+    /// How many questions could not be asked: longer than the model's context, or not to be split into tokens.
+    public let unasked: Int
 
     /// The share of questions that are answered rightly in free writing.
     public var exactMatch: Double { Double(answers.count(where: \.isRight)) / Double(answers.count) }
@@ -41,11 +41,14 @@ public struct Detection: Sendable, Codable {
     public func firstTokens(_ tokenizer: Tokenizer) throws -> [Failure] {
         try answers.compactMap { answer in
             guard let place = answer.wrong.first else { return nil }
+            let whole = try TokenizedFailure(Failure(prompt: answer.prompt, expected: answer.expected), tokenizer)
             let before = answer.prompt + tokenizer.decode(Array(answer.tokens[..<place]))
             for end in place + 1..<answer.tokens.count + 1 {
                 let tokens = Array(answer.tokens[place..<end])
                 let failure = Failure(prompt: before, expected: tokenizer.decode(tokens))
-                if !failure.expected.isEmpty, try TokenizedFailure(failure, tokenizer).answer == tokens {
+                if let split = try? TokenizedFailure(failure, tokenizer), split.answer == tokens,
+                    split.prompt == whole.prompt + answer.tokens[..<place]
+                {
                     return failure
                 }
             }
@@ -55,26 +58,27 @@ public struct Detection: Sendable, Codable {
 
     /// Asks a model.
     ///
-    /// Throws ``RepairError`` where there is no question that can be asked, and `TaskError` for an empty prompt or answer.
+    /// Throws ``RepairError`` where there is no question that can be asked.
     public init(
         of questions: [Failure], in model: LanguageModel, _ tokenizer: Tokenizer,
         progress: (_ done: Int, _ of: Int) -> Void = { _, _ in }
     ) throws {
         guard !questions.isEmpty else { throw RepairError(.badRequest, "there are no questions to ask") }
         answers = try questions.enumerated().compactMap { number, question in
-            let failure = try TokenizedFailure(question, tokenizer)
             defer { progress(number + 1, questions.count) }
-            guard failure.led.count <= model.architecture.contextLength else { return nil }
+            guard let failure = try? TokenizedFailure(question, tokenizer),
+                failure.led.count <= model.architecture.contextLength
+            else { return nil }
             let (reading, written) = try model.answer(failure)
             return Answer(
                 prompt: question.prompt, expected: question.expected, written: tokenizer.decode(written),
                 isRight: written == failure.answer, tokens: failure.answer, wrong: reading.wrong(failure.answer))
         }
-        tooLong = questions.count - answers.count
+        unasked = questions.count - answers.count
         guard !answers.isEmpty else {
             throw RepairError(
-                .badRequest, "all questions are longer than the model's context",
-                expected: "at most \(model.architecture.contextLength) tokens")
+                .badRequest, "no question can be asked",
+                expected: "prompts and answers of at most \(model.architecture.contextLength) tokens")
         }
     }
 }

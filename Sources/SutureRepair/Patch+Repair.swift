@@ -9,20 +9,22 @@ extension Repair.Result {
     ///
     /// Throws `PatchError` with code `emptyPatch` if nothing was fixed.
     public func patch(of checkpoint: Checkpoint, _ architecture: Architecture) throws -> Patch {
+        try patch(change, of: checkpoint, architecture, results: json(report))
+    }
+
+    /// One patch for each step, each with what became of the failures that it fixes: any can be taken off alone.
+    public func patches(of checkpoint: Checkpoint, _ architecture: Architecture) throws -> [Patch] {
+        try steps.map { step in
+            let results: JSON = ["failures": try json(step.failures.map { report.failures[$0] })]
+            return try patch(step.change, of: checkpoint, architecture, results: results)
+        }
+    }
+
+    private func json(_ value: some Encodable) throws -> JSON {
         let encoder = JSONEncoder()
         encoder.keyEncodingStrategy = .convertToSnakeCase
         encoder.outputFormatting = .sortedKeys
-        return try patch(
-            change, of: checkpoint, architecture,
-            results: JSON.parse([UInt8](encoder.encode(report)), source: "the report"))
-    }
-
-    /// One patch for each step, each with the numbers of the failures that it fixes: any can be taken off alone.
-    public func patches(of checkpoint: Checkpoint, _ architecture: Architecture) throws -> [Patch] {
-        try steps.map { step in
-            let results: JSON = ["failures": .array(step.failures.map { JSON($0) })]
-            return try patch(step.change, of: checkpoint, architecture, results: results)
-        }
+        return try JSON.parse([UInt8](encoder.encode(value)), source: "the report")
     }
 
     private func patch(

@@ -125,7 +125,7 @@ extension Repair {
             steps += proposal.steps
             proposal.steps = steps
             let kept = spared + along
-            let context = kept.isEmpty ? "" : Self.undoing(kept) + "; kept away from that, "
+            let context = kept.isEmpty ? "" : Self.undoing(kept) + "; tried again, "
             func refused(_ reason: String) -> Verdict {
                 .refused(Dictionary(uniqueKeysWithValues: open.indices.map { ($0, (reason, proposal)) }))
             }

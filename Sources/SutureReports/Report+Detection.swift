@@ -21,8 +21,9 @@ extension Report {
                             String(format: "%.1f%%", 100 * detection.tokenAccuracy)
                         )
                     ]
-                        + (detection.tooLong > 0
-                            ? [Fact("Not asked, longer than the context", "\(detection.tooLong)")] : []))
+                        + (detection.unasked > 0
+                            ? [Fact("Not asked, longer than the context or not to be split", "\(detection.unasked)")]
+                            : []))
             ]
                 + (wrong.isEmpty
                     ? []
@@ -37,13 +38,13 @@ extension Report {
     private struct Page: Encodable, Sendable {
         let exactMatch: Double
         let tokenAccuracy: Double
-        let tooLong: Int
+        let unasked: Int
         let answers: [Detection.Answer]
 
         init(_ detection: Detection) {
             exactMatch = detection.exactMatch
             tokenAccuracy = detection.tokenAccuracy
-            tooLong = detection.tooLong
+            unasked = detection.unasked
             answers = detection.answers
         }
     }

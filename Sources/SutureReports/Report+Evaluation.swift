@@ -16,8 +16,8 @@ extension Report {
             blocks += [.table(Self.overview(task)), .table(Self.answers(task))]
             blocks.append(
                 .onPages(
-                    [.table(Self.effects(task)), .table(Self.pairs(task)), .table(Self.costs(task))]
-                        + [.table(Self.variants(task))]
+                    [.table(Self.effects(task))] + (task.pairs.isEmpty ? [] : [.table(Self.pairs(task))])
+                        + [.table(Self.costs(task)), .table(Self.variants(task))]
                         + Self.plots(task).map(Block.plot)))
             blocks += Self.studies(task)
         }

@@ -68,12 +68,10 @@ extension TaskSet {
         url.hasDirectoryPath || (try? url.resourceValues(forKeys: [.isDirectoryKey]))?.isDirectory == true
     }
 
-    private static func isLines(_ url: URL) -> Bool {
+    /// Whether a file is one of lines of intents, whose code stands in another one.
+    public static func isLines(_ url: URL) -> Bool {
         !isFolder(url) && !["tsv", "json", "jsonl"].contains(url.pathExtension.lowercased())
     }
-
-    /// Whether a file is one of lines of intents, and nothing says where the code for them is.
-    public static func lacksCodes(_ url: URL) -> Bool { isLines(url) && codes(beside: url) == nil }
 
     private static func codes(beside url: URL) -> URL? {
         let codes = url.deletingPathExtension().appendingPathExtension("cm")

@@ -6,8 +6,8 @@ import SutureKit
 struct TaskOptions: ParsableArguments {
     @Option(
         help: """
-            The file with the code for each line of intents, where it is not all.cm beside all.nl; one for each such data \
-            set.
+            The file with the code for each line of intents, where it is not all.cm beside all.nl; given once for each data \
+            set of lines, or not at all.
             """)
     var codes: [String] = []
 
@@ -54,17 +54,18 @@ struct TaskOptions: ParsableArguments {
         }
         let names = task.count == 1 ? data.map { _ in task[0] } : task
         let templates = try names.map(chosenTemplate)
-        var codes = codes[...]
-        let sets = try data.map { path in
-            let url = URL(filePath: path)
-            let file = data.count == 1 || TaskSet.lacksCodes(url) ? codes.popFirst() : nil
-            return try TaskSet(contentsOf: url, codes: file.map { URL(filePath: $0) })
+        let urls = data.map { URL(filePath: $0) }
+        let ofLines = urls.indices.filter { data.count == 1 || TaskSet.isLines(urls[$0]) }
+        guard codes.isEmpty || codes.count == ofLines.count else {
+            throw ValidationError("--codes is given once for each of the \(ofLines.count) data sets of lines.")
         }
-        guard codes.isEmpty else { throw ValidationError("--codes is given more often than it is needed.") }
+        let pairs = Dictionary(uniqueKeysWithValues: zip(ofLines, codes.map { URL(filePath: $0) }))
+        let sets = try urls.indices.map { try TaskSet(contentsOf: urls[$0], codes: pairs[$0]) }
         return try sets.enumerated().map { index, set in
             if set.skipped > 0 {
-                let name = URL(filePath: data[index]).lastPathComponent
-                note("left out of \(name): \(set.skipped) entries that are empty or repeat an intent")
+                note(
+                    "left out of \(urls[index].lastPathComponent): \(set.skipped) entries that are empty or repeat an intent"
+                )
             }
             let questions = try set.questions(
                 templates[index], shots: shots, limit: limit, seed: seed, part: part, related: related)

@@ -135,7 +135,7 @@ extension BadInputTests {
         Case("repair model --failures columns.tsv", "found 3 columns"),
         Case("detect model columns.tsv", "columns.tsv, line 1: no column of intents"),
         Case("detect model texts.txt", "this is no data set"),
-        Case("evaluate model --data columns.tsv --data texts.txt --log run.log", "columns.tsv, line 1"),
+        Case("evaluate model --data tasks.tsv --data columns.tsv --log run.log", "columns.tsv, line 1"),
         Case("detect model columns.tsv --template key.jsonl", "key.jsonl"),
         Case("evaluate model --data columns.tsv --log run.log", "columns.tsv, line 1: no column of intents"),
         Case("detect model key.jsonl", "key.jsonl, line"),

@@ -94,8 +94,12 @@ struct EndToEndTests {
         #expect(answers.count == 1)
         #expect(found["exact_match"] as? Double == 0)
         let repair = try place.run(
-            "repair model --failures failures.jsonl --guard-texts texts.txt -o fix --format quiet")
+            "repair model --failures failures.jsonl --guard-texts texts.txt -o fix --each fixes --format quiet")
         #expect(repair.status == 0, "\(repair.errors)")
+        let each = try place.run("show fixes/failure-001.safetensors --format json")
+        #expect(each.status == 0 && each.text.contains("\"expected\""), "\(each.errors)")
+        #expect(try place.run(ask + " --patch fixes/failure-001.safetensors").json()["exact_match"] as? Double == 1)
+        #expect(try place.run("repair model -p abc -e Z --each fixes").status == 3)
         #expect(try place.run(ask + " --patch fix").json()["exact_match"] as? Double == 1)
     }
 

@@ -167,12 +167,14 @@ struct EvaluationTests {
             let evaluation = try evaluation()
             try evaluation.run(EvaluationLog(url, evaluation.settings))
             let bytes = try Data(contentsOf: url)
-            for other in [
-                try self.evaluation([Recruit()]), try self.evaluation(firstToken: false),
-                try self.evaluation(texts: ["let a = 1"])
+            for (other, what) in [
+                (try self.evaluation([Recruit()]), "the methods or their options"),
+                (try self.evaluation(firstToken: false), "the unit of repair"),
+                (try self.evaluation(texts: ["let a = 1"]), "the texts")
             ] {
                 let error = #expect(throws: RepairError.self) { try EvaluationLog(url, other.settings) }
                 #expect(error?.code == .badRequest && error?.subject?.hasSuffix("line 1") == true)
+                #expect(error?.problem == "this log is of other settings: \(what)")
             }
             #expect(try Data(contentsOf: url) == bytes)
             for text in ["hello\n", "{}\n", "[]\n", "\n", "{\"settings\":1}\n"] {

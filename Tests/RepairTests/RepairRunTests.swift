@@ -228,7 +228,7 @@ struct RepairRunTests {
         #expect(try digest() == before)
     }
 
-    @Test("every neuron that is changed is told, with the token it was changed for", arguments: [0, 1, 2, 3])
+    @Test("every neuron that is changed is told", arguments: [0, 1, 2, 3])
     func told(which: Int) throws {
         let methods: [any RepairMethod] = [Recruit(), GapStep(), MINT(), ASTRA()]
         let result = try run([Self.first], methods[which])

@@ -65,7 +65,8 @@ struct StudyTests {
         let trace = try model.trace([tokenizer.encode("show 1").ids])
         let open = try FreeAnswer(trace, closing: "no model writes this", expecting: 3, tokenizer)
         #expect(!open.isEnded && open.tokens.count == 35 && open.text == tokenizer.decode(open.tokens))
-        #expect(try !FreeAnswer(trace, closing: "", expecting: 3, tokenizer).isEnded)
+        let endless = try FreeAnswer(trace, closing: "", expecting: 3, tokenizer)
+        #expect(!endless.isEnded && endless.tokens == open.tokens)
         let third = tokenizer.decode(Array(open.tokens[2..<3]))
         let closed = try FreeAnswer(trace, closing: third, expecting: 3, tokenizer)
         #expect(closed.isEnded && closed.tokens.count <= 3 && open.tokens.starts(with: closed.tokens))
@@ -110,7 +111,7 @@ struct StudyTests {
     func fault() throws {
         let prompt = tokenizer.encode("show 1\n$").ids
         let order = try model.run([prompt]).logits.squeezed(0).top(2).indices.ints()
-        let cell = RuleMatrix.Cell(prompt: prompt, right: order[0], wrong: order[1])
+        let cell = RuleMatrix.Cell(failure: TokenizedFailure(prompt: prompt, answer: [order[0]]), wrong: order[1])
         let (change, steps) = try #require(try RuleMatrix.fault(cell, model))
         #expect(steps > 0)
         let faulty = try model.applying(change)

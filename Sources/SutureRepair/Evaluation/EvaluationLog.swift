@@ -82,7 +82,7 @@ public final class EvaluationLog {
             ("the format", ours.schema != its.schema), ("the model", ours.digest != its.digest),
             ("the methods or their options", ours.methods != its.methods), ("the questions", ours.tasks != its.tasks),
             ("the unit of repair", ours.firstToken != its.firstToken),
-            ("the studies", ours.studies != its.studies)
+            ("the studies", ours.studies != its.studies), ("the texts", ours.texts != its.texts)
         ]
         return parts.first { $0.1 }?.0 ?? "the model's name"
     }

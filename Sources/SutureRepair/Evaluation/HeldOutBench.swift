@@ -8,7 +8,7 @@ public struct HeldOutReading: Sendable, Codable, Equatable {
     public var questions: Int
     /// The share of right tokens where the model is led along the answer, averaged over questions.
     public var tokens: Double
-    /// How many answers are written freely as they should be.
+    /// How many answers are written freely as they should be: those along which the model does not err.
     public var right: Int
     /// Of the answers that are written freely.
     public var bleu: BLEU.Counts
@@ -29,15 +29,16 @@ final class HeldOutBench {
         self.model = model
         self.tokenizer = tokenizer
         lowest = model.architecture.layers
-        let asked = try questions.map { (try TokenizedFailure($0.failure, tokenizer), $0.frame.closing) }
-            .filter { $0.0.led.count <= model.architecture.contextLength }
+        let asked = questions.compactMap { question in
+            (try? TokenizedFailure(question.failure, tokenizer)).map { ($0, question.frame.closing) }
+        }.filter { $0.0.led.count <= model.architecture.contextLength }
         var shares: [Double] = []
         self.questions = try asked.map { failure, closing in
             let reading = try model.read(failure)
             shares.append(1 - Double(reading.wrong(failure.answer).count) / Double(failure.answer.count))
             return (failure, closing, try Self.write(failure, closing, model, tokenizer))
         }
-        before = Self.reading(self.questions.map { ($0.failure, $0.written) }, shares, tokenizer)
+        before = Self.reading(self.questions.map { ($0.failure, $0.written.text) }, shares, tokenizer)
     }
 
     private static func write(
@@ -61,29 +62,31 @@ final class HeldOutBench {
         }
         var changed: LanguageModel?
         var shares: [Double] = []
-        var answers: [(TokenizedFailure, FreeAnswer)] = []
+        var answers: [(TokenizedFailure, String)] = []
         for ((failure, closing, written), run) in zip(questions, runs) {
             shares.append(try run.right.share(of: failure.answer, change))
             guard try run.written.share(of: written.tokens, change) < 1 else {
-                answers.append((failure, written))
+                answers.append((failure, written.text))
                 continue
             }
             let patched = try changed ?? model.applying(change)
             changed = patched
-            answers.append((failure, try Self.write(failure, closing, patched, tokenizer)))
+            // What cannot be written at all scores nothing.
+            let now = try finite { try Self.write(failure, closing, patched, tokenizer) }
+            answers.append((failure, now?.text ?? ""))
         }
         return Self.reading(answers, shares, tokenizer)
     }
 
     private static func reading(
-        _ answers: [(TokenizedFailure, FreeAnswer)], _ shares: [Double], _ tokenizer: Tokenizer
+        _ answers: [(TokenizedFailure, String)], _ shares: [Double], _ tokenizer: Tokenizer
     ) -> HeldOutReading {
         var counts = BLEU.Counts()
         for (failure, written) in answers {
-            counts += BLEU().counts(written.text, tokenizer.decode(failure.answer))
+            counts += BLEU().counts(written, tokenizer.decode(failure.answer))
         }
         return HeldOutReading(
             questions: answers.count, tokens: shares.reduce(0, +) / Double(max(1, shares.count)),
-            right: answers.count { $0.1.tokens.starts(with: $0.0.answer) }, bleu: counts)
+            right: shares.count { $0 == 1 }, bleu: counts)
     }
 }

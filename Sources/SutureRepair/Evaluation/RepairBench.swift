@@ -94,7 +94,12 @@ struct RepairSubject {
         self.item = item
         self.bench = bench
         question = bench.evaluation.tasks[item.task].questions[item.question]
-        failure = try TokenizedFailure(question.failure, bench.evaluation.tokenizer)
+        do {
+            failure = try TokenizedFailure(question.failure, bench.evaluation.tokenizer)
+        } catch let error as TaskError {
+            (failure, unasked) = (TokenizedFailure(prompt: [], answer: []), error.problem)
+            return
+        }
         guard fits(failure) else {
             unasked = "prompt and answer are longer than the model's context"
             return
@@ -206,15 +211,16 @@ struct RepairSubject {
         guard variants.isEmpty, related.isEmpty else { return }
         let whole = try TokenizedFailure(question.failure, tokenizer)
         for kind in question.variants {
-            var variant = try TokenizedFailure(question.failure(kind), tokenizer)
             // The same answer may be other tokens behind another prompt: there the same repair cannot be looked for.
-            guard fits(variant), variant.answer == whole.answer else { continue }
+            guard var variant = try? TokenizedFailure(question.failure(kind), tokenizer), fits(variant),
+                variant.answer == whole.answer
+            else { continue }
             if bench.evaluation.settings.firstToken {
                 variant = variant.part(at: failure.prompt.count - whole.prompt.count)
             }
             variants.append((kind, variant.answer, try ReferenceRun(model, variant)))
         }
-        related = try question.relatedFailures.map { try TokenizedFailure($0, tokenizer) }.filter(fits).map {
+        related = try question.relatedFailures.compactMap { try? TokenizedFailure($0, tokenizer) }.filter(fits).map {
             try ReferenceRun(model, $0)
         }
     }

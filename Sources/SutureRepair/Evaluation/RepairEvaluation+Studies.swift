@@ -49,8 +49,8 @@ extension RepairEvaluation {
 
     /// What is repaired of a question's answer; nil where it is right, or cannot be asked.
     private func unit(of question: Question) throws -> TokenizedFailure? {
-        let failure = try TokenizedFailure(question.failure, tokenizer)
-        guard failure.led.count <= model.architecture.contextLength,
+        guard let failure = try? TokenizedFailure(question.failure, tokenizer),
+            failure.led.count <= model.architecture.contextLength,
             let wrong = try model.read(failure).wrong(failure.answer).first
         else { return nil }
         return settings.firstToken ? failure.part(at: wrong) : failure

@@ -80,6 +80,8 @@ public struct RepairEvaluation {
 
     /// Does what the log does not have yet.
     public func run(_ log: EvaluationLog) throws {
+        // Before hours of work, not behind them.
+        if settings.studies.contains(.matrix) { for task in tasks { _ = try RuleMatrix.contexts(of: task.questions) } }
         let bench = RepairBench(self)
         try runRepairs(log, bench)
         if settings.studies.contains(.successive) { try runSuccessions(log, bench) }

@@ -40,9 +40,12 @@ public struct CellRecord: Sendable, Codable, Equatable {
 struct RuleMatrix {
     /// A rule in a context: what the model reads, what comes next, and what should not.
     struct Cell {
-        var prompt: [Int]
-        var right: Int
+        /// The right token, and what comes before it.
+        var failure: TokenizedFailure
         var wrong: Int
+
+        var prompt: [Int] { failure.prompt }
+        var right: Int { failure.answer[0] }
     }
 
     /// `[rule][context]`
@@ -54,20 +57,25 @@ struct RuleMatrix {
     private static let rate = 0.01
     private static let mostSteps = 50
 
-    /// Looks for rules among the tasks of questions; the examples of the first ones, as far as they differ, are the
-    /// contexts.
+    /// The examples of the first questions, as far as they differ.
     ///
     /// Throws ``RepairError`` with code `badRequest` where all have the same examples, or none.
-    init(_ questions: [Question], _ model: LanguageModel, _ tokenizer: Tokenizer) throws {
-        let first = questions.prefix(Self.contexts).map(\.shots)
-        let contexts = first.indices.filter { first.firstIndex(of: first[$0]) == $0 }.map { first[$0] }
-        guard contexts.count > 1 else {
+    static func contexts(of questions: [Question]) throws -> [[TaskSet.Task]] {
+        let first = questions.prefix(contexts).map(\.shots)
+        let distinct = first.indices.filter { first.firstIndex(of: first[$0]) == $0 }.map { first[$0] }
+        guard distinct.count > 1 else {
             throw RepairError(
                 .badRequest, "the matrix of rules and contexts needs questions behind different examples",
                 expected: "examples that are drawn, --shots 1 or more", found: "the same before each question")
         }
+        return distinct
+    }
+
+    /// Looks for rules among the tasks of questions behind the first ones, whose examples are the contexts.
+    init(_ questions: [Question], _ model: LanguageModel, _ tokenizer: Tokenizer) throws {
+        let contexts = try Self.contexts(of: questions)
         var rules: [[Cell]] = []
-        for question in questions.dropFirst(first.count) where rules.count < Self.rules {
+        for question in questions.dropFirst(Self.contexts) where rules.count < Self.rules {
             if let rule = try Self.rule(question, contexts, model, tokenizer) { rules.append(rule) }
         }
         cells = rules
@@ -76,10 +84,10 @@ struct RuleMatrix {
     private static func rule(
         _ question: Question, _ contexts: [[TaskSet.Task]], _ model: LanguageModel, _ tokenizer: Tokenizer
     ) throws -> [Cell]? {
-        let failures = try contexts.map {
-            try TokenizedFailure(question.frame.failure(question.task, after: $0), tokenizer)
+        let failures = contexts.compactMap {
+            try? TokenizedFailure(question.frame.failure(question.task, after: $0), tokenizer)
         }
-        guard let answer = failures.first?.answer,
+        guard let answer = failures.first?.answer, failures.count == contexts.count,
             failures.allSatisfy({ $0.answer == answer && $0.led.count <= model.architecture.contextLength })
         else { return nil }
         let readings = try failures.map { try model.read($0) }
@@ -87,7 +95,7 @@ struct RuleMatrix {
             let place = answer.indices.first(where: { place in readings.allSatisfy { $0.top[place] == answer[place] } })
         else { return nil }
         let second = try readings[0].logits.selected(0, place).top(2).indices.ints()[1]
-        return failures.map { Cell(prompt: $0.prompt + answer[..<place], right: answer[place], wrong: second) }
+        return failures.map { Cell(failure: $0.part(at: place), wrong: second) }
     }
 
     /// The change that makes the model write a cell's wrong token, and after how many steps; nil where none did.
@@ -134,7 +142,7 @@ struct RuleMatrix {
         guard let faulty else { return record }
         let cell = cells[rule][context]
         let proposal = try method.propose(
-            TokenizedFailure(prompt: cell.prompt, answer: [cell.right]),
+            cell.failure,
             in: method.prepare(faulty, texts: texts), on: faulty)
         let repaired = try proposal.abandoned == nil ? faulty.applying(proposal.change) : faulty
         record.isFixed = try Self.standing(cell, repaired).rank == 1

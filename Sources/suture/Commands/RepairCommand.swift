@@ -54,7 +54,10 @@ struct RepairCommand: ParsableCommand {
     var original = false
 
     @Option(
-        help: "A file of texts, one on a line, that a method takes statistics of in place of a few built-in ones.")
+        help: """
+            A file of texts, one on a line, that a method takes statistics of in place of a few built-in ones (gap: of the \
+            first 2,000 tokens).
+            """)
     var corpus: String?
 
     @Option(help: "How many failures are solved for together (not mint, gap, rome, kn).")
@@ -169,8 +172,8 @@ struct RepairCommand: ParsableCommand {
         if let each, !result.change.isEmpty {
             let patches = try result.patches(of: checkpoint, repair.model.architecture)
             try AtomicDirectory.write(to: URL(filePath: each)) { folder in
-                for (number, patch) in patches.enumerated() {
-                    let name = String(format: "repair-%03d.safetensors", number + 1)
+                for (step, patch) in zip(result.steps, patches) {
+                    let name = String(format: "failure-%03d.safetensors", (step.failures.first ?? 0) + 1)
                     try patch.write(to: folder.appending(path: name))
                 }
             }
