@@ -156,10 +156,12 @@ struct BenchmarkFailure {
                 TokenizedFailure(
                     prompt: try ids(field.require("prompt_ids")), answer: try ids(field.require("expected_ids")))
             }
+            let command = try pair(json.require("command"))
             return BenchmarkFailure(
                 token: TokenizedFailure(
-                    prompt: try ids(json.require("prompt_ids")), answer: [try json.require("target_id").int]),
-                command: try pair(json.require("command")), rank: try json.require("rank").int,
+                    prompt: try ids(json.require("prompt_ids")), answer: [try json.require("target_id").int],
+                    question: command.question),
+                command: command, rank: try json.require("rank").int,
                 variants: try json.require("variants").array.map {
                     (try $0.require("kind").string, try ids($0.require("prompt_ids")))
                 },

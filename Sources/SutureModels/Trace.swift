@@ -144,6 +144,38 @@ extension Trace {
         return try changed.trace(tokens, forward, resuming: record, keepingFrom: firstLayer)
     }
 
+    /// What the MLP of a layer reads in other texts that begin with the first `count` tokens of this one, behind these,
+    /// `[texts, positions, width]`; where a text is shorter than others it means nothing.
+    ///
+    /// Throws ``ModelError`` unless the trace is of one prompt and of all layers, and where a text does not fit the model.
+    public func mlpInputs(_ layer: Int, behind count: Int, _ continuations: [[Int]]) throws -> Tensor {
+        guard tokens.count == 1, firstLayer == 0, (0...length).contains(count) else {
+            throw ModelError(
+                .invalidReplay, "only a trace of one prompt and of all layers can be continued",
+                expected: "behind 0...\(length) of its tokens",
+                found: "behind \(count), in \(tokens.count) prompts from layer \(firstLayer)")
+        }
+        try model.check(Neuron(layer: layer, index: 0))
+        try model.check(tokens: continuations)
+        let longest = continuations.map(\.count).max() ?? 0
+        guard count + longest <= model.architecture.contextLength else {
+            throw ModelError(
+                .outOfRange, "the text does not fit the model",
+                expected: "\(model.architecture.contextLength) tokens at most", found: "\(count + longest)")
+        }
+        let rows = Array(repeating: 0, count: continuations.count)
+        func prefix(_ layer: Int) throws -> KeyValues? {
+            count == 0 ? nil : try keyValues(layer).prefix(count, rows: rows)
+        }
+        let forward = try Forward(model, positions: count..<count + longest)
+        var residual = try forward.embed(model.padded(continuations))
+        for layer in 0..<layer {
+            residual = try forward.mlp(layer, forward.attention(layer, residual, prefix: prefix(layer)).stream)
+        }
+        let stream = try forward.attention(layer, residual, prefix: prefix(layer)).stream
+        return try model.mlpInput(layer: layer, stream: stream.read)
+    }
+
     /// The trace of the first `count` tokens of a single prompt; nothing is run but the head.
     ///
     /// Throws ``ModelError`` for another number of prompts or tokens.

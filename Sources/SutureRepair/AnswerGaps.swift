@@ -34,6 +34,11 @@ struct LedRun {
     let failure: TokenizedFailure
     let trace: Trace
 
+    init(_ failure: TokenizedFailure, _ trace: Trace) {
+        self.failure = failure
+        self.trace = trace
+    }
+
     /// Keeps what changes of some layers need.
     init(_ failure: TokenizedFailure, on model: LanguageModel, layers: some Collection<Int>) throws {
         self.failure = failure

@@ -7,12 +7,14 @@ import SutureTensor
 /// that only changes what is written acts wherever the neuron happens to be active; this one also
 /// chooses where. Let x be what the MLP reads where the token is written. The key
 ///
-///     w = C^-1 x / (x . C^-1 x),   C = E_ref[x x^T] + E_prompt[x x^T] + ridge
+///     w = C^-1 x / (x . C^-1 x),   C = E_ref[x x^T] + E_prompt[x x^T] + E_else[x x^T] + ridge
 ///
-/// answers 1 there and as little as can be on reference texts and in the rest of the prompt (the key of
-/// a rank-one edit, ROME, arXiv 2202.05262, with the prompt as a counterexample). With u a vector that
-/// answers 1 everywhere, the neuron's gate reads a (w - threshold u) and its other input reaches + threshold
-/// minus w, so that its activation
+/// answers 1 there and as little as can be on reference texts, in the rest of the prompt, and where the
+/// token is written if beginnings of reference texts stand in the question's place
+/// (``SutureTasks/TokenizedFailure/question``): the key of a rank-one edit (ROME, arXiv 2202.05262) with
+/// counterexamples, which tell what is asked from how it is asked. With u a vector that answers 1
+/// everywhere, the neuron's gate reads a (w - threshold u) and its other input reach u - w, so that its
+/// activation
 ///
 ///     act(a (z - threshold)) (reach - z),   z = w . x
 ///
@@ -22,22 +24,29 @@ import SutureTensor
 public struct Recruit: JointRepairMethod {
     public let name = "recruit"
     /// How far, in logits, the target should lie above every other token.
-    public var margin = 1.5
+    public var margin = 2.0
+    /// How much further for each logit that it lay below them: another wording may get only a part of a large step.
+    public var reserve = 1.0 / 3
     /// How similar an input must be, between 0 (a text about something else) and 1 (the prompt itself).
     public var threshold = 0.4
     /// a: how sharply the neuron tells both sides of the threshold apart.
     public var sharpness = 20.0
     /// How often a step may be corrected.
     public var rounds = 6
+    /// How many beginnings of reference texts stand in for the question.
+    public var openings = 8
 
     public init() {}
 
     public var options: [String: Double] {
-        ["margin": margin, "threshold": threshold, "sharpness": sharpness, "rounds": Double(rounds)]
+        [
+            "margin": margin, "reserve": reserve, "threshold": threshold, "sharpness": sharpness,
+            "rounds": Double(rounds), "openings": Double(openings)
+        ]
     }
 
-    /// The activation's other factor is zero here, twice as far above the threshold as the middle of its flat part.
-    private static let reach = 1.5
+    /// The activation's other factor is zero here, so that it is as large at 0.8, another wording, as at 1, the prompt itself.
+    private static let reach = 1.4
 
     /// A tenth of the depth below the top: late enough for what is asked to have been read, and for few layers to
     /// disturb what is written.
@@ -53,7 +62,7 @@ public struct Recruit: JointRepairMethod {
         return try Workshop(
             model, basis: basis,
             reads: ReadStatistics(model, basis, texts: texts, layer: layer, cache: cache, progress: progress),
-            reserved: reserved)
+            openings: Workshop.openings(texts, openings), reserved: reserved)
     }
 
     /// Gives each wrong token of the answers a neuron of its own, silent where the kept answers' tokens are written.
@@ -65,7 +74,10 @@ public struct Recruit: JointRepairMethod {
         }
         let site = Site.mlpHidden(reads.layer)
         func inputs(_ run: LedRun) throws -> Tensor { try run.trace.mlpInput(reads.layer).squeezed(0) }
-        let runs = try failures.map { try LedRun($0, on: model, layers: [reads.layer]) }
+        let runs = try failures.map { failure in
+            LedRun(failure, try model.trace([failure.led], capturing: [site]))
+        }
+        let others = try runs.map { try counterexamples(to: $0, workshop.openings, layer: reads.layer) }
         let spared = try kept.map {
             (inputs: try inputs(LedRun($0, on: model, layers: [reads.layer])), places: $0.places)
         }
@@ -75,10 +87,13 @@ public struct Recruit: JointRepairMethod {
         let effect = try peaks.reduce(reads.peak) { try $0.maximum($1) } * reads.energy
         let reserved = try workshop.reserved.union(changed(in: reads.layer, from: workshop.original, to: model))
         var solver = StepSolver(runs, workshop.basis, margin: margin, rounds: rounds)
+        solver.reserve = reserve
         let isRight = try solver.converges { place, _, taken in
             let neuron = try idlest(effect, in: reads.layer, without: reserved.union(taken))
             let position = failures[place.failure].places.lowerBound + place.token
-            let key = try key(for: neuron, position: position, read[place.failure], sparing: spared, reads, model)
+            let elsewhere = try others[place.failure]?.selected(1, place.token)
+            let key = try key(
+                for: neuron, position: position, read[place.failure], elsewhere, sparing: spared, reads, model)
             let activations = try zip(failures, read).map { failure, inputs in
                 try model.activation(of: neuron, reading: key, inputs.narrowed(0, failure.places)).elements(
                     as: Double.self)
@@ -92,6 +107,22 @@ public struct Recruit: JointRepairMethod {
         if isRight || failures.count > 1 { return solver.proposal }
         return Proposal(steps: solver.steps).abandoning(
             "a step that was corrected \(rounds) times did not bring the answer out")
+    }
+
+    /// What the layer reads where the answer's tokens are written, if openings stand in the question's place,
+    /// `[openings, answer, d]`; nil where the prompt asks nothing that could be replaced.
+    private func counterexamples(to run: LedRun, _ openings: [[Int]], layer: Int) throws -> Tensor? {
+        let (failure, question) = (run.failure, run.failure.question)
+        guard !question.isEmpty, failure.opening <= question.lowerBound, question.upperBound < failure.prompt.count
+        else {
+            return nil
+        }
+        let rest = failure.led[question.upperBound...]
+        let others = openings.map { Array($0.dropFirst(failure.opening) + rest) }
+        let room = run.trace.model.architecture.contextLength - question.lowerBound
+        guard let length = others.first?.count, length <= room else { return nil }
+        let inputs = try run.trace.mlpInputs(layer, behind: question.lowerBound, others)
+        return try inputs.narrowed(1, length - failure.answer.count..<length)
     }
 
     /// The neuron that does least, of those that are free.
@@ -113,8 +144,8 @@ public struct Recruit: JointRepairMethod {
     /// What the neuron should read to be active at `position` of `inputs` `[positions, d]` and nowhere else; where the
     /// rows of `spared` are read, it is silent.
     private func key(
-        for neuron: Neuron, position: Int, _ inputs: Tensor, sparing spared: [(inputs: Tensor, places: Range<Int>)],
-        _ reads: ReadStatistics, _ model: LanguageModel
+        for neuron: Neuron, position: Int, _ inputs: Tensor, _ counterexamples: Tensor?,
+        sparing spared: [(inputs: Tensor, places: Range<Int>)], _ reads: ReadStatistics, _ model: LanguageModel
     ) throws -> NeuronEdit.Read {
         let inputs = try inputs.to(.float64)
         var moment = reads.moment
@@ -129,6 +160,10 @@ public struct Recruit: JointRepairMethod {
             let rest = try inputs.gathered(0, at: others)
             moment = try moment + rest.transposed().matmul(rest) / Double(others.count)
             mean = try mean + rest.mean([0])
+        }
+        if let counterexamples {
+            let others = try counterexamples.to(.float64)
+            moment = try moment + others.transposed().matmul(others) / Double(others.shape[0])
         }
         let metric = try moment.ridged(by: 0.1).cholesky()
         /// The vector nearest to `start` that answers `value` at the position and `silence` where it is to be silent.

@@ -97,7 +97,7 @@ public final class Workshop: Sendable {
     public let reads: ReadStatistics?
     /// How the keys of output projections are distributed; nil where the method does not need it.
     public let keys: KeyStatistics?
-    /// Beginnings of reference texts, behind which what is learned should hold too.
+    /// Beginnings of reference texts: behind them what is learned should hold too, or in a question's place it should not.
     public let openings: [[Int]]
     /// Neurons that belong to earlier patches.
     public let reserved: Set<Neuron>

@@ -16,6 +16,8 @@ struct StepSolver {
     let basis: SemanticBasis
     /// How far, in logits, the target should lie above every other token.
     let margin: Double
+    /// How much further for each logit that it lay below them.
+    var reserve = 0.0
     /// How often a step may be corrected.
     let rounds: Int
 
@@ -25,6 +27,8 @@ struct StepSolver {
         var edit: NeuronEdit
         /// The neuron's activation where each token of each answer is written, with the edit.
         let activations: [[Double]]
+        /// How far, in logits, this token should lie above every other one.
+        var margin = 0.0
     }
     private(set) var repairs: [Repair] = []
     /// How often a neuron was changed.
@@ -57,13 +61,15 @@ struct StepSolver {
             let wrong = gaps.indices.flatMap { failure in
                 gaps[failure].wrong.map { Proposal.Place(failure: failure, token: $0) }
             }
-            let isShort = repairs.contains { gaps[$0.place.failure].gaps[$0.place.token] > -0.9 * margin }
+            let isShort = repairs.contains { gaps[$0.place.failure].gaps[$0.place.token] > -0.9 * $0.margin }
             // A margin that is not quite reached in the end does not make a right answer wrong.
             if wrong.isEmpty, !isShort || round == rounds { return true }
             guard round < rounds else { return false }
             for place in wrong where !repairs.contains(where: { $0.place == place }) {
                 let rival = gaps[place.failure].rivals[place.token]
-                repairs.append(try choose(place, rival, Set(repairs.map(\.edit.neuron))))
+                var repair = try choose(place, rival, Set(repairs.map(\.edit.neuron)))
+                repair.margin = margin + reserve * gaps[place.failure].gaps[place.token]
+                repairs.append(repair)
             }
             try step(gaps)
         }
@@ -94,7 +100,7 @@ struct StepSolver {
                 let activation = source.activations[failure][token]
                 matrix.append(activation * overlaps[row * count + column] / gaps[failure].scales[token])
             }
-            needs.append(gaps[failure].gaps[token] + margin)
+            needs.append(gaps[failure].gaps[token] + target.margin)
         }
         let sizes = try Tensor(needs, shape: [count, 1]).leastSquares(Tensor(matrix, shape: [count, count])).elements(
             as: Double.self)

@@ -24,12 +24,23 @@ public struct TokenizedFailure: Sendable, Equatable, Codable {
     public var subject: Range<Int>?
     /// How many tokens the prompt begins with that no text asked for: what the tokenizer begins texts with.
     public var opening: Int
+    /// The tokens of the prompt that would be others if something else were asked for in the same way.
+    public var question: Range<Int>
 
-    public init(prompt: [Int], answer: [Int], subject: Range<Int>? = nil, opening: Int = 0) {
+    /// - Parameters:
+    ///   - prompt: what the model reads.
+    ///   - answer: what it should write next.
+    ///   - subject: the tokens of the prompt that the answer is about.
+    ///   - opening: how many tokens the tokenizer put before the prompt.
+    ///   - question: the tokens of the prompt that ask; nil to tell them by how the prompt is built.
+    public init(
+        prompt: [Int], answer: [Int], subject: Range<Int>? = nil, opening: Int = 0, question: Range<Int>? = nil
+    ) {
         self.prompt = prompt
         self.answer = answer
         self.subject = subject
         self.opening = opening
+        self.question = question ?? Self.question(in: prompt[min(opening, prompt.count)...])
     }
 
     /// Tokens of a failure; before the prompt stands what the tokenizer begins texts with.
@@ -43,6 +54,7 @@ public struct TokenizedFailure: Sendable, Equatable, Codable {
         let encoding = tokenizer.encode(failure.prompt, specials: .opening)
         prompt = encoding.ids
         opening = prompt.count - tokenizer.encode(failure.prompt).ids.count
+        question = Self.question(in: prompt[opening...])
         guard !failure.prompt.isEmpty, !prompt.isEmpty, !failure.expected.isEmpty else {
             throw TaskError(
                 .badRequest, "a failure needs a prompt and an expected answer",

@@ -127,6 +127,22 @@ struct ReplayTests {
         }
     }
 
+    @Test("what an MLP reads in other continuations is what a run of each reads", arguments: models)
+    func continuations(name: String) throws {
+        let model = try TinyModel(name).model
+        let prompt = TinyModel.promptA
+        let others = [TinyModel.promptB, [3], [9, 9, 61, 20]]
+        for (layer, count) in [(0, 4), (model.architecture.layers - 1, 0), (model.architecture.layers - 1, 7)] {
+            let inputs = try model.trace([prompt]).mlpInputs(layer, behind: count, others)
+            #expect(inputs.shape == [3, 7, model.architecture.width])
+            for (row, other) in others.enumerated() {
+                let whole = try model.trace([prompt[..<count] + other]).mlpInput(layer).squeezed(0)
+                let found = try inputs.selected(0, row).narrowed(0, 0..<other.count)
+                #expect(try distance(found, whole.narrowed(0, count..<count + other.count)) < 1e-5)
+            }
+        }
+    }
+
     @Test("gradients agree with finite differences", arguments: models)
     func finiteDifferences(name: String) throws {
         let model = try TinyModel(name).model

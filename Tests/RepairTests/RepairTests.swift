@@ -1,8 +1,11 @@
 import Foundation
+import SutureFormats
 import SutureModels
 import SutureRepair
+import SutureTasks
 import SutureTensor
 import SutureTestSupport
+import SutureTokenizers
 import Testing
 
 @Suite("Repair methods on tiny models")
@@ -80,8 +83,49 @@ struct RepairTests {
         let peak = try #require(own.last)
         #expect(own.dropLast().allSatisfy { abs($0) < 0.5 * peak })
         let elsewhere = try texts.flatMap(activations).map { Double($0 * $0) }
-        #expect(elsewhere.reduce(0, +) / Double(elsewhere.count) < 0.05 * Double(peak * peak))
+        #expect(elsewhere.reduce(0, +) / Double(elsewhere.count) < 0.1 * Double(peak * peak))
         #expect(!model.architecture.isGated || abs(peak - 1) < 0.01)
+    }
+
+    @Test(
+        "a recruited neuron tells what is asked from how it is asked",
+        .enabled(if: Goldens.smollm2 != nil, "SmolLM2 is not set up"), arguments: [0, 2])
+    func elsewhere(shots: Int) throws {
+        let checkpoint = try Checkpoint(#require(Goldens.smollm2))
+        let model = try LanguageModel.load(checkpoint)
+        let tokenizer = try Tokenizer(checkpoint)
+        func failure(_ intent: String, _ code: String) throws -> TokenizedFailure {
+            let examples = [
+                TaskSet.Task(intent: "show the first ten lines of a.txt", code: "head a.txt"),
+                .init(intent: "say who is logged in", code: "who")
+            ]
+            let failure = try TokenizedFailure(
+                Frame.bash.failure(.init(intent: intent, code: code), after: Array(examples.prefix(shots))), tokenizer)
+            return TokenizedFailure(prompt: failure.prompt, answer: [failure.answer[0]], question: failure.question)
+        }
+        let asked = try failure("count the words of every file here", "xargs wc")
+        let others = ["sort b.txt by size", "go one directory up", "delete all empty files"]
+        let texts = Texts.reference.prefix(40).map { tokenizer.encode($0).ids }
+        func activations(_ recruit: Recruit) throws -> [Double] {
+            let workshop = try recruit.prepare(model, texts: texts, reserved: []) { _, _ in }
+            let edit = try #require(try recruit.propose(asked, in: workshop, on: model).change.neurons.first)
+            let site = Site.mlpHidden(edit.neuron.layer)
+            let patched = try model.editing([edit])
+            return try (["tally up the words in each file here"] + others).map { intent in
+                let prompt = try failure(intent, "xargs wc").prompt
+                let hidden = try patched.run([prompt], capturing: [site])[site].squeezed(0)
+                return try hidden.selected(0, prompt.count - 1).elements(as: Double.self)[edit.neuron.index]
+            }
+        }
+        // Another wording gets most of it, other questions little.
+        let found = try activations(Recruit())
+        #expect(found[0] > 0.6 && found.dropFirst().allSatisfy { abs($0) < 0.7 * found[0] }, "\(found)")
+        guard shots == 0 else { return }
+        // Without examples only counterexamples tell.
+        var blind = Recruit()
+        blind.openings = 0
+        let untold = try activations(blind)
+        #expect(found.dropFirst().max() ?? 1 < 0.5 * (untold.dropFirst().max() ?? 0), "\(found), \(untold)")
     }
 
     @Test("a recruited neuron is not taken again, nor one that belongs to a patch", arguments: models)

@@ -99,6 +99,7 @@ extension EvaluationLog.Place {
 extension TokenizedFailure {
     /// One token of the answer, with what comes before it in the prompt.
     func part(at place: Int) -> TokenizedFailure {
-        TokenizedFailure(prompt: prompt + answer[..<place], answer: [answer[place]], opening: opening)
+        TokenizedFailure(
+            prompt: prompt + answer[..<place], answer: [answer[place]], opening: opening, question: question)
     }
 }
