@@ -27,7 +27,7 @@ public struct NeuronChange: Sendable {
 }
 
 extension Patch {
-    /// A patch that changes the write vectors of neurons; see ``init(_:of:method:results:)``.
+    /// A patch that changes the write vectors of neurons; see ``init(_:of:method:results:on:)``.
     ///
     /// - Parameters:
     ///   - changes: each neuron once; in one matrix all by columns or all by rows.

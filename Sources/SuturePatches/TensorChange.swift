@@ -85,12 +85,14 @@ extension Patch {
     ///   - results: what the method measured.
     ///   - checkpoint: the model.
     ///   - method: how the patch was found.
+    ///   - patches: what was applied on top of the checkpoint when the changes were found; they become parents, too.
     /// - Throws: ``PatchError`` for a tensor that is not there or cannot be patched, a change that does not fit it or is
     ///   not finite, and with `emptyPatch` if no weight would change.
     public init(
-        _ changes: [TensorChange], of checkpoint: Checkpoint, method: Method, results: JSON = .null
+        _ changes: [TensorChange], of checkpoint: Checkpoint, method: Method, results: JSON = .null,
+        on patches: [AppliedPatch] = []
     ) throws {
-        let patched = try PatchedCheckpoint(checkpoint)
+        let patched = try PatchedCheckpoint(checkpoint).adding(patches)
         let source = checkpoint.url.relativePath
         let groups = Dictionary(grouping: changes) { ByteString($0.tensor) }.sorted { $0.key < $1.key }
         var base = OrderedTable<BaseTensor>()
@@ -110,7 +112,7 @@ extension Patch {
         }
         try self.init(
             base: base, edits: edits, method: method, results: results, tool: "suture",
-            created: Date.now.ISO8601Format(), parents: patched.present.patches.map(\.patch.id), source: source)
+            created: Date.now.ISO8601Format(), parents: patched.stack.patches.map(\.patch.id), source: source)
     }
 }
 

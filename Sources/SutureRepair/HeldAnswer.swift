@@ -2,15 +2,21 @@ import SutureModels
 
 /// A right answer that later repairs must leave right, and a run of the original model from which it is asked for again.
 struct HeldAnswer {
-    /// Which failure of the list it answers, from 1.
-    let number: Int
+    /// Whose answer it is.
+    enum Source: Hashable {
+        /// A failure of the list, by its number from 1.
+        case failure(Int)
+        /// A failure that a patch of the model has repaired, by its place among all of these.
+        case patch(Int)
+    }
+    let source: Source
     let failure: TokenizedFailure
     /// Reaches down to the lowest layer that was changed so far: what lies below need not be run again.
     private var trace: Trace?
 
-    init(_ failure: TokenizedFailure, number: Int) {
+    init(_ failure: TokenizedFailure, of source: Source) {
         self.failure = failure
-        self.number = number
+        self.source = source
     }
 
     /// Whether `model` with this change still gives the answer.

@@ -7,16 +7,21 @@ import SutureTensor
 extension Repair.Result {
     /// The change as a patch of the checkpoint that was repaired, with the report as its evidence.
     ///
-    /// Throws `PatchError` with code `emptyPatch` if nothing was fixed.
-    public func patch(of checkpoint: Checkpoint, _ architecture: Architecture) throws -> Patch {
-        try patch(change, of: checkpoint, architecture, results: json(report))
+    /// - Parameter patches: what the model had on top of the checkpoint when it was repaired.
+    /// - Throws: `PatchError` with code `emptyPatch` if nothing was fixed.
+    public func patch(
+        of checkpoint: Checkpoint, _ architecture: Architecture, on patches: [AppliedPatch] = []
+    ) throws -> Patch {
+        try patch(change, of: checkpoint, architecture, patches, results: json(report))
     }
 
     /// One patch for each step, each with what became of the failures that it fixes: any can be taken off alone.
-    public func patches(of checkpoint: Checkpoint, _ architecture: Architecture) throws -> [Patch] {
+    public func patches(
+        of checkpoint: Checkpoint, _ architecture: Architecture, on patches: [AppliedPatch] = []
+    ) throws -> [Patch] {
         try steps.map { step in
             let results: JSON = ["failures": try json(step.failures.map { report.failures[$0] })]
-            return try patch(step.change, of: checkpoint, architecture, results: results)
+            return try patch(step.change, of: checkpoint, architecture, patches, results: results)
         }
     }
 
@@ -28,7 +33,8 @@ extension Repair.Result {
     }
 
     private func patch(
-        _ change: WeightChange, of checkpoint: Checkpoint, _ architecture: Architecture, results: JSON
+        _ change: WeightChange, of checkpoint: Checkpoint, _ architecture: Architecture, _ patches: [AppliedPatch],
+        results: JSON
     ) throws -> Patch {
         let options = JSON.object(
             report.options.sorted { $0.key < $1.key }.reduce(into: JSONObject()) {
@@ -36,7 +42,7 @@ extension Repair.Result {
             })
         return try Patch(
             change.tensorChanges(architecture), of: checkpoint, method: .init(name: report.method, options: options),
-            results: results)
+            results: results, on: patches)
     }
 }
 
@@ -73,7 +79,25 @@ extension WeightChange {
     }
 }
 
+extension Patch {
+    /// The failures that the patch's own report calls fixed; empty where it carries none.
+    public var repaired: [Failure] {
+        (results["failures"]?.arrayValue ?? []).compactMap { failure in
+            guard failure["status"]?.stringValue == RepairReport.Status.fixed.rawValue,
+                let prompt = failure["prompt"]?.stringValue, let expected = failure["expected"]?.stringValue
+            else { return nil }
+            return Failure(prompt: prompt, expected: expected)
+        }
+    }
+}
+
 extension PatchStack {
+    /// The failures that these patches say they fixed, each once.
+    public var repaired: [Failure] {
+        var known: Set<Failure> = []
+        return patches.flatMap(\.patch.repaired).filter { known.insert($0).inserted }
+    }
+
     /// The neurons whose write vectors these patches change.
     public func neurons(of architecture: Architecture) -> Set<Neuron> {
         var neurons: Set<Neuron> = []

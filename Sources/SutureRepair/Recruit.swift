@@ -11,7 +11,7 @@ import SutureTensor
 ///
 /// answers 1 there and as little as can be on reference texts, in the rest of the prompt, and where the
 /// token is written if beginnings of reference texts stand in the question's place
-/// (``SutureTasks/TokenizedFailure/question``): the key of a rank-one edit (ROME, arXiv 2202.05262) with
+/// (`TokenizedFailure.question`): the key of a rank-one edit (ROME, arXiv 2202.05262) with
 /// counterexamples, which tell what is asked from how it is asked. With u a vector that answers 1
 /// everywhere, the neuron's gate reads a (w - threshold u) and its other input reach u - w, so that its
 /// activation
@@ -47,6 +47,8 @@ public struct Recruit: JointRepairMethod {
 
     /// The activation's other factor is zero here, so that it is as large at 0.8, another wording, as at 1, the prompt itself.
     private static let reach = 1.4
+    /// The parts of the margin that are tried in turn.
+    private static let shares = [1, 0.5, 0.25]
 
     /// A tenth of the depth below the top: late enough for what is asked to have been read, and for few layers to
     /// disturb what is written.
@@ -86,9 +88,7 @@ public struct Recruit: JointRepairMethod {
         let peaks = try runs.map { try $0.trace[site].squeezed(0).square().max([0]) }
         let effect = try peaks.reduce(reads.peak) { try $0.maximum($1) } * reads.energy
         let reserved = try workshop.reserved.union(changed(in: reads.layer, from: workshop.original, to: model))
-        var solver = StepSolver(runs, workshop.basis, margin: margin, rounds: rounds)
-        solver.reserve = reserve
-        let isRight = try solver.converges { place, _, taken in
+        func recruit(for place: Proposal.Place, besides taken: Set<Neuron>) throws -> StepSolver.Repair {
             let neuron = try idlest(effect, in: reads.layer, without: reserved.union(taken))
             let position = failures[place.failure].places.lowerBound + place.token
             let elsewhere = try others[place.failure]?.selected(1, place.token)
@@ -104,9 +104,17 @@ public struct Recruit: JointRepairMethod {
                 place: place, edit: NeuronEdit(neuron, delta: try -model.writeVector(neuron), read: change),
                 activations: activations)
         }
-        if isRight || failures.count > 1 { return solver.proposal }
+        var solver = StepSolver(runs, workshop.basis, margin: margin, rounds: rounds)
+        // What does not come out right on the way to its margin may do so on the way to a smaller one.
+        for share in Self.shares {
+            (solver.margin, solver.reserve) = (share * margin, share * reserve)
+            if try solver.converges(choosing: { place, _, taken in try recruit(for: place, besides: taken) }) {
+                return solver.proposal
+            }
+        }
+        if failures.count > 1 { return solver.proposal }
         return Proposal(steps: solver.steps).abandoning(
-            "a step that was corrected \(rounds) times did not bring the answer out")
+            "steps to \(Self.shares.count) margins, each corrected \(rounds) times, did not bring the answer out")
     }
 
     /// What the layer reads where the answer's tokens are written, if openings stand in the question's place,

@@ -12,9 +12,9 @@ struct RepairLedger {
     var changed: [Neuron: RepairReport.ChangedNeuron] = [:]
 
     /// An answer has to stay as it is from now on; one that is asked for again is held once.
-    mutating func hold(_ failure: TokenizedFailure, number: Int) {
+    mutating func hold(_ failure: TokenizedFailure, of source: HeldAnswer.Source) {
         guard !held.contains(where: { $0.failure == failure }) else { return }
-        held.append(HeldAnswer(failure, number: number))
+        held.append(HeldAnswer(failure, of: source))
     }
 }
 
@@ -63,7 +63,7 @@ extension Repair {
             let (reading, written) = try present.answer(tokenized)
             let asked = Asked(attempt: attempt, tokenized: tokenized, reading: reading, written: written)
             if written == tokenized.answer {
-                ledger.hold(tokenized, number: attempt.number + 1)
+                ledger.hold(tokenized, of: .failure(attempt.number + 1))
                 ledger.outcomes[attempt.number] = outcome(of: asked, .right, after: reading)
             } else {
                 open.append(asked)
@@ -90,7 +90,7 @@ extension Repair {
                 for neuron in try describe(ledger.change, answer, places) { ledger.changed[neuron.neuron] = neuron }
             }
             for (asked, own) in zip(open, own) {
-                ledger.hold(asked.tokenized, number: asked.attempt.number + 1)
+                ledger.hold(asked.tokenized, of: .failure(asked.attempt.number + 1))
                 var outcome = try outcome(of: asked, .fixed, proposal, after: patched.read(asked.tokenized))
                 if answers.count > 1 { outcome.neurons = outcome.neurons.filter { own[$0] != nil } }
                 outcome.seconds = (clock.now - began) / .seconds(1) / share
@@ -141,17 +141,17 @@ extension Repair {
                 }
                 if let objection { return refused(objection) }
                 for (how, answers) in [("kept away from", spared), ("made along with", along)] where !answers.isEmpty {
-                    proposal.notes.append("\(how) the \(Self.list(answers)), which it would have undone")
+                    proposal.notes.append("\(how) \(Self.list(answers)), which it would have undone")
                 }
                 return .accepted(proposal, patched, answers)
             }
-            let (numbers, known) = (Set(undone.map(\.number)), Set(kept.map(\.number)))
-            let again = spared.filter { numbers.contains($0.number) }
-            let first = undone.filter { !known.contains($0.number) }
+            let (sources, known) = (Set(undone.map(\.source)), Set(kept.map(\.source)))
+            let again = spared.filter { sources.contains($0.source) }
+            let first = undone.filter { !known.contains($0.source) }
             guard joint != nil, tries < Self.tries, !(again.isEmpty && first.isEmpty) else {
                 return refused(Self.undoing(undone))
             }
-            spared = spared.filter { !numbers.contains($0.number) } + first
+            spared = spared.filter { !sources.contains($0.source) } + first
             along += again
         }
     }
@@ -187,15 +187,30 @@ extension Repair {
         return undone
     }
 
-    private static func undoing(_ answers: [HeldAnswer]) -> String { "it would undo the \(list(answers))" }
+    private static func undoing(_ answers: [HeldAnswer]) -> String { "it would undo \(list(answers))" }
 
-    /// "answer to failure 2", "answers to failures 2, 3 and 7"
+    /// "the answer to failure 2", "the answers to failures 2, 3 and 7 and an answer that the model's patches repaired"
     private static func list(_ answers: [HeldAnswer]) -> String {
-        let numbers = answers.map(\.number).sorted().map(String.init)
-        guard let last = numbers.last, numbers.count > 1 else {
-            return "answer to failure \(numbers.joined())"
+        var (numbers, earlier): ([Int], Int) = ([], 0)
+        for answer in answers {
+            switch answer.source {
+            case .failure(let number): numbers.append(number)
+            case .patch: earlier += 1
+            }
         }
-        return "answers to failures \(numbers.dropLast().joined(separator: ", ")) and \(last)"
+        let names = numbers.sorted().map(String.init)
+        var parts: [String] = []
+        if names.count > 1 {
+            parts = [
+                "the answers to failures \(names.dropLast().joined(separator: ", ")) and \(names[names.count - 1])"
+            ]
+        } else if let name = names.first {
+            parts = ["the answer to failure \(name)"]
+        }
+        if earlier > 0 {
+            parts.append("\(earlier == 1 ? "an answer" : "\(earlier) answers") that the model's patches repaired")
+        }
+        return parts.joined(separator: " and ")
     }
 
     private func outcome(

@@ -5,8 +5,8 @@ import SutureTokenizers
 /// Repairs failures of a model one after another: a method proposes, and nothing counts but what the
 /// patched model then writes when nobody leads it.
 ///
-/// An earlier repair must hold: one that would undo it is tried once more, kept away from the answers that it would undo,
-/// and then abandoned. An abandoned failure leaves nothing behind.
+/// An earlier repair must hold, of this list or of a patch that the model has (``earlier``): one that would undo it is tried
+/// again, kept away from the answers that it would undo, and then abandoned. An abandoned failure leaves nothing behind.
 public struct Repair {
     public let model: LanguageModel
     public let tokenizer: Tokenizer
@@ -17,6 +17,8 @@ public struct Repair {
     public var budget = Budget()
     /// How many failures are repaired together, by methods that can (``JointRepairMethod``).
     public var batch = 1
+    /// What patches of the model have repaired (`PatchStack.repaired`): answers that are right have to stay so.
+    public var earlier: [Failure] = []
     /// The texts on which side effects are measured.
     public var guardTexts = Texts.guards
     /// Called with what is being done, how much of it is done, and of how much.
@@ -80,6 +82,8 @@ public struct Repair {
         let clock = ContinuousClock()
         let start = clock.now
         var ledger = RepairLedger()
+        try holdEarlier(&ledger)
+        let held = ledger.held.count
         for first in stride(from: 0, to: failures.count, by: batch) {
             progress("repairing", first, failures.count)
             let group = first..<min(first + batch, failures.count)
@@ -96,11 +100,25 @@ public struct Repair {
         let report = RepairReport(
             model: modelName, method: method.name, options: method.options,
             failures: failures.indices.compactMap { ledger.outcomes[$0] },
+            earlier: earlier.isEmpty ? nil : .init(asked: earlier.count, held: held),
             neurons: change.neurons.compactMap { ledger.changed[$0.neuron] },
             matrices: try change.matrices.map(describe), numbers: change.count,
             relativeNorm: try model.relativeNorm(of: change), sideEffects: effects, heldOut: heldOut, limits: limits,
             objections: limits.objections(judged), seconds: (clock.now - start) / .seconds(1))
         return Result(change: change, steps: ledger.steps, report: report)
+    }
+
+    /// Asks the model what its patches have repaired; what it answers rightly has to stay so.
+    private func holdEarlier(_ ledger: inout RepairLedger) throws {
+        for (index, failure) in earlier.enumerated() {
+            // What a patch says that this tokenizer or model cannot be asked is not an answer that could be lost.
+            if let tokenized = try? TokenizedFailure(failure, tokenizer),
+                tokenized.led.count <= model.architecture.contextLength, try model.write(tokenized) == tokenized.answer
+            {
+                ledger.hold(tokenized, of: .patch(index))
+            }
+            progress("asking what patches repaired", index + 1, earlier.count)
+        }
     }
 
     func measure(_ change: WeightChange, on texts: [String], _ activity: String) throws -> SideEffects {

@@ -7,6 +7,8 @@ public struct RepairReport: Sendable, Codable {
     public var method: String
     public var options: [String: Double]
     public var failures: [Outcome]
+    /// What became of the answers that patches of the model had repaired; nil where there were none.
+    public var earlier: Earlier?
     public var neurons: [ChangedNeuron]
     public var matrices: [ChangedMatrix]
     /// How many numbers the change is written down in, and its Euclidean norm, relative to that of the matrices it is in.
@@ -29,6 +31,14 @@ public struct RepairReport: Sendable, Codable {
         case right
         /// The failure was given up, and nothing was changed for it.
         case abandoned
+    }
+
+    /// Answers that patches of the model had repaired.
+    public struct Earlier: Sendable, Codable {
+        /// How many there were.
+        public var asked: Int
+        /// How many the model still gave, freely, and gives now.
+        public var held: Int
     }
 
     /// One failure.

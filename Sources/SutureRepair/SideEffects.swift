@@ -131,6 +131,6 @@ public struct Guard: Sendable, Codable, Equatable {
             ("changed most likely tokens", effects.changedTop, maximumChangedTop),
             ("perplexity ratio", effects.perplexityRatio, maximumPerplexityRatio)
         ]
-        return checks.filter { !($0.1 <= $0.2) }.map { String(format: "%@ %.2g is above %.2g", $0.0, $0.1, $0.2) }
+        return checks.filter { !($0.1 <= $0.2) }.map { String(format: "%@ %.4g is above %.4g", $0.0, $0.1, $0.2) }
     }
 }

@@ -1,5 +1,6 @@
 import Foundation
 import SutureFormats
+import SuturePatches
 import SutureTensor
 
 /// Keeps what a method computes once for a model, so that the next repair of the model reads a file instead.
@@ -9,14 +10,19 @@ import SutureTensor
 /// and written over. A directory that cannot be written to costs time and nothing else.
 public struct StatisticsCache: Sendable {
     private let checkpoint: Checkpoint
+    private let patches: [AppliedPatch]
     private let directory: URL
 
     /// Goes up with every change of what is computed.
-    private static let version = 1
+    private static let version = 2
 
-    /// The statistics of one model, in a directory that need not be there yet.
-    public init(of checkpoint: Checkpoint, in directory: URL = StatisticsCache.standardDirectory) {
+    /// The statistics of one model, with patches on top of its checkpoint, in a directory that need not be there yet.
+    public init(
+        of checkpoint: Checkpoint, with patches: [AppliedPatch] = [],
+        in directory: URL = StatisticsCache.standardDirectory
+    ) {
         self.checkpoint = checkpoint
+        self.patches = patches
         self.directory = directory
     }
 
@@ -39,6 +45,7 @@ public struct StatisticsCache: Sendable {
     ) throws -> [Tensor] {
         let parts: JSON = [
             "version": JSON(Self.version), "what": JSON(what), "model": JSON(try checkpoint.digest()),
+            "patches": .array(patches.map { [JSON($0.patch.id), JSON($0.scale)] }),
             "texts": .array(texts.map { .array($0.map { JSON($0) }) })
         ]
         let key = Digest.sha256(parts.serialized())

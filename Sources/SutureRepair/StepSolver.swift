@@ -15,7 +15,7 @@ struct StepSolver {
     let runs: [LedRun]
     let basis: SemanticBasis
     /// How far, in logits, the target should lie above every other token.
-    let margin: Double
+    var margin: Double
     /// How much further for each logit that it lay below them.
     var reserve = 0.0
     /// How often a step may be corrected.
@@ -56,15 +56,19 @@ struct StepSolver {
         choosing choose: (_ place: Proposal.Place, _ rival: Int, _ taken: Set<Neuron>) throws -> Repair
     ) throws -> Bool {
         repairs = []
+        /// The repairs with which all answers are right and the most of every margin is reached.
+        var best: (repairs: [Repair], reached: Double)?
         for round in 0...rounds {
             let gaps = try runs.map { try $0.gaps(change) }
             let wrong = gaps.indices.flatMap { failure in
                 gaps[failure].wrong.map { Proposal.Place(failure: failure, token: $0) }
             }
-            let isShort = repairs.contains { gaps[$0.place.failure].gaps[$0.place.token] > -0.9 * $0.margin }
-            // A margin that is not quite reached in the end does not make a right answer wrong.
-            if wrong.isEmpty, !isShort || round == rounds { return true }
-            guard round < rounds else { return false }
+            if wrong.isEmpty {
+                let reached = repairs.map { -gaps[$0.place.failure].gaps[$0.place.token] / $0.margin }.min() ?? 1
+                if reached > best?.reached ?? -.infinity { best = (repairs, reached) }
+                if reached >= 0.9 { return true }
+            }
+            if round == rounds { break }
             for place in wrong where !repairs.contains(where: { $0.place == place }) {
                 let rival = gaps[place.failure].rivals[place.token]
                 var repair = try choose(place, rival, Set(repairs.map(\.edit.neuron)))
@@ -73,7 +77,10 @@ struct StepSolver {
             }
             try step(gaps)
         }
-        return false
+        // A margin out of reach, where the last corrections may only bring up other tokens, does not make a right answer wrong.
+        guard let best else { return false }
+        repairs = best.repairs
+        return true
     }
 
     /// The direction that raises the target at a place above a rival.

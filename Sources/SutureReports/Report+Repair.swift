@@ -20,14 +20,17 @@ extension Report {
                 .onPages(Self.pathwayEvidence(pathway))
             ]
         }
-        blocks += [
-            .heading("How"),
-            .facts([
-                Fact("Model", repair.model),
-                Fact("Method", "\(repair.method) (\(Self.optionList(repair.options)))"),
-                Fact("Time", String(format: "%.1f s", repair.seconds))
-            ])
+        var how = [
+            Fact("Model", repair.model), Fact("Method", "\(repair.method) (\(Self.optionList(repair.options)))"),
+            Fact("Time", String(format: "%.1f s", repair.seconds))
         ]
+        if let earlier = repair.earlier {
+            how.append(
+                Fact(
+                    "Earlier repairs",
+                    "\(earlier.held) of \(earlier.asked) answers of the model's patches held, and still do"))
+        }
+        blocks += [.heading("How"), .facts(how)]
         try self.init(
             title: "Repair of \(repair.model)", verdict: Self.verdict(repair, fixed: fixed),
             schema: "suture.repair/1", data: RepairData(repair: repair, pathway: pathway), blocks: blocks)

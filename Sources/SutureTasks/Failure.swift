@@ -1,7 +1,7 @@
 import SutureTokenizers
 
 /// A prompt, and the answer it should have.
-public struct Failure: Sendable, Equatable, Codable {
+public struct Failure: Sendable, Hashable, Codable {
     public var prompt: String
     public var expected: String
     /// The part of the prompt that the answer is about, where a method wants to know; nil where nobody says.

@@ -35,6 +35,16 @@ struct EndToEndTests {
         #expect(try place.run("generate fixed -p abc -n 1").text == "Z\n")
         #expect(try weights(place.url.appending(path: "fixed")) != original)
 
+        // On top of a patch, from the files or on load: its repair is asked for again, and holds.
+        for base in ["fixed", "model --patch fix"] {
+            let next = try json("repair \(base) -p def -e r --guard-texts texts.txt --max-perplexity 2 -o next --force")
+            #expect(next["earlier"] as? [String: Int] == ["asked": 1, "held": 1])
+            #expect(try json("show next")["parents"] as? [String] == [id])
+            #expect(try place.run("generate model -p abc -n 1 --patch fix --patch next").text == "Z\n")
+            #expect(try place.run("generate model -p def -n 1 --patch fix --patch next").text == "r\n")
+        }
+        #expect(try place.run("repair model --patch fix --patch fix -p def -e r").status == 3)
+
         let log = try #require(try json("log fixed")["patches"] as? [[String: Any]])
         #expect(log.map { $0["id"] as? String } == [id])
         let drift = try #require(log[0]["drift"] as? Double)

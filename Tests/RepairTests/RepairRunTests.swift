@@ -190,6 +190,42 @@ struct RepairRunTests {
         #expect(fickle.asked == [[1, 0], [1, 0], [1, 1], [2, 0]])
     }
 
+    @Test("a margin out of reach is not needed for a right answer", arguments: [100.0, 1000])
+    func outOfReach(margin: Double) throws {
+        var recruit = Recruit()
+        (recruit.margin, recruit.rounds) = (margin, 2)
+        let result = try run([Self.first, Self.second, Self.third], recruit)
+        #expect(result.report.failures.map(\.status) == [.fixed, .fixed, .fixed])
+    }
+
+    @Test("what patches of the model repaired holds, is kept away from, and is told apart from failures of the list")
+    func earlierPatches() throws {
+        let never = Failure(prompt: "abc", expected: "Q")
+        /// A list repaired by a method that would undo its first repair, which is in a patch by then.
+        func repair(_ method: Fickle, _ failures: [Failure]) throws -> (patched: LanguageModel, result: Repair.Result) {
+            let patched = try model.applying(run([Self.first], method).change)
+            var repair = try Repair(patched, tokenizer, method: method)
+            (repair.guardTexts, repair.earlier) = (
+                ["let a = 1"], [Self.first, never, Failure(prompt: "", expected: "")]
+            )
+            return (patched, try repair.run(failures, modelName: "tiny"))
+        }
+        let (patched, kept) = try repair(Fickle { kept, _ in kept > 0 }, [Self.second])
+        #expect(kept.report.earlier?.asked == 3 && kept.report.earlier?.held == 1)
+        #expect(
+            kept.report.failures[0].notes == [
+                "kept away from an answer that the model's patches repaired, which it would have undone"
+            ])
+        let both = try patched.applying(kept.change)
+        for failure in [Self.first, Self.second] { #expect(try isRight(failure, in: both)) }
+
+        let undoing = try repair(Fickle { _, _ in false }, [Self.second, never]).result
+        #expect(undoing.report.failures.map(\.status) == [.abandoned, .abandoned])
+        #expect(undoing.report.failures[0].reason == "it would undo an answer that the model's patches repaired")
+        #expect(undoing.change.isEmpty)
+        #expect(try run([Self.second]).report.earlier == nil)
+    }
+
     @Test("repairs beyond the budget are given up, with what they would take")
     func budget() throws {
         func result(_ budget: Budget) throws -> Repair.Result {

@@ -60,7 +60,7 @@ struct Succession {
         var held: [HeldAnswer] = []
         for (index, failure) in failures.enumerated() {
             if try present.write(failure) == failure.answer {
-                held.append(HeldAnswer(failure, number: index + 1))
+                held.append(HeldAnswer(failure, of: .failure(index + 1)))
             } else {
                 let proposal = try method.propose(failure, in: workshop, on: present)
                 if proposal.abandoned == nil {
@@ -68,7 +68,7 @@ struct Succession {
                     let patched = try model.applying(sum)
                     if try finite({ try patched.write(failure) }) == failure.answer {
                         (change, present) = (sum, patched)
-                        held.append(HeldAnswer(failure, number: index + 1))
+                        held.append(HeldAnswer(failure, of: .failure(index + 1)))
                     }
                 }
             }

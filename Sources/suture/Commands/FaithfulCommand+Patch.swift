@@ -25,20 +25,13 @@ extension FaithfulCommand {
 
     /// What the patch's own report calls fixed.
     private static func repaired(_ patch: Patch, _ path: String) throws -> [Failure] {
-        let failures = patch.results["failures"]?.arrayValue ?? []
-        let fixed = failures.compactMap { failure -> Failure? in
-            guard failure["status"]?.stringValue == "fixed", let prompt = failure["prompt"]?.stringValue,
-                let answer = failure["expected"]?.stringValue
-            else { return nil }
-            return Failure(prompt: prompt, expected: answer)
-        }
-        guard !fixed.isEmpty else {
+        guard !patch.repaired.isEmpty else {
             throw SubspaceError(
                 .badFile, "the patch does not say which answers it repaired", subject: path,
                 expected: "results with failures, as suture repair writes them",
                 hint: "name a file of them with --failures")
         }
-        return fixed
+        return patch.repaired
     }
 }
 

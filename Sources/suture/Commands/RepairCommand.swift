@@ -15,6 +15,9 @@ struct RepairCommand: ParsableCommand {
 
     @OptionGroup var model: ModelOptions
 
+    @Option(help: "A patch to apply on load, whose repairs have to hold; may be given several times.")
+    var patch: [String] = []
+
     @Option(name: .shortAndLong, help: "What the model reads.")
     var prompt: String?
 
@@ -136,15 +139,17 @@ struct RepairCommand: ParsableCommand {
         let progress = printing.progress
         defer { progress.finish() }
 
-        let network = try model.load(checkpoint)
-        let reserved = try PatchedCheckpoint(checkpoint).stack.neurons(of: network.architecture)
+        let patches = try patch.map { AppliedPatch(try Patch(contentsOf: URL(filePath: $0))) }
+        let network = try model.load(checkpoint, patches: patches)
+        let stack = try PatchedCheckpoint(checkpoint).adding(patches).stack
         var repair = try Repair(
-            network, tokenizer, method: chosenMethod, texts: reference, reserved: reserved,
-            cache: StatisticsCache(of: checkpoint)
+            network, tokenizer, method: chosenMethod, texts: reference,
+            reserved: stack.neurons(of: network.architecture), cache: StatisticsCache(of: checkpoint, with: patches)
         ) { activity, done, total in
             progress.report(.init(activity, completed: done, total: total))
         }
         repair.batch = batch
+        repair.earlier = stack.repaired
         if let budget { repair.budget = budget }
         if let texts { repair.guardTexts = texts }
         if let maxDivergence { repair.limits.maximumDivergence = maxDivergence }
@@ -165,19 +170,19 @@ struct RepairCommand: ParsableCommand {
                 hint: "--max-divergence, --max-changed and --max-perplexity set the limits")
         }
         if let output, !result.change.isEmpty {
-            try result.patch(of: checkpoint, repair.model.architecture).write(
+            try result.patch(of: checkpoint, network.architecture, on: patches).write(
                 to: URL(filePath: output), overwriting: force)
             if printing.format == .human { note("wrote \(output)") }
         }
         if let each, !result.change.isEmpty {
-            let patches = try result.patches(of: checkpoint, repair.model.architecture)
+            let repairs = try result.patches(of: checkpoint, network.architecture, on: patches)
             try AtomicDirectory.write(to: URL(filePath: each)) { folder in
-                for (step, patch) in zip(result.steps, patches) {
+                for (step, patch) in zip(result.steps, repairs) {
                     let name = String(format: "failure-%03d.safetensors", (step.failures.first ?? 0) + 1)
                     try patch.write(to: folder.appending(path: name))
                 }
             }
-            if printing.format == .human { note("wrote \(patches.count) patches to \(each)") }
+            if printing.format == .human { note("wrote \(repairs.count) patches to \(each)") }
         }
         if let error = result.report.abandoned { throw error }
     }
