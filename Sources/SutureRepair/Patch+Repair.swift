@@ -7,7 +7,10 @@ import SutureTensor
 extension Repair.Result {
     /// The change as a patch of the checkpoint that was repaired, with the report as its evidence.
     ///
-    /// - Parameter patches: what the model had on top of the checkpoint when it was repaired.
+    /// - Parameters:
+    ///   - checkpoint: the files of the model.
+    ///   - architecture: the model's.
+    ///   - patches: what the model had on top of the checkpoint when it was repaired.
     /// - Throws: `PatchError` with code `emptyPatch` if nothing was fixed.
     public func patch(
         of checkpoint: Checkpoint, _ architecture: Architecture, on patches: [AppliedPatch] = []
