@@ -47,8 +47,6 @@ public struct Recruit: JointRepairMethod {
 
     /// The activation's other factor is zero here, so that it is as large at 0.8, another wording, as at 1, the prompt itself.
     private static let reach = 1.4
-    /// The parts of the margin that are tried in turn.
-    private static let shares = [1, 0.5, 0.25]
 
     /// A tenth of the depth below the top: late enough for what is asked to have been read, and for few layers to
     /// disturb what is written.
@@ -105,16 +103,16 @@ public struct Recruit: JointRepairMethod {
                 activations: activations)
         }
         var solver = StepSolver(runs, workshop.basis, margin: margin, rounds: rounds)
-        // What does not come out right on the way to its margin may do so on the way to a smaller one.
-        for share in Self.shares {
-            (solver.margin, solver.reserve) = (share * margin, share * reserve)
+        // Mostly the direct path is enough. Where it is not, the layers above are looked through, and then for less of a margin.
+        for (share, throughLayers) in [(1, false), (1, true), (0.5, true)] {
+            (solver.margin, solver.reserve, solver.throughLayers) = (share * margin, share * reserve, throughLayers)
             if try solver.converges(choosing: { place, _, taken in try recruit(for: place, besides: taken) }) {
                 return solver.proposal
             }
         }
         if failures.count > 1 { return solver.proposal }
         return Proposal(steps: solver.steps).abandoning(
-            "steps to \(Self.shares.count) margins, each corrected \(rounds) times, did not bring the answer out")
+            "steps by the direct path and through the layers above, each corrected \(rounds) times, did not bring the answer out")
     }
 
     /// What the layer reads where the answer's tokens are written, if openings stand in the question's place,

@@ -9,8 +9,9 @@ import SutureTensor
 ///     (g + margin) r / k * d*,   d* = G^-1 c / (c . G^-1 c)
 ///
 /// to the neuron's write vector closes the gap by the direct path. What later layers make of it is
-/// measured by replay, and the step corrected until the margin holds. All tokens of all answers are
-/// solved for together. Which neuron serves a token is the caller's choice.
+/// measured by replay, and the step corrected until the margin holds. Where they work against it, c / r
+/// is the gradient of the contrast through them instead (Newton's method). All tokens of all answers
+/// are solved for together. Which neuron serves a token is the caller's choice.
 struct StepSolver {
     let runs: [LedRun]
     let basis: SemanticBasis
@@ -20,6 +21,9 @@ struct StepSolver {
     var reserve = 0.0
     /// How often a step may be corrected.
     let rounds: Int
+    /// Whether steps are sized by what they do through the layers above, too: a gradient for each token, where the direct
+    /// path alone costs nothing and is nearly always enough.
+    var throughLayers = false
 
     /// One neuron and how it changes, and the token that it was taken for.
     struct Repair {
@@ -88,24 +92,27 @@ struct StepSolver {
         try basis.lift(basis.contrast(runs[place.failure].failure.answer[place.token], rival))
     }
 
-    /// Sizes all steps together: neuron u raises the contrast at place s by k_u(s) (c_s . d_u) / r_s for
-    /// each unit of its step, and every repaired place should come to lie at the margin.
+    /// Sizes all steps together: with c the slope of the contrast at place s, neuron u raises it by
+    /// sum over positions p of k_u(p) (c_p . d_u) for each unit of its step along d_u, and every repaired place
+    /// should come to lie at the margin.
     private mutating func step(_ gaps: [AnswerGaps]) throws {
-        let contrasts = try repairs.map { repair in
+        let slopes = try repairs.map { repair in
             let (failure, token) = (repair.place.failure, repair.place.token)
-            return try basis.contrast(runs[failure].failure.answer[token], gaps[failure].rivals[token])
+            return try throughLayers
+                ? slope(of: repair, above: gaps[failure].rivals[token])
+                : directSlope(of: repair, above: gaps[failure].rivals[token], scale: gaps[failure].scales[token])
         }
-        let directions = try contrasts.map { try basis.lift($0) }
-        let overlaps = try Tensor.stacked(contrasts).matmul(Tensor.stacked(directions).transposed())
-            .elements(as: Double.self)
+        let directions = try zip(repairs, slopes).map { try basis.lift($1.selected(0, $0.place.token)) }
+        let steps = try Tensor.stacked(directions).transposed()
         let count = repairs.count
         var matrix: [Double] = []
         var needs: [Double] = []
-        for (row, target) in repairs.enumerated() {
+        for (target, slope) in zip(repairs, slopes) {
             let (failure, token) = (target.place.failure, target.place.token)
+            let raised = try slope.matmul(steps).elements(as: Double.self)
             for (column, source) in repairs.enumerated() {
-                let activation = source.activations[failure][token]
-                matrix.append(activation * overlaps[row * count + column] / gaps[failure].scales[token])
+                let activations = source.activations[failure]
+                matrix.append(activations.indices.reduce(0) { $0 + activations[$1] * raised[$1 * count + column] })
             }
             needs.append(gaps[failure].gaps[token] + target.margin)
         }
@@ -113,7 +120,31 @@ struct StepSolver {
             as: Double.self)
         for index in repairs.indices {
             repairs[index].edit.delta = try repairs[index].edit.delta + directions[index] * sizes[index]
-            steps += 1
         }
+        self.steps += count
+    }
+
+    /// How a token's logit less its rival's grows by the direct path with what is written in each of the answer's places,
+    /// `[answer, d]`: only with what is written in its own.
+    private func directSlope(of repair: Repair, above rival: Int, scale: Double) throws -> Tensor {
+        let (answer, token) = (runs[repair.place.failure].failure.answer, repair.place.token)
+        let own = try basis.contrast(answer[token], rival) / scale
+        return try Tensor.zeros([answer.count, own.count], device: own.device).adding(
+            0, at: Tensor([token], device: own.device), own.unsqueezed(0))
+    }
+
+    /// The same by all paths, with the present changes: the gradient by what the neuron's layer writes.
+    private func slope(of repair: Repair, above rival: Int) throws -> Tensor {
+        let run = runs[repair.place.failure]
+        let (model, places, token) = (run.trace.model, run.failure.places, repair.place.token)
+        let last = Site.residual(model.architecture.layers)
+        let leaf = try Tensor.zeros([1, run.trace.length, model.architecture.width], device: model.device).tracked()
+        let probe = Intervention(.mlpOut(repair.edit.neuron.layer), .add(leaf))
+        let residual = try run.trace.replay([Alternative([probe], change: change)], capturing: [last], logits: .none)[
+            last]
+        let own = try residual.squeezed(0).selected(0, places.lowerBound + token)
+        let contrast = try basis.contrast(run.failure.answer[token], rival)
+        let logits = try (own * contrast).sum() / model.finalScale(own).sum()
+        return try logits.gradients(of: [leaf])[0].squeezed(0).narrowed(0, places)
     }
 }
