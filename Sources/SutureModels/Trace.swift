@@ -176,6 +176,22 @@ extension Trace {
         return try model.mlpInput(layer: layer, stream: stream.read)
     }
 
+    /// The same trace from a higher layer on: smaller, and replays cannot change what lies below it.
+    ///
+    /// Throws ``ModelError`` for a layer that the trace does not reach down to, or that is not there.
+    public func keeping(from layer: Int) throws -> Trace {
+        guard (firstLayer...model.architecture.layers).contains(layer) else {
+            throw ModelError(
+                .outOfRange, "the trace has no such layer", expected: "\(firstLayer)...\(model.architecture.layers)",
+                found: "\(layer)")
+        }
+        let dropped = layer - firstLayer
+        return Trace(
+            model, tokens: tokens, logits: logits, firstLayer: layer, residuals: Array(residuals.dropFirst(dropped)),
+            middles: Array(middles.dropFirst(dropped)), keyValues: Array(keyValues.dropFirst(dropped)),
+            captured: captured)
+    }
+
     /// The trace of the first `count` tokens of a single prompt; nothing is run but the head.
     ///
     /// Throws ``ModelError`` for another number of prompts or tokens.

@@ -12,9 +12,9 @@ import SutureTensor
 /// answers 1 there and as little as can be on reference texts, in the rest of the prompt, and where the
 /// token is written if beginnings of reference texts stand in the question's place
 /// (`TokenizedFailure.question`): the key of a rank-one edit (ROME, arXiv 2202.05262) with
-/// counterexamples, which tell what is asked from how it is asked. With u a vector that answers 1
-/// everywhere, the neuron's gate reads a (w - threshold u) and its other input reach u - w, so that its
-/// activation
+/// counterexamples, which tell what is asked from how it is asked. With u a vector that answers 1 on
+/// reference texts and in the prompt, the neuron's gate reads a (w - threshold u) and its other input
+/// reads reach u - w, scaled, so that its activation
 ///
 ///     act(a (z - threshold)) (reach - z),   z = w . x
 ///
@@ -23,7 +23,7 @@ import SutureTensor
 /// neuron is the one of its layer that does least on reference texts and in the prompt.
 public struct Recruit: JointRepairMethod {
     public let name = "recruit"
-    /// How far, in logits, the target should lie above every other token.
+    /// How far, in logits, the target should lie above every other token, besides what ``reserve`` adds.
     public var margin = 2.0
     /// How much further for each logit that it lay below them: another wording may get only a part of a large step.
     public var reserve = 1.0 / 3
@@ -62,7 +62,15 @@ public struct Recruit: JointRepairMethod {
         return try Workshop(
             model, basis: basis,
             reads: ReadStatistics(model, basis, texts: texts, layer: layer, cache: cache, progress: progress),
-            openings: Workshop.openings(texts, openings), reserved: reserved)
+            openings: Self.openings(texts, openings), reserved: reserved)
+    }
+
+    /// Beginnings of texts as they stand inside a prompt: without what the tokenizer begins every text with.
+    private static func openings(_ texts: [[Int]], _ count: Int) -> [[Int]] {
+        let openings = Workshop.openings(texts, max(0, count))
+        guard let first = openings.first, openings.count > 1 else { return openings }
+        let shared = openings.map { zip($0, first).prefix { $0 == $1 }.count }.min() ?? 0
+        return openings.map { Array($0.dropFirst(shared)) }
     }
 
     /// Gives each wrong token of the answers a neuron of its own, silent where the kept answers' tokens are written.
@@ -74,10 +82,13 @@ public struct Recruit: JointRepairMethod {
         }
         let site = Site.mlpHidden(reads.layer)
         func inputs(_ run: LedRun) throws -> Tensor { try run.trace.mlpInput(reads.layer).squeezed(0) }
-        let runs = try failures.map { failure in
-            LedRun(failure, try model.trace([failure.led], capturing: [site]))
+        var (runs, others): ([LedRun], [Tensor?]) = ([], [])
+        for failure in failures {
+            // Counterexamples share what every layer keeps of the prompt; steps need only the layers from this one on.
+            let trace = try model.trace([failure.led], capturing: [site])
+            others.append(try counterexamples(to: failure, trace, workshop.openings, layer: reads.layer))
+            runs.append(LedRun(failure, try trace.keeping(from: reads.layer)))
         }
-        let others = try runs.map { try counterexamples(to: $0, workshop.openings, layer: reads.layer) }
         let spared = try kept.map {
             (inputs: try inputs(LedRun($0, on: model, layers: [reads.layer])), places: $0.places)
         }
@@ -104,7 +115,9 @@ public struct Recruit: JointRepairMethod {
         }
         var solver = StepSolver(runs, workshop.basis, margin: margin, rounds: rounds)
         // Mostly the direct path is enough. Where it is not, the layers above are looked through, and then for less of a margin.
-        for (share, throughLayers) in [(1, false), (1, true), (0.5, true)] {
+        // Answers that do not come out right in company are repaired alone.
+        let ways = [(1, false), (1, true), (0.5, true)].prefix(failures.count > 1 ? 1 : 3)
+        for (share, throughLayers) in ways {
             (solver.margin, solver.reserve, solver.throughLayers) = (share * margin, share * reserve, throughLayers)
             if try solver.converges(choosing: { place, _, taken in try recruit(for: place, besides: taken) }) {
                 return solver.proposal
@@ -112,22 +125,25 @@ public struct Recruit: JointRepairMethod {
         }
         if failures.count > 1 { return solver.proposal }
         return Proposal(steps: solver.steps).abandoning(
-            "steps by the direct path and through the layers above, each corrected \(rounds) times, did not bring the answer out")
+            "steps by the direct path and through the layers above, each corrected \(rounds) times, did not bring the answer out"
+        )
     }
 
     /// What the layer reads where the answer's tokens are written, if openings stand in the question's place,
     /// `[openings, answer, d]`; nil where the prompt asks nothing that could be replaced.
-    private func counterexamples(to run: LedRun, _ openings: [[Int]], layer: Int) throws -> Tensor? {
-        let (failure, question) = (run.failure, run.failure.question)
+    private func counterexamples(
+        to failure: TokenizedFailure, _ trace: Trace, _ openings: [[Int]], layer: Int
+    ) throws -> Tensor? {
+        let question = failure.question
         guard !question.isEmpty, failure.opening <= question.lowerBound, question.upperBound < failure.prompt.count
         else {
             return nil
         }
         let rest = failure.led[question.upperBound...]
-        let others = openings.map { Array($0.dropFirst(failure.opening) + rest) }
-        let room = run.trace.model.architecture.contextLength - question.lowerBound
+        let others = openings.map { $0 + rest }
+        let room = trace.model.architecture.contextLength - question.lowerBound
         guard let length = others.first?.count, length <= room else { return nil }
-        let inputs = try run.trace.mlpInputs(layer, behind: question.lowerBound, others)
+        let inputs = try trace.mlpInputs(layer, behind: question.lowerBound, others)
         return try inputs.narrowed(1, length - failure.answer.count..<length)
     }
 

@@ -13,7 +13,10 @@ struct RepairLedger {
 
     /// An answer has to stay as it is from now on; one that is asked for again is held once.
     mutating func hold(_ failure: TokenizedFailure, of source: HeldAnswer.Source) {
-        guard !held.contains(where: { $0.failure == failure }) else { return }
+        guard !held.contains(where: { $0.failure.prompt == failure.prompt && $0.failure.answer == failure.answer })
+        else {
+            return
+        }
         held.append(HeldAnswer(failure, of: source))
     }
 }

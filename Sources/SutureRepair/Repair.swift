@@ -82,8 +82,7 @@ public struct Repair {
         let clock = ContinuousClock()
         let start = clock.now
         var ledger = RepairLedger()
-        try holdEarlier(&ledger)
-        let held = ledger.held.count
+        let held = try holdEarlier(&ledger)
         for first in stride(from: 0, to: failures.count, by: batch) {
             progress("repairing", first, failures.count)
             let group = first..<min(first + batch, failures.count)
@@ -109,16 +108,22 @@ public struct Repair {
     }
 
     /// Asks the model what its patches have repaired; what it answers rightly has to stay so.
-    private func holdEarlier(_ ledger: inout RepairLedger) throws {
+    ///
+    /// - Returns: how many these are.
+    private func holdEarlier(_ ledger: inout RepairLedger) throws -> Int {
+        var held = 0
         for (index, failure) in earlier.enumerated() {
+            progress("asking what patches repaired", index, earlier.count)
             // What a patch says that this tokenizer or model cannot be asked is not an answer that could be lost.
-            if let tokenized = try? TokenizedFailure(failure, tokenizer),
-                tokenized.led.count <= model.architecture.contextLength, try model.write(tokenized) == tokenized.answer
-            {
-                ledger.hold(tokenized, of: .patch(index))
-            }
-            progress("asking what patches repaired", index + 1, earlier.count)
+            guard let tokenized = try? TokenizedFailure(failure, tokenizer),
+                tokenized.led.count <= model.architecture.contextLength,
+                let (reading, written) = try finite({ try model.answer(tokenized) }),
+                written == tokenized.answer, reading.wrong(tokenized.answer).isEmpty
+            else { continue }
+            ledger.hold(tokenized, of: .patch(index))
+            held += 1
         }
+        return held
     }
 
     func measure(_ change: WeightChange, on texts: [String], _ activity: String) throws -> SideEffects {

@@ -116,8 +116,15 @@ public final class Workshop: Sendable {
         self.reserved = reserved
     }
 
-    /// The first ten tokens of `count` of the texts.
+    /// The first ten tokens of `count` of the texts; short ones are joined.
     static func openings(_ texts: [[Int]], _ count: Int) -> [[Int]] {
-        texts.filter { $0.count >= 10 }.prefix(count).map { Array($0.prefix(10)) }
+        var (openings, pending): ([[Int]], [Int]) = ([], [])
+        for text in texts where openings.count < count {
+            pending += text
+            guard pending.count >= 10 else { continue }
+            openings.append(Array(pending.prefix(10)))
+            pending = []
+        }
+        return openings
     }
 }

@@ -35,7 +35,7 @@ public struct RepairReport: Sendable, Codable {
 
     /// Answers that patches of the model had repaired.
     public struct Earlier: Sendable, Codable {
-        /// How many there were.
+        /// How many the patches name.
         public var asked: Int
         /// How many the model still gave, freely, and gives now.
         public var held: Int

@@ -14,7 +14,7 @@ public struct StatisticsCache: Sendable {
     private let directory: URL
 
     /// Goes up with every change of what is computed.
-    private static let version = 2
+    private static let version = 1
 
     /// The statistics of one model, with patches on top of its checkpoint, in a directory that need not be there yet.
     public init(

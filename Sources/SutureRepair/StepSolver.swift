@@ -67,6 +67,7 @@ struct StepSolver {
             let wrong = gaps.indices.flatMap { failure in
                 gaps[failure].wrong.map { Proposal.Place(failure: failure, token: $0) }
             }
+            guard gaps.allSatisfy({ $0.gaps.allSatisfy(\.isFinite) }) else { break }
             if wrong.isEmpty {
                 let reached = repairs.map { -gaps[$0.place.failure].gaps[$0.place.token] / $0.margin }.min() ?? 1
                 if reached > best?.reached ?? -.infinity { best = (repairs, reached) }

@@ -28,7 +28,7 @@ extension Report {
             how.append(
                 Fact(
                     "Earlier repairs",
-                    "\(earlier.held) of \(earlier.asked) answers of the model's patches held, and still do"))
+                    "\(earlier.held) of \(earlier.asked) answers that the model's patches repaired still come out"))
         }
         blocks += [.heading("How"), .facts(how)]
         try self.init(

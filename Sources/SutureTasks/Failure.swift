@@ -54,7 +54,7 @@ public struct TokenizedFailure: Sendable, Equatable, Codable {
         let encoding = tokenizer.encode(failure.prompt, specials: .opening)
         prompt = encoding.ids
         opening = prompt.count - tokenizer.encode(failure.prompt).ids.count
-        question = Self.question(in: prompt[opening...])
+        question = Self.question(in: prompt[opening...], isSpecial: tokenizer.isSpecial)
         guard !failure.prompt.isEmpty, !prompt.isEmpty, !failure.expected.isEmpty else {
             throw TaskError(
                 .badRequest, "a failure needs a prompt and an expected answer",

@@ -207,7 +207,8 @@ extension Tokenizer {
         return text + stream.finish()
     }
 
-    func isSpecial(_ id: Int) -> Bool {
+    /// Whether a token is one of those that stand for no text, such as the end of a text or of a turn of a chat.
+    public func isSpecial(_ id: Int) -> Bool {
         addedByID[id]?.isSpecial ?? false
     }
 }

@@ -1,5 +1,6 @@
-import SutureTasks
 import Testing
+
+@testable import SutureTasks
 
 @Suite("What a prompt asks")
 struct QuestionTests {
@@ -33,11 +34,35 @@ struct QuestionTests {
         #expect(question(prompt) == expected)
     }
 
-    @Test("is not the one token that comes back in a chat")
-    func chat() {
-        // <start> user, line break, three words, <end>, line break, <start> assistant, line break
-        let failure = TokenizedFailure(prompt: [1, 50, 10, 70, 71, 72, 2, 10, 1, 51, 10], answer: [0])
-        #expect(failure.question == 2..<10)
+    /// Each word is a token.
+    private func question(ofWords prompt: String) -> String {
+        let words = prompt.split(separator: " ").map(String.init)
+        let tokens = words.map { word in words.firstIndex(of: word) ?? 0 }
+        let question = TokenizedFailure.question(in: tokens[...]) { words[$0].hasPrefix("<") }
+        return words[question].joined(separator: " ")
+    }
+
+    @Test(
+        "is told from an instruction and examples, and in a chat",
+        arguments: [
+            ("put it in bash : ; # list all files ; $ ls ; # count lines of a ; $", "count lines of a"),
+            // Without a header of two tokens nothing tells; a few at both ends are left.
+            ("France = Paris . Wales =", "= Paris . Wales"),
+            ("<s> user / how many files <e> / <s> assistant /", "how many files"),
+            ("<s> system / you are a friend <e> / <s> user / how many files <e> / <s> assistant /", "how many files"),
+            ("<s> user / # list it all ; $ ls ; # count the lines ; $ <e> / <s> assistant /", "count the lines"),
+            ("<i> how many files are here </i>", "how many files are here"),
+            ("<s> The capital of Wales is not far from", "capital of Wales is not far")
+        ])
+    func frames(prompt: String, expected: String) {
+        #expect(question(ofWords: prompt) == expected)
+    }
+
+    @Test("is found in a long prompt in no time")
+    func long() {
+        #expect(!TokenizedFailure(prompt: Array(repeating: 7, count: 100_000), answer: [0]).question.isEmpty)
+        let mixed = (0..<100_000).map { $0 % 3 == 0 ? 1 : $0 % 7 }
+        #expect(!TokenizedFailure(prompt: mixed, answer: [0]).question.isEmpty)
     }
 
     @Test("is given where it is known, and nothing of nothing")

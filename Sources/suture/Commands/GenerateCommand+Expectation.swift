@@ -50,9 +50,10 @@ extension GenerateCommand {
     /// Asks whether to repair where somebody is there to answer; else says how to.
     func offerRepair(after prompt: String, expecting expected: String) throws {
         guard isatty(STDIN_FILENO) == 1, isatty(STDERR_FILENO) == 1, self.prompt != "-", patch.isEmpty else {
-            let patches = patch.isEmpty ? "" : " (of the model with these patches applied)"
+            let patches = scale == 1 ? patch.map { " --patch=\(quoted($0))" }.joined() : ""
+            let which = scale == 1 || patch.isEmpty ? "" : " (of the model with these patches applied)"
             note(
-                "repair it\(patches): suture repair \(quoted(model.model)) --prompt=\(quoted(prompt)) "
+                "repair it\(which): suture repair \(quoted(model.model))\(patches) --prompt=\(quoted(prompt)) "
                     + "--expected=\(quoted(expected)) -o fix.safetensors")
             return
         }

@@ -44,7 +44,11 @@ struct RepairCommand: ParsableCommand {
             MethodName.allCases.map { "\($0): \($0.summary)" }.joined(separator: "; ") + ".", valueName: "method"))
     var method = MethodName.recruit
 
-    @Option(help: "How far above every other token the target should lie, in logits (recruit, gap, astra).")
+    @Option(
+        help: """
+            How far above every other token the target should lie, in logits (recruit, gap, astra; recruit adds a third of \
+            the gap).
+            """)
     var margin: Double?
 
     @Option(help: "The patch factor f (mint).")
