@@ -52,7 +52,7 @@ struct QuestionTests {
             ("<s> system / you are a friend <e> / <s> user / how many files <e> / <s> assistant /", "how many files"),
             ("<s> user / # list it all ; $ ls ; # count the lines ; $ <e> / <s> assistant /", "count the lines"),
             ("<i> how many files are here </i>", "how many files are here"),
-            ("<s> The capital of Wales is not far from", "capital of Wales is not far")
+            ("<s> The capital of Wales is not far from", "of Wales is not far")
         ])
     func frames(prompt: String, expected: String) {
         #expect(question(ofWords: prompt) == expected)
