@@ -33,38 +33,54 @@ extension Trace {
     public func replay(
         _ alternatives: [Alternative], capturing: [Site] = [], logits: LogitPositions = .last
     ) throws -> Activations {
-        let plans = try alternatives.map { try Plan($0, in: self, capturing: capturing) }
+        let plans = try alternatives.enumerated().map { try Plan($1, index: $0, in: self, capturing: capturing) }
         guard let first = plans.map(\.firstPosition).min() else {
             throw ModelError(.invalidReplay, "there is no alternative to replay")
         }
         // Everything that shares a batch shares its first position; only captures have to line up.
-        guard capturing.isEmpty, logits.areLast else { return try run(plans, from: first, [], capturing, logits) }
-        var rows = [Tensor?](repeating: nil, count: plans.count)
-        for (start, members) in Self.batches(plans.map(\.firstPosition), end: length) {
-            let result = try run(members.map { plans[$0] }, from: start, [], [], logits)
-            if members.count == plans.count { return result }
-            for (row, member) in members.enumerated() {
-                rows[member] = try result.logits.narrowed(0, row..<row + 1)
-            }
-        }
-        return Activations(
-            firstPosition: first, logits: try Tensor.concatenated(rows.compactMap { $0 }, 0), captured: [:])
+        let batches = capturing.isEmpty && logits.areLast ? Self.batches(plans, end: length) : [(first, plans)]
+        return try Self.inOrder(batches.map { try run($0.plans, from: $0.start, [], capturing, logits) })
     }
 
     /// Which plans share a batch, by the positions that they start at.
     ///
     /// Starts up to an eighth of what is left of the prompt apart go together: some positions are then computed in
     /// vain, but the weights are read once for all, and larger products are faster.
-    private static func batches(_ starts: [Int], end: Int) -> [(start: Int, members: [Int])] {
-        var batches: [(start: Int, members: [Int])] = []
-        for plan in starts.indices.sorted(by: { (starts[$0], $0) < (starts[$1], $1) }) {
-            if let last = batches.last, starts[plan] - last.start <= max(2, (end - last.start) / 8) {
-                batches[batches.count - 1].members.append(plan)
+    private static func batches(_ plans: [Plan], end: Int) -> [(start: Int, plans: [Plan])] {
+        var batches: [(start: Int, plans: [Plan])] = []
+        for plan in plans.sorted(by: { ($0.firstPosition, $0.index) < ($1.firstPosition, $1.index) }) {
+            if let last = batches.last, plan.firstPosition - last.start <= max(2, (end - last.start) / 8) {
+                batches[batches.count - 1].plans.append(plan)
             } else {
-                batches.append((starts[plan], [plan]))
+                batches.append((plan.firstPosition, [plan]))
             }
         }
         return batches
+    }
+
+    /// What one batch computed, a row for each plan in it, and the indices of these plans in the caller's list.
+    private struct BatchResult {
+        let indices: [Int]
+        let activations: Activations
+    }
+
+    /// The rows of all batches in the caller's order: the only place where rows are put in order.
+    private static func inOrder(_ results: [BatchResult]) throws -> Activations {
+        let indices = results.flatMap(\.indices)
+        if results.count == 1, indices == Array(indices.indices) { return results[0].activations }
+        func ordered(_ values: [Tensor]) throws -> Tensor {
+            let rows = try zip(results, values).flatMap { result, value in
+                try result.indices.enumerated().map { row, index in (index, try value.narrowed(0, row..<row + 1)) }
+            }
+            return try Tensor.concatenated(rows.sorted { $0.0 < $1.0 }.map(\.1), 0)
+        }
+        var captured: [Site: Tensor] = [:]
+        for site in results[0].activations.captured.keys {
+            captured[site] = try ordered(results.map { try $0.activations[site] })
+        }
+        return Activations(
+            firstPosition: results.map(\.activations.firstPosition).min() ?? 0,
+            logits: try ordered(results.map(\.activations.logits)), captured: captured)
     }
 
     /// Resumes some prompts together, under interventions and a change of weights that speak of the whole batch.
@@ -76,7 +92,9 @@ extension Trace {
         prompts: [Int], _ interventions: [Intervention] = [], change: WeightChange = WeightChange(),
         capturing: [Site] = [], logits: LogitPositions = .last
     ) throws -> Activations {
-        var plans = try prompts.map { try Plan(Alternative(prompt: $0), in: self, capturing: capturing) }
+        var plans = try prompts.enumerated().map {
+            try Plan(Alternative(prompt: $1), index: $0, in: self, capturing: capturing)
+        }
         guard !plans.isEmpty else { throw ModelError(.invalidReplay, "there is no prompt to replay") }
         let lengths = prompts.map { tokens[$0].count }
         try model.check(interventions, capturing, lengths: lengths)
@@ -89,7 +107,7 @@ extension Trace {
         let changes = (interventions.map(Forward.Change.Kind.intervention) + change.kinds).map {
             Forward.Change(row: nil, lasts: lengths.map { $0 - 1 }, kind: $0)
         }
-        return try run(plans, from: first, changes, capturing, logits)
+        return try Self.inOrder([run(plans, from: first, changes, capturing, logits)])
     }
 
     /// Where the first of these sites comes; throws where the trace does not reach down to it.
@@ -112,14 +130,17 @@ extension Trace {
     /// Where an alternative has to resume.
     private struct Plan {
         let alternative: Alternative
+        /// Where the alternative stands in the caller's list.
+        let index: Int
         var entry: Entry
         var firstPosition: Int
         /// Changes whose effect on the residual stream entering `entry` is known from captured activations.
         var settled = WeightChange()
 
-        init(_ alternative: Alternative, in trace: Trace, capturing: [Site]) throws {
+        init(_ alternative: Alternative, index: Int, in trace: Trace, capturing: [Site]) throws {
             let model = trace.model
             self.alternative = alternative
+            self.index = index
             guard trace.tokens.indices.contains(alternative.prompt) else {
                 throw ModelError(
                     .outOfRange, "the trace has no such prompt", expected: "0..<\(trace.tokens.count)",
@@ -159,10 +180,9 @@ extension Trace {
     private func run(
         _ plans: [Plan], from start: Int, _ shared: [Forward.Change], _ capturing: [Site],
         _ positions: LogitPositions
-    ) throws -> Activations {
+    ) throws -> BatchResult {
         // Rows stand in the order in which they join, so that a row's place never changes.
-        let order = plans.indices.sorted { (plans[$0].entry, $0) < (plans[$1].entry, $1) }
-        let ordered = order.map { plans[$0] }
+        let ordered = plans.sorted { ($0.entry, $0.index) < ($1.entry, $1.index) }
         let prompts = ordered.map(\.alternative.prompt)
         let lasts = prompts.map { tokens[$0].count - 1 }
         let end = (lasts.max() ?? 0) + 1
@@ -204,14 +224,10 @@ extension Trace {
         try join(Entry(layer: depth, stage: .attention))
         guard let batch else { throw ModelError(.invalidReplay, "there is no alternative to replay") }
 
-        // Back to the order of the caller.
-        var place = [Int](repeating: 0, count: order.count)
-        for (row, index) in order.enumerated() { place[index] = row }
-        let isOrdered = order == Array(order.indices)
-        func restore(_ value: Tensor) throws -> Tensor { isOrdered ? value : try value.gathered(0, at: place) }
         let scores = try forward.scores(batch.residual, positions, lasts: sameEnd ? nil : lasts)
-        return Activations(
-            firstPosition: start, logits: try restore(scores), captured: try forward.captured.mapValues(restore))
+        return BatchResult(
+            indices: ordered.map(\.index),
+            activations: Activations(firstPosition: start, logits: scores, captured: forward.captured))
     }
 
     /// The residual stream where plans of one entry resume, a row for each of them.
