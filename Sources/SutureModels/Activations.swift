@@ -54,13 +54,8 @@ extension LanguageModel {
         let sameLength = lengths.allSatisfy { $0 == length }
         let lastOnly = logits.areLast && sameLength && forward.needsLastOnly
 
-        let depth = forward.depth(logits)
-        var residual = try forward.embed(padded(tokens))
-        for layer in 0..<depth {
-            let (middle, _) = try forward.attention(
-                layer, residual, prefix: nil, lastOnly: lastOnly && layer == architecture.layers - 1)
-            residual = try forward.mlp(layer, middle)
-        }
+        let residual = try forward.run(
+            through: forward.depth(logits), forward.embed(padded(tokens)), lastOnly: lastOnly)
         let scores = try forward.scores(residual, logits, lasts: sameLength ? nil : lengths.map { $0 - 1 })
         return Activations(firstPosition: 0, logits: scores, captured: forward.captured)
     }

@@ -7,24 +7,31 @@ public struct DecodingSession {
     public private(set) var length: Int
     /// The scores of the next token, `[vocabulary]`.
     public private(set) var logits: Tensor
-    private var keyValues: [KeyValues]
+    private var seen: Seen
 
     /// Reads a prompt.
     public init(_ model: LanguageModel, prompt: [Int]) throws {
         try model.check(tokens: [prompt])
         let forward = try Forward(model, positions: 0..<prompt.count)
-        var residual = try forward.embed(model.padded([prompt]))
-        var keyValues: [KeyValues] = []
-        let layers = model.architecture.layers
-        for layer in 0..<layers {
-            let (middle, own) = try forward.attention(layer, residual, prefix: nil, lastOnly: layer == layers - 1)
-            keyValues.append(own)
-            residual = try forward.mlp(layer, middle)
-        }
+        var seen = Seen()
+        let stream = try forward.run(
+            .entering(0)..<Entry.entering(model.architecture.layers),
+            ResidualStream(residual: forward.embed(model.padded([prompt]))), lastOnly: true, visitor: &seen)
         self.model = model
-        self.keyValues = keyValues
+        self.seen = seen
         length = prompt.count
-        logits = try forward.scores(residual, .last, lasts: nil).squeezed(0)
+        logits = try forward.scores(stream.residual, .last, lasts: nil).squeezed(0)
+    }
+
+    /// The keys and values of each layer, which grow with what is read.
+    private struct Seen: LayerVisitor {
+        var layers: [KeyValues] = []
+
+        func prefix(_ layer: Int) -> KeyValues? { layers.indices.contains(layer) ? layers[layer] : nil }
+
+        mutating func keep(_ seen: KeyValues, of layer: Int) {
+            if layers.indices.contains(layer) { layers[layer] = seen } else { layers.append(seen) }
+        }
     }
 
     /// Goes on behind a traced prompt without reading it again.
@@ -37,7 +44,7 @@ public struct DecodingSession {
                 found: "\(trace.tokens.count) prompts, from layer \(trace.firstLayer)")
         }
         model = trace.model
-        keyValues = (0..<trace.model.architecture.layers).map(trace.keyValues)
+        seen = Seen(layers: (0..<trace.model.architecture.layers).map(trace.keyValues))
         length = trace.length
         logits = try trace.logits.squeezed(0)
     }
@@ -51,13 +58,10 @@ public struct DecodingSession {
         }
         try model.check(tokens: [[token]])
         let forward = try Forward(model, positions: length..<length + 1)
-        var residual = try forward.embed(model.padded([[token]]))
-        for layer in 0..<model.architecture.layers {
-            let (middle, own) = try forward.attention(layer, residual, prefix: keyValues[layer])
-            keyValues[layer] = try keyValues[layer].appending(own)
-            residual = try forward.mlp(layer, middle)
-        }
-        logits = try forward.scores(residual, .last, lasts: nil).squeezed(0)
+        let stream = try forward.run(
+            .entering(0)..<Entry.entering(model.architecture.layers),
+            ResidualStream(residual: forward.embed(model.padded([[token]]))), visitor: &seen)
+        logits = try forward.scores(stream.residual, .last, lasts: nil).squeezed(0)
         length += 1
     }
 

@@ -114,7 +114,7 @@ extension Trace {
     private func entry(
         of interventions: [Intervention], _ captures: [Site], _ change: WeightChange = WeightChange()
     ) throws -> Entry {
-        let end = Entry(layer: model.architecture.layers, stage: .attention)
+        let end = Entry.entering(model.architecture.layers)
         let entries =
             (interventions.map(\.site) + captures).map { min($0.entry, end) }
             + (change.lowestLayer.map { [Entry(layer: $0, stage: .mlp)] } ?? [])
@@ -156,7 +156,7 @@ extension Trace {
                 ? alternative.interventions.map { Plan.first($0.positions, lengths: [length]) }.min() ?? length - 1 : 0
 
             // The lowest layer's change is settled where nothing else of that layer needs computing.
-            let behind = Entry(layer: entry.layer + 1, stage: .attention)
+            let behind = Entry.entering(entry.layer + 1)
             let lowest = alternative.change.inLayers(entry.layer...entry.layer)
             let sites = alternative.interventions.map(\.site) + capturing
             if entry.stage == .mlp, !lowest.isEmpty, lowest.neurons.allSatisfy({ $0.read == nil }),
@@ -194,40 +194,68 @@ extension Trace {
         }
 
         let forward = try Forward(model, positions: start..<end, changes: changes, capturing: Set(capturing))
-        let layers = model.architecture.layers
         let depth = forward.depth(positions)
         let sameEnd = lasts.allSatisfy { $0 == end - 1 }
         let lastOnly = positions.areLast && sameEnd && forward.needsLastOnly
-        var batch: ResidualStream?
-        var joined = 0
+        var joining = Joining(trace: self, plans: ordered, positions: start..<end)
+        // Where all plans begin behind what is asked for, there is nothing to compute.
+        let first = min(ordered[0].entry, .entering(depth))
+        var stream = try joining.first()
+        stream = try forward.run(first..<Entry.entering(depth), stream, lastOnly: lastOnly, visitor: &joining)
+        if lastOnly { stream.residual = try forward.narrowToLast(stream.residual) }
+        stream = try joining.rest(stream)
 
-        func join(_ entry: Entry) throws {
-            let joining = ordered[joined...].prefix { $0.entry == entry }
-            guard !joining.isEmpty else { return }
-            batch = try .joined((batch.map { [$0] } ?? []) + resume(Array(joining), forward.first..<end))
-            joined += joining.count
-        }
-
-        let lowest = ordered.first.map { min($0.entry.layer, layers) } ?? layers
-        for layer in lowest..<max(lowest, depth) {
-            try join(Entry(layer: layer, stage: .attention))
-            if let input = batch {
-                let prefix = start > 0 ? try keyValues(layer).prefix(start, rows: Array(prompts[..<joined])) : nil
-                batch = try forward.attention(
-                    layer, input.residual, prefix: prefix, lastOnly: lastOnly && layer == layers - 1
-                ).stream
-            }
-            try join(Entry(layer: layer, stage: .mlp))
-            if let input = batch { batch = ResidualStream(residual: try forward.mlp(layer, input)) }
-        }
-        if lastOnly, let input = batch { batch = ResidualStream(residual: try forward.narrowToLast(input.residual)) }
-        try join(Entry(layer: depth, stage: .attention))
-        guard let batch else { throw ModelError(.invalidReplay, "there is no alternative to replay") }
-
-        let scores = try forward.scores(batch.residual, positions, lasts: sameEnd ? nil : lasts)
+        let scores = try forward.scores(stream.residual, positions, lasts: sameEnd ? nil : lasts)
         return BatchResult(
             indices: ordered.map(\.index),
             activations: Activations(firstPosition: start, logits: scores, captured: forward.captured))
+    }
+
+    /// A batch that grows on its way: each plan joins at its own entry.
+    private struct Joining: LayerVisitor {
+        let trace: Trace
+        /// In the order of their entries.
+        let plans: [Plan]
+        /// Those of the columns.
+        let positions: Range<Int>
+        private var joined = 0
+
+        init(trace: Trace, plans: [Plan], positions: Range<Int>) {
+            (self.trace, self.plans, self.positions) = (trace, plans, positions)
+        }
+
+        /// The plans that begin first.
+        mutating func first() throws -> ResidualStream {
+            let lowest = plans[0].entry
+            return try .joined(trace.resume(next { $0.entry == lowest }, positions))
+        }
+
+        mutating func enter(_ entry: Entry, _ stream: ResidualStream) throws -> ResidualStream {
+            try joined(stream, next { $0.entry == entry })
+        }
+
+        /// The plans that begin where the run has ended.
+        mutating func rest(_ stream: ResidualStream) throws -> ResidualStream {
+            try joined(stream, next { _ in true })
+        }
+
+        func prefix(_ layer: Int) throws -> KeyValues? {
+            let (start, prompts) = (positions.lowerBound, plans[..<joined].map(\.alternative.prompt))
+            return start > 0 ? try trace.keyValues(layer).prefix(start, rows: prompts) : nil
+        }
+
+        private mutating func next(_ joins: (Plan) -> Bool) -> [Plan] {
+            let next = Array(plans[joined...].prefix(while: joins))
+            joined += next.count
+            return next
+        }
+
+        /// Where only the last position is left of the batch, only that joins.
+        private func joined(_ stream: ResidualStream, _ more: [Plan]) throws -> ResidualStream {
+            let end = positions.upperBound
+            return try more.isEmpty
+                ? stream : .joined([stream] + trace.resume(more, end - stream.residual.shape[1]..<end))
+        }
     }
 
     /// The residual stream where plans of one entry resume, a row for each of them.

@@ -139,5 +139,8 @@ struct Entry: Comparable {
     var layer: Int
     var stage: Stage
 
+    /// The beginning of a layer; that of the layer behind the last is the end of all layers.
+    static func entering(_ layer: Int) -> Entry { Entry(layer: layer, stage: .attention) }
+
     static func < (a: Entry, b: Entry) -> Bool { (a.layer, a.stage.rawValue) < (b.layer, b.stage.rawValue) }
 }

@@ -80,45 +80,47 @@ extension LanguageModel {
         }
         let length = tokens.map(\.count).max() ?? 0
         let forward = try Forward(self, positions: 0..<length, capturing: Set(capturing))
-        let record = Trace.Record(try embeddings(forward.embed(padded(tokens))))
-        return try trace(tokens, forward, resuming: record, keepingFrom: firstLayer)
+        let stream = ResidualStream(residual: try embeddings(forward.embed(padded(tokens))))
+        return try trace(
+            tokens, forward, from: .entering(0), stream, record: Trace.Record(firstLayer: firstLayer))
     }
 
-    /// Runs the layers behind a record, and adds to it from `firstLayer` on.
+    /// Runs the stages from an entry on, and adds what they are given to a record.
     fileprivate func trace(
-        _ tokens: [[Int]], _ forward: Forward, resuming record: Trace.Record, keepingFrom firstLayer: Int
+        _ tokens: [[Int]], _ forward: Forward, from start: Entry, _ stream: ResidualStream, record: Trace.Record
     ) throws -> Trace {
         var record = record
-        for layer in record.next..<architecture.layers {
-            let (middle, own) = try forward.attention(layer, record.residual, prefix: nil)
-            if layer >= firstLayer {
-                record.residuals.append(record.residual)
-                record.middles.append(middle.residual)
-                record.keyValues.append(own)
-            }
-            record.residual = try forward.mlp(layer, middle)
-        }
-        record.residuals.append(record.residual)
+        let residual = try forward.run(start..<Entry.entering(architecture.layers), stream, visitor: &record).residual
         let lasts = tokens.map { $0.count - 1 }
-        let logits = try forward.scores(record.residual, .last, lasts: Set(lasts).count == 1 ? nil : lasts)
+        let logits = try forward.scores(residual, .last, lasts: Set(lasts).count == 1 ? nil : lasts)
         return Trace(
-            self, tokens: tokens, logits: logits, firstLayer: firstLayer, residuals: record.residuals,
-            middles: record.middles, keyValues: record.keyValues,
+            self, tokens: tokens, logits: logits, firstLayer: record.firstLayer,
+            residuals: record.residuals + [residual], middles: record.middles, keyValues: record.keyValues,
             captured: record.captured.merging(forward.captured) { $1 })
     }
 }
 
 extension Trace {
-    /// A run on its way: what enters layer `next`, and what was kept of the layers before.
-    fileprivate struct Record {
-        var residual: Tensor
-        var next = 0
+    /// What is kept of a run on its way.
+    fileprivate struct Record: LayerVisitor {
+        let firstLayer: Int
         var residuals: [Tensor] = []
         var middles: [Tensor] = []
         var keyValues: [KeyValues] = []
         var captured: [Site: Tensor] = [:]
 
-        init(_ residual: Tensor) { self.residual = residual }
+        mutating func enter(_ entry: Entry, _ stream: ResidualStream) -> ResidualStream {
+            guard entry.layer >= firstLayer else { return stream }
+            switch entry.stage {
+            case .attention: residuals.append(stream.residual)
+            case .mlp: middles.append(stream.residual)
+            }
+            return stream
+        }
+
+        mutating func keep(_ seen: KeyValues, of layer: Int) {
+            if layer >= firstLayer { keyValues.append(seen) }
+        }
     }
 
     /// The trace of the model with its weights changed: only the layers from the lowest changed one on are run.
@@ -135,13 +137,11 @@ extension Trace {
         let behind = lowest - firstLayer
         let sites = captured.keys.filter { $0.entry >= Entry(layer: lowest, stage: .mlp) }
         let forward = try Forward(changed, positions: 0..<length, capturing: Set(sites))
-        var record = Record(try forward.mlp(lowest, stream(Entry(layer: lowest, stage: .mlp))))
-        record.next = lowest + 1
-        record.residuals = Array(residuals[...behind])
-        record.middles = Array(middles[...behind])
-        record.keyValues = Array(keyValues[...behind])
-        record.captured = captured
-        return try changed.trace(tokens, forward, resuming: record, keepingFrom: firstLayer)
+        let record = Record(
+            firstLayer: firstLayer, residuals: Array(residuals[...behind]), middles: Array(middles[..<behind]),
+            keyValues: Array(keyValues[...behind]), captured: captured)
+        let start = Entry(layer: lowest, stage: .mlp)
+        return try changed.trace(tokens, forward, from: start, stream(start), record: record)
     }
 
     /// What the MLP of a layer reads in other texts that begin with the first `count` tokens of this one, behind these,
@@ -163,17 +163,23 @@ extension Trace {
                 .outOfRange, "the text does not fit the model",
                 expected: "\(model.architecture.contextLength) tokens at most", found: "\(count + longest)")
         }
-        let rows = Array(repeating: 0, count: continuations.count)
-        func prefix(_ layer: Int) throws -> KeyValues? {
-            count == 0 ? nil : try keyValues(layer).prefix(count, rows: rows)
-        }
+        var opening = Opening(trace: self, length: count, rows: Array(repeating: 0, count: continuations.count))
         let forward = try Forward(model, positions: count..<count + longest)
-        var residual = try forward.embed(model.padded(continuations))
-        for layer in 0..<layer {
-            residual = try forward.mlp(layer, forward.attention(layer, residual, prefix: prefix(layer)).stream)
-        }
-        let stream = try forward.attention(layer, residual, prefix: prefix(layer)).stream
+        let stream = try forward.run(
+            .entering(0)..<Entry(layer: layer, stage: .mlp),
+            ResidualStream(residual: forward.embed(model.padded(continuations))), visitor: &opening)
         return try model.mlpInput(layer: layer, stream: stream.read)
+    }
+
+    /// The first positions of a traced prompt, before each of several texts.
+    private struct Opening: LayerVisitor {
+        let trace: Trace
+        let length: Int
+        let rows: [Int]
+
+        func prefix(_ layer: Int) throws -> KeyValues? {
+            length == 0 ? nil : try trace.keyValues(layer).prefix(length, rows: rows)
+        }
     }
 
     /// The same trace from a higher layer on: smaller, and replays cannot change what lies below it.

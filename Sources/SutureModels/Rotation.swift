@@ -1,0 +1,42 @@
+import SutureTensor
+
+/// Rotary position embeddings (arXiv 2104.09864): pairs of channels are turned by angles that grow with the position.
+struct Rotation {
+    /// Of the angles, `[positions, channels]`.
+    private let cos, sin: Tensor
+    private let pairing: Architecture.Pairing
+
+    /// For some positions; nil where the model does not rotate.
+    init?(_ model: LanguageModel, _ positions: Range<Int>) throws {
+        guard case .rotary(let frequencies, let pairing) = model.architecture.positions else { return nil }
+        let channels = pairing == .halves ? frequencies + frequencies : frequencies.flatMap { [$0, $0] }
+        let rates = try Tensor(channels.map(Float.init), device: model.device).unsqueezed(0)
+        let angles = try Tensor.arange(positions, device: model.device).to(.float32).unsqueezed(1) * rates
+        (cos, sin) = (try angles.cos(), try angles.sin())
+        self.pairing = pairing
+    }
+
+    /// Queries or keys `[batch, heads, positions, width]`, turned: (a, b) becomes (a cos - b sin, b cos + a sin). The
+    /// first of them is that of `column`.
+    func turned(_ input: Tensor, from column: Int = 0) throws -> Tensor {
+        let columns = column..<column + input.shape[2]
+        let (rotated, width) = (cos.shape[1], input.shape[3])
+        let turning = rotated == width ? input : try input.narrowed(3, 0..<rotated)
+        let turned = try turning * cos.narrowed(0, columns) + swapped(turning) * sin.narrowed(0, columns)
+        return rotated == width
+            ? turned : try Tensor.concatenated([turned, input.narrowed(3, rotated..<width)], 3)
+    }
+
+    /// Each pair of channels (a, b) as (-b, a).
+    private func swapped(_ input: Tensor) throws -> Tensor {
+        let shape = input.shape
+        let half = shape[3] / 2
+        switch pairing {
+        case .halves:
+            return try Tensor.concatenated([-input.narrowed(3, half..<2 * half), input.narrowed(3, 0..<half)], 3)
+        case .neighbors:
+            let pairs = try input.reshaped(shape.dropLast() + [half, 2])
+            return try Tensor.concatenated([-pairs.narrowed(4, 1..<2), pairs.narrowed(4, 0..<1)], 4).reshaped(shape)
+        }
+    }
+}
