@@ -13,6 +13,29 @@ extension Forward {
         return changed
     }
 
+    /// Scores at the last position of each row alone, `[batch, 1, vocabulary]`: what speaks of others changes nothing.
+    func visitLastScores(_ value: Tensor, at lasts: [Int]) throws -> Tensor {
+        var value = value
+        for change in changes {
+            guard case .intervention(let intervention) = change.kind, intervention.site == .logits else { continue }
+            let rows = change.row.map { [$0] } ?? Array(lasts.indices)
+            let columns = rows.enumerated().map { intervention.positions.column(of: lasts[$1], row: $0) }
+            // Together where all rows agree, since a function may look at the whole batch.
+            if change.row == nil, let column = columns[0], Set(columns).count == 1 {
+                value = try changed(value, intervention.narrowed(column: column))
+                continue
+            }
+            for (index, row) in rows.enumerated() {
+                guard let column = columns[index] else { continue }
+                let own = try intervention.narrowed(row: index, column: column)
+                let part = try changed(value.narrowed(0, row..<row + 1), own)
+                value = try value.replacing(0, at: Tensor([row], device: model.device), with: part)
+            }
+        }
+        if wanted.contains(.logits) { captured[.logits] = value }
+        return value
+    }
+
     /// Queries, keys or values, `[batch, heads, positions, width]`.
     func visitSplit(_ site: Site, _ value: Tensor) throws -> Tensor {
         guard concerns(site) else { return value }
@@ -69,11 +92,8 @@ extension Forward {
             guard Set(positions).count == 1 else { return try scattered(intervention, value, at: positions) }
             columns = [positions[0] - first]
         }
-        // Positions that were left behind no longer matter to what is asked for.
-        let present = columns.filter { $0 >= 0 }
-        guard !present.isEmpty else { return value }
         if columns == [0], value.shape[1] == 1 { return try changed(value, intervention) }
-        let indices = try Tensor(present, device: model.device)
+        let indices = try Tensor(columns, device: model.device)
         return try value.replacing(1, at: indices, with: changed(value.gathered(1, at: indices), intervention))
     }
 
@@ -108,6 +128,39 @@ extension Forward {
             let seen = try (source.to(device) - value).matmul(read.to(device))
             return try value + seen.matmul(write.to(device).transposed())
         case .map(let function): return try function(value)
+        }
+    }
+}
+
+extension Intervention {
+    /// The same for one column of those that it speaks of, and for one of its rows.
+    fileprivate func narrowed(row: Int? = nil, column: Int) throws -> Intervention {
+        func part(_ tensor: Tensor) throws -> Tensor {
+            var part = tensor
+            if let row, part.rank == 3, part.shape[0] > 1 { part = try part.narrowed(0, row..<row + 1) }
+            let axis = part.rank - 2
+            return axis >= 0 && part.shape[axis] > 1 ? try part.narrowed(axis, column..<column + 1) : part
+        }
+        var narrowed = self
+        switch change {
+        case .replace(let value): narrowed.change = .replace(try part(value))
+        case .add(let value): narrowed.change = .add(try part(value))
+        case .swap(let read, let write, let source):
+            narrowed.change = .swap(read: read, write: write, from: try part(source))
+        case .scale, .clamp, .projectOut, .map: break
+        }
+        return narrowed
+    }
+}
+
+extension Intervention.Positions {
+    /// Which of the columns that are spoken of is the last position of a row's prompt; nil where none is.
+    fileprivate func column(of last: Int, row: Int) -> Int? {
+        switch self {
+        case .all: last
+        case .last: 0
+        case .at(let positions): positions.firstIndex(of: last)
+        case .each(let positions): positions[row] == last ? 0 : nil
         }
     }
 }

@@ -134,7 +134,8 @@ final class Forward {
             last = try narrowToLast(residual)
         }
         guard case .lastOf(let tokens) = positions else {
-            return try visit(.logits, model.logits(ofResidual: last)).squeezed(1)
+            let places = lasts ?? Array(repeating: end - 1, count: last.shape[0])
+            return try visitLastScores(model.logits(ofResidual: last), at: places).squeezed(1)
         }
         guard !wanted.contains(.logits), !changes.contains(where: { $0.site == .logits }) else {
             throw ModelError(.invalidReplay, "the scores of all tokens are needed for this", subject: "\(Site.logits)")

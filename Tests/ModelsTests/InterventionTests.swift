@@ -132,4 +132,41 @@ struct InterventionTests {
         #expect(throws: ModelError.self) { try trace.replay(prompts: [3], []) }
         #expect(throws: ModelError.self) { _ = try trace[.residual(0)] }
     }
+
+    @Test("scores of prompts of different length change where each of them ends", arguments: models)
+    func scoresOfUnequalPrompts(name: String) throws {
+        let model = try TinyModel(name).model
+        let (long, short) = (Self.prompts[0].count, Self.prompts[1].count)
+        let random = try RandomSource(seed: 9)
+        let rows = try random.normal([2, 1, model.architecture.vocabulary])
+        let columns = try random.normal([1, long, model.architecture.vocabulary])
+        let cases: [(Intervention, [Tensor?])] = [
+            (Intervention(.logits, at: .last, .replace(rows)), [try rows.selected(0, 0), try rows.selected(0, 1)]),
+            (
+                Intervention(.logits, at: .each([long - 1, 2]), .replace(rows)),
+                [try rows.selected(0, 0), nil]
+            ),
+            (
+                Intervention(.logits, at: .at([1, short - 1]), .replace(try columns.narrowed(1, 0..<2))),
+                [nil, try columns.selected(1, 1)]
+            ),
+            (
+                Intervention(.logits, .replace(columns)),
+                [try columns.selected(1, long - 1), try columns.selected(1, short - 1)]
+            )
+        ]
+        let clean = try model.run(Self.prompts).logits
+        let trace = try model.trace(Self.prompts)
+        for (change, expected) in cases {
+            for found in [
+                try model.run(Self.prompts, [change]).logits, try trace.replay(prompts: [0, 1], [change]).logits
+            ] {
+                for (row, value) in expected.enumerated() {
+                    let expected = try value ?? clean.narrowed(0, row..<row + 1)
+                    #expect(
+                        try distance(found.narrowed(0, row..<row + 1), expected) < 2e-5, "\(change.positions) \(row)")
+                }
+            }
+        }
+    }
 }
