@@ -1,4 +1,4 @@
-//! Spoils images with fog, and with frost under a picture of one's own.
+//! Corrupts images with fog, and with frost under a picture of one's own.
 
 import Foundation
 import SutureKit
