@@ -14,7 +14,7 @@ help:
 	@echo "make interop  hold what is exported against peft, transformers and gguf"
 	@echo "make fuzz     feed broken files to the readers (SECONDS=60)"
 	@echo "make test-slow  kill apply 300 times, fill its disk, take its rights"
-	@echo "make parity   hold the forward pass against transformers on SmolLM2-135M"
+	@echo "make parity   hold the forward pass and every cell of sweeps against transformers on SmolLM2-135M"
 	@echo "make bench    measure beside the Python peers"
 	@echo "make docs     the documentation of all modules, with its examples compiled"
 	@echo "make format   format the sources        make lint   check that they are, and documented"
@@ -50,6 +50,8 @@ fuzz:
 
 parity: release
 	$(SUTURE) parity $(SMOLLM2) --golden Tests/Goldens/smollm2/golden.safetensors
+	@Scripts/setup-python
+	.deps/python/bin/python Tests/Interop/sweeps.py $(SUTURE) $(SMOLLM2)
 
 bench: setup
 	@Scripts/setup-python

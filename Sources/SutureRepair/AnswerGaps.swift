@@ -1,7 +1,7 @@
 import SutureModels
 import SutureTensor
 
-/// How far each token of an answer lies below the best other one, where a model is led along the answer.
+/// How far each token of an answer lies below the best other one, under teacher forcing.
 struct AnswerGaps {
     /// The best other token in each place, and how far, in logits, it lies above the answer's.
     let rivals: [Int]
@@ -29,7 +29,7 @@ struct AnswerGaps {
     var wrong: [Int] { gaps.indices.filter { gaps[$0] >= 0 } }
 }
 
-/// A run that leads a model along the answer of a failure, and what becomes of it under changes.
+/// A run over a failure's prompt and answer (teacher forcing), and what becomes of it under changes.
 struct LedRun {
     let failure: TokenizedFailure
     let trace: Trace

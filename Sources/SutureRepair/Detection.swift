@@ -7,11 +7,11 @@ public struct Detection: Sendable, Codable {
     public struct Answer: Sendable, Codable {
         public var prompt: String
         public var expected: String
-        /// What the model writes freely, as many tokens as the expected answer has.
+        /// What greedy decoding writes, as many tokens as the expected answer has.
         public var written: String
         public var isRight: Bool
-        /// The tokens of the expected answer, and the places of those that are not the most likely where the model is
-        /// led along it (teacher forcing).
+        /// The tokens of the expected answer, and the places of those that are not the most likely under teacher
+        /// forcing.
         public var tokens: [Int]
         public var wrong: [Int]
     }
@@ -23,7 +23,7 @@ public struct Detection: Sendable, Codable {
     /// The share of questions that are answered rightly in free writing.
     public var exactMatch: Double { Double(answers.count(where: \.isRight)) / Double(answers.count) }
 
-    /// The share of all answer tokens that are the most likely where the model is led along the answers.
+    /// The share of all answer tokens that are the most likely under teacher forcing.
     public var tokenAccuracy: Double {
         let tokens = answers.reduce(0) { $0 + $1.tokens.count }
         return 1 - Double(answers.reduce(0) { $0 + $1.wrong.count }) / Double(tokens)

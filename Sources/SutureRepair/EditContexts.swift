@@ -1,7 +1,7 @@
 import SutureModels
 import SutureTensor
 
-/// A failure alone and behind some openings, led along its answer: what is learned of a layer there should not hold
+/// A failure alone and behind some openings, under teacher forcing: what is learned of a layer there should not hold
 /// behind one text only.
 struct EditContexts {
     let failure: TokenizedFailure

@@ -8,7 +8,7 @@ public enum MethodName: String, Sendable, CaseIterable {
         case .recruit: "an idle neuron is given a new input and output"
         case .gap: "a neuron writes more than before, by a step that is sized by the gap"
         case .mint: "a few neurons are moved towards the target until it is the most likely, as published"
-        case .star: "a quarter of the output projections move by least-squares steps, as published"
+        case .star: "a quarter of the output projections move by least-squares steps; differs from the authors' code"
         case .astra: "some neurons of a quarter of the layers, solved for in closed form"
         case .rome: "one output projection answers one key with a new value, in its corrected form"
         case .memit: "five output projections share the new values of many keys"

@@ -2,7 +2,7 @@ import SutureModels
 import SutureTensor
 import SutureTokenizers
 
-/// How a model does on an answer when it is led along it token by token (teacher forcing).
+/// How a model does on an answer under teacher forcing.
 public struct Reading: Sendable {
     /// The probability of each token of the answer, given those before it.
     public let probabilities: [Double]
@@ -38,19 +38,19 @@ extension LanguageModel {
         return try Reading(logits: logits(ofResidual: residual), answer: failure.answer)
     }
 
-    /// Leads the model along the answer and lets it write freely, with one run of the prompt for both.
+    /// Teacher forcing and greedy decoding, with one run of the prompt for both.
     func answer(_ failure: TokenizedFailure) throws -> (reading: Reading, written: [Int]) {
         try trace([failure.led]).answer(failure)
     }
 
-    /// What the model writes after the prompt when nobody leads it, as many tokens as the answer has.
+    /// What the model writes after the prompt under greedy decoding, as many tokens as the answer has.
     public func write(_ failure: TokenizedFailure) throws -> [Int] {
         try generate(failure.prompt, limit: failure.answer.count)
     }
 }
 
 extension Trace {
-    /// How the traced model does on an answer along which the trace leads it, and what it writes when nobody leads it.
+    /// How the traced model does on the answer that the trace holds (teacher forcing), and what it writes (greedy decoding).
     func answer(_ failure: TokenizedFailure) throws -> (reading: Reading, written: [Int]) {
         let reading = try reading(failure)
         // Greedy writing leaves the answer where the first wrong token is, so a right reading is a right writing.
@@ -59,14 +59,14 @@ extension Trace {
         return (reading, try failure.answer[..<start] + session.write(limit: failure.answer.count - start))
     }
 
-    /// How the traced model does on an answer along which the trace leads it.
+    /// How the traced model does on the answer that the trace holds (teacher forcing).
     func reading(_ failure: TokenizedFailure) throws -> Reading {
         let residual = try self[.residual(model.architecture.layers)].squeezed(0).narrowed(0, failure.places)
         return try Reading(logits: model.logits(ofResidual: residual), answer: failure.answer)
     }
 }
 
-/// What a model writes when nobody leads it, to where it ends the answer itself.
+/// What a model writes under greedy decoding, to where it ends the answer itself.
 struct FreeAnswer {
     /// The tokens up to the end, and with it.
     let tokens: [Int]

@@ -162,7 +162,7 @@ extension Repair {
     /// How often a method is asked.
     private static let tries = 5
 
-    /// The model with a proposal, and which answers it does not then write freely, and what it writes.
+    /// The model with a proposal, and which answers greedy decoding then does not write, and what it writes.
     private func tried(
         _ proposal: Proposal, _ failures: [TokenizedFailure], _ ledger: RepairLedger
     ) throws -> (patched: LanguageModel, wrong: [Int: String]) {
@@ -174,7 +174,7 @@ extension Repair {
                 continue
             }
             if written != failure.answer {
-                wrong[place] = "written freely, the answer was still \(Visible.quoted(tokenizer.decode(written)))"
+                wrong[place] = "under greedy decoding the answer was still \(Visible.quoted(tokenizer.decode(written)))"
             }
         }
         return (patched, wrong)

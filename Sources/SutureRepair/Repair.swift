@@ -3,7 +3,7 @@ import SutureTensor
 import SutureTokenizers
 
 /// Repairs failures of a model one after another: a method proposes, and nothing counts but what the
-/// patched model then writes when nobody leads it.
+/// patched model then writes under greedy decoding.
 ///
 /// An earlier repair must hold, of this list or of a patch that the model has (``earlier``): one that would undo it is tried
 /// again, kept away from the answers that it would undo, and then abandoned. An abandoned failure leaves nothing behind.

@@ -2,7 +2,7 @@ import SutureModels
 
 /// A way to repair a failure: it proposes a change of weights, and says what it did or why it gave up.
 ///
-/// A method proposes; whether the answer comes out right when the model writes freely, and what else
+/// A method proposes; whether the answer comes out right under greedy decoding, and what else
 /// changed, is measured by ``Repair`` afterwards, whatever the method.
 public protocol RepairMethod: Sendable {
     /// The name in files and commands.

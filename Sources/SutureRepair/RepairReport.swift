@@ -25,7 +25,7 @@ public struct RepairReport: Sendable, Codable {
 
     /// How a failure ended.
     public enum Status: String, Sendable, Codable {
-        /// The model now writes the expected answer when nobody leads it.
+        /// The model now writes the expected answer under greedy decoding.
         case fixed
         /// The model wrote the expected answer already.
         case right
@@ -37,7 +37,7 @@ public struct RepairReport: Sendable, Codable {
     public struct Earlier: Sendable, Codable {
         /// How many the patches name.
         public var asked: Int
-        /// How many the model still gave, freely, and gives now.
+        /// How many the model still gave under greedy decoding, and gives now.
         public var held: Int
     }
 
@@ -45,7 +45,7 @@ public struct RepairReport: Sendable, Codable {
     public struct Outcome: Sendable, Codable {
         public var prompt: String
         public var expected: String
-        /// What the model wrote, freely, in as many tokens as the expected answer has.
+        /// What greedy decoding wrote, in as many tokens as the expected answer has.
         public var before: String
         public var after: String
         public var status: Status
@@ -61,7 +61,7 @@ public struct RepairReport: Sendable, Codable {
         public var seconds: Double
     }
 
-    /// A token of the expected answer, with its probability when the model is led along the answer.
+    /// A token of the expected answer, with its probability under teacher forcing.
     public struct Token: Sendable, Codable {
         public var text: String
         public var before: Double

@@ -10,14 +10,15 @@ extension Report {
         let more = wrong.count > shown ? "The first \(shown) wrong answers" : "The wrong answers"
         try self.init(
             title: title,
-            verdict: Verdict(.neutral, "\(right) of \(detection.answers.count) answers are right, written freely."),
+            verdict: Verdict(
+                .neutral, "\(right) of \(detection.answers.count) answers are right under greedy decoding."),
             schema: "suture.detection/1", data: Page(detection),
             blocks: [
                 .facts(
                     [
                         Fact("Exact match", String(format: "%.1f%%", 100 * detection.exactMatch)),
                         Fact(
-                            "Token accuracy, led along the answers",
+                            "Token accuracy, teacher forcing",
                             String(format: "%.1f%%", 100 * detection.tokenAccuracy)
                         )
                     ]

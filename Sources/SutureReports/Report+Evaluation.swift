@@ -65,9 +65,9 @@ extension Report {
     private static func overview(_ task: EvaluationSummary.Task) -> Table {
         Table(
             caption:
-                "Failures fixed, %; carried over to other wordings, %; nats moved elsewhere; size and seconds of a repair",
+                "Failures fixed, %; paraphrase generalization, %; KL elsewhere, nats; size and seconds of a repair",
             columns: [
-                "method", .number("fixed"), .number("carried over"), .number("unrelated"), .number("related"),
+                "method", .number("fixed"), .number("paraphrases"), .number("unrelated"), .number("related"),
                 .number("neurons"), .number("numbers"), .number("seconds")
             ],
             rows: task.rows.map { row in
@@ -88,9 +88,9 @@ extension Report {
     /// What a repair does, and what else it changes.
     private static func effects(_ task: EvaluationSummary.Task) -> Table {
         Table(
-            caption: "Failures fixed, carried over to other wordings; and of the fixed ones, what else changes",
+            caption: "Failures fixed, and paraphrase generalization; of the fixed ones, what else changes",
             columns: [
-                "method", .number("failures"), .number("fixed, %"), .number("carried over, %"),
+                "method", .number("failures"), .number("fixed, %"), .number("paraphrases, %"),
                 .number("KL unrelated"), .number("other top, %"), .number("KL related"), .number("EM-APD, points"),
                 .number("BLEU-RPD, %")
             ],
@@ -112,7 +112,7 @@ extension Report {
                 + "much more carries over, and what \(first) moves and takes as a multiple of the other (below 1: less)",
             columns: [
                 "beside", .number("both fix"), .number("only \(first)"), .number("only the other"), .number("p"),
-                .number("carried over, points"), .number("KL unrelated"), .number("KL related"), .number("seconds")
+                .number("paraphrases, points"), .number("KL unrelated"), .number("KL related"), .number("seconds")
             ],
             rows: task.pairs.map { pair in
                 [
@@ -144,7 +144,7 @@ extension Report {
     /// How good the answers are, right or wrong.
     private static func answers(_ task: EvaluationSummary.Task) -> Table {
         Table(
-            caption: "Answers, written freely; tokens and perplexity where the model is led along the right ones",
+            caption: "Answers under greedy decoding; tokens and perplexity under teacher forcing",
             columns: [
                 "method", .number("exact %"), .number("tokens %"), .number("BLEU-4"), .number("chrF"),
                 .number("ROUGE-L %"), .number("edit %"), .number("perplexity"), .number("well-formed %")
@@ -215,7 +215,7 @@ extension EvaluationSummary {
     public var comparison: Report.Table {
         return Report.Table(
             columns: [
-                "task", "method", .number("fixed, %"), .number("carried over, %"), .number("KL unrelated"),
+                "task", "method", .number("fixed, %"), .number("paraphrases, %"), .number("KL unrelated"),
                 .number("KL related"), .number("neurons"), .number("seconds")
             ],
             rows: tasks.flatMap { task in

@@ -14,7 +14,7 @@ extension Report {
                     "Dormancy score",
                     String(format: "%.2f; planted illusions lay above %.2f", study.dormancyScore.value, study.threshold)
                 ),
-                Fact("Concerns", concerns.isEmpty ? "none" : concerns.map(\.id).joined(separator: ", "))
+                Fact("Concerns", concerns.isEmpty ? "none" : concerns.map(\.id.rawValue).joined(separator: ", "))
             ]),
             .barChart(Self.decompositions(study)),
             .heading("The checks")
@@ -70,12 +70,12 @@ extension Report {
         let text = [check.shows.isEmpty ? nil : "Shows: \(check.shows)", "Cannot show: \(check.cannotShow)"]
             .compactMap(\.self).joined(separator: " ")
         guard !check.values.isEmpty else {
-            return [.paragraph("\(check.id). \(check.question) Not measured. \(check.cannotShow)")]
+            return [.paragraph("\(check.question) Not measured. \(check.cannotShow)")]
         }
         let hasIntervals = check.values.contains { $0.low != nil }
         let hasControls = check.values.contains { $0.control != nil }
         let table = Table(
-            caption: "\(check.id). \(check.question) (\(mark))",
+            caption: "\(check.question) (\(mark))",
             columns: ["", .number("value")] + (hasIntervals ? [.number("95%")] : [])
                 + (hasControls ? [.number("beside")] : []),
             rows: check.values.map { value in

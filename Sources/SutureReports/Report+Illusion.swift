@@ -84,7 +84,9 @@ extension Report {
                     study.cosines.sorted { $0.key < $1.key }
                         .map { "\($0.key): \(Self.decimal($0.value))" }.joined(separator: "; ")),
                 Fact(
-                    "Intervals", "95%, from 1000 resamples of the held-out pairs; the spread over seeds is beside them")
+                    "Intervals",
+                    "95%, from 1000 resamples of the held-out pairs; beside them the range over random seeds, which draw the pairs: "
+                        + "all directions start from one first-order estimate, so their agreement says little")
             ])
         ]
         try self.init(

@@ -31,7 +31,9 @@ extension Report {
                 .paragraph(
                     "Small random networks whose truth is known, half of them with an illusory direction. The evidence is the "
                         + "dormancy score of the faithfulness report; the row test alone is how much of the effect the row part, "
-                        + "made of length one or raw, loses. AUC: the chance that an illusory direction lies above a faithful one."
+                        + "made of length one or raw, loses. AUC: the chance that an illusory direction lies above a faithful one. The "
+                        + "directions are constructed, not learned, and networks for calibration and for the test come from one "
+                        + "generator, with other random seeds: this is no evidence for other kinds of networks."
                 ),
                 .table(
                     Table(

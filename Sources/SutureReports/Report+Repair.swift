@@ -97,7 +97,7 @@ extension Report {
             blocks.append(
                 .comparison(
                     Comparison(
-                        caption: "What the model writes when nobody leads it", before: outcome.before,
+                        caption: "What the model writes (greedy decoding)", before: outcome.before,
                         after: outcome.after)))
         }
         if outcome.tokens.isEmpty { return blocks }

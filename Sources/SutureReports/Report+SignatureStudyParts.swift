@@ -72,7 +72,12 @@ extension Report {
                 .table(transfers(study.transfers, "From one half of the classes to the other"))
             ]
             if let halves = study.halves {
-                blocks.append(.heatmap(heatmap("Cosine of signatures of both halves", halves)))
+                blocks += [
+                    .heatmap(heatmap("Cosine of signatures of both halves", halves)),
+                    .paragraph(
+                        "Signatures are consistent across data only where the diagonal lies above what different corruptions "
+                            + "reach within one half.")
+                ]
             }
         }
         if !study.continued.isEmpty {

@@ -6,30 +6,30 @@ import SutureTensor
 ///
 /// Effects are FLDDs: 1 - mean(margin patched) / mean(margin clean).
 public struct Evidence: Sendable, Codable {
-    /// The patch of the direction, and of the whole component (check F1).
+    /// The patch of the direction, and of the whole component.
     public var direction: Estimate
     public var whole: Estimate
-    /// Patches of its parts (F2, F3); nil where there is no map that defines them.
+    /// Patches of its parts; nil where there is no map that defines them.
     public var parts: [String: Estimate]
-    /// Reading the kernel part and reading the row part together, less the direction (F5).
+    /// Reading the kernel part and reading the row part together, less the direction.
     public var additivity: Estimate?
     public var rowNorm: Double?
     public var nullNorm: Double?
     public var rank: Int?
-    /// How well natural values along the read parts tell base from source: |difference of means| / pooled deviation (F6).
+    /// How well natural values along the read parts tell base from source: |difference of means| / pooled deviation.
     public var rowSeparation: Estimate?
     public var nullSeparation: Estimate?
-    /// Natural values along what the parts read, of bases and sources (F6).
+    /// Natural values along what the parts read, of bases and sources.
     public var inputs: [String: Inputs]
-    /// The component's output along what the patch writes, against its natural values (F7).
+    /// The component's output along what the patch writes, against its natural values.
     public var dormancy: Dormancy
-    /// The share of the patch's energy on channels that hardly vary naturally (F8).
+    /// The share of the patch's energy on channels that hardly vary naturally.
     public var quietShare: Estimate
-    /// The share of the changed channels' values that leave the natural range of their channel, by energy (F8).
+    /// The share of the changed channels' values that leave the natural range of their channel, by energy.
     public var rangeExit: Estimate
-    /// The distance to the nearest natural value, relative to that of natural values (F8).
+    /// The distance to the nearest natural value, relative to that of natural values.
     public var neighborRatio: Estimate
-    /// The effect of patching whole the channels that hold a share of the direction's energy (F17).
+    /// The effect of patching whole the channels that hold a share of the direction's energy.
     public var supersets: [Superset]
 
     /// Values of bases and sources along one axis.

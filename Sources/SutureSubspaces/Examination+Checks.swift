@@ -2,7 +2,7 @@ import SutureModels
 import SutureTensor
 
 extension Examination {
-    /// F12, F15, F19: the effect itself, and what should have none.
+    /// The effect itself, and what should have none.
     mutating func controls() throws {
         let randoms = try (1...5).map { seed in
             try effect(Directions.random(model, at: spot, count: subspace.count, seed: UInt64(seed)).patch)
@@ -18,7 +18,7 @@ extension Examination {
         control = max(abs(random.value), abs(shuffledEffect.value))
         let randomMLP = try randomMLPEffect(das)
         add(
-            "F12", "How large is the effect, by several measures?",
+            .effectSize,
             [
                 .init("FLDD", score.fldd), .init("interchange accuracy", score.interchange, control: floor),
                 .init("two-way accuracy", score.twoWay), .init("KL(clean || patched), nats", score.divergence),
@@ -30,7 +30,7 @@ extension Examination {
                 + "shrinks but the answer stays.",
             cannot: "Why the output follows.")
         add(
-            "F15", "Do directions that should do nothing do nothing?",
+            .inertDirections,
             [
                 .init("FLDD of the strongest of 5 random directions", random, control: score.fldd.value),
                 .init("learned from shuffled sources, FLDD", shuffledEffect, control: score.fldd.value)
@@ -57,7 +57,7 @@ extension Examination {
             }.max() ?? 0
         }
         add(
-            "F19", "Does a patch from a prompt to itself change nothing?",
+            .identity,
             [.init("largest |change of a logit|", change)],
             change < 1e-3 ? .supports : .concern, shows: "That the machinery is right.",
             cannot: "Anything about the model.")
@@ -77,12 +77,12 @@ extension Examination {
         return try fldd(runs.outcome { [try judged.change(basis, $0, Array($0.pairs.indices))] })
     }
 
-    /// F1-F6: the whole component, the parts of the direction.
+    /// The whole component, the parts of the direction.
     mutating func decomposition() throws {
         let component = try ModelComponent(runs, at: spot)
         let wholeScore = Score(try component.outcome(component.source), clean: clean, pairs: heldOut)
         add(
-            "F1", "Does the whole component carry the effect?",
+            .wholeComponent,
             [
                 .init("whole component, FLDD", wholeScore.fldd, control: score.fldd.value),
                 .init("whole component, interchange accuracy", wholeScore.interchange, control: score.interchange.value)
@@ -92,13 +92,13 @@ extension Examination {
             cannot: "Parts of a component can cancel: a small effect of the whole does not decide by itself.")
         let isExact = try model.writing(spot.site) != nil
         guard let space else {
-            for (id, question) in [
-                ("F2", "Does the part that reaches the output keep the effect?"),
-                ("F3", "Does the kernel part do nothing?"), ("F4", "How does the direction split?"),
-                ("F5", "Does it read in the kernel what it writes elsewhere?"),
-                ("F6", "Which part tells the inputs apart?")
+            for id: FaithfulnessReport.CheckName in [
+                .rowPart,
+                .kernelPart, .split,
+                .readsKernel,
+                .inputSeparation
             ] {
-                add(id, question, [], .notMeasured, shows: "", cannot: "No map defines a kernel at this site.")
+                add(id, [], .notMeasured, shows: "", cannot: "No map defines a kernel at this site.")
             }
             return
         }
@@ -111,7 +111,7 @@ extension Examination {
         let rowEffect = (evidence.effect(.row) ?? none).value
         let rowScore = rowOutcome.map { Score($0, clean: clean, pairs: heldOut) }
         add(
-            "F2", "Does the part that reaches the output keep the effect?",
+            .rowPart,
             [
                 .init("row part, FLDD", rowScore?.fldd ?? none, control: score.fldd.value),
                 .init("row part, not normalised, FLDD", evidence.effect(.rowRaw) ?? none),
@@ -126,14 +126,14 @@ extension Examination {
             cannot: "A faithful direction can lose half as well; in rank one the test is blind.")
         let nullEffect = evidence.effect(.null) ?? none
         add(
-            "F3", "Does the kernel part do nothing?", [.init("kernel part, FLDD", nullEffect)],
+            .kernelPart, [.init("kernel part, FLDD", nullEffect)],
             isExact ? (abs(nullEffect.value) < 1e-3 ? .supports : .concern) : .information,
             shows: isExact
                 ? "That the decomposition is right." : "What reaches the output past the readers that were found.",
             cannot: isExact
                 ? "Anything about the model." : "Here the kernel is a stand-in: other parts of the network see it.")
         add(
-            "F4", "How does the direction split?",
+            .split,
             [
                 .init("length of the row part", split.rowNorm),
                 .init("length of the kernel part", split.nullNorm, control: space.randomNull),
@@ -143,7 +143,7 @@ extension Examination {
         let readNull = evidence.effect(.readNull) ?? none
         let readRow = evidence.effect(.readRow) ?? none
         add(
-            "F5", "Does it read in the kernel what it writes elsewhere?",
+            .readsKernel,
             [
                 .init("reads the kernel part, writes the direction, FLDD", readNull, control: evidence.direction.value),
                 .init("reads the row part, writes the direction, FLDD", readRow, control: evidence.direction.value),
@@ -155,7 +155,7 @@ extension Examination {
                 + "carries it over to where it has.",
             cannot: "Features spread over many channels read partly in the kernel without harm.")
         add(
-            "F6", "Which part tells the inputs apart?",
+            .inputSeparation,
             [
                 .init("gap / deviation along the row part", evidence.rowSeparation ?? none),
                 .init(
@@ -168,11 +168,11 @@ extension Examination {
             cannot: "Separation is correlation.")
     }
 
-    /// F7, F8, F16, F17: natural and patched values.
+    /// Natural and patched values.
     mutating func distribution() throws {
         let dormancy = evidence.dormancy.estimates()
         add(
-            "F7", "Does the output leave its natural range along what is written?",
+            .outputRange,
             [
                 .init("patch / natural difference", dormancy.ratio, control: 1),
                 .init("share outside everything natural", dormancy.outside, control: 0)
@@ -181,7 +181,7 @@ extension Examination {
             shows: "Whether the patch asks the rest of the network for what it never sees.",
             cannot: "Values out of range need not be wrong.")
         add(
-            "F8", "Are the patched values themselves unnatural?",
+            .naturalness,
             [
                 .init("distance to the nearest natural value / usual", evidence.neighborRatio, control: 1),
                 .init("energy beyond channels' ranges", evidence.rangeExit, control: 0),
@@ -191,7 +191,7 @@ extension Examination {
                 ? .concern : .supports,
             shows: "Whether channels are set to what they never are.", cannot: "Distance is not harm.")
         add(
-            "F17", "Does patching more keep the effect?",
+            .supersets,
             evidence.supersets.map {
                 .init(
                     "\($0.channels) channels with \(Int($0.share * 100))% of the direction, FLDD", $0.effect,
@@ -202,7 +202,7 @@ extension Examination {
             cannot: "Channels are a basis that the network need not care for, in the residual stream least of all.")
         let (chance, accuracy) = try leakage()
         add(
-            "F16", "Does the direction know things it should not?",
+            .otherKnowledge,
             [.init("nearest-mean accuracy for the answer's word", accuracy, control: chance)],
             accuracy.value > 3 * chance + 0.02 ? .concern : .supports,
             shows: "Whether the words themselves can be read off.", cannot: "Only the answer's identity was looked for."

@@ -2,7 +2,7 @@ import SutureModels
 import SutureTensor
 
 extension Examination {
-    /// F10, F11: other pairs, both directions.
+    /// Other pairs, both directions.
     mutating func generalisation() throws {
         let trainPairs = plan.train.indices.filter { !plan.train[$0].isIdentity }
         let trainClean = try trainRuns.clean()
@@ -20,7 +20,7 @@ extension Examination {
         }
         let least = each.map(\.1.value).min() ?? score.fldd.value
         add(
-            "F10", "Does it hold for other pairs, and in both directions?",
+            .generalization,
             [
                 .init("held-out pairs, FLDD", score.fldd, control: train.value),
                 .init("the pairs it was learned from, FLDD", train)
@@ -31,13 +31,13 @@ extension Examination {
             cannot: "Other tasks and other kinds of text.")
         let count = Double(plan.train.count) / Double(subspace.count)
         add(
-            "F11", "From how many pairs was it learned?", [.init("pairs for each direction", count)],
+            .trainingPairs, [.init("pairs for each direction", count)],
             count < 10 ? .concern : .information,
             shows: "One pair can be fitted by nearly any direction.",
             cannot: "Many pairs of one template are not many tasks.")
     }
 
-    /// F13: taking the direction away.
+    /// Taking the direction away.
     mutating func necessity() throws {
         func damage(_ basis: Tensor) throws -> Estimate {
             fldd(try runs.outcome(ablating: spot, .mean, directions: basis))
@@ -55,7 +55,7 @@ extension Examination {
             values.append(.init("set to its mean: KL on unrelated text, nats", kl))
         }
         add(
-            "F13", "Is it needed?", values, own.value < 0.1 ? .concern : .supports,
+            .necessity, values, own.value < 0.1 ? .concern : .supports,
             shows: "A direction that the model uses is missed when it is gone.",
             cannot: "Backups can hide a loss; a loss can have other reasons.")
     }
@@ -74,11 +74,11 @@ extension Examination {
         return Bootstrap.estimate([sums, counts]) { $0[1] > 0 ? $0[0] / $0[1] : 0 }
     }
 
-    /// F14: the heads that should carry the effect.
+    /// The heads that should carry the effect.
     mutating func mediation() throws {
         guard let contrast = plan.contrast, stream != nil, !readers.isEmpty else {
             add(
-                "F14", "Does the effect pass through the readers?", [], .notMeasured, shows: "",
+                .mediation, [], .notMeasured, shows: "",
                 cannot: "The pairs name no two roles between which readers choose, or the spot is not the last token.")
             return
         }
@@ -86,7 +86,7 @@ extension Examination {
         let scores = try Tensor.withoutGradients { try readerScores(chosen, contrast) }
         let share = try shareLost(holding: chosen)
         add(
-            "F14", "Does the effect pass through the readers?",
+            .mediation,
             [
                 .init(
                     "readers' scores moved, relative to their size",
@@ -150,7 +150,7 @@ extension Examination {
         }
     }
 
-    /// F9, F18: other directions and other seeds.
+    /// Other directions and other seeds.
     mutating func alternatives() throws {
         let baseline = 1 / Double(subspace.width).squareRoot()
         var values: [FaithfulnessReport.Value] = []
@@ -173,7 +173,7 @@ extension Examination {
         }
         let best = values.map(\.value).max() ?? 0
         add(
-            "F9", "Do independent directions agree with it?", values, best > 0.5 ? .supports : .information,
+            .independentDirections, values, best > 0.5 ? .supports : .information,
             shows: "Agreement with a direction that was not learned from the patch's effect.",
             cannot: "The control is what random directions reach. Disagreement proves little: many directions may do.")
         var das = plan.das
@@ -191,7 +191,7 @@ extension Examination {
             try rest.norm(0).min().item() < 1e-3
             ? Estimate(0, low: 0, high: 0) : effect(SubspacePatch(spot, DAS.orthonormal(rest)))
         add(
-            "F18", "Is it the only one?",
+            .uniqueness,
             [
                 .init("|cos| with another seed's", cosine, control: baseline),
                 .init("another seed's effect, FLDD", try effect(other.patch), control: score.fldd.value),

@@ -126,11 +126,11 @@ struct Examination {
     var floor: Double { Bootstrap.mean(heldOut.indices.map { clean.top[$0] == heldOut[$0].target ? 1 : 0 }) }
 
     mutating func add(
-        _ id: String, _ question: String, _ values: [FaithfulnessReport.Value],
+        _ id: FaithfulnessReport.CheckName, _ values: [FaithfulnessReport.Value],
         _ reading: FaithfulnessReport.Check.Reading, shows: String, cannot: String
     ) {
         checks.append(
-            .init(id: id, question: question, values: values, reading: reading, shows: shows, cannotShow: cannot))
+            .init(id: id, question: id.question, values: values, reading: reading, shows: shows, cannotShow: cannot))
     }
 
     mutating func run() throws {
@@ -141,14 +141,15 @@ struct Examination {
         try necessity()
         try mediation()
         try alternatives()
-        checks.sort { (Int($0.id.dropFirst()) ?? 0) < (Int($1.id.dropFirst()) ?? 0) }
+        let order = FaithfulnessReport.CheckName.allCases
+        checks.sort { order.firstIndex(of: $0.id) ?? 0 < order.firstIndex(of: $1.id) ?? 0 }
     }
 
     func report(_ modelName: String) throws -> FaithfulnessReport {
         let dormancy = DormancyScore(evidence)
         var level = FaithfulnessReport.Level.none
         var obstacles: [String] = []
-        func has(_ id: String) -> Bool { checks.first { $0.id == id }?.reading == .concern }
+        func has(_ id: FaithfulnessReport.CheckName) -> Bool { checks.first { $0.id == id }?.reading == .concern }
         let effect = score.fldd
         if effect.low > 0.1, effect.value > 3 * control {
             level = .controls
@@ -156,7 +157,7 @@ struct Examination {
             obstacles.append("the effect is small, or controls have one as large")
         }
         if level == .controls {
-            if has("F10") || has("F11") {
+            if has(.generalization) || has(.trainingPairs) {
                 obstacles.append("it was not shown to hold for other pairs, in both directions")
             } else {
                 level = .generalises
@@ -166,8 +167,10 @@ struct Examination {
             if dormancy.value > DormancyScore.threshold {
                 obstacles.append("most of the evidence points to a dormant pathway")
             }
-            if has("F13") { obstacles.append("taking the direction away does not harm the task") }
-            if has("F3") || has("F19") { obstacles.append("a patch that must change nothing changed something") }
+            if has(.necessity) { obstacles.append("taking the direction away does not harm the task") }
+            if has(.kernelPart) || has(.identity) {
+                obstacles.append("a patch that must change nothing changed something")
+            }
             if obstacles.isEmpty { level = .mediates }
         }
         return FaithfulnessReport(

@@ -16,8 +16,7 @@ public struct FaithfulnessReport: Sendable, Codable {
             case notMeasured
         }
 
-        /// F1 ... F19, as `subspaces` documents them.
-        public var id: String
+        public var id: CheckName
         public var question: String
         public var values: [Value]
         public var reading: Reading
@@ -76,8 +75,8 @@ public struct FaithfulnessReport: Sendable, Codable {
     /// Why no more may be said.
     public var obstacles: [String]
 
-    /// The check of that name, such as `F5`.
-    public func check(_ id: String) -> Check? { checks.first { $0.id == id } }
+    /// The check of that name.
+    public func check(_ id: CheckName) -> Check? { checks.first { $0.id == id } }
 
     /// Objections that apply to every number here, from both sides of the debate.
     public static let caveats = [

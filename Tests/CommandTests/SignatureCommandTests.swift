@@ -37,7 +37,7 @@ struct SignatureCommandTests {
         #expect(try weights("foggy") != weights("model") && weights("clear") == weights("model"))
     }
 
-    @Test("layers go by the change, and few bits make a small file, which is measured (P13)")
+    @Test("layers go by the change, and few bits make a small file, which is measured")
     func layersAndBits() throws {
         try place.done("apply model small.fix -o robust")
         try forget("robust")

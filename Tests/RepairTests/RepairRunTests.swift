@@ -98,7 +98,7 @@ struct RepairRunTests {
         #expect(try self.digest() == digest)
     }
 
-    @Test("what the model does not write freely, and what would undo an earlier answer, is given up")
+    @Test("what greedy decoding does not write, and what would undo an earlier answer, is given up")
     func refused() throws {
         let before = try digest()
         let fake = try run(
@@ -111,7 +111,7 @@ struct RepairRunTests {
                 return proposal
             })
         #expect(fake.change.isEmpty)
-        #expect(fake.report.failures[0].reason?.hasPrefix("written freely, the answer was still ") == true)
+        #expect(fake.report.failures[0].reason?.hasPrefix("under greedy decoding the answer was still ") == true)
 
         var earlier = WeightChange()
         let undoing = try run(

@@ -94,7 +94,7 @@ struct LayerTests {
         }
     }
 
-    @Test("running averages are kept, changed as weights, or replaced with all of the norm (P12)", arguments: 0..<10)
+    @Test("running averages are kept, changed as weights, or replaced with all of the norm", arguments: 0..<10)
     func batchNorm(seed: UInt64) throws {
         try withTemporaryDirectory { directory in
             let trio = Trio(seed: seed)
@@ -130,7 +130,7 @@ struct LayerTests {
         }
     }
 
-    @Test("running averages of some data go on top of a signature, and are taken off again (P12)", arguments: 0..<10)
+    @Test("running averages of some data go on top of a signature, and are taken off again", arguments: 0..<10)
     func reestimated(seed: UInt64) throws {
         try withTemporaryDirectory { directory in
             let models = try Trio(seed: seed).write(to: directory)

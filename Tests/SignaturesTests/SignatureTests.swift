@@ -26,7 +26,7 @@ struct SignatureTests {
     }
 
     @Test(
-        "are the part of the robust direction orthogonal to the standard one, at any scale (P1, P3, P4, P6, P10)",
+        "are the part of the robust direction orthogonal to the standard one, at any scale",
         arguments: 0..<20)
     func rejection(seed: UInt64) throws {
         try withTemporaryDirectory { directory in
@@ -50,7 +50,7 @@ struct SignatureTests {
         }
     }
 
-    @Test("are all of the robust direction where the standard model is the pretrained one (P5)")
+    @Test("are all of the robust direction where the standard model is the pretrained one")
     func standstill() throws {
         try withTemporaryDirectory { directory in
             var trio = Trio(seed: 3)
@@ -64,7 +64,7 @@ struct SignatureTests {
         }
     }
 
-    @Test("of what a signature made are that signature (P2); the plain difference has it and more")
+    @Test("of what a signature made are that signature; the plain difference has it and more")
     func idempotence() throws {
         try withTemporaryDirectory { directory in
             let trio = Trio(seed: 5)
@@ -81,7 +81,7 @@ struct SignatureTests {
         }
     }
 
-    @Test("are composed in any order, and taken off to the last bit (P7, P8): 1,000 stacks", arguments: 0..<10)
+    @Test("are composed in any order, and taken off to the last bit: 1,000 stacks", arguments: 0..<10)
     func stacks(seed: UInt64) throws {
         try withQuickDirectory { directory in
             let models = try Trio(seed: seed).write(to: directory)
@@ -125,7 +125,7 @@ struct SignatureTests {
         ]
     }
 
-    @Test("in few bits err by half a step at most (P9)", arguments: [2, 4, 8, 12, 16])
+    @Test("in few bits err by half a step at most", arguments: [2, 4, 8, 12, 16])
     func bits(bits: Int) throws {
         try withTemporaryDirectory { directory in
             let trio = Trio(seed: 9)
@@ -144,7 +144,7 @@ struct SignatureTests {
     }
 
     @Test(
-        "in one bit are their signs and the mean of their magnitudes, by which none errs more than by the largest (P9)")
+        "in one bit are their signs and the mean of their magnitudes, by which none errs more than by the largest")
     func oneBit() throws {
         try withTemporaryDirectory { directory in
             let trio = Trio(seed: 9)
@@ -162,7 +162,7 @@ struct SignatureTests {
         }
     }
 
-    @Test("of models that lack a layer or hold no numbers are refused, and so is another base (P11)")
+    @Test("of models that lack a layer or hold no numbers are refused, and so is another base")
     func refusals() throws {
         try withTemporaryDirectory { directory in
             let models = try Trio(seed: 1).write(to: directory, skipping: "features.0.bias")

@@ -1,6 +1,9 @@
+import SutureFormats
 import SutureModels
 import SutureSubspaces
 import SutureTensor
+import SutureTestSupport
+import SutureTokenizers
 import Testing
 
 @Suite("Every cell of a sweep equals a full run of its own, wherever the prompts begin to differ")
@@ -137,5 +140,32 @@ struct SweepCellTests {
         #expect(abs(found.clean - clean) < 1e-5 && abs(found.corrupted - corrupted) < 1e-5)
         for (a, b) in zip(found.restored.flatMap { $0 }, expected) { #expect(abs(a - b) < 1e-3 * max(1, abs(b))) }
         #expect(found.restored.flatMap { $0 }.count == expected.count)
+    }
+
+    @Test(
+        "of the real model, where the prompts first differ two tokens before the end",
+        .enabled(if: Goldens.smollm2 != nil, "SmolLM2 is not set up: run Scripts/setup"))
+    func realModel() throws {
+        let checkpoint = try Checkpoint(#require(Goldens.smollm2))
+        let model = try LanguageModel.load(checkpoint)
+        let pair = try TokenizedPair(
+            PromptPair(
+                base: Prompt("The capital of Australia is"), source: Prompt("The capital of France is"),
+                answer: " Sydney", other: " Paris"),
+            Tokenizer(checkpoint))
+        let sweep = try Sweep(model, pair)
+        let layers = 0..<model.architecture.layers
+        for (component, site) in [(.residual, Site.residual), (.mlp, Site.mlpOut)]
+            as [(Sweep.Component, (Int) -> Site)]
+        {
+            let source = try model.run([pair.source], capturing: layers.map(site), logits: .none)
+            let changes = try layers.flatMap { layer in
+                try pair.base.indices.map { position in
+                    let value = try source[site(layer)].narrowed(1, position..<position + 1)
+                    return Intervention(site(layer), at: .at([position]), .replace(value))
+                }
+            }
+            expectEqual(try sweep.positions(component), try effects(model, pair, changes), "\(component)")
+        }
     }
 }

@@ -37,7 +37,7 @@ public struct AskedRecord: Sendable, Codable, Equatable {
     /// What is to be repaired: the answer, or its first wrong token with the right part before it in the prompt.
     public var prompt: String
     public var expected: String
-    /// What the model writes freely, in as many tokens.
+    /// What greedy decoding writes, in as many tokens.
     public var written: String
     public var isRight: Bool
     public var reading: AnswerReading
@@ -57,7 +57,7 @@ public struct RepairRecord: Sendable, Codable, Equatable {
     public var seconds: Double
     /// Why the method gave up; all that follows is then as with the original model.
     public var abandoned: String?
-    /// What the changed model writes freely, in as many tokens.
+    /// What greedy decoding writes with the change, in as many tokens.
     public var written: String
     public var isFixed: Bool
     public var reading: AnswerReading
@@ -89,7 +89,7 @@ public struct AnswerReading: Sendable, Codable, Equatable {
     public var right: Int
     /// The sum of the logarithms of their probabilities.
     public var logProbability: Double
-    /// Whether what is written freely is well-formed; nil where that was not asked, or could not be.
+    /// Whether what greedy decoding writes is well-formed; nil where that was not asked, or could not be.
     public var isWellFormed: Bool?
 
     public var share: Double { Double(right) / Double(max(1, tokens)) }

@@ -31,11 +31,11 @@ public struct EvaluationSummary: Sendable, Codable {
         public var options: [String: Double]
         public var failures: Int
         public var abandoned: Int
-        /// The share of failures after whose repair the answer is written freely, token for token.
+        /// The share of failures after whose repair greedy decoding writes the answer, token for token.
         public var fixed: Estimate
         /// The same, white space that means nothing left aside (`Answer`).
         public var exact: Estimate
-        /// The share of right tokens where the model is led along the answer, averaged over failures.
+        /// The share of right tokens under teacher forcing, averaged over failures.
         public var tokens: Estimate
         public var bleu: Estimate
         public var chrF: Double

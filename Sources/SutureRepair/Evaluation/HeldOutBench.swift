@@ -6,11 +6,11 @@ import SutureTokenizers
 /// (STAR, arXiv 2503.12899).
 public struct HeldOutReading: Sendable, Codable, Equatable {
     public var questions: Int
-    /// The share of right tokens where the model is led along the answer, averaged over questions.
+    /// The share of right tokens under teacher forcing, averaged over questions.
     public var tokens: Double
-    /// How many answers are written freely as they should be: those along which the model does not err.
+    /// How many answers come out right under greedy decoding.
     public var right: Int
-    /// Of the answers that are written freely.
+    /// Of these answers.
     public var bleu: BLEU.Counts
 }
 

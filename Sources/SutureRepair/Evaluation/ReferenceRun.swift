@@ -24,7 +24,7 @@ public struct ReferenceRun: Sendable {
         before = try Self.scores(model, trace[.residual(model.architecture.layers)], self.positions)
     }
 
-    /// A model led along an answer.
+    /// The answer of a failure, under teacher forcing.
     public init(_ model: LanguageModel, _ failure: TokenizedFailure, from firstLayer: Int = 0) throws {
         try self.init(model, [failure.led], positions: [failure.places], from: firstLayer)
     }
