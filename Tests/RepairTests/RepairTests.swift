@@ -187,7 +187,7 @@ struct RepairTests {
         let difference = try basis.difference(target, rival)
         let traction = try difference / (difference.max() - difference.min())
         var current = model
-        for step in order {
+        for (number, step) in order.enumerated() {
             var gaps: [Neuron: Double] = [:]
             var taken = current
             for neuron in candidates {
@@ -200,7 +200,7 @@ struct RepairTests {
             guard let own = gaps[step], let least = gaps.values.min(), own < least + 2e-6 else { return (false, false) }
             current = taken
             rival = try Int(current.run([Self.prompt]).logits.squeezed(0).argmax().item())
-            if rival == target { return (step == order.last, true) }
+            if rival == target { return (number == order.count - 1, true) }
         }
         return (true, false)
     }
