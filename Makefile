@@ -2,17 +2,20 @@
 SMOLLM2 := .deps/smollm2/SmolLM2-135M-Instruct.Q4_1.gguf
 SUTURE := .build/release/suture
 
-.PHONY: help demo demo-signatures test test-slow interop fuzz setup release parity bench docs format lint clean
+.PHONY: help demo demo-signatures test test-slow interop fuzz fuzz-coverage fuzz-asan setup release parity bench docs format lint clean
 
 SWIFT_FILES := Sources Tests Benchmarks/Sources Examples Snippets Package.swift
 SECONDS ?= 60
+SEED ?= 1
 
 help:
 	@echo "make demo     repair a wrong answer of a real language model, apply the patch, remove it again"
 	@echo "make demo-signatures  train classifiers, make one robust with a file, take it off again (a minute or two)"
 	@echo "make test     run all tests"
 	@echo "make interop  hold what is exported against peft, transformers and gguf"
-	@echo "make fuzz     feed broken files to the readers (SECONDS=60)"
+	@echo "make fuzz     feed broken files and models to all that reads them (SECONDS=60 SEED=1)"
+	@echo "make fuzz-coverage  let libFuzzer look for inputs that reach new code (SECONDS=60 for each reader)"
+	@echo "make fuzz-asan  the same inputs as fuzz, with AddressSanitizer in the Swift, C and C++ parts"
 	@echo "make test-slow  kill apply 300 times, fill its disk, take its rights"
 	@echo "make parity   hold the forward pass and every cell of sweeps against transformers on SmolLM2-135M"
 	@echo "make bench    measure beside the Python peers"
@@ -46,7 +49,15 @@ interop: release
 
 fuzz:
 	swift build -c release --product suture-fuzz
-	.build/release/suture-fuzz $(SECONDS)
+	.build/release/suture-fuzz $(SECONDS) $(SEED)
+
+fuzz-coverage:
+	swift build -c release --product suture-fuzz --scratch-path .build/coverage -Xswiftc -sanitize=fuzzer -Xswiftc -DLIBFUZZER
+	Tests/Fuzz/coverage .build/coverage/release/suture-fuzz $(SECONDS)
+
+fuzz-asan:
+	swift build -c release --product suture-fuzz --scratch-path .build/asan --sanitize address
+	ASAN_OPTIONS=detect_leaks=0:quarantine_size_mb=64 .build/asan/release/suture-fuzz $(SECONDS) $(SEED)
 
 parity: release
 	$(SUTURE) parity $(SMOLLM2) --golden Tests/Goldens/smollm2/golden.safetensors

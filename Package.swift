@@ -88,14 +88,18 @@ let package = Package(
             name: "RepairExample", dependencies: libraries + ["CTorchEngine", "SutureKit"], path: "Examples/Repair"),
 
         .executableTarget(
-            name: "suture-fuzz", dependencies: base + ["CTorchEngine", "SutureVision"], path: "Tests/Fuzz",
-            exclude: ["Corpus"]),
+            name: "suture-fuzz",
+            dependencies: base + ["CTorchEngine", "SutureVision", "SutureTestSupport", "SutureVariants"],
+            path: "Tests/Fuzz", exclude: ["Corpus", "coverage"]),
+        .target(
+            name: "SutureVariants", dependencies: engine + ["SutureModels", "SutureTestSupport"], path: "Tests/Variants"
+        ),
         .target(
             name: "SutureTestSupport", dependencies: ["SutureFormats"], path: "Tests/SutureTestSupport"),
         tests("TensorTests", ["SutureTensor"]),
         tests("FormatsTests", ["SutureFormats"]),
         tests("TokenizersTests", ["SutureFormats", "SutureTokenizers"]),
-        tests("ModelsTests", engine + ["SutureModels"]),
+        tests("ModelsTests", engine + ["SutureModels", "SutureVariants"]),
         tests("PatchesTests", ["SutureFormats", "SutureTensor", "SuturePatches"]),
         tests("TasksTests", engine + ["SutureTasks"]),
         tests("RepairTests", repair + ["SutureRepair"]),
@@ -103,7 +107,7 @@ let package = Package(
         tests("SignaturesTests", base + ["SutureVision", "SutureSignatures"]),
         tests("SubspacesTests", base + ["SutureSubspaces"]),
         tests("ReportsTests", libraries),
-        tests("CommandTests", libraries + ["SutureKit", "suture"])
+        tests("CommandTests", libraries + ["SutureKit", "SutureVariants", "suture"])
     ],
     cxxLanguageStandard: .cxx20
 )

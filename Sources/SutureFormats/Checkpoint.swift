@@ -30,7 +30,8 @@ public struct Checkpoint: Sendable {
 
     /// Opens a snapshot directory, or a file in GGUF format.
     ///
-    /// - Throws: ``FormatError`` for files that are missing or malformed.
+    /// - Throws: ``FormatError`` for files that are missing or malformed, and for a GGUF file with a setting or a tensor
+    ///   that has no place in a snapshot.
     public init(_ url: URL) throws {
         self.url = url
         var isDirectory: ObjCBool = false
@@ -48,7 +49,7 @@ public struct Checkpoint: Sendable {
             config = JSONField(translation.config, source: url.relativePath)
             tensors = translation.tensors.map { Tensor(name: $0.name, type: .float32, shape: $0.shape) }
         }
-        positions = Dictionary(uniqueKeysWithValues: tensors.enumerated().map { (ByteString($1.name), $0) })
+        positions = try .init(positionsOf: tensors.map(\.name), source: url.relativePath)
     }
 
     /// The tensor of that name.

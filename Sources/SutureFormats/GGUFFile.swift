@@ -88,8 +88,10 @@ extension GGUFFile {
     /// The integer under `key`; an error names the key if it is missing or of another type.
     public func int(_ key: ByteString) throws -> Int { try value(key, "an integer", \.intValue) }
 
-    /// The number under `key`; an error names the key if it is missing or of another type.
-    public func double(_ key: ByteString) throws -> Double { try value(key, "a number", \.doubleValue) }
+    /// The finite number under `key`; an error names the key if it is missing or of another type.
+    public func double(_ key: ByteString) throws -> Double {
+        try value(key, "a finite number") { value in value.doubleValue.flatMap { $0.isFinite ? $0 : nil } }
+    }
 
     /// The text under `key`; an error names the key if it is missing or of another type.
     public func string(_ key: ByteString) throws -> String { try value(key, "a string", \.stringValue) }
@@ -111,8 +113,8 @@ extension GGUFFile {
         }
         guard let value = convert(found) else {
             throw FormatError(
-                .malformedMetadata, "wrong type of a value", subject: "\(file.name): \(key)", expected: expected,
-                found: found.kindName)
+                .malformedMetadata, "wrong kind of a value", subject: "\(file.name): \(key)", expected: expected,
+                found: found.text)
         }
         return value
     }
@@ -161,7 +163,7 @@ extension GGUFFile {
         guard let alignment = stored.intValue, 1...(1 << 20) ~= alignment, alignment & (alignment - 1) == 0 else {
             throw FormatError(
                 .badAlignment, "impossible alignment", subject: "\(source): general.alignment",
-                expected: "a power of two, at most 2^20", found: stored.intValue.map(String.init) ?? stored.kindName)
+                expected: "a power of two, at most 2^20", found: stored.text)
         }
         return alignment
     }

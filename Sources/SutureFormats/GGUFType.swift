@@ -52,6 +52,14 @@ public enum GGUFType: UInt32, Sendable, CaseIterable {
     /// The name that the tools of this format use, `Q4_K`.
     public var name: String { "\(self)".uppercased() }
 
+    /// Whether tensors of this type are weights, which can be converted to float32.
+    var isWeight: Bool {
+        switch self {
+        case .i8, .i16, .i32, .i64, .f64: false
+        default: true
+        }
+    }
+
     /// Types that this reader knows by name only, for the message.
     static func unsupportedName(_ number: UInt32) -> String? {
         let names: [UInt32: String] = [

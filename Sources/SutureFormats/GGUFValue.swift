@@ -45,14 +45,15 @@ public enum GGUFValue: Sendable, Equatable {
         return elements
     }
 
-    /// What kind of value this is, in words.
-    var kindName: String {
+    /// The value itself, for messages; of an array how long it is.
+    var text: String {
         switch self {
-        case .unsigned, .signed: "an integer"
-        case .float: "a float"
-        case .bool: "a boolean"
-        case .string: "a string"
-        case .array: "an array"
+        case .unsigned(let value): "\(value)"
+        case .signed(let value): "\(value)"
+        case .float(let value): "\(value)"
+        case .bool(let value): "\(value)"
+        case .string(let value): "\"\(value)\""
+        case .array(let elements): "an array of \(elements.count)"
         }
     }
 }

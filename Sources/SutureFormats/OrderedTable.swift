@@ -113,3 +113,17 @@ extension OrderedTable: ExpressibleByDictionaryLiteral {
         for (key, value) in members { self[key] = value }
     }
 }
+
+extension [ByteString: Int] {
+    /// Where each of the names is.
+    ///
+    /// - Throws: ``FormatError`` for a name that is there twice.
+    init(positionsOf names: [String], source: String) throws {
+        self.init(minimumCapacity: names.count)
+        for (position, name) in names.enumerated()
+        where updateValue(position, forKey: ByteString(name)) != nil {
+            throw FormatError(
+                .duplicateName, "there is another tensor of this name", subject: "\(source): \(name)")
+        }
+    }
+}

@@ -40,7 +40,7 @@ public struct SafetensorsFile: Sendable {
         metadata = try Self.metadata(in: fields)
         tensors = try Self.tensors(in: fields, dataStart: dataStart)
         try Self.checkCoverage(of: file, by: tensors, dataStart: dataStart)
-        positions = Dictionary(uniqueKeysWithValues: tensors.enumerated().map { (ByteString($1.name), $0) })
+        positions = try .init(positionsOf: tensors.map(\.name), source: file.name)
     }
 
     /// The tensor of that name.

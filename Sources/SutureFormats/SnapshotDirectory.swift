@@ -53,7 +53,7 @@ public struct SnapshotDirectory: Sendable {
         self.tensors = tensors
         var notices = selection.notices
         if let index = selection.index {
-            notices += try index.check(files: Dictionary(uniqueKeysWithValues: zip(selection.names, files)))
+            notices += try index.check(files: files)
         }
         self.notices = notices
         indexFile =
@@ -126,16 +126,19 @@ private struct WeightSelection {
 /// `model.safetensors.index.json`: in which shard each tensor is.
 private struct ShardIndex {
     let name: String
-    let shardOfTensor: [(tensor: ByteString, shard: String)]
+    let shardOfTensor: [(tensor: ByteString, shard: ByteString)]
     /// The names of the shards, sorted.
     let shards: [String]
+    private let positions: [ByteString: Int]
 
     // `metadata.total_size` is not checked: writers disagree on whether tied tensors count once or twice.
     init(_ url: URL) throws {
         name = url.relativePath
         let map = try JSONField(JSON.parse(contentsOf: url), source: name).require("weight_map")
-        shardOfTensor = try map.object.map { key, value in (key, try map.child(key, value).string) }
-        shards = Set(shardOfTensor.map(\.shard)).sorted()
+        shardOfTensor = try map.object.map { key, value in (key, try map.child(key, value).bytes) }
+        // Names on a disk are bytes: two spellings of one text may be two files.
+        shards = Set(shardOfTensor.map(\.shard)).sorted().map(\.string)
+        positions = try .init(positionsOf: shards, source: name)
         for shard in shards where !Self.isPlainFileName(shard) {
             throw FormatError(
                 .unsafePath, "the index names a weight file outside of its directory", subject: name,
@@ -145,18 +148,20 @@ private struct ShardIndex {
     }
 
     /// Notices of tensors that the index does not list.
-    func check(files: [String: SafetensorsFile]) throws -> [String] {
-        var listed: [String: Int] = [:]
+    ///
+    /// - Parameter files: those of ``shards``, in their order.
+    func check(files: [SafetensorsFile]) throws -> [String] {
+        var listed = [Int](repeating: 0, count: files.count)
         for (tensor, shard) in shardOfTensor {
-            guard let file = files[shard], file[tensor.string] != nil else {
+            guard let position = positions[shard], files[position][tensor.string] != nil else {
                 throw FormatError(
                     .missingTensor, "tensor \"\(tensor)\" is not in the weight file that the index names",
                     subject: name, expected: "it in \(shard)")
             }
-            listed[shard, default: 0] += 1
+            listed[position] += 1
         }
-        return files.sorted { $0.key < $1.key }.compactMap { shard, file in
-            let unlisted = file.tensors.count - listed[shard, default: 0]
+        return zip(files, listed).compactMap { file, listed in
+            let unlisted = file.tensors.count - listed
             return unlisted == 0 ? nil : "\(file.file.name): \(unlisted) tensors are not in the index"
         }
     }

@@ -38,13 +38,15 @@ public enum StorageType: String, Sendable, CaseIterable {
     }
 }
 
-/// The product of the sizes, 1 for a scalar, or `nil` if a size is negative or the product overflows.
+/// The product of the sizes, 1 for a scalar, or `nil` if a size is negative or a product of some of them overflows.
+///
+/// So whoever multiplies sizes of a tensor that was read need not check again, not of an empty one either.
 func elementCount(_ shape: [Int]) -> Int? {
     var count = 1
-    for size in shape {
+    for size in shape where size != 0 {
         let (product, overflow) = count.multipliedReportingOverflow(by: size)
         if overflow || size < 0 { return nil }
         count = product
     }
-    return count
+    return shape.contains(0) ? 0 : count
 }

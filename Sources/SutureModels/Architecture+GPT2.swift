@@ -19,7 +19,7 @@ extension Architecture {
             width: width,
             heads: heads,
             keyValueHeads: heads,
-            headWidth: width / heads,
+            headWidth: try config.headWidth(width: width, heads: heads),
             hiddenWidth: try config.size("n_inner", default: 4 * width),
             vocabulary: try config.size("vocab_size"),
             contextLength: try config.size("n_positions"),
@@ -29,7 +29,7 @@ extension Architecture {
             activation: try config.activation("activation_function"),
             isGated: false,
             window: nil,
-            scalesByLayer: try config.bool("scale_attn_by_inverse_layer_idx", default: false),
+            scalesByLayer: try config.flag("scale_attn_by_inverse_layer_idx"),
             tiedHead: try config.bool("tie_word_embeddings", default: true),
             tensors: TensorNames(
                 prefixes: ["transformer.", ""],

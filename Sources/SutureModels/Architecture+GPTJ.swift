@@ -6,7 +6,10 @@ extension Architecture {
     static func gptj(_ config: JSONField) throws -> Architecture {
         let width = try config.size("n_embd")
         let heads = try config.size("n_head")
-        let rotated = try config.size("rotary_dim", default: 64)
+        try config.requireVariant("scale_attn_weights", true)
+        try config.requireVariant("rotary", true)
+        // Of null transformers makes another network.
+        let rotated = config.value["rotary_dim"] == nil ? 64 : try config.size("rotary_dim")
 
         func projection(_ name: String, bias: Bool) -> TensorNames.Projection {
             TensorNames.Projection(tensor: "h.{}.\(name)", bias: bias)
@@ -17,7 +20,7 @@ extension Architecture {
             width: width,
             heads: heads,
             keyValueHeads: heads,
-            headWidth: width / heads,
+            headWidth: try config.headWidth(width: width, heads: heads),
             hiddenWidth: try config.size("n_inner", default: 4 * width),
             vocabulary: try config.size("vocab_size"),
             contextLength: try config.size("n_positions"),

@@ -7,7 +7,7 @@ extension Architecture {
     static func gptNeoX(_ config: JSONField) throws -> Architecture {
         let width = try config.size("hidden_size")
         let heads = try config.size("num_attention_heads")
-        let headWidth = width / heads
+        let headWidth = try config.headWidth(width: width, heads: heads)
         let attentionBias = try config.bool("attention_bias", default: true)
 
         func projection(_ name: String, bias: Bool = true) -> TensorNames.Projection {
@@ -30,7 +30,7 @@ extension Architecture {
             contextLength: try config.size("max_position_embeddings", default: 2048),
             norm: .layer,
             epsilon: try config.double("layer_norm_eps", default: 1e-5),
-            positions: try .rotary(config, headWidth: headWidth, share: 0.25),
+            positions: try .rotary(config, headWidth: headWidth, partial: 0.25),
             activation: try config.activation("hidden_act"),
             isGated: false,
             window: nil,

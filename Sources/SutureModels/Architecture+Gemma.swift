@@ -11,6 +11,14 @@ extension Architecture {
         architecture.gainOffset = 1
         // The first configurations say "gelu" where its approximation is meant.
         if architecture.activation == .gelu { architecture.activation = .geluTanh }
+        if try config.optional("hidden_activation") != nil {
+            let other = try config.activation("hidden_activation")
+            guard other == architecture.activation else {
+                throw ModelError(
+                    .unsupported, "two activations are named", subject: "\(config.path): hidden_activation",
+                    expected: architecture.activation.rawValue, found: other.rawValue)
+            }
+        }
         architecture.tiedHead = try config.bool("tie_word_embeddings", default: true)
         return architecture
     }

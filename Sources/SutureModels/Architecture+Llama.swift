@@ -5,10 +5,11 @@ extension Architecture {
     static func llama(_ config: JSONField, family: String) throws -> Architecture {
         let width = try config.size("hidden_size")
         let heads = try config.size("num_attention_heads")
-        let headWidth = try config.size("head_dim", default: width / heads)
-        let attentionBias = try family == "qwen2" || config.bool("attention_bias", default: false)
-        let outputBias = try family != "qwen2" && config.bool("attention_bias", default: false)
-        let mlpBias = try config.bool("mlp_bias", default: false)
+        let headWidth = try config.headWidth("head_dim", width: width, heads: heads)
+        // What the others have under these names, transformers does not read.
+        let hasBias = try ["llama", "gemma", "qwen3"].contains(family) && config.flag("attention_bias")
+        let mlpBias = try family == "llama" && config.flag("mlp_bias")
+        let attentionBias = family == "qwen2" || hasBias
 
         func projection(_ name: String, bias: Bool) -> TensorNames.Projection {
             TensorNames.Projection(tensor: "layers.{}.\(name)", bias: bias)
@@ -37,7 +38,7 @@ extension Architecture {
                 query: projection("self_attn.q_proj", bias: attentionBias),
                 key: projection("self_attn.k_proj", bias: attentionBias),
                 value: projection("self_attn.v_proj", bias: attentionBias),
-                output: projection("self_attn.o_proj", bias: outputBias),
+                output: projection("self_attn.o_proj", bias: hasBias),
                 mlpNorm: "layers.{}.post_attention_layernorm",
                 gate: projection("mlp.gate_proj", bias: mlpBias),
                 up: projection("mlp.up_proj", bias: mlpBias),
@@ -51,7 +52,7 @@ extension Architecture {
         case "mistral", "phi3":
             return try config.optionalSize("sliding_window")
         case "qwen2", "qwen3":
-            guard try config.bool("use_sliding_window", default: false) else { return nil }
+            guard try config.flag("use_sliding_window") else { return nil }
             throw ModelError(
                 .unsupported, "sliding windows in some layers only are not supported",
                 subject: config.path + ".use_sliding_window",

@@ -7,7 +7,7 @@ extension Architecture {
         try config.requireVariant("qk_layernorm", false)
         let width = try config.size("hidden_size")
         let heads = try config.size("num_attention_heads")
-        let headWidth = try config.size("head_dim", default: width / heads)
+        let headWidth = try config.headWidth("head_dim", width: width, heads: heads)
 
         func projection(_ name: String) -> TensorNames.Projection {
             TensorNames.Projection(tensor: "layers.{}.\(name)", bias: true)
@@ -24,7 +24,7 @@ extension Architecture {
             contextLength: try config.size("max_position_embeddings", default: 2048),
             norm: .layer,
             epsilon: try config.double("layer_norm_eps", default: 1e-5),
-            positions: try .rotary(config, headWidth: headWidth, share: 0.5),
+            positions: try .rotary(config, headWidth: headWidth, partial: 0.5),
             activation: try config.activation("hidden_act"),
             isGated: false,
             window: nil,

@@ -6,7 +6,7 @@ extension Architecture {
     static func starcoder2(_ config: JSONField) throws -> Architecture {
         let width = try config.size("hidden_size")
         let heads = try config.size("num_attention_heads")
-        let headWidth = try config.size("head_dim", default: width / heads)
+        let headWidth = try config.headWidth("head_dim", width: width, heads: heads)
         let bias = try config.bool("use_bias", default: true)
 
         func projection(_ name: String) -> TensorNames.Projection {

@@ -88,12 +88,13 @@ extension Architecture {
                 expected: Self.families.keys.sorted().joined(separator: ", "), found: family,
                 hint: try Self.hint(config))
         }
+        try Self.checkSettings(config, of: family)
         self = try describe(config)
-        try checkSizes(source)
+        try validate(source)
     }
 
     /// What reads the configuration of each family, by its `model_type`.
-    private static let families: [String: @Sendable (JSONField) throws -> Architecture] = [
+    static let families: [String: @Sendable (JSONField) throws -> Architecture] = [
         "codegen": codegen, "gemma": gemma, "gpt2": gpt2, "gpt_bigcode": gptBigCode, "gpt_neox": gptNeoX, "gptj": gptj,
         "llama": { try llama($0, family: "llama") }, "mistral": { try llama($0, family: "mistral") }, "phi": phi,
         "phi3": phi3, "qwen2": { try llama($0, family: "qwen2") }, "qwen3": qwen3, "starcoder2": starcoder2
@@ -103,30 +104,6 @@ extension Architecture {
     private static func hint(_ config: JSONField) throws -> String? {
         let keys: [ByteString] = ["num_experts", "num_local_experts", "n_routed_experts", "moe_num_experts"]
         return try keys.contains { try config.optional($0) != nil } ? "mixtures of experts are not supported" : nil
-    }
-
-    private func checkSizes(_ source: String) throws {
-        let sizes = [
-            ("layers", layers, 1024), ("width", width, 1 << 20), ("heads", heads, 1 << 16),
-            ("key and value heads", keyValueHeads, 1 << 16), ("head width", headWidth, 1 << 16),
-            ("hidden width", hiddenWidth, 1 << 22), ("vocabulary", vocabulary, 1 << 24),
-            ("context length", contextLength, 1 << 28)
-        ]
-        for (name, value, limit) in sizes where !(1...limit).contains(value) {
-            throw ModelError(
-                .unsupported, "\(name) is out of range", subject: source, expected: "1...\(limit)", found: "\(value)")
-        }
-        guard heads % keyValueHeads == 0 else {
-            throw ModelError(
-                .unsupported, "heads cannot be shared out", subject: source,
-                expected: "a multiple of \(keyValueHeads) key-value heads",
-                found: "\(heads)")
-        }
-        if case .rotary(let frequencies, _) = positions, 2 * frequencies.count > headWidth {
-            throw ModelError(
-                .unsupported, "more channels are rotated than a head has", subject: source,
-                expected: "\(headWidth) at most", found: "\(2 * frequencies.count)")
-        }
     }
 }
 
@@ -150,15 +127,43 @@ extension JSONField {
 
     /// Throws for a variant of a family that is not there: where a setting is not as it is in all others.
     func requireVariant(_ key: ByteString, _ needed: Bool) throws {
-        guard try bool(key, default: needed) != needed else { return }
+        guard try (needed ? bool(key, default: true) : flag(key)) != needed else { return }
         throw ModelError(
             .unsupported, "this variant of the family is not supported", subject: "\(path): \(key)",
             expected: "\(needed)", found: "\(!needed)")
     }
 
-    func int(_ key: ByteString, default value: Int) throws -> Int { try optional(key)?.int ?? value }
-    func double(_ key: ByteString, default value: Double) throws -> Double { try optional(key)?.double ?? value }
-    func bool(_ key: ByteString, default value: Bool) throws -> Bool { try optional(key)?.bool ?? value }
+    func double(_ key: ByteString, default value: Double) throws -> Double { try read(key)?.double ?? value }
+    /// A setting that is off unless it is `true`; transformers takes `null` for off too.
+    func flag(_ key: ByteString) throws -> Bool { try optional(key)?.bool ?? false }
+    func bool(_ key: ByteString, default value: Bool) throws -> Bool { try read(key)?.bool ?? value }
+
+    /// A value that may be absent; `null` is no value: transformers does not take the default for it.
+    private func read(_ key: ByteString) throws -> JSONField? {
+        try object[key] == nil ? nil : require(key)
+    }
+
+    /// A finite number in a range.
+    func number(in range: ClosedRange<Double>) throws -> Double {
+        let value = try double
+        guard range.contains(value) else {
+            throw ModelError(
+                .unsupported, "this number is out of range", subject: path,
+                expected: "\(range.lowerBound)...\(range.upperBound)", found: "\(value)")
+        }
+        return value
+    }
+
+    /// The width of a head: what the configuration says, else an equal share of `width`.
+    func headWidth(_ key: ByteString? = nil, width: Int, heads: Int) throws -> Int {
+        if let key, let stored = try optionalSize(key) { return stored }
+        guard width % heads == 0 else {
+            throw ModelError(
+                .unsupported, "the width cannot be shared out among the heads", subject: path,
+                expected: "a multiple of \(heads)", found: "\(width)")
+        }
+        return width / heads
+    }
 
     func activation(_ key: ByteString) throws -> Architecture.Activation {
         let field = try require(key)

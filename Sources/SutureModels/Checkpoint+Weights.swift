@@ -5,18 +5,11 @@ import SutureTensor
 extension Checkpoint {
     /// All tensors of floating-point numbers, each as it is stored: mapped, not copied.
     ///
-    /// `replacing` may give another tensor in place of a stored one. Throws ``ModelError`` for a device that is not
-    /// there, and for a model that as float32 does not fit into memory.
+    /// `replacing` may give another tensor in place of a stored one.
     func weights(
-        for device: Device, replacing: (Checkpoint.Tensor, TensorData) throws -> TensorData?
+        replacing: (Checkpoint.Tensor, TensorData) throws -> TensorData?
     ) throws -> [String: SutureTensor.Tensor] {
-        guard device.isAvailable else {
-            throw ModelError(
-                .noDevice, "this device is not available", subject: "\(device)",
-                hint: "for CUDA, build with TORCH_HOME set to a CUDA build of libtorch")
-        }
-        try checkMemory()
-        let wanted = tensors.filter { Self.isWeight($0.type) }
+        let wanted = tensors.filter { $0.type.isWeight }
         let stored = try Parallel.map(wanted) { try data(of: $0) }
         var weights: [String: SutureTensor.Tensor] = [:]
         for (tensor, data) in zip(wanted, stored) {
@@ -26,16 +19,15 @@ extension Checkpoint {
         return weights
     }
 
-    private static func isWeight(_ type: StorageType) -> Bool {
-        switch type {
-        case .float32, .float16, .bfloat16, .float64: true
-        default: false
+    /// Throws ``ModelError`` for a device that is not there, and for a model that as float32 does not fit into memory.
+    func checkRoom(on device: Device) throws {
+        guard device.isAvailable else {
+            throw ModelError(
+                .noDevice, "this device is not available", subject: "\(device)",
+                hint: "for CUDA, build with TORCH_HOME set to a CUDA build of libtorch")
         }
-    }
-
-    private func checkMemory() throws {
         let needed = tensors.reduce(0.0) { sum, tensor in
-            Self.isWeight(tensor.type) ? sum + 4 * tensor.shape.reduce(1.0) { $0 * Double($1) } : sum
+            tensor.type.isWeight ? sum + 4 * tensor.shape.reduce(1.0) { $0 * Double($1) } : sum
         }
         let present = Double(MachineMemory.available)
         guard needed < present else {

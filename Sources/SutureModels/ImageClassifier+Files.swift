@@ -18,7 +18,8 @@ extension ImageClassifier {
         replacing: (Checkpoint.Tensor, TensorData) throws -> TensorData? = { _, _ in nil }
     ) throws -> ImageClassifier {
         let architecture = try ClassifierArchitecture(config: checkpoint.config.value, source: checkpoint.config.path)
-        let tensors = try checkpoint.weights(for: device, replacing: replacing)
+        try checkpoint.checkRoom(on: device)
+        let tensors = try checkpoint.weights(replacing: replacing)
         return try ImageClassifier(architecture, tensors: tensors, device: device)
     }
 

@@ -19,8 +19,10 @@ extension LanguageModel {
         _ checkpoint: Checkpoint, device: Device = .cpu,
         replacing: (Checkpoint.Tensor, TensorData) throws -> TensorData? = { _, _ in nil }
     ) throws -> LanguageModel {
-        let architecture = try Architecture(config: checkpoint.config.value, source: checkpoint.config.path)
-        let tensors = try checkpoint.weights(for: device, replacing: replacing)
+        var architecture = try Architecture(config: checkpoint.config.value, source: checkpoint.config.path)
+        try checkpoint.checkRoom(on: device)
+        architecture = try architecture.fitted(to: checkpoint)
+        let tensors = try checkpoint.weights(replacing: replacing)
         return try LanguageModel(architecture, tensors: tensors, device: device)
     }
 }

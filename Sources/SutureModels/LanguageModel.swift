@@ -22,14 +22,7 @@ public final class LanguageModel: Sendable {
         _ architecture: Architecture, tensors: [String: Tensor], device: Device, sharing old: Weights?,
         changed: Set<String>
     ) throws {
-        var architecture = architecture
-        let names = architecture.tensors
-        guard let prefix = names.prefixes.first(where: { tensors[$0 + names.embedding] != nil }) else {
-            throw ModelError(
-                .badWeights, "the token embeddings are missing",
-                expected: names.prefixes.map { $0 + names.embedding }.joined(separator: " or "))
-        }
-        architecture.tensors.prefix = prefix
+        let architecture = try architecture.prefixed { tensors[$0] != nil }
         // Some GPT-2 and Llama checkpoints hold a head although the configuration ties it.
         self.architecture = architecture
         self.device = device

@@ -54,73 +54,63 @@ struct Weights: Sendable {
         _ architecture: Architecture, _ tensors: [String: Tensor], sharing old: Weights? = nil,
         changed: Set<String> = []
     ) throws {
-        let reader = Reader(architecture: architecture, tensors: tensors)
-        let width = architecture.width
-        let queries = architecture.heads * architecture.headWidth
-        let keys = architecture.keyValueHeads * architecture.headWidth
         let names = architecture.tensors
-
-        embedding = try reader.tensor(names.name(names.embedding), [architecture.vocabulary, width])
-        positions = try names.positions.map { try reader.tensor(names.name($0), [architecture.contextLength, width]) }
-        layers = try (0..<architecture.layers).map { layer in
-            if let old, names.tensors(ofLayer: layer).isDisjoint(with: changed) { return old.layers[layer] }
-            return Layer(
-                attentionNorm: try reader.norm(names.attentionNorm, layer),
-                query: try reader.linear(names.query, layer, from: width, to: queries),
-                key: try reader.linear(names.key, layer, from: width, to: keys),
-                value: try reader.linear(names.value, layer, from: width, to: keys),
-                output: try reader.linear(names.output, layer, from: queries, to: width),
-                queryNorm: try names.queryNorm.map { try reader.norm($0, layer, width: architecture.headWidth) },
-                keyNorm: try names.keyNorm.map { try reader.norm($0, layer, width: architecture.headWidth) },
-                mlpNorm: try reader.norm(names.mlpNorm, layer),
-                gate: try names.gate.map { try reader.linear($0, layer, from: width, to: architecture.hiddenWidth) },
-                up: try reader.linear(names.up, layer, from: width, to: architecture.hiddenWidth),
-                down: try reader.linear(names.down, layer, from: architecture.hiddenWidth, to: width))
+        let kept = (0..<architecture.layers).map { layer in
+            old.flatMap { names.tensors(ofLayer: layer).isDisjoint(with: changed) ? $0.layers[layer] : nil }
+        }
+        for needed in architecture.neededTensors(in: kept.indices.filter { kept[$0] == nil }) {
+            guard let tensor = tensors[needed.name] else { throw needed.missing }
+            try needed.check(tensor.shape)
+        }
+        let reader = Reader(architecture: architecture, tensors: tensors)
+        embedding = try reader.tensor(names.name(names.embedding))
+        positions = try names.positions.map { try reader.tensor(names.name($0)) }
+        layers = try kept.enumerated().map { layer, kept in
+            try kept
+                ?? Layer(
+                    attentionNorm: reader.norm(names.attentionNorm, layer),
+                    query: reader.linear(names.query, layer),
+                    key: reader.linear(names.key, layer),
+                    value: reader.linear(names.value, layer),
+                    output: reader.linear(names.output, layer),
+                    queryNorm: names.queryNorm.map { try reader.norm($0, layer) },
+                    keyNorm: names.keyNorm.map { try reader.norm($0, layer) },
+                    mlpNorm: reader.norm(names.mlpNorm, layer),
+                    gate: names.gate.map { try reader.linear($0, layer) },
+                    up: reader.linear(names.up, layer),
+                    down: reader.linear(names.down, layer))
         }
         finalNorm = try reader.norm(names.finalNorm, 0)
-        let scores = [architecture.vocabulary]
         head = Linear(
-            weight: architecture.tiedHead
-                ? embedding : try reader.tensor(names.head.tensor + ".weight", scores + [width]),
-            bias: names.head.bias ? try reader.tensor(names.head.tensor + ".bias", scores) : nil)
+            weight: architecture.tiedHead ? embedding : try reader.tensor(names.head.tensor + ".weight"),
+            bias: names.head.bias ? try reader.tensor(names.head.tensor + ".bias") : nil)
     }
 
     private struct Reader {
         let architecture: Architecture
+        /// Those that are needed were found to be there, each of its shape.
         let tensors: [String: Tensor]
 
-        func tensor(_ name: String, _ shape: [Int]) throws -> Tensor {
+        func tensor(_ name: String) throws -> Tensor {
             guard let tensor = tensors[name] else {
-                throw ModelError(
-                    .badWeights, "a tensor of the architecture is missing", subject: name, expected: "\(shape)")
-            }
-            guard tensor.shape == shape else {
-                throw ModelError(
-                    .badWeights, "the tensor has another shape than the configuration asks for", subject: name,
-                    expected: "\(shape)", found: "\(tensor.shape)")
+                throw ModelError(.badWeights, "a tensor of the architecture is missing", subject: name)
             }
             return tensor
         }
 
-        /// A norm over `width` channels, by default those of the residual stream.
-        func norm(_ template: String, _ layer: Int, width: Int? = nil) throws -> Norm {
+        func norm(_ template: String, _ layer: Int) throws -> Norm {
             let name = architecture.tensors.name(template, layer: layer)
-            let shape = [width ?? architecture.width]
-            let gain = try tensor(name + ".weight", shape)
+            let gain = try tensor(name + ".weight")
             return Norm(
                 kind: architecture.norm, epsilon: architecture.epsilon,
                 gain: architecture.gainOffset == 0 ? gain : try gain + architecture.gainOffset,
-                bias: architecture.norm == .layer ? try tensor(name + ".bias", shape) : nil)
+                bias: architecture.norm == .layer ? try tensor(name + ".bias") : nil)
         }
 
-        func linear(_ projection: TensorNames.Projection, _ layer: Int, from input: Int, to output: Int) throws
-            -> Linear
-        {
+        func linear(_ projection: TensorNames.Projection, _ layer: Int) throws -> Linear {
             let name = architecture.tensors.name(projection.tensor, layer: layer)
-            let stored = projection.part?.stored(output) ?? output
-            let shape = projection.orientation == .outIn ? [stored, input] : [input, stored]
-            var weight = try tensor(name + ".weight", shape)
-            var bias = projection.bias ? try tensor(name + ".bias", [stored]) : nil
+            var weight = try tensor(name + ".weight")
+            var bias = projection.bias ? try tensor(name + ".bias") : nil
             if projection.orientation == .inOut { weight = try weight.transposed() }
             if let part = projection.part {
                 weight = try weight.taking(part)

@@ -89,7 +89,7 @@ private struct Factors {
             self.init(a: try delta.a.floats(), b: try delta.b.floats(), rank: delta.rank)
         case let delta as SparseDelta:
             let places = try delta.positions(0..<delta.indices.count)
-            let values = Dictionary(uniqueKeysWithValues: zip(places, try delta.values.floats()))
+            let values = try zip(places, delta.values.floats()).reduce(into: [:]) { $0[$1.0] = $1.1 }
             let columns = Set(places.map { $0 % shape[1] }).sorted()
             let rows = Set(places.map { $0 / shape[1] }).sorted()
             let isColumns = columns.count <= rows.count

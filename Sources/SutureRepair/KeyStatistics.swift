@@ -93,6 +93,6 @@ public struct KeyStatistics: Sendable {
         let name = "\(what), layers \(layers.map(String.init).joined(separator: " "))"
         let kept = try cache?.tensors(name, of: texts, ["layers": [layers.count] + shape], make: all) ?? all()
         let stack = try kept[0].to(model.device)
-        return try Dictionary(uniqueKeysWithValues: layers.enumerated().map { ($1, try stack.selected(0, $0)) })
+        return try layers.enumerated().reduce(into: [:]) { $0[$1.element] = try stack.selected(0, $1.offset) }
     }
 }

@@ -130,7 +130,7 @@ extension Repair {
             let kept = spared + along
             let context = kept.isEmpty ? "" : Self.undoing(kept) + "; tried again, "
             func refused(_ reason: String) -> Verdict {
-                .refused(Dictionary(uniqueKeysWithValues: open.indices.map { ($0, (reason, proposal)) }))
+                .refused(open.indices.reduce(into: [:]) { $0[$1] = (reason, proposal) })
             }
             if let reason = proposal.abandoned { return refused(context + reason) }
             let (patched, wrong) = try tried(proposal, failures, ledger)

@@ -25,11 +25,10 @@ struct NetworkLayers: Sendable {
             let before = own.filter { Self.place($0).parent == parent && Self.place($0).number <= number }
             partners[norm] = before.max { Self.place($0).number < Self.place($1).number }
         }
-        layers = Dictionary(
-            uniqueKeysWithValues: tensors.compactMap { tensor in
-                let prefix = Self.prefix(tensor)
-                return prefixes.contains(prefix) ? (tensor, partners[prefix] ?? prefix) : nil
-            })
+        layers = tensors.reduce(into: [:]) { layers, tensor in
+            let prefix = Self.prefix(tensor)
+            if prefixes.contains(prefix) { layers[tensor] = partners[prefix] ?? prefix }
+        }
         names = Set(layers.values).sorted { $0.compare($1, options: .numeric) == .orderedAscending }
     }
 

@@ -17,10 +17,18 @@ struct TokenizerJSONReader {
         var decoder = try root.optional("decoder").map(self.decoder) ?? TokenDecoder(separator: [UInt8(ascii: " ")])
         let addedTokens = try root.optional("added_tokens").map { try self.addedTokens($0, vocabulary) } ?? []
         if decoder.isByteLevel, !isByteLevel { decoder.isByteLevel = false }
+        let postProcessors = try root.optional("post_processor").map(self.postProcessors) ?? []
+        for case .template(let before, let after) in postProcessors {
+            for id in before + after
+            where vocabulary.name(of: id) == nil && !addedTokens.contains(where: { $0.id == id }) {
+                throw TokenizerError(
+                    .idOutOfRange, "there is no token with this id", subject: "\(root.path): post_processor",
+                    found: "\(id)")
+            }
+        }
         return try TokenizerParts(
             model: vocabulary.model(), normalizers: normalizers, preTokenizers: preTokenizers,
-            postProcessors: root.optional("post_processor").map(postProcessors) ?? [], decoder: decoder,
-            addedTokens: addedTokens,
+            postProcessors: postProcessors, decoder: decoder, addedTokens: addedTokens,
             roles: TokenRoles(unknown: vocabulary.unknown.map(Int.init)))
     }
 

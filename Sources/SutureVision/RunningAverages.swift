@@ -33,9 +33,8 @@ extension ImageClassifier {
             try progress(range.upperBound)
         }
         let averages = architecture.tensors.filter { $0.kind == .mean || $0.kind == .variance }
-        return try Dictionary(
-            uniqueKeysWithValues: averages.compactMap { role in
-                try tensors[role.name].map { (role.name, try $0.elements(as: Float.self)) }
-            })
+        return try averages.reduce(into: [:]) { all, role in
+            all[role.name] = try tensors[role.name]?.elements(as: Float.self)
+        }
     }
 }

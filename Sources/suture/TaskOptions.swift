@@ -59,7 +59,7 @@ struct TaskOptions: ParsableArguments {
         guard codes.isEmpty || codes.count == ofLines.count else {
             throw ValidationError("--codes is given once for each of the \(ofLines.count) data sets of lines.")
         }
-        let pairs = Dictionary(uniqueKeysWithValues: zip(ofLines, codes.map { URL(filePath: $0) }))
+        let pairs = zip(ofLines, codes).reduce(into: [:]) { $0[$1.0] = URL(filePath: $1.1) }
         let sets = try urls.indices.map { try TaskSet(contentsOf: urls[$0], codes: pairs[$0]) }
         return try sets.enumerated().map { index, set in
             if set.skipped > 0 {

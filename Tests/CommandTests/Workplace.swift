@@ -2,6 +2,7 @@ import Foundation
 import SutureFormats
 import SutureKit
 import SutureTestSupport
+import SutureVariants
 import Testing
 
 /// A directory with a tiny model, patches of it, and every bad file that ``BadInputTests`` names.
@@ -117,7 +118,7 @@ extension Workplace {
             ("minus-layers", "num_hidden_layers", -1), ("all-layers", "num_hidden_layers", 1_000_000_000),
             ("no-heads", "num_attention_heads", 0), ("odd-heads", "num_key_value_heads", 3),
             ("wide", "hidden_size", 64), ("deep", "num_hidden_layers", 3), ("activation", "hidden_act", "swish9"),
-            ("short", "max_position_embeddings", 8)
+            ("short", "max_position_embeddings", 8), ("rope", "rope_theta", 0)
         ] as [(String, String, Any?)] {
             try model(name) {
                 var config = TinySnapshot.config
@@ -138,10 +139,43 @@ extension Workplace {
         try tokenizers()
         try locks()
         try write("not a model", to: "text.gguf")
+        try ggufs()
         for name in ["magic", "cut-in-data", "version-99", "shape-overflow"] {
             try FileManager.default.copyItem(
                 at: Goldens.url("hostile/gguf/\(name).gguf"), to: url.appending(path: "\(name).gguf"))
         }
+    }
+
+    private func ggufs() throws {
+        func gguf(_ name: String, _ change: (inout GGUFDraft) -> Void) throws {
+            var draft = try GGUFDraft.seed("llama")
+            change(&draft)
+            try write(draft.serialized(), to: name)
+        }
+        try gguf("rope.gguf") { draft in
+            draft.metadata.removeAll { $0.key == "llama.rope.freq_base" }
+            draft.metadata.append(("llama.rope.freq_base", .float(.nan)))
+        }
+        try gguf("vector.gguf") { draft in
+            for at in draft.tensors.indices where draft.tensors[at].name == "blk.0.attn_q.weight" {
+                draft.tensors[at].sizes = [1024]
+            }
+        }
+        try gguf("heads.gguf") { draft in
+            draft.metadata.removeAll { $0.key == "llama.attention.head_count" }
+            draft.metadata.append(
+                ("llama.attention.head_count", .value(type: 10, GGUFDraft.bytes(UInt64(1) << 62))))
+        }
+        try gguf("twice.gguf") { draft in
+            let query = draft.tensors.filter { $0.name == "blk.0.attn_q.weight" }
+            for name in ["blk..attn_q.weight", "blk.attn_q.weight"] {
+                for var tensor in query {
+                    tensor.name = name
+                    draft.tensors.append(tensor)
+                }
+            }
+        }
+        try gguf("window.gguf") { $0.metadata.append(("llama.attention.sliding_window", .size(8))) }
     }
 
     private func weights() throws {

@@ -84,12 +84,62 @@ struct FamilyTests {
             ("qwen3", "use_sliding_window", true, "use_sliding_window"), ("codegen", "n_head", 6, "a multiple of 4"),
             ("codegen", "rotary_dim", 8, "more channels are rotated"), ("gpt-neox", "hidden_act", "swish9", "swish9"),
             ("gpt-neox", "rope_parameters", ["rope_type": "yarn"], "yarn"), ("llama", "model_type", "gemma2", "gemma2"),
-            ("starcoder2", "sliding_window", 0, "sliding_window: this size is out of range")
+            ("starcoder2", "sliding_window", 0, "sliding_window: this size is out of range"),
+            ("llama", "rope_parameters", ["rope_theta": 0.0], "rope_theta: this number is out of range"),
+            ("llama", "rope_parameters", ["rope_theta": -10000.0], "found -10000.0"),
+            ("gpt-neox-sequential", "rotary_emb_base", 0, "rotary_emb_base"),
+            ("llama-tied", "rope_theta", 1e300, "1.0...1e+30"),
+            ("qwen2", "rope_parameters", ["rope_type": "linear", "factor": 0.0], "factor: this number is out of range"),
+            ("qwen2", "rope_parameters", ["rope_type": "linear", "factor": -2], "found -2.0"),
+            ("llama-tied", "rope_scaling", Self.llama3(factor: 0), "factor"),
+            ("llama-tied", "rope_scaling", Self.llama3(low: 0), "low_freq_factor"),
+            ("llama-tied", "rope_scaling", Self.llama3(low: 4), "wrong order"),
+            ("llama-tied", "rope_scaling", Self.llama3(trained: 0), "original_max_position_embeddings"),
+            ("llama-tied", "rope_parameters", ["rope_type": "default"], "rope_parameters and rope_scaling differ"),
+            ("llama", "rms_norm_eps", 0.0, "the epsilon"), ("llama", "rms_norm_eps", -1e-5, "the epsilon"),
+            ("gpt2", "layer_norm_epsilon", 1e300, "the epsilon"), ("llama", "head_dim", 7, "an even number"),
+            ("gpt2", "n_head", 5, "cannot be shared out among the heads"),
+            ("phi", "num_attention_heads", 64, "cannot be shared out among the heads"),
+            ("llama", "partial_rotary_factor", 0.5, "all channels of a head"),
+            ("phi", "rope_parameters", ["partial_rotary_factor": 1.5], "0.0...1.0"),
+            ("phi", "rope_parameters", ["partial_rotary_factor": 0.0], "an even number"),
+            ("gemma", "hidden_activation", "relu", "two activations"),
+            ("llama", "attention_multiplier", 0.5, "attention_multiplier: this setting is not supported"),
+            ("gemma", "final_logit_softcapping", 30.0, "could change what the model computes"),
+            ("llama", "sliding_window", 16, "sliding_window"), ("qwen3", "num_experts", 8, "num_experts"),
+            ("qwen2", "layer_types", ["full_attention", "sliding_attention"], "layer_types"),
+            ("gptj", "rotary", false, "rotary"), ("mistral", "attention_bias", true, "attention_bias"),
+            ("llama", "quantization_config", ["quant_method": "gptq"], "quantized snapshots are not supported")
         ] as [(String, ByteString, JSON, String)])
     func refused(name: String, key: ByteString, value: JSON, says: String) throws {
         let error = #expect(throws: ModelError.self) { try Self.architecture(name, [key: value]) }
         let description = error?.description ?? ""
         #expect(error?.code == .unsupported && description.contains(says), "\(description)")
+    }
+
+    @Test(
+        "a known setting of another type is told so",
+        arguments: [
+            ("llama", "rms_norm_eps", nil), ("llama", "rms_norm_eps", "1e-5"), ("llama", "attention_bias", 1),
+            ("llama", "rope_theta", true), ("gpt2", "scale_attn_weights", nil), ("gptj", "rotary_dim", nil),
+            ("gpt-bigcode", "multi_query", nil), ("mistral", "sliding_window", "5"), ("phi", "tie_word_embeddings", [])
+        ] as [(String, ByteString, JSON)])
+    func wrongType(name: String, key: ByteString, value: JSON) throws {
+        let changes: [ByteString: JSON] = key == "rope_theta" ? [key: value, "rope_parameters": nil] : [key: value]
+        let error = #expect(throws: FormatError.self) { try Self.architecture(name, changes) }
+        #expect(error?.code == .wrongJSONType && error?.subject == "config.json: \(key)", "\(error?.description ?? "")")
+    }
+
+    @Test(
+        "a setting that changes nothing is taken, whatever it is called",
+        arguments: [
+            ("llama", "sliding_window", nil), ("llama", "rope_interleaved", false), ("llama", "note", ["a": 1]),
+            ("llama", "partial_rotary_factor", 1.0), ("qwen2", "sliding_window", 4096), ("llama", "properties", 7),
+            ("starcoder2", "norm_type", "layer_norm"), ("phi", "qk_layernorm", false), ("gpt2", "attn_pdrop", 0.5),
+            ("llama", "attention_multiplier", 1.0), ("qwen3", "layer_types", ["full_attention"])
+        ] as [(String, ByteString, JSON)])
+    func harmless(name: String, key: ByteString, value: JSON) throws {
+        #expect(try Self.architecture(name, [key: value]) == Self.architecture(name, [:]))
     }
 
     @Test("a mixture of experts is named as such")
@@ -116,6 +166,15 @@ struct FamilyTests {
             }
         }
         #expect(described > 0)
+    }
+
+    private static func llama3(
+        factor: Double = 8, low: Double = 1, high: Double = 4, trained: Int = 32
+    ) -> JSON {
+        [
+            "rope_type": "llama3", "factor": JSON(factor), "low_freq_factor": JSON(low), "high_freq_factor": JSON(high),
+            "original_max_position_embeddings": JSON(trained)
+        ]
     }
 
     private static func config(_ name: String) throws -> JSON {

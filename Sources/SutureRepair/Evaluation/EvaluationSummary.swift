@@ -165,11 +165,10 @@ extension EvaluationSummary.Row {
         perplexity = exp(-answers.reduce(0) { $0 + $1.reading.logProbability } / Double(max(1, tokens)))
         let formed = answers.compactMap(\.reading.isWellFormed)
         wellFormed = formed.isEmpty ? nil : Estimate(formed.count { $0 }, of: formed.count)
-        carried = Dictionary(
-            uniqueKeysWithValues: Set(variants.flatMap(\.keys)).map { kind in
-                let shares = variants.compactMap { $0[kind] }
-                return (kind, Estimate(shares.count { $0 == 1 }, of: shares.count))
-            })
+        carried = Set(variants.flatMap(\.keys)).reduce(into: [:]) { all, kind in
+            let shares = variants.compactMap { $0[kind] }
+            all[kind] = Estimate(shares.count { $0 == 1 }, of: shares.count)
+        }
         // Variants of one failure come out right together: failures are counted, not variants. Their shares vary no more
         // than yes or no would.
         let shares = variants.filter { !$0.isEmpty }.map { each in

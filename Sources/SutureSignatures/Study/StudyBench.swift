@@ -17,11 +17,10 @@ struct StudyImages {
         throws
     {
         (self.name, clean, self.memory) = ("\(name) of \(images.count)", images, memory)
-        corrupted = try Dictionary(
-            uniqueKeysWithValues: corruptions.map { corruption in
-                let pixels = try corruption(images.pixels, seed: seed)
-                return (corruption, ImageSet(pixels: pixels, labels: images.labels, classes: images.classes))
-            })
+        corrupted = try corruptions.reduce(into: [:]) { all, corruption in
+            let pixels = try corruption(images.pixels, seed: seed)
+            all[corruption] = ImageSet(pixels: pixels, labels: images.labels, classes: images.classes)
+        }
     }
 
     /// Some of the images.

@@ -49,6 +49,8 @@ struct ConvertCommand: ParsableCommand {
 
     func run() throws {
         let checkpoint = try Checkpoint(URL(filePath: model))
+        // Nothing is written that could not be loaded; models of other families are copied as they are.
+        if checkpoint.gguf != nil || Architecture.isFamily(checkpoint.config) { _ = try Architecture(checkpoint) }
         if dtype != nil, try !PatchedCheckpoint(checkpoint).present.patches.isEmpty {
             throw PatchError(
                 .conflict, "a model with patches is not converted to another type", subject: model,
