@@ -48,6 +48,7 @@ struct ConvertCommand: ParsableCommand {
     }
 
     func run() throws {
+        try result.check(reading: [], from: model)
         let checkpoint = try Checkpoint(URL(filePath: model))
         if dtype != nil, try !PatchedCheckpoint(checkpoint).present.patches.isEmpty {
             throw PatchError(
