@@ -3,7 +3,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <spawn.h>
 #include <stdio.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 int cf_exchange(const char *a, const char *b) {
@@ -35,4 +39,90 @@ void cf_start_writing(int file, int64_t offset, int64_t count) {
 #else
     (void)file, (void)offset, (void)count;
 #endif
+}
+
+int cf_open_nameless(const char *directory) {
+#if defined(O_TMPFILE)
+    return open(directory, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+#else
+    (void)directory;
+    errno = ENOTSUP;
+    return -1;
+#endif
+}
+
+struct work {
+    void (*body)(void *);
+    void *context;
+};
+
+static void *run(void *raw) {
+    struct work *work = raw;
+    work->body(work->context);
+    return NULL;
+}
+
+void cf_run_on_threads(int count, void (*body)(void *), void *context) {
+    enum { LIMIT = 64, STACK = 8 << 20 };
+    struct work work = {body, context};
+    pthread_t threads[LIMIT];
+    pthread_attr_t attributes;
+    int started = 0;
+    pthread_attr_init(&attributes);
+    pthread_attr_setstacksize(&attributes, STACK);
+    while (started < count - 1 && started < LIMIT && pthread_create(&threads[started], &attributes, run, &work) == 0)
+        started++;
+    pthread_attr_destroy(&attributes);
+    body(context);
+    for (int i = 0; i < started; i++) pthread_join(threads[i], NULL);
+}
+
+static int redirect(posix_spawn_file_actions_t *actions, int from, int to) {
+    if (from == to) return 0;
+    return from < 0 ? posix_spawn_file_actions_addopen(actions, to, "/dev/null", O_RDWR, 0)
+                    : posix_spawn_file_actions_adddup2(actions, from, to);
+}
+
+int cf_spawn(
+    const char *program, char *const arguments[], char *const environment[], const int streams[3], int32_t *child) {
+    posix_spawn_file_actions_t actions;
+    posix_spawnattr_t attributes;
+    sigset_t ours;
+    pid_t pid = 0;
+    int error = posix_spawn_file_actions_init(&actions);
+    if (error != 0) return error;
+    error = posix_spawnattr_init(&attributes);
+    if (error != 0) {
+        posix_spawn_file_actions_destroy(&actions);
+        return error;
+    }
+    // What is ignored here is not ignored there.
+    sigemptyset(&ours);
+    sigaddset(&ours, SIGXFSZ);
+    for (int to = 0; to < 3 && error == 0; to++) error = redirect(&actions, streams[to], to);
+    if (error == 0) error = posix_spawnattr_setsigdefault(&attributes, &ours);
+    if (error == 0) error = posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGDEF);
+    if (error == 0) error = posix_spawn(&pid, program, &actions, &attributes, arguments, environment);
+    posix_spawnattr_destroy(&attributes);
+    posix_spawn_file_actions_destroy(&actions);
+    *child = pid;
+    return error;
+}
+
+int cf_wait(int32_t child, double limit, int *code) {
+    int status = 0;
+    const useconds_t pause = 500;
+    for (double waited = 0;; waited += pause / 1e6) {
+        int done = waitpid(child, &status, limit >= 0 ? WNOHANG : 0);
+        if (done == child) break;
+        if (done < 0 && errno != EINTR) return -1;
+        if (limit >= 0 && waited >= limit) {
+            kill(child, SIGKILL);
+            while (waitpid(child, &status, 0) < 0 && errno == EINTR) {}
+            return 1;
+        }
+        if (done == 0) usleep(pause);
+    }
+    *code = WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
+    return 0;
 }

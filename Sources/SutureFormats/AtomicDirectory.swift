@@ -13,42 +13,51 @@ public enum AtomicDirectory {
     ///
     /// - Parameters:
     ///   - url: its place.
-    ///   - overwriting: whether a directory that is there already is replaced, in one step where the system can.
+    ///   - kind: what a directory has to be that is there already, to be replaced, in one step where the system can.
     ///   - body: is given the directory under its temporary name.
     /// - Throws: ``FormatError`` with `alreadyExists` or `busy` before anything is written, or if the system fails to
     ///   write; what `body` throws.
     public static func write<Result>(
-        to url: URL, overwriting: Bool = false, _ body: (URL) throws -> Result
+        to url: URL, replacing kind: FolderKind? = nil, _ body: (URL) throws -> Result
     ) throws -> Result {
-        if !overwriting, exists(url.path) { throw alreadyExists(url) }
+        try checkReplacing(url, kind)
         let lock = try TargetLock(of: url)
         defer { lock.release() }
         removeLeftovers(of: url)
         let temporary = url.deletingLastPathComponent().appending(path: temporaryName(of: url))
         guard mkdir(temporary.path, 0o777) == 0 else {
-            throw FormatError.system(.cannotWrite, "cannot be created", url.relativePath)
+            throw FormatError.system(.writing, "cannot be created", url.relativePath)
         }
         do {
             let result = try body(temporary)
             try sync(temporary, name: url.relativePath)
-            try place(temporary, at: url, overwriting: overwriting)
+            try place(temporary, at: url, replacing: kind)
             return result
         } catch {
             try? FileManager.default.removeItem(at: temporary)
-            throw error
+            // In the user's words: the hidden name says nothing.
+            throw (error as? FormatError)?.replacing(temporary.relativePath, by: url.relativePath) ?? error
         }
     }
 
-    private static func place(_ temporary: URL, at url: URL, overwriting: Bool) throws {
+    private static func checkReplacing(_ url: URL, _ kind: FolderKind?) throws {
+        guard exists(url.path) else { return }
+        guard let kind else { throw alreadyExists(url) }
+        try kind.check(url, name: url.relativePath)
+    }
+
+    private static func place(_ temporary: URL, at url: URL, replacing kind: FolderKind?) throws {
         let parent = url.deletingLastPathComponent()
-        guard overwriting, exists(url.path) else {
+        guard kind != nil, exists(url.path) else {
             // If the name was taken in the meantime this fails, except for an empty directory, which is no loss.
             guard rename(temporary.path, url.path) == 0 else {
                 if [EEXIST, ENOTEMPTY, ENOTDIR].contains(errno) { throw alreadyExists(url) }
-                throw FormatError.system(.cannotWrite, "cannot be put in its place", url.relativePath)
+                throw FormatError.system(.writing, "cannot be put in its place", url.relativePath)
             }
             return try sync(parent, name: url.relativePath)
         }
+        // Somebody may have put something there meanwhile.
+        try checkReplacing(url, kind)
         // Both names always have a whole directory, whenever the machine stops.
         if cf_exchange(temporary.path, url.path) == 0 {
             try sync(parent, name: url.relativePath)
@@ -56,7 +65,7 @@ public enum AtomicDirectory {
             return
         }
         guard [ENOSYS, EINVAL, ENOTSUP].contains(errno) else {
-            throw FormatError.system(.cannotWrite, "cannot be replaced", url.relativePath)
+            throw FormatError.system(.writing, "cannot be replaced", url.relativePath)
         }
         try replaceInTwoSteps(temporary, url)
     }
@@ -66,13 +75,13 @@ public enum AtomicDirectory {
     private static func replaceInTwoSteps(_ temporary: URL, _ url: URL) throws {
         let replaced = temporary.deletingPathExtension().appendingPathExtension("old")
         guard rename(url.path, replaced.path) == 0 else {
-            throw FormatError.system(.cannotWrite, "cannot be replaced", url.relativePath)
+            throw FormatError.system(.writing, "cannot be replaced", url.relativePath)
         }
         guard rename(temporary.path, url.path) == 0 else {
             let reason = errno
             rename(replaced.path, url.path)
             errno = reason
-            throw FormatError.system(.cannotWrite, "cannot be put in its place", url.relativePath)
+            throw FormatError.system(.writing, "cannot be put in its place", url.relativePath)
         }
         try sync(url.deletingLastPathComponent(), name: url.relativePath)
         try? FileManager.default.removeItem(at: replaced)
@@ -96,11 +105,11 @@ public enum AtomicDirectory {
 
     private static func sync(_ url: URL, name: String) throws {
         let directory = open(url.path, O_RDONLY | O_CLOEXEC)
-        guard directory >= 0 else { throw FormatError.system(.cannotWrite, "cannot be synced", name) }
+        guard directory >= 0 else { throw FormatError.system(.writing, "cannot be synced", name) }
         defer { close(directory) }
         // Some file systems cannot sync a directory and say so with EINVAL; their names are on the disk already.
         guard fsync(directory) == 0 || errno == EINVAL else {
-            throw FormatError.system(.cannotWrite, "cannot be synced", name)
+            throw FormatError.system(.writing, "cannot be synced", name)
         }
     }
 
@@ -126,25 +135,14 @@ private struct TargetLock {
         while true {
             let descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o666)
             guard descriptor >= 0 else {
-                throw FormatError.system(.cannotWrite, "cannot be created", url.relativePath)
+                throw FormatError.system(.writing, "cannot be created", url.relativePath)
             }
-            guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 else {
-                let reason = errno
+            guard FileLock.take(descriptor) else {
                 close(descriptor)
-                if reason == EINTR { continue }
-                guard reason == EWOULDBLOCK else {
-                    errno = reason
-                    throw FormatError.system(.cannotWrite, "cannot be locked", url.relativePath)
-                }
-                throw FormatError(
-                    .busy, "another process is writing to this place", subject: url.relativePath,
-                    hint: "wait for it, or choose another name")
+                throw FileLock.busy(url.relativePath)
             }
-            // Whoever had the lock before removed the file: a lock on a file without a name is no lock.
-            var (own, named) = (stat(), stat())
-            if fstat(descriptor, &own) == 0, stat(path, &named) == 0, own.st_ino == named.st_ino,
-                own.st_dev == named.st_dev
-            {
+            // Whoever had the lock before removed the file.
+            if FileLock.isNamed(descriptor, path) {
                 self.descriptor = descriptor
                 return
             }

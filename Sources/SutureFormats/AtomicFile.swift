@@ -3,11 +3,13 @@ import Foundation
 
 /// A file that appears whole or not at all.
 ///
-/// It is written under another name beside its place, synced to the disk, and renamed.
+/// It is written under a hidden name beside its place, synced to the disk, and renamed. While one process does so, any
+/// other that wants the same place is refused; what a killed process left is removed by the next one.
 public final class AtomicFile: @unchecked Sendable {
     // Sendable: `put` changes nothing here; `append`, which does, belongs to the thread that creates the file.
     private let descriptor: Int32
     private let name: String
+    private let temporary: String
     private var buffer: [UInt8] = []
     /// Where the buffer goes.
     private var end = 0
@@ -23,24 +25,22 @@ public final class AtomicFile: @unchecked Sendable {
     ///
     /// - Parameters:
     ///   - url: its place.
-    ///   - overwriting: whether a file that is there already is replaced.
+    ///   - overwriting: whether a regular file that is there already is replaced; nothing else ever is.
     ///   - body: appends the bytes.
-    /// - Throws: ``FormatError`` with `alreadyExists` before anything is written, or if the system fails to write;
-    ///   what `body` throws.
+    /// - Throws: ``FormatError`` with `alreadyExists` or `busy` before anything is written, or if the system fails
+    ///   to write; what `body` throws.
     public static func write<Result>(
         to url: URL, overwriting: Bool = false, _ body: (AtomicFile) throws -> Result
     ) throws -> Result {
-        if !overwriting, exists(url.path) { throw alreadyExists(url) }
-        let temporary = url.deletingLastPathComponent()
-            .appending(path: ".\(url.lastPathComponent).\(UInt32.random(in: 0...(.max))).tmp").path
-        let file = try AtomicFile(temporary, name: url.relativePath)
+        try checkReplacing(url, overwriting)
+        let file = try AtomicFile(for: url)
         do {
             let result = try body(file)
             try file.finish()
-            try place(temporary, at: url, overwriting: overwriting)
+            try file.place(at: url, overwriting: overwriting)
             return result
         } catch {
-            unlink(temporary)
+            unlink(file.temporary)
             throw error
         }
     }
@@ -102,10 +102,37 @@ public final class AtomicFile: @unchecked Sendable {
         }
     }
 
-    private init(_ path: String, name: String) throws {
-        self.name = name
-        descriptor = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o666)
-        guard descriptor >= 0 else { throw FormatError.system(.cannotWrite, "cannot be created", name) }
+    private init(for url: URL) throws {
+        name = url.relativePath
+        temporary = url.deletingLastPathComponent().appending(path: ".\(url.lastPathComponent).suture-tmp").path
+        while true {
+            let descriptor = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o666)
+            guard descriptor >= 0 else {
+                guard errno == EEXIST else { throw FormatError.system(.writing, "cannot be created", name) }
+                try Self.removeLeftover(temporary, name)
+                continue
+            }
+            // Before it was locked, somebody else may have taken it for what a killed process left.
+            if FileLock.take(descriptor), FileLock.isNamed(descriptor, temporary) {
+                self.descriptor = descriptor
+                return
+            }
+            close(descriptor)
+        }
+    }
+
+    /// Removes what a killed process left. It may be a second name of a file that is in its place: it is never written to.
+    private static func removeLeftover(_ path: String, _ name: String) throws {
+        let descriptor = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC)
+        guard descriptor >= 0 else {
+            if errno == ENOENT { return }
+            throw FormatError.system(.writing, "cannot be created", name)
+        }
+        defer { close(descriptor) }
+        guard FileLock.take(descriptor) else { throw FileLock.busy(name) }
+        guard !FileLock.isNamed(descriptor, path) || unlink(path) == 0 else {
+            throw FormatError.system(.writing, "cannot be created", name)
+        }
     }
 
     deinit {
@@ -114,7 +141,7 @@ public final class AtomicFile: @unchecked Sendable {
 
     private func finish() throws {
         try flush()
-        guard fsync(descriptor) == 0 else { throw FormatError.system(.cannotWrite, "cannot be synced", name) }
+        guard fsync(descriptor) == 0 else { throw FormatError.system(.writing, "cannot be synced", name) }
     }
 
     private func flush() throws {
@@ -131,36 +158,43 @@ public final class AtomicFile: @unchecked Sendable {
         }
     }
 
-    private static func place(_ temporary: String, at url: URL, overwriting: Bool) throws {
+    private func place(at url: URL, overwriting: Bool) throws {
         if overwriting {
             guard rename(temporary, url.path) == 0 else {
-                throw FormatError.system(.cannotWrite, "cannot be put in its place", url.relativePath)
+                throw FormatError.system(.writing, "cannot be put in its place", url.relativePath)
             }
         } else {
             // A link, unlike a renaming, fails if the name was taken in the meantime.
             guard link(temporary, url.path) == 0 else {
-                if errno == EEXIST { throw alreadyExists(url) }
-                throw FormatError.system(.cannotWrite, "cannot be put in its place", url.relativePath)
+                if errno == EEXIST { throw Self.alreadyExists(url) }
+                throw FormatError.system(.writing, "cannot be put in its place", url.relativePath)
             }
             unlink(temporary)
         }
-        try syncDirectory(of: url)
+        try Self.syncDirectory(of: url)
     }
 
     /// The new name is on the disk only when the directory is.
     private static func syncDirectory(of url: URL) throws {
         let directory = open(url.deletingLastPathComponent().path, O_RDONLY | O_CLOEXEC)
-        guard directory >= 0 else { throw FormatError.system(.cannotWrite, "cannot be synced", url.relativePath) }
+        guard directory >= 0 else { throw FormatError.system(.writing, "cannot be synced", url.relativePath) }
         defer { close(directory) }
         // Some file systems cannot sync a directory and say so with EINVAL; their names are on the disk already.
         guard fsync(directory) == 0 || errno == EINVAL else {
-            throw FormatError.system(.cannotWrite, "cannot be synced", url.relativePath)
+            throw FormatError.system(.writing, "cannot be synced", url.relativePath)
         }
     }
 
-    private static func exists(_ path: String) -> Bool {
+    private static func checkReplacing(_ url: URL, _ overwriting: Bool) throws {
         var status = stat()
-        return lstat(path, &status) == 0
+        guard lstat(url.path, &status) == 0 else { return }
+        // A link to nothing, or to a regular file, is a name and no more.
+        let leadsOn = stat(url.path, &status) == 0
+        guard overwriting else { throw alreadyExists(url) }
+        guard !leadsOn || status.st_mode & S_IFMT == S_IFREG else {
+            throw FormatError(
+                .alreadyExists, "only regular files are replaced", subject: url.relativePath, hint: "name a file")
+        }
     }
 
     private static func alreadyExists(_ url: URL) -> FormatError {

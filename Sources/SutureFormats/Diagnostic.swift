@@ -1,3 +1,5 @@
+import Foundation
+
 /// What every error of Suture can say of itself: one clear line, a hint, and how a command should exit.
 public protocol Diagnostic: Error, CustomStringConvertible, Sendable {
     /// What kind of problem this is; decides the exit code of the command.
@@ -58,6 +60,15 @@ public struct CodedError<Codes: ErrorCode>: Diagnostic, Equatable {
     }
 
     public var kind: DiagnosticKind { code.kind }
+
+    /// The same error with a path in its subject by another name.
+    func replacing(_ path: String, by name: String) -> CodedError {
+        guard let subject else { return self }
+        return CodedError(
+            code, problem, subject: subject.replacingOccurrences(of: path, with: name), expected: expected,
+            found: found,
+            hint: hint)
+    }
 }
 
 extension Diagnostic {
@@ -82,16 +93,26 @@ extension Diagnostic {
     }
 }
 
-/// Text for one line of a terminal: control characters and line breaks as escapes, at most 300 scalars.
+/// Text for one line of a terminal: what is hidden, and line breaks, as escapes; at most 300 scalars.
 private func printable(_ text: String) -> String {
     let limit = 300
     var result = ""
     for (index, scalar) in text.unicodeScalars.enumerated() {
         if index == limit { return result + "..." }
-        switch scalar.properties.generalCategory {
-        case .control, .lineSeparator, .paragraphSeparator: result += scalar.escaped(asASCII: true)
-        default: result.unicodeScalars.append(scalar)
-        }
+        if scalar.isHidden { result += scalar.escaped(asASCII: true) } else { result.unicodeScalars.append(scalar) }
     }
     return result
+}
+
+extension Unicode.Scalar {
+    /// Whether a scalar shows nothing itself but changes what is around it, such as the direction of writing, or is no
+    /// character at all.
+    package var isHidden: Bool {
+        // Joiners make up emoji and Indic and Persian words.
+        if self == "\u{200C}" || self == "\u{200D}" { return false }
+        switch properties.generalCategory {
+        case .control, .format, .lineSeparator, .paragraphSeparator: return true
+        default: return properties.isNoncharacterCodePoint
+        }
+    }
 }

@@ -3,8 +3,8 @@ public typealias FormatError = CodedError<FormatErrorCode>
 
 /// The kinds of problems a file can have.
 public enum FormatErrorCode: String, ErrorCode, CaseIterable {
-    // Files
-    case cannotRead, cannotWrite, alreadyExists, busy, notARegularFile
+    // Files: `badPlace` is a place where nothing can be written, `inTheWay` one that would cost what a command reads.
+    case cannotRead, cannotWrite, badPlace, alreadyExists, inTheWay, busy, notARegularFile, systemFailed
     // Every format
     case truncated, trailingBytes, tooLarge, overflow, tooDeep, invalidUTF8, duplicateName, unknownType
     // JSON
@@ -18,8 +18,9 @@ public enum FormatErrorCode: String, ErrorCode, CaseIterable {
 
     public var kind: DiagnosticKind {
         switch self {
-        case .cannotRead, .cannotWrite: .failed
-        case .alreadyExists, .busy: .refused
+        case .cannotWrite, .systemFailed: .failed
+        case .badPlace: .usage
+        case .alreadyExists, .inTheWay, .busy: .refused
         default: .badInput
         }
     }

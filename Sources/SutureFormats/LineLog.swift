@@ -2,40 +2,44 @@ import Foundation
 
 /// A file of lines that only grows: what was appended is on the disk, and one process at a time writes to it.
 ///
-/// A line that a killed process left half written is cut off when the file is opened again.
+/// Nothing in a file changes before it is known for a log: its first line, and every other that is whole, is looked at.
+/// Then a line that a killed process left half written is cut off.
 public final class LineLog: @unchecked Sendable {
     // Sendable: appending is behind the lock; the rest never changes.
-    private let descriptor: Int32
-    private let name: String
+    private let file: OpenFile
     private let lock = NSLock()
-    /// The lines that were there when the file was opened, without their ends.
+    /// The lines that are there when the file is opened, without their ends; the first one at least.
     public let lines: [[UInt8]]
 
     /// Opens a file, or makes one.
     ///
-    /// Throws ``FormatError`` with code `busy` where another process has it open as a log.
-    public init(_ url: URL) throws {
-        name = url.relativePath
-        let isNew = !FileManager.default.fileExists(atPath: url.path)
-        descriptor = open(url.path, O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0o666)
-        guard descriptor >= 0 else { throw FormatError.system(.cannotWrite, "cannot be written", name) }
-        do {
-            try Self.lock(descriptor, name)
-            let bytes = [UInt8](try Data(contentsOf: url))
-            let end = (bytes.lastIndex(of: UInt8(ascii: "\n")) ?? -1) + 1
-            if end < bytes.count, ftruncate(descriptor, off_t(end)) != 0 {
-                throw FormatError.system(.cannotWrite, "its last line cannot be cut off", name)
-            }
-            lines = bytes[..<end].split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false).dropLast()
-                .map(Array.init)
-            if isNew { Self.syncDirectory(of: url) }
-        } catch {
-            close(descriptor)
-            throw error
+    /// - Parameters:
+    ///   - url: its place.
+    ///   - firstLine: what a new log begins with.
+    ///   - check: throws for lines that are not those of such a log; the file is then left as it is.
+    /// - Throws: ``FormatError`` with code `busy` where another process has it open as a log, and what `check` throws.
+    public init(_ url: URL, firstLine: [UInt8], _ check: (_ lines: [[UInt8]]) throws -> Void) throws {
+        let name = url.relativePath
+        // Without O_NONBLOCK the opening of a pipe would wait for its other end.
+        let descriptor = open(url.path, O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC | O_NONBLOCK, 0o666)
+        guard descriptor >= 0 else { throw FormatError.system(.writing, "cannot be written", name) }
+        file = OpenFile(descriptor, name: name)
+        let bytes = try Self.content(file)
+        let end = (bytes.lastIndex(of: UInt8(ascii: "\n")) ?? -1) + 1
+        let whole = bytes[..<end].split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false).dropLast()
+            .map(Array.init)
+        // Of a log without a whole line, all there is must be the beginning of the first one.
+        let isBegun = whole.isEmpty && firstLine.starts(with: bytes)
+        if !isBegun { try check(whole.isEmpty ? [bytes] : whole) }
+        lines = isBegun ? [firstLine] : whole
+        if end < bytes.count, ftruncate(descriptor, off_t(end)) != 0 {
+            throw FormatError.system(.writing, "its last line cannot be cut off", name)
+        }
+        if isBegun {
+            try append(firstLine)
+            Self.syncDirectory(of: url)
         }
     }
-
-    deinit { close(descriptor) }
 
     /// Adds a line, and waits until it is on the disk.
     public func append(_ line: [UInt8]) throws {
@@ -43,23 +47,31 @@ public final class LineLog: @unchecked Sendable {
         try lock.withLock {
             var done = 0
             while done < bytes.count {
-                let written = bytes[done...].withUnsafeBytes { write(descriptor, $0.baseAddress, $0.count) }
+                let written = bytes[done...].withUnsafeBytes { write(file.descriptor, $0.baseAddress, $0.count) }
                 if written < 0, errno == EINTR { continue }
-                guard written > 0 else { throw FormatError.system(.cannotWrite, "cannot be written", name) }
+                guard written > 0 else { throw FormatError.system(.writing, "cannot be written", file.name) }
                 done += written
             }
-            guard fsync(descriptor) == 0 else { throw FormatError.system(.cannotWrite, "cannot be synced", name) }
+            guard fsync(file.descriptor) == 0 else { throw FormatError.system(.writing, "cannot be synced", file.name) }
         }
     }
 
-    private static func lock(_ descriptor: Int32, _ name: String) throws {
-        while flock(descriptor, LOCK_EX | LOCK_NB) != 0 {
-            if errno == EINTR { continue }
-            guard errno == EWOULDBLOCK else { throw FormatError.system(.cannotWrite, "cannot be locked", name) }
-            throw FormatError(
-                .busy, "another process is writing to this file", subject: name,
-                hint: "wait for it, or choose another name")
+    /// All bytes of a regular file that nobody else writes to.
+    private static func content(_ file: OpenFile) throws -> [UInt8] {
+        func status() throws -> stat {
+            var status = stat()
+            guard fstat(file.descriptor, &status) == 0 else {
+                throw FormatError.system(.reading, "cannot be read", file.name)
+            }
+            return status
         }
+        guard try status().st_mode & S_IFMT == S_IFREG else {
+            throw FormatError(.notARegularFile, "not a regular file", subject: file.name)
+        }
+        guard FileLock.take(file.descriptor) else { throw FileLock.busy(file.name) }
+        // Asked again: who had the lock until now may have written.
+        let count = Int(try status().st_size)
+        return try TensorBytes(file, 0..<count).bytes(0..<count)
     }
 
     /// The name of a new file is on the disk with its directory; where that cannot be synced, nothing is lost but time.

@@ -20,12 +20,11 @@ public final class MappedFile: Sendable {
         // Without O_NONBLOCK the opening of a pipe would wait for its other end.
         let descriptor = Foundation.open(url.path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
         guard descriptor >= 0 else {
-            if errno == ENOENT { throw FormatError(.missingFile, "there is no such file", subject: name) }
-            throw FormatError.system(.cannotRead, "cannot be opened", name)
+            throw FormatError.system(.reading, "cannot be opened", name)
         }
         open = OpenFile(descriptor, name: name)
         var status = stat()
-        guard fstat(descriptor, &status) == 0 else { throw FormatError.system(.cannotRead, "cannot be read", name) }
+        guard fstat(descriptor, &status) == 0 else { throw FormatError.system(.reading, "cannot be read", name) }
         guard status.st_mode & S_IFMT == S_IFREG else {
             throw FormatError(.notARegularFile, "not a regular file", subject: name)
         }
@@ -35,10 +34,13 @@ public final class MappedFile: Sendable {
             return
         }
         guard let start = mmap(nil, count, PROT_READ, MAP_PRIVATE, descriptor, 0), start != MAP_FAILED else {
-            throw FormatError.system(.cannotRead, "cannot be mapped", name)
+            throw FormatError.system(.reading, "cannot be mapped", name)
         }
         bytes = UnsafeRawBufferPointer(start: start, count: count)
     }
+
+    /// All bytes, in memory of their own: for a file that may change or shrink.
+    package func copy() -> [UInt8] { withExtendedLifetime(self) { [UInt8](bytes) } }
 
     deinit {
         if let start = bytes.baseAddress { munmap(UnsafeMutableRawPointer(mutating: start), bytes.count) }
@@ -70,12 +72,5 @@ public struct MappedBytes: Sendable {
         let (first, end) = ((range.lowerBound + page - 1) / page * page, range.upperBound / page * page)
         guard let start = file.bytes.baseAddress, first < end else { return }
         madvise(UnsafeMutableRawPointer(mutating: start + first), end - first, MADV_DONTNEED)
-    }
-}
-
-extension FormatError {
-    /// An error of the operating system, with its reason from `errno`.
-    static func system(_ code: Code, _ problem: String, _ subject: String) -> FormatError {
-        FormatError(code, "\(problem): \(String(cString: strerror(errno)))", subject: subject)
     }
 }

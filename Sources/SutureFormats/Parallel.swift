@@ -1,3 +1,4 @@
+import CFiles
 import Foundation
 
 /// Work on independent things by several threads, but not more than memory likes.
@@ -19,12 +20,27 @@ package enum Parallel {
         let threads = min(elements.count, threads, limit)
         if threads < 2 { return try elements.map(body) }
         let work = Work<Result>(count: elements.count)
-        DispatchQueue.concurrentPerform(iterations: threads) { _ in
-            while let index = work.next() {
-                work.finish(index, Swift.Result { try body(elements[index]) })
+        return try withoutActuallyEscaping(body) { body in
+            let share = Share {
+                while let index = work.next() {
+                    work.finish(index, Swift.Result { try body(elements[index]) })
+                }
             }
+            // Not by Dispatch, which ends the process where no file descriptor is left for its timer.
+            withExtendedLifetime(share) {
+                cf_run_on_threads(
+                    Int32(threads), { $0.map { Unmanaged<Share>.fromOpaque($0).takeUnretainedValue().run() } },
+                    Unmanaged.passUnretained(share).toOpaque())
+            }
+            return try work.results.map { try $0.get() }
         }
-        return try work.results.map { try $0.get() }
+    }
+
+    /// What each thread runs.
+    private final class Share {
+        let run: () -> Void
+
+        init(_ run: @escaping () -> Void) { self.run = run }
     }
 
     private final class Work<Value: Sendable>: @unchecked Sendable {

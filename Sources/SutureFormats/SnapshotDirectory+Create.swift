@@ -5,42 +5,21 @@ extension SnapshotDirectory {
     ///
     /// - Parameters:
     ///   - url: its place.
-    ///   - source: the model it is made from, which must stay as it is.
-    ///   - overwriting: whether another snapshot directory there is replaced; nothing else ever is.
+    ///   - source: the model it is made from, if it is made from one, which must stay as it is.
+    ///   - overwriting: whether a directory there is replaced that holds a model and nothing else.
     ///   - body: fills the directory.
-    /// - Throws: ``FormatError`` with `alreadyExists` if something is there, or if `url` is, holds, or lies in `source`.
+    /// - Throws: ``FormatError`` with `alreadyExists` if something is there, `inTheWay` if `url` is, holds, or lies in
+    ///   `source`.
     public static func create<Result>(
-        at url: URL, from source: URL, overwriting: Bool, _ body: (URL) throws -> Result
+        at url: URL, from source: URL? = nil, overwriting: Bool, _ body: (URL) throws -> Result
     ) throws -> Result {
-        let target = url.standardizedFileURL.resolvingSymlinksInPath().path
-        let origin = source.standardizedFileURL.resolvingSymlinksInPath().path
-        if target == origin || origin.hasPrefix(target + "/") || target.hasPrefix(origin + "/") {
-            throw FormatError(
-                .alreadyExists, "the result must not be written over or into the model it is made from",
-                subject: url.relativePath, hint: "choose another directory")
-        }
-        return try create(at: url, overwriting: overwriting, body)
-    }
-
-    /// Creates a snapshot directory, whole or not at all, from what `body` puts into the directory that it is given.
-    ///
-    /// - Parameters:
-    ///   - url: its place.
-    ///   - overwriting: whether another snapshot directory there is replaced; nothing else ever is.
-    ///   - body: fills the directory.
-    /// - Throws: ``FormatError`` with `alreadyExists` if something is there.
-    public static func create<Result>(
-        at url: URL, overwriting: Bool, _ body: (URL) throws -> Result
-    ) throws -> Result {
-        let target = url.standardizedFileURL.resolvingSymlinksInPath().path
-        if overwriting, FileManager.default.fileExists(atPath: target),
-            !FileManager.default.fileExists(atPath: target + "/config.json")
-        {
-            throw FormatError(
-                .alreadyExists, "there is something that is not a model, and it is not overwritten",
-                subject: url.relativePath, hint: "choose another directory")
-        }
-        return try AtomicDirectory.write(to: URL(filePath: target), overwriting: overwriting, body)
+        let kind = FolderKind.model(from: source)
+        try FilePlan(
+            reading: [source].compactMap(\.self), writing: [.init(url, .folder(kind), isForced: overwriting)]
+        ).check()
+        // A link to a directory stays: the directory is replaced.
+        let target = URL(filePath: try FilePlace(url, for: .writing).path)
+        return try AtomicDirectory.write(to: target, replacing: overwriting ? kind : nil, body)
     }
 
     /// Copies files of this directory, named by their relative paths, into another.
@@ -69,8 +48,7 @@ extension SnapshotDirectory {
 
     private static func place(for path: String, in directory: URL) throws -> URL {
         let target = directory.appending(path: path)
-        try FileManager.default.createDirectory(
-            at: target.deletingLastPathComponent(), withIntermediateDirectories: true)
+        try FileManager.default.makeDirectory(target.deletingLastPathComponent())
         return target
     }
 }

@@ -77,8 +77,7 @@ public struct SnapshotDirectory: Sendable {
     /// Relative paths of the regular files, also through links, but not the hidden ones.
     private static func files(in url: URL) throws -> [String] {
         let manager = FileManager.default
-        // The path must be resolved: what is below a link is not listed.
-        return try manager.subpathsOfDirectory(atPath: url.resolvingSymlinksInPath().path).filter { path in
+        return try manager.files(below: url).filter { path in
             var isDirectory: ObjCBool = false
             let exists = manager.fileExists(atPath: url.appending(path: path).path, isDirectory: &isDirectory)
             return exists && !isDirectory.boolValue && !path.split(separator: "/").contains { $0.hasPrefix(".") }
@@ -93,9 +92,7 @@ private struct WeightSelection {
     var notices: [String] = []
 
     init(in url: URL) throws {
-        guard let all = try? FileManager.default.contentsOfDirectory(atPath: url.path) else {
-            throw FormatError(.cannotRead, "not a directory that can be read", subject: url.relativePath)
-        }
+        let all = try FileManager.default.names(in: url)
         if all.contains(SnapshotDirectory.indexName) {
             let index = try ShardIndex(url.appending(path: SnapshotDirectory.indexName))
             let missing = index.shards.filter { !all.contains($0) }

@@ -1,3 +1,4 @@
+import CFiles
 import Foundation
 
 /// A temporary file without a name, for what is made piece by piece and is too large for memory.
@@ -11,13 +12,21 @@ public final class SpoolFile: @unchecked Sendable {
 
     /// - Parameter directory: where there is room for it.
     public init(in directory: URL = FileManager.default.temporaryDirectory) throws {
-        var template = Array(directory.appending(path: ".suture-spool-XXXXXX").path.utf8CString)
-        let descriptor = mkstemp(&template)
+        let descriptor = Self.open(directory.path)
         guard descriptor >= 0 else {
-            throw FormatError.system(.cannotWrite, "no temporary file can be created", directory.relativePath)
+            throw FormatError.system(.writing, "no temporary file can be created", directory.relativePath)
         }
-        unlink(template)
         file = OpenFile(descriptor, name: "temporary file in \(directory.relativePath)")
+    }
+
+    /// Opens a file without a name; where the system knows none, one whose name is taken off at once.
+    package static func open(_ directory: String) -> Int32 {
+        let descriptor = cf_open_nameless(directory)
+        if descriptor >= 0 { return descriptor }
+        var template = Array((directory + "/.suture-spool-XXXXXX").utf8CString)
+        let named = mkstemp(&template)
+        if named >= 0 { unlink(template) }
+        return named
     }
 
     /// Room for so many bytes, to be filled with ``write(_:to:at:)``.
@@ -44,7 +53,7 @@ func writeAll(_ bytes: UnsafeRawBufferPointer, to descriptor: Int32, at offset: 
         let rest = UnsafeRawBufferPointer(rebasing: bytes[done...])
         let written = pwrite(descriptor, rest.baseAddress, rest.count, off_t(offset + done))
         if written < 0, errno == EINTR { continue }
-        guard written > 0 else { throw FormatError.system(.cannotWrite, "cannot be written", name) }
+        guard written > 0 else { throw FormatError.system(.writing, "cannot be written", name) }
         done += written
     }
 }

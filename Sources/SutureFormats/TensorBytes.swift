@@ -20,7 +20,7 @@ final class OpenFile: Sendable {
             let rest = UnsafeMutableRawBufferPointer(rebasing: buffer[done...])
             let count = pread(descriptor, rest.baseAddress, rest.count, off_t(offset + done))
             if count < 0, errno == EINTR { continue }
-            if count < 0 { throw FormatError.system(.cannotRead, "cannot be read", name) }
+            if count < 0 { throw FormatError.system(.reading, "cannot be read", name) }
             guard count > 0 else {
                 throw FormatError(.truncated, "the file became shorter while it was read", subject: name)
             }

@@ -27,7 +27,7 @@ extension ImageClassifier {
     ///
     /// - Parameters:
     ///   - url: the place of the directory.
-    ///   - overwriting: whether another model there is replaced; nothing else ever is.
+    ///   - overwriting: whether a directory there is replaced that holds a model and nothing else.
     ///   - finish: is given the directory before it gets its name, and may add files.
     /// - Throws: `FormatError` if there is something already, or if the files cannot be written.
     public func write(to url: URL, overwriting: Bool = false, finish: (URL) throws -> Void = { _ in }) throws {

@@ -7,7 +7,7 @@ extension Adapter {
     /// - Parameters:
     ///   - base: the model that the patch is for. Of GPT-2 the matrices are stored `[in, out]`, which PEFT calls
     ///     `fan_in_fan_out`; without a base that is told by their names.
-    ///   - overwriting: whether what is there already is replaced.
+    ///   - overwriting: whether another adapter there is replaced; nothing else ever is.
     ///   - url: its place.
     /// - Throws: `FormatError` if there is something already or it cannot be written.
     public func writePEFT(to url: URL, base: Checkpoint?, overwriting: Bool = false) throws {
@@ -125,11 +125,20 @@ extension Adapter {
     private static func write(
         _ config: JSON, _ tensors: [SafetensorsSource], _ name: String, _ id: String, to url: URL, _ overwriting: Bool
     ) throws {
-        try AtomicDirectory.write(to: url, overwriting: overwriting) { directory in
+        try AtomicDirectory.write(to: url, replacing: overwriting ? .adapter : nil) { directory in
             try AtomicFile.write(config.serialized(pretty: true), to: directory.appending(path: "adapter_config.json"))
             try SafetensorsWriter.write(
                 tensors, metadata: ["format": "pt", "suture_patch": ByteString(id)],
                 to: directory.appending(path: name))
         }
+    }
+}
+
+extension FolderKind {
+    /// What ``Adapter/writePEFT(to:base:overwriting:)`` and ``Adapter/writeMLX(to:overwriting:)`` write.
+    public static let adapter = FolderKind("an adapter") { paths in
+        paths.contains("adapter_config.json")
+    } owns: { path, _ in
+        ["adapter_config.json", "adapter_model.safetensors", "adapters.safetensors", "README.md"].contains(path)
     }
 }

@@ -30,7 +30,7 @@ enum KeptOriginal {
         _ body: (_ append: (UnsafeRawBufferPointer) throws -> Void) throws -> Void
     ) throws {
         let url = directory.appending(path: path(of: base))
-        try FileManager.default.createDirectory(at: url.deletingLastPathComponent(), withIntermediateDirectories: true)
+        try FileManager.default.makeDirectory(url.deletingLastPathComponent())
         try withoutActuallyEscaping(body) { body in
             try SafetensorsWriter.write(
                 [SafetensorsSource(tensorName, base.type, base.shape, data: body)], to: url, overwriting: true)

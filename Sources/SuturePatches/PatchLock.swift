@@ -58,8 +58,7 @@ enum PatchLock {
     /// Writes the lock and the patch files; nothing for an empty stack.
     static func write(_ stack: PatchStack, to directory: URL) throws {
         if stack.patches.isEmpty { return }
-        try FileManager.default.createDirectory(
-            at: directory.appending(path: "suture"), withIntermediateDirectories: true)
+        try FileManager.default.makeDirectory(directory.appending(path: "suture"))
         for applied in stack.patches {
             try applied.patch.write(to: directory.appending(path: file(of: applied.patch)))
         }

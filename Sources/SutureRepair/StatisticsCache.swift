@@ -27,10 +27,15 @@ public struct StatisticsCache: Sendable {
     }
 
     /// `suture/statistics` in the user's cache directory, which `XDG_CACHE_HOME` names, or else is `~/.cache`.
-    public static var standardDirectory: URL {
-        let named = ProcessInfo.processInfo.environment["XDG_CACHE_HOME"].flatMap { $0.hasPrefix("/") ? $0 : nil }
-        let home = FileManager.default.homeDirectoryForCurrentUser.appending(path: ".cache")
-        return (named.map { URL(filePath: $0) } ?? home).appending(path: "suture/statistics")
+    public static var standardDirectory: URL { standardDirectory(ProcessInfo.processInfo.environment) }
+
+    /// As the XDG base directory specification has it: a path that is not absolute is not valid, and ignored.
+    static func standardDirectory(_ environment: [String: String]) -> URL {
+        func directory(_ name: String) -> URL? {
+            environment[name].flatMap { $0.hasPrefix("/") ? URL(filePath: $0, directoryHint: .isDirectory) : nil }
+        }
+        let home = directory("HOME") ?? FileManager.default.homeDirectoryForCurrentUser
+        return (directory("XDG_CACHE_HOME") ?? home.appending(path: ".cache")).appending(path: "suture/statistics")
     }
 
     /// Tensors of float64: those of the entry, or what `make` makes, which is then kept.
@@ -57,7 +62,7 @@ public struct StatisticsCache: Sendable {
     }
 
     private func write(_ tensors: [Tensor], _ forms: KeyValuePairs<String, [Int]>, to url: URL, _ key: String) throws {
-        try FileManager.default.createDirectory(at: directory, withIntermediateDirectories: true)
+        try FileManager.default.makeDirectory(directory)
         var digest = Digest()
         let sources = try zip(forms, tensors).map { form, tensor in
             let bytes = try tensor.elements(as: Double.self).withUnsafeBytes { [UInt8]($0) }

@@ -17,6 +17,9 @@ public enum Terminal {
         isatty(stream.descriptor) == 1 && ProcessInfo.processInfo.environment["TERM"] != "dumb"
     }
 
+    /// Text as a terminal may have it: hidden characters, which may move its cursor or turn its lines, become visible.
+    public static func visible(_ text: String) -> String { Visible.text(text) }
+
     /// Where a command writes: results to `output`, all else to `errors`.
     public enum Stream: Sendable {
         case output, errors

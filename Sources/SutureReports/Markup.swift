@@ -1,3 +1,5 @@
+import SutureFormats
+
 /// A piece of HTML. Text and attributes are escaped when it is written, so no string can become markup.
 ///
 /// What is written is also well-formed XML, which lets tests check it strictly.
@@ -71,7 +73,7 @@ indirect enum Markup: ExpressibleByStringLiteral {
     private static func escape(json: String, to output: inout String) {
         for scalar in json.unicodeScalars {
             let isMarkup = scalar == "<" || scalar == ">" || scalar == "&"
-            if isMarkup || (scalar != "\n" && Visible.isHidden(scalar)) {
+            if isMarkup || (scalar != "\n" && scalar.isHidden) {
                 for unit in String(scalar).utf16 {
                     let digits = String(unit, radix: 16)
                     output += "\\u" + String(repeating: "0", count: 4 - digits.count) + digits

@@ -3,6 +3,8 @@ import Foundation
 /// Tables as other programs take them.
 extension Report.Table {
     /// Comma-separated values (RFC 4180), with a row of column titles; lines end in `\r\n`.
+    ///
+    /// A text that a spreadsheet would take for a formula has an apostrophe before it.
     public var csv: String {
         ([columns.map(\.title)] + paddedRows.map { $0.map(\.text) })
             .map { row in row.map(Self.quoted).joined(separator: ",") + "\r\n" }.joined()
@@ -16,7 +18,9 @@ extension Report.Table {
             + paddedRows.map { line($0.map(\.text)) }.joined() + "\\bottomrule\n\\end{tabular}\n"
     }
 
-    private static func quoted(_ text: String) -> String {
+    private static func quoted(_ cell: String) -> String {
+        let isFormula = cell.first.map { "=+-@\t\r".contains($0) } == true && Double(cell) == nil
+        let text = isFormula ? "'" + cell : cell
         let needsQuotes = text.unicodeScalars.contains { "\",\r\n".unicodeScalars.contains($0) }
         return needsQuotes ? "\"\(text.replacing("\"", with: "\"\""))\"" : text
     }

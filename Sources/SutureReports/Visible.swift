@@ -1,4 +1,5 @@
 import Foundation
+import SutureFormats
 
 /// Text made harmless and visible: what a model says may hold control characters, escape sequences
 /// and marks that turn the direction of writing.
@@ -42,22 +43,12 @@ enum Visible {
                 result.append(picture)
             } else if scalar == "\u{7F}" {
                 result.append("\u{2421}")
-            } else if isHidden(scalar) {
+            } else if scalar.isHidden {
                 result.append(contentsOf: String(format: "‹U+%04X›", scalar.value).unicodeScalars)
             } else {
                 result.append(scalar)
             }
         }
         return String(result)
-    }
-
-    /// Whether a scalar shows nothing itself but changes what is around it, or is no character at all.
-    static func isHidden(_ scalar: Unicode.Scalar) -> Bool {
-        // Joiners make up emoji and Indic and Persian words.
-        if scalar == "\u{200C}" || scalar == "\u{200D}" { return false }
-        switch scalar.properties.generalCategory {
-        case .control, .format, .lineSeparator, .paragraphSeparator: return true
-        default: return scalar.properties.isNoncharacterCodePoint
-        }
     }
 }

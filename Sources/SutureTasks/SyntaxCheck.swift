@@ -1,4 +1,5 @@
 import Foundation
+import SutureFormats
 
 /// Asks the language's own program whether an answer is well-formed. The answer is read, and never executed.
 ///
@@ -40,48 +41,45 @@ public struct SyntaxCheck: Sendable {
 
     /// Checks one answer.
     ///
-    /// Throws ``TaskError`` with code `failed` where the program cannot be started.
+    /// Throws ``TaskError`` with code `failed`, or a `FormatError`, where the program cannot be started.
     public func callAsFunction(_ code: String) throws -> Verdict {
         // Neither program takes a zero byte for text: bash drops it, and what is checked would be something else.
         if code.utf8.contains(0) { return .invalid("a zero byte") }
         // Files rather than pipes: neither side can ever wait for the other, or write to one that has gone.
-        let (input, output) = (try Self.spool(Data(code.utf8)), try Self.spool(Data()))
-        defer { withExtendedLifetime((input, output)) {} }
-        let process = Process()
-        process.executableURL = program
-        process.arguments =
+        let (input, output) = (try spool(), try spool())
+        defer { for descriptor in [input, output] { close(descriptor) } }
+        try Array(code.utf8).withUnsafeBytes { bytes in
+            guard pwrite(input, bytes.baseAddress, bytes.count, 0) == bytes.count else { throw Self.noRoom }
+        }
+        var process = ChildProcess(
+            program.path,
             language == .bash
-            ? ["--norc", "--noprofile", "-n"]
-            : ["-I", "-S", "-W", "ignore", "-c", "import ast, sys; ast.parse(sys.stdin.buffer.read())"]
+                ? ["--norc", "--noprofile", "-n"]
+                : ["-I", "-S", "-W", "ignore", "-c", "import ast, sys; ast.parse(sys.stdin.buffer.read())"])
         process.environment = ["LC_ALL": "C.UTF-8"]
-        process.standardInput = input
-        process.standardOutput = FileHandle.nullDevice
-        process.standardError = output
-        let ended = DispatchSemaphore(value: 0)
-        process.terminationHandler = { _ in ended.signal() }
-        do {
-            try process.run()
-        } catch {
-            throw TaskError(.failed, "this program cannot be started", subject: program.path)
+        (process.input, process.errors) = (.descriptor(input), .descriptor(output))
+        process.limit = limit
+        switch try process.run() {
+        case .exited(0): return .valid
+        case .late: return .undecided
+        case .exited, .killed: break
         }
-        guard ended.wait(timeout: .now() + limit) == .success else {
-            kill(process.processIdentifier, SIGKILL)
-            process.waitUntilExit()
-            return .undecided
-        }
-        if process.terminationStatus == 0, process.terminationReason == .exit { return .valid }
-        try output.seek(toOffset: 0)
-        let said = String(decoding: try output.read(upToCount: 1 << 16) ?? Data(), as: UTF8.self)
-        let lines = said.split(whereSeparator: \.isNewline)
+        var said = [UInt8](repeating: 0, count: 1 << 16)
+        let count = said.withUnsafeMutableBytes { pread(output, $0.baseAddress, $0.count, 0) }
+        let lines = String(decoding: said.prefix(max(0, count)), as: UTF8.self).split(whereSeparator: \.isNewline)
         return .invalid(String((language == .bash ? lines.first : lines.last) ?? "no reason was given"))
     }
 
-    /// A file without a name that holds some bytes, read from its start.
-    private static func spool(_ bytes: Data) throws -> FileHandle {
-        let url = FileManager.default.temporaryDirectory.appending(path: "suture-\(UUID().uuidString)")
-        guard FileManager.default.createFile(atPath: url.path, contents: bytes, attributes: [.posixPermissions: 0o600])
-        else { throw TaskError(.failed, "a temporary file cannot be made", subject: url.path) }
-        defer { try? FileManager.default.removeItem(at: url) }
-        return try FileHandle(forUpdating: url)
+    /// A file without a name.
+    private func spool() throws -> Int32 {
+        let descriptor = SpoolFile.open(FileManager.default.temporaryDirectory.path)
+        guard descriptor >= 0 else { throw Self.noRoom }
+        return descriptor
+    }
+
+    private static var noRoom: TaskError {
+        TaskError(
+            .failed, "a temporary file cannot be written", subject: FileManager.default.temporaryDirectory.path,
+            found: String(cString: strerror(errno)))
     }
 }

@@ -73,6 +73,9 @@ extension TaskSet {
         !isFolder(url) && !["tsv", "json", "jsonl"].contains(url.pathExtension.lowercased())
     }
 
+    /// The files that are read where a data set is named.
+    public static func files(_ url: URL) -> [URL] { [url] + [codes(beside: url)].compactMap(\.self) }
+
     private static func codes(beside url: URL) -> URL? {
         let codes = url.deletingPathExtension().appendingPathExtension("cm")
         return codes != url && FileManager.default.fileExists(atPath: codes.path) ? codes : nil

@@ -31,7 +31,7 @@ extension ImageSet {
             range = (severity - 1) * shape[0] / 5..<severity * shape[0] / 5
         }
         let numbers = labels.integers()
-        let names = try ["classes.txt", "batches.meta.txt", "fine_label_names.txt"].lazy
+        let names = try Self.classFiles.lazy
             .compactMap { try Self.names(in: directory.appending(path: $0)) }.first
         let classes = names ?? (0...max(0, min(numbers.max() ?? 0, 1 << 16))).map(String.init)
         try Self.check(numbers, below: classes.count, in: labels.name)

@@ -24,7 +24,6 @@ extension ImageSet {
         else {
             throw VisionError(.badRequest, "each kind and severity of a corruption is named once, and at least one")
         }
-        try Self.checkReplacement(of: url, overwriting: overwriting)
         let byKind = Dictionary(grouping: corruptions, by: \.kind.rawValue)
             .mapValues { $0.sorted { $0.severity < $1.severity } }
         var completed = 0
@@ -35,12 +34,12 @@ extension ImageSet {
                 try progress(completed)
             }
         }
-        try AtomicDirectory.write(to: url, overwriting: overwriting) { directory in
+        try AtomicDirectory.write(to: url, replacing: overwriting ? .corruptedSet : nil) { directory in
             switch layout {
             case .folders:
                 for corruption in corruptions {
                     let folder = directory.appending(path: "\(corruption.kind.rawValue)/\(corruption.severity)")
-                    try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+                    try FileManager.default.makeDirectory(folder)
                     try makeFolders(in: folder)
                     try corrupt(corruption) { try writePictures($0, of: $1, in: folder) }
                 }
@@ -62,7 +61,7 @@ extension ImageSet {
         }
     }
 
-    private static let manifest = "corruptions.json"
+    fileprivate static let manifest = "corruptions.json"
 
     private func writeManifest(_ corruptions: [Corruption], seed: UInt64, in directory: URL) throws {
         let content: JSON = [
@@ -71,16 +70,21 @@ extension ImageSet {
         ]
         try AtomicFile.write(content.serialized(pretty: true), to: directory.appending(path: Self.manifest))
     }
+}
 
-    /// What is there may be replaced only if it came from here.
-    private static func checkReplacement(of url: URL, overwriting: Bool) throws {
-        let files = FileManager.default
-        guard files.fileExists(atPath: url.path) else { return }
-        guard overwriting, files.fileExists(atPath: url.appending(path: manifest).path) else {
-            throw FormatError(
-                .alreadyExists, "there is such a directory or file already", subject: url.relativePath,
-                hint: overwriting ? "only corrupted sets are replaced" : nil)
+extension FolderKind {
+    /// What ``ImageSet/writeCorrupted(by:to:as:seed:overwriting:progress:)`` writes.
+    public static let corruptedSet = FolderKind("a corrupted set") { paths in
+        paths.contains(ImageSet.manifest)
+    } owns: { path, _ in
+        if [ImageSet.manifest, "labels.npy", "classes.txt"].contains(path) { return true }
+        let parts = path.split(separator: "/")
+        if parts.count == 1 {
+            return path.hasSuffix(".npy") && Corruption.Kind(rawValue: String(path.dropLast(4))) != nil
         }
+        // KIND/SEVERITY/classes.txt and KIND/SEVERITY/CLASS/NUMBER.png
+        return Corruption.Kind(rawValue: String(parts[0])) != nil && Int(parts[1]) != nil
+            && (parts.count == 4 && path.hasSuffix(".png") || parts.count == 3 && parts[2] == "classes.txt")
     }
 }
 

@@ -145,10 +145,7 @@ private struct Folder {
         guard files.fileExists(atPath: url.path, isDirectory: &isDirectory) else {
             throw FormatError(.missingFile, "there is no such directory", subject: url.relativePath)
         }
-        guard isDirectory.boolValue, let names = try? files.contentsOfDirectory(atPath: url.path) else {
-            throw FormatError(.cannotRead, "this directory cannot be read", subject: url.relativePath)
-        }
-        for name in Self.ordered(names) where !name.hasPrefix(".") {
+        for name in Self.ordered(try files.names(in: url)) where !name.hasPrefix(".") {
             _ = files.fileExists(atPath: url.appending(path: name).path, isDirectory: &isDirectory)
             if isDirectory.boolValue {
                 folders.append(name)

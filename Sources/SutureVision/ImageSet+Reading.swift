@@ -73,6 +73,15 @@ extension ImageSet {
         self = try set.fitted(fit)
     }
 
+    /// The files that are read where a set is named: those beside an array have its labels and the names of its classes.
+    public static func files(_ url: URL) -> [URL] {
+        guard url.pathExtension == "npy" else { return [url] }
+        return [url] + (["labels.npy"] + classFiles).map { url.deletingLastPathComponent().appending(path: $0) }
+    }
+
+    /// Where the names of the classes of arrays may be.
+    static let classFiles = ["classes.txt", "batches.meta.txt", "fine_label_names.txt"]
+
     /// The same images in another size.
     public func fitted(_ fit: Fit) throws -> ImageSet {
         let (channels, height, width) = (pixels.shape[1], pixels.shape[2], pixels.shape[3])

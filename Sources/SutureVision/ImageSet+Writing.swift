@@ -46,8 +46,7 @@ extension ImageSet {
     func makeFolders(in directory: URL) throws {
         let names = try folderNames()
         for name in names {
-            try FileManager.default.createDirectory(
-                at: directory.appending(path: name), withIntermediateDirectories: true)
+            try FileManager.default.makeDirectory(directory.appending(path: name))
         }
         try writeNames(names, in: directory)
     }

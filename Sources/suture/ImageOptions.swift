@@ -9,6 +9,9 @@ struct ImageOptions: ParsableArguments {
 
     @OptionGroup var size: ImageSizeOptions
 
+    /// The files that are read where a set is named.
+    static func files(_ path: String) -> [String] { ImageSet.files(URL(filePath: path)).map(\.relativePath) }
+
     /// Reads the set; `severity` names a fifth of a `.npy` file.
     func images(_ path: String, severity: Int? = nil) throws -> ImageSet {
         try ImageSet(contentsOf: URL(filePath: path), split: split, fit: size.fit, severity: severity)

@@ -19,7 +19,8 @@ struct OutputOptions: ParsableArguments {
         case .json:
             print(report.json, terminator: "")
         case .quiet:
-            print(line)
+            // In a pipe it is what it is; on a terminal nothing that comes from a file may move the cursor.
+            print(Terminal.isInteractive(.output) ? Terminal.visible(line) : line)
         }
     }
 
@@ -72,21 +73,19 @@ extension ModelOptions {
     }
 }
 
-/// Refuses, before any work is done for it, a place where a file cannot be written or another would be lost.
-func checkPlace(of path: String?, force: Bool) throws {
-    guard let path else { return }
-    let files = FileManager.default
-    var isDirectory: ObjCBool = false
-    if files.fileExists(atPath: URL(filePath: path).path, isDirectory: &isDirectory), !force || isDirectory.boolValue {
-        throw FormatError(
-            .alreadyExists, "this \(isDirectory.boolValue ? "directory" : "file") is there already", subject: path,
-            hint: isDirectory.boolValue ? "name a file" : "--force writes over it")
+extension FilePlan {
+    /// The plan of a command; what was not given is left out.
+    init(reading inputs: [String?], writing outputs: [Output?]) {
+        self.init(
+            reading: inputs.compactMap { $0.map { URL(filePath: $0) } }, writing: outputs.compactMap(\.self))
     }
-    let directory = URL(filePath: path).deletingLastPathComponent().path
-    guard files.fileExists(atPath: directory, isDirectory: &isDirectory), isDirectory.boolValue else {
-        throw FormatError(.cannotWrite, "there is no such directory to write into", subject: path)
+}
+
+/// Where a command writes; nil without a path, and an empty one is an error.
+func destination(_ path: String?, _ form: FilePlan.Form = .file, force: Bool = false) throws -> FilePlan.Output? {
+    guard let path else { return nil }
+    guard !path.isEmpty else {
+        throw FormatError(.badPlace, "this is no name of a file", subject: "\"\"", hint: "name a file")
     }
-    guard files.isWritableFile(atPath: directory) else {
-        throw FormatError(.cannotWrite, "nothing can be written into its directory", subject: path)
-    }
+    return .init(URL(filePath: path), form, isForced: force)
 }

@@ -36,6 +36,8 @@ struct Suture: ParsableCommand {
 enum Main {
     /// Exit codes: 0 done, 1 failed, 2 usage, 3 refused, 4 bad input file.
     static func main() {
+        // A file that grows over its limit is then an error of the writing, and what is half written is removed.
+        signal(SIGXFSZ, SIG_IGN)
         do {
             var command = try Suture.parseAsRoot()
             try command.run()
@@ -60,7 +62,8 @@ enum Main {
                 note(message)
                 exit(DiagnosticKind.usage.rawValue)
             }
-            fail(error.localizedDescription, DiagnosticKind.failed.rawValue)
+            let error = FormatError(foundation: error)
+            fail(error.description, error.kind.rawValue)
         }
     }
 
@@ -70,16 +73,18 @@ enum Main {
     }
 }
 
-/// Writes a line to stderr, where all but results goes.
+/// Writes a line to stderr, where all but results goes; what comes from files cannot move the cursor.
 func note(_ line: String) {
     // Where nothing can be said, nothing is: the exit code stands.
-    try? FileHandle.standardError.write(contentsOf: Data((line + "\n").utf8))
+    try? FileHandle.standardError.write(contentsOf: Data((Terminal.visible(line) + "\n").utf8))
 }
 
 /// Writes a piece of a result to stdout without waiting for the rest of its line.
 func showAtOnce(_ text: String) throws {
     do {
-        try FileHandle.standardOutput.write(contentsOf: Data(text.utf8))
+        // In a pipe it is what it is; on a terminal nothing that a model says may move the cursor.
+        let shown = Terminal.isInteractive(.output) ? Terminal.visible(text) : text
+        try FileHandle.standardOutput.write(contentsOf: Data(shown.utf8))
     } catch {
         throw cannotPrint
     }

@@ -45,6 +45,11 @@ struct TaskOptions: ParsableArguments {
         }
     }
 
+    /// The files that are read for these data sets.
+    func files(_ data: [String]) -> [String?] {
+        data.flatMap { TaskSet.files(URL(filePath: $0)).map(\.relativePath) } + codes + [template]
+    }
+
     /// The questions of each data set, and what their answers are written in where that is known.
     func questions(
         of data: [String], related: Int = 0

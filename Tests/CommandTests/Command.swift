@@ -33,18 +33,19 @@ struct Command {
         return try run(words, in: directory, input: input, output: target)
     }
 
-    /// Runs it with these arguments.
+    /// Runs it, or another program, with these arguments.
     static func run(
-        _ arguments: [String], in directory: URL, input: String = "", output target: FileHandle? = nil
+        _ arguments: [String], in directory: URL, input: String = "", output target: FileHandle? = nil,
+        program: URL = executable, environment: [String: String] = [:]
     ) throws -> Outcome {
         let process = Process()
-        process.executableURL = executable
+        process.executableURL = program
         process.arguments = arguments
         process.currentDirectoryURL = directory
         // One thread: on models as small as these, more only wait for each other.
         process.environment = ProcessInfo.processInfo.environment.merging([
             "OMP_NUM_THREADS": "1", "COLUMNS": "80", "XDG_CACHE_HOME": directory.path + "-cache"
-        ]) { $1 }
+        ]) { $1 }.merging(environment) { $1 }
         let streams = (input: Pipe(), output: Pipe(), errors: Pipe())
         (process.standardInput, process.standardOutput, process.standardError) = (
             streams.input, target ?? streams.output, streams.errors

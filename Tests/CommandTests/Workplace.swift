@@ -16,6 +16,7 @@ final class Workplace: Sendable {
         try models()
         try lists()
         try images()
+        try oddities()
     }
 
     deinit {
@@ -249,6 +250,36 @@ extension Workplace {
     }
 
     private func remove(_ path: String) throws { try FileManager.default.removeItem(at: url.appending(path: path)) }
+}
+
+// MARK: - What is no regular file, and a folder with more than a model
+
+extension Workplace {
+    private func oddities() throws {
+        for (link, target) in [("loop", "loop"), ("device.html", "/dev/null")] {
+            try FileManager.default.createSymbolicLink(
+                atPath: url.appending(path: link).path, withDestinationPath: target)
+        }
+        try FileManager.default.copyItem(at: url.appending(path: "other"), to: url.appending(path: "mixed"))
+        try FileManager.default.copyItem(at: url.appending(path: "good.fix"), to: url.appending(path: "mixed/my.fix"))
+        try socket("socket")
+    }
+
+    /// A socket file; the name must be short.
+    private func socket(_ name: String) throws {
+        let descriptor = Foundation.socket(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0)
+        defer { close(descriptor) }
+        var address = sockaddr_un()
+        address.sun_family = sa_family_t(AF_UNIX)
+        let path = Array(url.appending(path: name).path.utf8)
+        withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: path.prefix($0.count - 1)) }
+        let bound = withUnsafePointer(to: &address) { pointer in
+            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                bind(descriptor, $0, socklen_t(MemoryLayout<sockaddr_un>.size))
+            }
+        }
+        guard bound == 0 else { throw POSIXError(.EIO) }
+    }
 }
 
 // MARK: - Lists of failures and texts

@@ -72,7 +72,7 @@ struct AtomicFileTests {
             let error = try #require(throws: FormatError.self) {
                 try AtomicFile.write([1], to: directory.appending(path: "missing/file"))
             }
-            #expect(error.code == .cannotWrite)
+            #expect(error.code == .badPlace && error.kind == .usage)
         }
     }
 

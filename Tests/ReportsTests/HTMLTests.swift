@@ -1,4 +1,5 @@
 import Foundation
+import SutureFormats
 import Testing
 
 @testable import SutureReports
@@ -56,7 +57,7 @@ struct HTMLTests {
         #expect(Set(page.elements).isSubset(of: harmless.elements + ["del"]))
         #expect(page.elements.filter { $0 == "script" || $0 == "style" }.count == 2)
         #expect(page.attributes.allSatisfy { !$0.hasPrefix("on") })
-        #expect(html.unicodeScalars.allSatisfy { $0 == "\n" || $0 == "\t" || !Visible.isHidden($0) })
+        #expect(html.unicodeScalars.allSatisfy { $0 == "\n" || $0 == "\t" || !$0.isHidden })
     }
 
     @Test("shows what has no shape of its own")

@@ -1,4 +1,5 @@
 import Foundation
+import SutureFormats
 import Testing
 
 @testable import SutureReports
@@ -80,7 +81,7 @@ struct RenderingTests {
         for line in output.split(separator: "\n") {
             #expect(displayWidth(line) <= width, "\(line)")
         }
-        #expect(output.unicodeScalars.allSatisfy { $0 == "\n" || !Visible.isHidden($0) })
+        #expect(output.unicodeScalars.allSatisfy { $0 == "\n" || !$0.isHidden })
     }
 
     @Test("colors only when asked")

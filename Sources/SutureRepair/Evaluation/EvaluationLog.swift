@@ -33,12 +33,15 @@ public final class EvaluationLog {
 
     /// Goes on with a log, or begins one.
     ///
-    /// Throws ``RepairError`` with code `badList` for a file that is no log, and `badRequest` for a log of other settings.
+    /// Throws ``RepairError`` with code `badList` for a file that is no log, and `badRequest` for a log of other settings;
+    /// either is left as it is.
     public init(_ url: URL, _ settings: EvaluationSettings) throws {
         self.settings = settings
-        file = try LineLog(url)
-        try read(file.lines, url.relativePath, keep)
-        if file.lines.isEmpty { try append(Line(settings: settings)) }
+        var found: [Line] = []
+        file = try LineLog(url, firstLine: Self.encoded(Line(settings: settings))) { lines in
+            found = try Self.read(lines, url.relativePath, settings)
+        }
+        found.forEach(keep)
     }
 
     /// Adds what the log of another process has and this one does not.
@@ -48,7 +51,7 @@ public final class EvaluationLog {
         // A line without an end is being written.
         let lines = log.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false).dropLast().map(
             Array.init)
-        try read(lines, name) { line in
+        for line in try Self.read(lines, name, settings) {
             if let each = line.asked, asked[Place(each)] == nil { try append(line) }
             if let each = line.repair, repairs[Place(each)] == nil { try append(line) }
             if let each = line.succession, successions[Place(each)] == nil { try append(line) }
@@ -56,11 +59,11 @@ public final class EvaluationLog {
         }
     }
 
-    private func read(_ lines: [[UInt8]], _ name: String, _ keep: (Line) throws -> Void) throws {
+    private static func read(_ lines: [[UInt8]], _ name: String, _ settings: EvaluationSettings) throws -> [Line] {
         let decoder = JSONDecoder()
         decoder.nonConformingFloatDecodingStrategy = .convertFromString(
             positiveInfinity: "Infinity", negativeInfinity: "-Infinity", nan: "NaN")
-        for (number, bytes) in lines.enumerated() {
+        return try lines.enumerated().map { number, bytes in
             let place = "\(name), line \(number + 1)"
             guard let line = try? decoder.decode(Line.self, from: Data(bytes)), (line.settings != nil) == (number == 0)
             else {
@@ -70,10 +73,10 @@ public final class EvaluationLog {
             }
             if let found = line.settings, found != settings {
                 throw RepairError(
-                    .badRequest, "this log is of other settings: \(Self.difference(settings, found))", subject: place,
+                    .badRequest, "this log is of other settings: \(difference(settings, found))", subject: place,
                     hint: "ask for the same again, or name a file that is not there yet")
             }
-            try keep(line)
+            return line
         }
     }
 
@@ -94,12 +97,16 @@ public final class EvaluationLog {
         if let each = line.cell { cells[Place(each)] = each }
     }
 
-    private func append(_ line: Line) throws {
+    private static func encoded(_ line: Line) throws -> [UInt8] {
         let encoder = JSONEncoder()
         encoder.nonConformingFloatEncodingStrategy = .convertToString(
             positiveInfinity: "Infinity", negativeInfinity: "-Infinity", nan: "NaN")
         encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-        try file.append([UInt8](encoder.encode(line)))
+        return try [UInt8](encoder.encode(line))
+    }
+
+    private func append(_ line: Line) throws {
+        try file.append(Self.encoded(line))
         keep(line)
     }
 

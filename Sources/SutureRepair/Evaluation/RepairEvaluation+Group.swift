@@ -1,4 +1,5 @@
 import Foundation
+import SutureFormats
 import SutureTensor
 
 extension RepairEvaluation {
@@ -16,7 +17,7 @@ extension RepairEvaluation {
         let own = Self.log(url, rank: group.rank)
         let log = try EvaluationLog(own, settings)
         for other in Self.logs(beside: url) where other != own {
-            try log.take([UInt8](Data(contentsOf: other)), of: other.relativePath)
+            try log.take(MappedFile(other).copy(), of: other.relativePath)
         }
         var part = self
         part.share = (group.rank, group.size)
@@ -38,14 +39,14 @@ extension RepairEvaluation {
                 .unfinished, "a process that shares the evaluation is missing", found: error.reason,
                 hint: "start it again: it goes on with what the logs have")
         }
-        let found = try group.gather(group.rank == 0 ? [] : [UInt8](Data(contentsOf: own)))
+        let found = try group.gather(group.rank == 0 ? [] : MappedFile(own).copy())
         guard group.rank == 0 else { return nil }
         for (rank, lines) in found.enumerated().dropFirst() { try log.take(lines, of: "the log of rank \(rank)") }
         return log
     }
 
     /// `run.jsonl` for rank 0, `run.rank1.jsonl` for rank 1.
-    static func log(_ url: URL, rank: Int) -> URL {
+    public static func log(_ url: URL, rank: Int) -> URL {
         guard rank > 0 else { return url }
         let end = url.pathExtension.isEmpty ? "" : "." + url.pathExtension
         return url.deletingPathExtension().appendingPathExtension("rank\(rank)\(end)")

@@ -70,7 +70,7 @@ public struct SignatureStudy: Sendable {
         train: ImageSet, test: ImageSet, models directory: URL, progress: @escaping Progress = { _, _, _ in }
     ) throws -> StudyResult {
         try check(train, test)
-        try FileManager.default.createDirectory(at: directory, withIntermediateDirectories: true)
+        try FileManager.default.makeDirectory(directory)
         let (kept, aside) = try train.parts(
             settingAside: Double(validationImages) / Double(train.count), seed: seed)
         let models = StudyModels(directory: directory, progress: progress)

@@ -14,7 +14,7 @@ final class StudyMemory {
         known = [:]
         guard FileManager.default.fileExists(atPath: url.path) else { return }
         do {
-            known = try JSONDecoder().decode([String: Double].self, from: Data(contentsOf: url))
+            known = try JSONDecoder().decode([String: Double].self, from: Data(MappedFile(url).copy()))
         } catch is DecodingError {
             throw SignatureError(
                 .badRequest, "these are not the measurements of a study", subject: url.relativePath,

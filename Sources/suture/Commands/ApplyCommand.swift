@@ -35,6 +35,13 @@ struct ModelOutputOptions: ParsableArguments {
     var force = false
 
     var url: URL { URL(filePath: output) }
+
+    /// Refuses, before any work is done for it, a place where no model can be written from what is read; `source` is what
+    /// it is made from.
+    func check(reading inputs: [String?], from source: String? = nil) throws {
+        let kind = FolderKind.model(from: source.map { URL(filePath: $0) })
+        try FilePlan(reading: inputs + [source], writing: [destination(output, .folder(kind), force: force)]).check()
+    }
 }
 
 /// How a patched model is written.
@@ -109,6 +116,7 @@ struct ApplyCommand: ParsableCommand {
     @OptionGroup var printing: OutputOptions
 
     func run() throws {
+        try result.check(reading: patches.patch, from: patches.model)
         try writing.write(transfer ? transferred() : patches.patched(), to: result, printing)
     }
 

@@ -45,6 +45,7 @@ struct CombineCommand: ParsableCommand {
     }
 
     func run() throws {
+        try result.check(reading: patches.map { Self.parts($0).path })
         let chosen: Combination.Mode =
             switch mode {
             case .sum: .sum
@@ -74,11 +75,16 @@ struct CombineCommand: ParsableCommand {
     private static func short(_ id: String) -> String { String(id.drop { $0 != ":" }.dropFirst().prefix(8)) }
 
     private static func applied(_ argument: String) throws -> AppliedPatch {
+        let (path, scale) = parts(argument)
+        return AppliedPatch(try Patch(contentsOf: URL(filePath: path)), scale: scale)
+    }
+
+    /// `FILE=X`, or a file alone.
+    private static func parts(_ argument: String) -> (path: String, scale: Double) {
         let parts = argument.split(separator: "=", omittingEmptySubsequences: false)
-        if parts.count > 1, let last = parts.last, let scale = Double(last), scale.isFinite {
-            return AppliedPatch(
-                try Patch(contentsOf: URL(filePath: parts.dropLast().joined(separator: "="))), scale: scale)
+        guard parts.count > 1, let last = parts.last, let scale = Double(last), scale.isFinite else {
+            return (argument, 1)
         }
-        return AppliedPatch(try Patch(contentsOf: URL(filePath: argument)))
+        return (parts.dropLast().joined(separator: "="), scale)
     }
 }

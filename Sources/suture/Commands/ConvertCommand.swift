@@ -48,6 +48,7 @@ struct ConvertCommand: ParsableCommand {
     }
 
     func run() throws {
+        try result.check(reading: [], from: model)
         let checkpoint = try Checkpoint(URL(filePath: model))
         // Nothing is written that could not be loaded; models of other families are copied as they are.
         if checkpoint.gguf != nil || Architecture.isFamily(checkpoint.config) { _ = try Architecture(checkpoint) }

@@ -87,7 +87,10 @@ struct CorruptCommand: ParsableCommand {
     }
 
     func run() throws {
-        try checkPlace(of: sheet, force: force)
+        try FilePlan(
+            reading: ImageOptions.files(data),
+            writing: [destination(output, .folder(.corruptedSet), force: force), destination(sheet, force: force)]
+        ).check()
         let images = try reading.images(data)
         let corruptions = try corruptions(images)
         let picture = try sheet.map { _ in try images.contactSheet(of: corruptions, image: image, seed: seed).png() }

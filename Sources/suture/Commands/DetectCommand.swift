@@ -39,7 +39,9 @@ struct DetectCommand: ParsableCommand {
     @OptionGroup var printing: OutputOptions
 
     func run() throws {
-        try checkPlace(of: output, force: force)
+        try FilePlan(
+            reading: [model.model] + tasks.files([data]) + patch, writing: [destination(output, force: force)]
+        ).check()
         let questions = try tasks.questions(of: [data]).flatMap(\.questions).map(\.failure)
         let checkpoint = try model.checkpoint()
         let tokenizer = try Tokenizer(checkpoint)

@@ -114,7 +114,12 @@ struct EvaluateCommand: ParsableCommand {
     func run() throws {
         let place = try ProcessGroup.Place(environment: ProcessInfo.processInfo.environment)
         let isFirst = place.map { $0.rank == 0 } ?? true
-        if isFirst { for path in [report, csv, latex] { try checkPlace(of: path, force: force) } }
+        let logs = (0..<(place?.size ?? 1)).map { RepairEvaluation.log(URL(filePath: log), rank: $0).relativePath }
+        try FilePlan(
+            reading: [model.model, corpus] + tasks.files(data),
+            writing: logs.map { try destination($0, .log) }
+                + (isFirst ? [report, csv, latex] : []).map { try destination($0, force: force) }
+        ).check()
         let asked = try tasks.questions(of: data, related: related)
         for language in Set(asked.compactMap(\.language)) where SyntaxCheck(language) == nil {
             note("\(language.rawValue) is not there: whether answers are well-formed is not checked")

@@ -47,6 +47,8 @@ struct ExportCommand: ParsableCommand {
     }
 
     func run() throws {
+        let form = to == .gguf ? FilePlan.Form.file : .folder(.adapter)
+        try FilePlan(reading: [patch, base], writing: [destination(output, form, force: force)]).check()
         let adapter = try Adapter(AppliedPatch(Patch(contentsOf: URL(filePath: patch)), scale: scale))
         let model = try base.map { try Checkpoint(URL(filePath: $0)) }
         let url = URL(filePath: output)
@@ -90,7 +92,7 @@ struct ImportCommand: ParsableCommand {
     @OptionGroup var printing: OutputOptions
 
     func run() throws {
-        try checkPlace(of: result.output, force: result.force)
+        try result.check(reading: [adapter, base])
         let patch = try Patch(importing: URL(filePath: adapter), base: Checkpoint(URL(filePath: base)))
         try result.write(patch, printing)
     }

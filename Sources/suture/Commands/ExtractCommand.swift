@@ -12,11 +12,13 @@ struct PatchOutputOptions: ParsableArguments {
 
     var url: URL { URL(filePath: output) }
 
-    /// Temporary files go where the patch goes: there must be room for it anyway.
-    func spool() throws -> SpoolFile {
-        try checkPlace(of: output, force: force)
-        return try SpoolFile(in: url.deletingLastPathComponent())
+    /// Refuses, before any work is done for it, a place where the patch cannot be written from what is read.
+    func check(reading inputs: [String?]) throws {
+        try FilePlan(reading: inputs, writing: [destination(output, force: force)]).check()
     }
+
+    /// Temporary files go where the patch goes: there must be room for it anyway.
+    func spool() throws -> SpoolFile { try SpoolFile(in: url.deletingLastPathComponent()) }
 
     /// Writes the patch and shows it, with what else there is to say of its making.
     func write(
@@ -77,6 +79,7 @@ struct ExtractCommand: ParsableCommand {
     }
 
     func run() throws {
+        try result.check(reading: [base, tuned])
         var form = Extraction.Form.full
         if let lowRank { form = .lowRank(tolerance: lowRank, maximumRank: maxRank) }
         if let sparse { form = .sparse(density: sparse) }

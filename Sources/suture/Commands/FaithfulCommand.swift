@@ -94,9 +94,11 @@ struct FaithfulCommand: ParsableCommand {
     }
 
     func run() throws {
-        try reports.checkPlaces()
+        try FilePlan(
+            reading: [model.model, direction, patch, failures, reworded, pairs, trainPairs],
+            writing: [destination(save, force: reports.force)] + reports.outputs
+        ).check()
         Runtime.keepFreedMemory()
-        try checkPlace(of: save, force: reports.force)
         let checkpoint = try model.checkpoint()
         let tokenizer = try Tokenizer(checkpoint)
         let progress = printing.progress

@@ -68,7 +68,7 @@ struct GenerateCommand: ParsableCommand {
         }
         let expectation = try expect.map { try Expectation($0, after: text, patched, tokenizer) }
         if isStreaming {
-            print(stream.finish())
+            try showAtOnce(stream.finish() + "\n")
             if expectation == nil { return }
         }
         let answer = tokenizer.decode(written, skippingSpecials: true)

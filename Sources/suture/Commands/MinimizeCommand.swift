@@ -8,31 +8,18 @@ struct CheckProgram {
 
     /// Runs the command by the shell with `{}` replaced by a path; exit code 0 says that it holds.
     func holds(for url: URL) throws -> Bool {
-        let process = Process()
-        process.executableURL = URL(filePath: "/bin/sh")
         let path = "'" + url.path.replacingOccurrences(of: "'", with: "'\\''") + "'"
-        process.arguments = ["-c", command.replacingOccurrences(of: "{}", with: path)]
-        process.standardInput = FileHandle.nullDevice
+        var process = ChildProcess("/bin/sh", ["-c", command.replacingOccurrences(of: "{}", with: path)])
         // What it prints is no result of ours.
-        process.standardOutput = FileHandle.standardError
-        try process.run()
-        process.waitUntilExit()
-        let isBroken = process.terminationReason == .uncaughtSignal || [126, 127].contains(process.terminationStatus)
-        guard !isBroken else {
+        (process.output, process.errors) = (.descriptor(STDERR_FILENO), .descriptor(STDERR_FILENO))
+        switch try process.run() {
+        case .exited(let code) where ![126, 127].contains(code): return code == 0
+        case let ending:
             throw PatchError(
-                .checkFailed, "the check command could not be run", subject: command,
-                found: "status \(process.terminationStatus)", hint: "it says by exit code 0 that the check holds")
+                .checkFailed, "the check command could not be run", subject: command, found: "\(ending)",
+                hint: "it says by exit code 0 that the check holds")
         }
-        return process.terminationStatus == 0
     }
-}
-
-/// Runs `body` with a directory that is removed afterwards.
-private func withTemporaryDirectory<Result>(in parent: URL, _ body: (URL) throws -> Result) throws -> Result {
-    let url = parent.appending(path: ".suture-\(UUID().uuidString)")
-    try FileManager.default.createDirectory(at: url, withIntermediateDirectories: false)
-    defer { try? FileManager.default.removeItem(at: url) }
-    return try body(url)
 }
 
 struct MinimizeCommand: ParsableCommand {
@@ -55,10 +42,10 @@ struct MinimizeCommand: ParsableCommand {
     @OptionGroup var printing: OutputOptions
 
     func run() throws {
-        try checkPlace(of: result.output, force: result.force)
+        try result.check(reading: [patch])
         let patch = try Patch(contentsOf: URL(filePath: patch))
         let program = CheckProgram(command: check)
-        let minimization = try withTemporaryDirectory(in: FileManager.default.temporaryDirectory) { directory in
+        let minimization = try TemporaryDirectory.use(in: FileManager.default.temporaryDirectory) { directory in
             let candidate = directory.appending(path: "candidate.safetensors")
             return try Minimization(of: patch) { smaller in
                 try smaller.write(to: candidate, overwriting: true)
@@ -106,7 +93,7 @@ struct BisectCommand: ParsableCommand {
         let patched = try PatchedCheckpoint(Checkpoint(url))
         let parent = url.standardizedFileURL.deletingLastPathComponent()
         // Beside the model, where files can be linked.
-        let found = try withTemporaryDirectory(in: parent) { directory in
+        let found = try TemporaryDirectory.use(in: parent) { directory in
             try Bisection(of: patched) { candidate in
                 let model = directory.appending(path: "model")
                 try candidate.write(to: model, overwriting: true)

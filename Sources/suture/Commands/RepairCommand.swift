@@ -126,12 +126,12 @@ struct RepairCommand: ParsableCommand {
     }
 
     func run() throws {
-        try checkPlace(of: output, force: force)
-        try checkPlace(of: report, force: force)
-        if let each, FileManager.default.fileExists(atPath: each) {
-            throw FormatError(.alreadyExists, "this is there already", subject: each, hint: "name a new folder")
-        }
-        try checkPlace(of: each, force: false)
+        try FilePlan(
+            reading: [model.model, failures, corpus, guardTexts] + patch,
+            writing: [
+                destination(output, force: force), destination(each, .folder(nil)), destination(report, force: force)
+            ]
+        ).check()
         let list =
             try failures.map { try Failure.read(URL(filePath: $0)) } ?? [
                 Failure(prompt: prompt ?? "", expected: expected ?? "", subject: subject)

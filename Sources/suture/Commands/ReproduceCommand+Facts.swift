@@ -42,7 +42,7 @@ struct FactsCommand: ParsableCommand {
     }
 
     func run() throws {
-        try reports.checkPlaces()
+        try FilePlan(reading: [facts, experiment.model], writing: reports.outputs).check()
         Runtime.keepFreedMemory()
         let list = try FactualPairs(contentsOf: URL(filePath: facts))
         let checkpoint = try experiment.checkpoint()

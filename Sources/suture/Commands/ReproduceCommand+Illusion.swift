@@ -49,15 +49,16 @@ struct IllusionCommand: ParsableCommand {
     }
 
     func run() throws {
-        try reports.checkPlaces()
+        try FilePlan(
+            reading: [experiment.model], writing: [destination(directions, .collection)] + reports.outputs
+        ).check()
         Runtime.keepFreedMemory()
         let checkpoint = try experiment.checkpoint()
         let tokenizer = try Tokenizer(checkpoint)
         var study = IllusionStudy()
         if let directions {
             study.folder = URL(filePath: directions)
-            try FileManager.default.createDirectory(
-                at: URL(filePath: directions), withIntermediateDirectories: true)
+            try FileManager.default.makeDirectory(URL(filePath: directions))
         }
         study.layer = layer
         study.otherLayers = try LayerList.read(otherLayers, option: "--other-layers")

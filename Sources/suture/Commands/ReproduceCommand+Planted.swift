@@ -25,7 +25,7 @@ struct PlantedCommand: ParsableCommand {
     }
 
     func run() throws {
-        try reports.checkPlaces()
+        try FilePlan(reading: [String](), writing: reports.outputs).check()
         let progress = printing.progress
         defer { progress.finish() }
         let study = try PlantedStudy(isCalibration: calibration, count: models, seed: seed) {

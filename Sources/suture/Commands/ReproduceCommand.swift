@@ -42,10 +42,7 @@ struct ReportOptions: ParsableArguments {
         }
     }
 
-    /// Refuses places that cannot be written to, before any work is done.
-    func checkPlaces() throws {
-        for path in report { try checkPlace(of: path, force: force) }
-    }
+    var outputs: [FilePlan.Output?] { get throws { try report.map { try destination($0, force: force) } } }
 
     func write(_ page: Report) throws {
         for path in report {

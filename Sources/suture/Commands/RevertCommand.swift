@@ -17,6 +17,7 @@ struct RevertCommand: ParsableCommand {
     @OptionGroup var printing: OutputOptions
 
     func run() throws {
+        try result.check(reading: [], from: model)
         try writing.write(PatchedCheckpoint(Checkpoint(URL(filePath: model))).removing(id), to: result, printing)
     }
 }

@@ -79,7 +79,9 @@ struct RobustnessCommand: ParsableCommand {
     }
 
     func run() throws {
-        try reports.checkPlaces()
+        try FilePlan(
+            reading: [model.model, baseline] + signature + ImageOptions.files(data), writing: reports.outputs
+        ).check()
         Runtime.keepFreedMemory()
         let checkpoint = try model.checkpoint()
         let patches = try signature.map { path in

@@ -28,7 +28,7 @@ extension SignatureCommand {
         }
 
         func run() throws {
-            try checkPlace(of: result.output, force: result.force)
+            try result.check(reading: [model.model] + ImageOptions.files(data))
             let checkpoint = try model.checkpoint()
             let classifier = try model.loadClassifier(checkpoint)
             Runtime.keepFreedMemory()

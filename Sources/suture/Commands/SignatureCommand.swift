@@ -70,6 +70,7 @@ struct SignatureCommand: ParsableCommand {
         }
 
         func run() throws {
+            try result.check(reading: [pretrained, standard, robust])
             let model = try Checkpoint(URL(filePath: standard))
             let extraction = try signature.extract(
                 pretrained: Checkpoint(URL(filePath: pretrained)), standard: model,

@@ -85,7 +85,9 @@ struct SignaturesStudyCommand: ParsableCommand {
     }
 
     func run() throws {
-        try reports.checkPlaces()
+        try FilePlan(
+            reading: ImageOptions.files(data), writing: [destination(models, .collection)] + reports.outputs
+        ).check()
         if let threads { Runtime.threads = threads }
         Runtime.keepFreedMemory()
         var study = SignatureStudy()

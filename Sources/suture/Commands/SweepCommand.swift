@@ -79,7 +79,7 @@ struct SweepCommand: ParsableCommand {
     }
 
     func run() throws {
-        try reports.checkPlaces()
+        try FilePlan(reading: [model.model], writing: reports.outputs).check()
         Runtime.keepFreedMemory()
         let checkpoint = try model.checkpoint()
         let tokenizer = try Tokenizer(checkpoint)

@@ -82,7 +82,7 @@ struct TrainCommand: ParsableCommand {
     }
 
     func run() throws {
-        try checkModelPlace(result.url, force: result.force)
+        try result.check(reading: inputs)
         if let threads { Runtime.threads = threads }
         Runtime.keepFreedMemory()
         let images = try ImageSet(contentsOf: URL(filePath: data), split: .train, fit: size.fit)
@@ -91,6 +91,8 @@ struct TrainCommand: ParsableCommand {
         let training =
             try resume.map { try Training(resuming: URL(filePath: $0), on: parts.kept) }
             ?? Training(start(parts.kept), on: parts.kept, plan: options.plan)
+
+        try checkSteps(of: training)
 
         let progress = printing.progress
         defer { progress.finish() }
@@ -139,22 +141,35 @@ struct TrainCommand: ParsableCommand {
                 100 * training.accuracy))
     }
 
+    private var inputs: [String?] { ImageOptions.files(data) + [initial, resume] }
+
+    /// Whether what is there after a step is written, too.
+    private func isSaved(_ step: Int, of training: Training) throws -> Bool {
+        let (epochs, rest) = step.quotientAndRemainder(dividingBy: training.stepsPerEpoch)
+        let isEpoch = saveEvery.map { epochs > 0 && rest == 0 && epochs % $0 == 0 }
+        return try (steps().contains(step) || isEpoch == true) && step < training.totalSteps
+    }
+
+    private func url(ofStep step: Int) -> URL { URL(filePath: "\(result.output)-step-\(step)") }
+
+    /// Refuses, before the training begins, places of steps that would be in the way, too.
+    private func checkSteps(of training: Training) throws {
+        let begin = resume == nil ? 0 : training.step + 1
+        let steps = try (begin..<max(begin, training.totalSteps)).filter { try isSaved($0, of: training) }
+        let outputs = try steps.map { step in
+            try destination(url(ofStep: step).relativePath, .folder(.model()), force: result.force)
+        }
+        try FilePlan(
+            reading: inputs, writing: outputs + [destination(result.output, .folder(.model()), force: result.force)]
+        ).check()
+    }
+
     private func save(_ training: Training) throws {
-        let epochs = training.step / training.stepsPerEpoch
-        let isEpoch = saveEvery.map { epochs > 0 && training.step % training.stepsPerEpoch == 0 && epochs % $0 == 0 }
-        guard try steps().contains(training.step) || isEpoch == true, !training.isDone else { return }
-        let url = URL(filePath: "\(result.url.path)-step-\(training.step)")
+        guard try isSaved(training.step, of: training) else { return }
+        let url = url(ofStep: training.step)
         try training.write(to: url, overwriting: result.force)
         if printing.format == .human { note("wrote \(url.relativePath)") }
     }
 }
 
 extension ClassifierArchitecture.Form: ExpressibleByArgument {}
-
-/// Refuses, before any work is done for it, a place where a model is already.
-func checkModelPlace(_ url: URL, force: Bool) throws {
-    guard !force, FileManager.default.fileExists(atPath: url.path) else { return }
-    throw FormatError(
-        .alreadyExists, "there is such a directory or file already", subject: url.relativePath,
-        hint: "--force replaces a model")
-}

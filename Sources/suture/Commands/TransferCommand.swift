@@ -40,6 +40,7 @@ struct TransferCommand: ParsableCommand {
     }
 
     func run() throws {
+        try result.check(reading: [base, tuned], from: target)
         let transfer = try DifferenceTransfer(
             from: Checkpoint(URL(filePath: base)), to: Checkpoint(URL(filePath: tuned)),
             onto: Checkpoint(URL(filePath: target)), scale: scale, isPartial: shared)
