@@ -25,6 +25,8 @@ extension ImageSet {
             throw VisionError(.badRequest, "each kind and severity of a corruption is named once, and at least one")
         }
         try Self.checkReplacement(of: url, overwriting: overwriting)
+        let batch = [min(self.count(within: 1 << 29, atMost: 256), count)] + pixels.shape.dropFirst()
+        for corruption in corruptions { try corruption.requireMemory(for: batch, threads: Runtime.threads) }
         let byKind = Dictionary(grouping: corruptions, by: \.kind.rawValue)
             .mapValues { $0.sorted { $0.severity < $1.severity } }
         var completed = 0
