@@ -35,7 +35,8 @@ struct Command {
 
     /// Runs it with these arguments.
     static func run(
-        _ arguments: [String], in directory: URL, input: String = "", output target: FileHandle? = nil
+        _ arguments: [String], in directory: URL, input: String = "", output target: FileHandle? = nil,
+        environment: [String: String] = [:]
     ) throws -> Outcome {
         let process = Process()
         process.executableURL = executable
@@ -44,7 +45,7 @@ struct Command {
         // One thread: on models as small as these, more only wait for each other.
         process.environment = ProcessInfo.processInfo.environment.merging([
             "OMP_NUM_THREADS": "1", "COLUMNS": "80", "XDG_CACHE_HOME": directory.path + "-cache"
-        ]) { $1 }
+        ]) { $1 }.merging(environment) { $1 }
         let streams = (input: Pipe(), output: Pipe(), errors: Pipe())
         (process.standardInput, process.standardOutput, process.standardError) = (
             streams.input, target ?? streams.output, streams.errors
