@@ -18,7 +18,8 @@ struct LimitTests {
     func master() throws {
         try withTemporaryDirectory { directory in
             try TinySnapshot.write(to: directory.appending(path: "model"))
-            try Data("intent\tcode\none\ttwo\n".utf8).write(to: directory.appending(path: "tasks.tsv"))
+            let rows = (1...8).map { "intent \($0)\tls \($0)\n" }.joined()
+            try Data(("intent\tcode\n" + rows).utf8).write(to: directory.appending(path: "tasks.tsv"))
             func evaluate(_ host: String, _ port: Int) throws -> Command.Outcome {
                 try Command.run(
                     ["evaluate", "model", "--data", "tasks.tsv", "--log", "run.jsonl", "--patience", "1"],
