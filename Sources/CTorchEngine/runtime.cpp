@@ -24,7 +24,9 @@ thread_local std::string last_error;
 
 // libtorch writes warnings and stack frames to stderr by itself, in its own words; what matters of that comes back as an error.
 const bool is_quiet = [] {
-    if (!std::getenv("TORCH_CPP_LOG_LEVEL")) FLAGS_caffe2_log_level = c10::GLOG_FATAL;
+    // libtorch looks at the variable only when it first has something to say.
+    setenv("TORCH_CPP_LOG_LEVEL", "FATAL", 0);
+    c10::initLogging();
     return true;
 }();
 
