@@ -3,6 +3,7 @@
 #include <ATen/Version.h>
 #include <ATen/core/grad_mode.h>
 #include <ATen/detail/CUDAHooksInterface.h>
+#include <c10/util/Logging.h>
 #include <dlfcn.h>
 #include <torch/version.h>
 
@@ -10,6 +11,7 @@
 #include <malloc.h>
 #endif
 
+#include <cstdlib>
 #include <limits>
 #include <mutex>
 #include <string>
@@ -19,6 +21,14 @@
 namespace {
 
 thread_local std::string last_error;
+
+// libtorch writes warnings and stack frames to stderr by itself, in its own words; what matters of that comes back as an error.
+const bool is_quiet = [] {
+    // libtorch looks at the variable only when it first has something to say.
+    setenv("TORCH_CPP_LOG_LEVEL", "FATAL", 0);
+    c10::initLogging();
+    return true;
+}();
 
 // CUDA's kernels register themselves when their library is loaded; nothing links it, so that one
 // binary serves machines with and without it.

@@ -31,10 +31,9 @@ extension Checkpoint {
         }
         let present = Double(MachineMemory.available)
         guard needed < present else {
-            let gigabytes = { (bytes: Double) in String(format: "%.1f GB", bytes / 1e9) }
             throw ModelError(
                 .tooLarge, "the model does not fit into memory", subject: url.relativePath,
-                expected: "\(gigabytes(needed)) for its weights as float32", found: gigabytes(present))
+                expected: "\(needed.gigabytes) for its weights as float32", found: present.gigabytes)
         }
     }
 }

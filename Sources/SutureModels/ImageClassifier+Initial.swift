@@ -6,8 +6,17 @@ extension ImageClassifier {
     /// Convolutions: normal with variance 2 / (outputs * size^2) (He et al. 2015, by fan-out), bias 0. Batch norms: the
     /// identity. Linear layers of a VGG: normal with deviation 0.01, bias 0; of a ResNet: uniform within
     /// 1 / sqrt(inputs), bias too.
+    ///
+    /// Throws ``ModelError`` with code `tooLarge` for one that does not fit into memory.
     public static func initial(_ architecture: ClassifierArchitecture, seed: UInt64) throws -> ImageClassifier {
-        try ImageClassifier(architecture, tensors: initialTensors(architecture, seed: seed))
+        let (needed, free) = (architecture.weightBytes(of: .evaluation), Double(MachineMemory.free))
+        // Weights are drawn, and then laid out as convolutions like it.
+        guard 2 * needed < free else {
+            throw ModelError(
+                .tooLarge, "the network does not fit into memory", expected: "about \((2 * needed).gigabytes)",
+                found: "\(free.gigabytes) free", hint: "choose a smaller one, or a smaller width")
+        }
+        return try ImageClassifier(architecture, tensors: initialTensors(architecture, seed: seed))
     }
 
     /// This network with a new last layer for other classes; all else is kept.

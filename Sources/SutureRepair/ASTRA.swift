@@ -15,6 +15,7 @@ import SutureTensor
 /// replay, and the rest solved for again.
 public struct ASTRA: JointRepairMethod {
     public let name = "astra"
+    public var needsMargin: Bool { true }
     /// How far, in logits, the target should lie above every other token.
     public var margin = 5.0
     /// How often the rest is solved for.

@@ -8,6 +8,7 @@ import SutureTensor
 /// texts, and on the answer's other tokens, is smallest. What neurons read is left alone.
 public struct GapStep: RepairMethod {
     public let name = "gap"
+    public var needsMargin: Bool { true }
     /// How far, in logits, the target should lie above every other token.
     public var margin = 1.0
     /// How many of the last layers neurons are taken from.

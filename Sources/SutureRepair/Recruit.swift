@@ -23,6 +23,7 @@ import SutureTensor
 /// neuron is the one of its layer that does least on reference texts and in the prompt.
 public struct Recruit: JointRepairMethod {
     public let name = "recruit"
+    public var needsMargin: Bool { true }
     /// How far, in logits, the target should lie above every other token, besides what ``reserve`` adds.
     public var margin = 2.0
     /// How much further for each logit that it lay below them: another wording may get only a part of a large step.

@@ -116,14 +116,13 @@ extension Repair {
     /// help, with these to be repaired along: an answer that hangs by a hair gets a margin of its own.
     private func propose(_ open: [Asked], on present: LanguageModel, _ ledger: inout RepairLedger) throws -> Verdict {
         let failures = open.map(\.tokenized)
-        let joint = method as? any JointRepairMethod
+        let isJoint = method is any JointRepairMethod
         var (spared, along): ([HeldAnswer], [HeldAnswer]) = ([], [])
         var (tries, steps) = (0, 0)
         while true {
             let answers = failures + along.map(\.failure)
             var proposal =
-                try joint?.propose(answers, sparing: spared.map(\.failure), in: workshop, on: present)
-                ?? method.propose(failures[0], in: workshop, on: present)
+                try method.proposal(for: answers, sparing: spared.map(\.failure), in: workshop, on: present)
             tries += 1
             steps += proposal.steps
             proposal.steps = steps
@@ -151,7 +150,7 @@ extension Repair {
             let (sources, known) = (Set(undone.map(\.source)), Set(kept.map(\.source)))
             let again = spared.filter { sources.contains($0.source) }
             let first = undone.filter { !known.contains($0.source) }
-            guard joint != nil, tries < Self.tries, !(again.isEmpty && first.isEmpty) else {
+            guard isJoint, tries < Self.tries, !(again.isEmpty && first.isEmpty) else {
                 return refused(Self.undoing(undone))
             }
             spared = spared.filter { !sources.contains($0.source) } + first

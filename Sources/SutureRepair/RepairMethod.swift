@@ -9,6 +9,8 @@ public protocol RepairMethod: Sendable {
     var name: String { get }
     /// What the method was set to, for the patch's manifest.
     var options: [String: Double] { get }
+    /// Whether it asks for answers that lie above all other tokens by a margin.
+    var needsMargin: Bool { get }
     /// What this method computes once for a model and needs for every repair; `texts` are the reference texts, as
     /// token ids, `reserved` are neurons that it must leave alone, and `cache` may have the result from before.
     func prepare(
@@ -20,6 +22,8 @@ public protocol RepairMethod: Sendable {
 }
 
 extension RepairMethod {
+    public var needsMargin: Bool { false }
+
     /// What a method needs that looks at no texts.
     public func prepare(
         _ model: LanguageModel, texts: [[Int]], reserved: Set<Neuron>, cache: StatisticsCache?,

@@ -21,6 +21,7 @@ import SutureTensor
 /// their own priors, and weights without gradient stay.
 public struct STAR: JointRepairMethod {
     public let name = "star"
+    public var needsMargin: Bool { true }
     /// How far weights move, relative to the prior.
     public var rate = 0.01
     public var epochs = 8

@@ -80,7 +80,7 @@ struct StepSolver {
                 repair.margin = margin + reserve * gaps[place.failure].gaps[place.token]
                 repairs.append(repair)
             }
-            try step(gaps)
+            guard try step(gaps) else { break }
         }
         // A margin out of reach, where the last corrections may only bring up other tokens, does not make a right answer wrong.
         guard let best else { return false }
@@ -95,8 +95,8 @@ struct StepSolver {
 
     /// Sizes all steps together: with c the slope of the contrast at place s, neuron u raises it by
     /// sum over positions p of k_u(p) (c_p . d_u) for each unit of its step along d_u, and every repaired place
-    /// should come to lie at the margin.
-    private mutating func step(_ gaps: [AnswerGaps]) throws {
+    /// should come to lie at the margin. False where that has no finite solution.
+    private mutating func step(_ gaps: [AnswerGaps]) throws -> Bool {
         let slopes = try repairs.map { repair in
             let (failure, token) = (repair.place.failure, repair.place.token)
             return try throughLayers
@@ -117,12 +117,15 @@ struct StepSolver {
             }
             needs.append(gaps[failure].gaps[token] + target.margin)
         }
+        // No direction raises a token above one that the head reads alike.
+        guard (matrix + needs).allSatisfy(\.isFinite) else { return false }
         let sizes = try Tensor(needs, shape: [count, 1]).leastSquares(Tensor(matrix, shape: [count, count])).elements(
             as: Double.self)
         for index in repairs.indices {
             repairs[index].edit.delta = try repairs[index].edit.delta + directions[index] * sizes[index]
         }
         self.steps += count
+        return true
     }
 
     /// How a token's logit less its rival's grows by the direct path with what is written in each of the answer's places,

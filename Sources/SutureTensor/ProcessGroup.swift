@@ -1,98 +1,106 @@
-import CTorch
+import Foundation
 
 /// Processes that share out work, on one machine or several: libtorch's rendezvous over TCP and its Gloo collectives.
 ///
-/// All members make the same calls in the same order.
-public final class ProcessGroup: @unchecked Sendable {
-    // Sendable: the engine locks what its calls share.
-    private let handle: OpaquePointer
-
+/// All members make the same calls in the same order. While a member lives, it says so every second; one that has not been
+/// heard of for as long as ``patience`` is taken for dead, whatever the others wait for.
+public final class ProcessGroup: Sendable {
     /// Which of the processes this is, from 0.
     public let rank: Int
     /// How many there are.
     public let size: Int
+    /// For how many seconds a process may be silent.
+    public let patience: Double
 
-    /// How to join a group.
-    public struct Place: Sendable, Equatable {
-        public var rank: Int
-        public var size: Int
-        /// The machine that rank 0 is on, and a port that is free there.
-        public var host: String
-        public var port: Int
-        /// Whether rank 0 has to serve as the place to meet; `torchrun` does that for its children.
-        public var isServed = false
-
-        /// A place by its four values.
-        public init(rank: Int, size: Int, host: String, port: Int) {
-            (self.rank, self.size, self.host, self.port) = (rank, size, host, port)
-        }
-
-        /// What `torchrun` says in its children's environment, and who starts them by hand says too: `RANK`,
-        /// `WORLD_SIZE`, `MASTER_ADDR`, `MASTER_PORT`. Nil where there is no `WORLD_SIZE`, or it is 1.
-        ///
-        /// Throws ``TensorError`` where one of the others is missing or impossible.
-        public init?(environment: [String: String]) throws(TensorError) {
-            func number(_ name: String, in range: ClosedRange<Int>) throws(TensorError) -> Int {
-                let text = environment[name]
-                guard let text, let value = Int(text), range.contains(value) else {
-                    throw TensorError(
-                        "ProcessGroup",
-                        reason: "\(name) is \(text ?? "not set"); expected \(range.lowerBound) to \(range.upperBound)")
-                }
-                return value
-            }
-            guard environment["WORLD_SIZE"] != nil else { return nil }
-            size = try number("WORLD_SIZE", in: 1...4096)
-            guard size > 1 else { return nil }
-            rank = try number("RANK", in: 0...size - 1)
-            port = try number("MASTER_PORT", in: 1...65535)
-            guard let address = environment["MASTER_ADDR"], !address.isEmpty else {
-                throw TensorError("ProcessGroup", reason: "MASTER_ADDR is not set; expected the machine of rank 0")
-            }
-            host = address
-            isServed = environment["TORCHELASTIC_USE_AGENT_STORE"] == "True"
-        }
-    }
+    private let place: Place
+    private let engine: GroupEngine
+    private let pulse: Pulse
 
     /// Joins a group: returns when all have come.
     ///
     /// - Parameters:
     ///   - place: this process's place in it.
-    ///   - patience: how many seconds to wait for the others, here and in ``gather(_:)``.
-    /// - Throws: ``TensorError`` if they do not come.
-    public init(_ place: Place, patience: Double = 300) throws(TensorError) {
-        let made = torch.group(
-            place.host, Int32(place.port), place.rank == 0 && !place.isServed, Int32(place.rank), Int32(place.size),
-            patience)
-        guard let made else { throw TensorError("ProcessGroup(rank \(place.rank) of \(place.size))") }
-        (handle, rank, size) = (made, place.rank, place.size)
+    ///   - patience: for how many seconds to wait for the others, here and in all calls.
+    /// - Throws: ``TensorError`` of kind `peers` that names the ranks that did not come in time, came twice, or take the
+    ///   group for one of another size.
+    public init(_ place: Place, patience: Double = 30) throws(TensorError) {
+        let deadline = ContinuousClock.now + .seconds(patience)
+        do {
+            engine = try GroupEngine.open(place, within: patience)
+        } catch {
+            throw place.error(place.trouble(waited: patience), error)
+        }
+        try Self.waitForAll(place, engine, until: deadline, patience)
+        do {
+            try engine.connect(place, within: max(1, (deadline - .now) / .seconds(1)))
+        } catch {
+            throw place.error("all have come, but the processes cannot reach one another", error)
+        }
+        (rank, size, self.patience, self.place) = (place.rank, place.size, patience, place)
+        pulse = Pulse(of: place.rank, in: engine, every: Self.interval(patience))
     }
 
-    deinit { torch.group_free(handle) }
+    deinit { pulse.stop() }
 
-    /// Returns when all have come to this call.
-    ///
-    /// - Parameter patience: how many seconds to wait; a process that has died is noticed before.
-    /// - Throws: ``TensorError`` that names the ranks that did not come.
-    public func meet(patience: Double) throws(TensorError) {
-        let number = try count("meetings of \(rank)", adding: 1)
-        let deadline = ContinuousClock.now + .seconds(patience)
-        guard torch.group_meet(handle, patience) != 0 else { return }
-        let reason = Runtime.lastError
-        let isLate = ContinuousClock.now >= deadline
-        // Who was waited for in vain is cut off like who has died; there the count tells.
-        let missing = (0..<size).filter { each in
-            guard each != rank else { return false }
-            guard isLate else { return torch.group_reach(handle, Int32(each)) != 0 }
-            return (try? count("meetings of \(each)", adding: 0)).map { $0 < number } ?? false
+    private static func interval(_ patience: Double) -> Double { min(1, patience / 8) }
+
+    /// Says that this process has come, and waits for the others.
+    private static func waitForAll(
+        _ place: Place, _ engine: GroupEngine, until deadline: ContinuousClock.Instant, _ patience: Double
+    ) throws(TensorError) {
+        func count(_ key: String, adding more: Int = 0) throws(TensorError) -> Int {
+            try place.count(engine, key, adding: more, within: patience)
         }
-        let names = missing.map { "rank \($0)" }.joined(separator: ", ")
-        throw TensorError(
-            "meet(rank \(rank) of \(size))",
-            reason: missing.isEmpty ? reason : names + (isLate ? " did not come within \(patience) s" : " died"))
+        _ = try count("size of \(place.rank)", adding: place.size)
+        _ = try count("came of \(place.rank)", adding: 1)
+        var missing = Array(0..<place.size)
+        while true {
+            var absent: [Int] = []
+            for other in missing {
+                let times = try count("came of \(other)")
+                guard times < 2 else {
+                    throw place.error("\(times) processes say that they are rank \(other) (RANK)")
+                }
+                guard times == 1 else {
+                    absent.append(other)
+                    continue
+                }
+                let theirs = try count("size of \(other)")
+                guard theirs == place.size else {
+                    throw place.error(
+                        "rank \(other) says that there are \(theirs) processes, and this one \(place.size) (WORLD_SIZE)"
+                    )
+                }
+            }
+            missing = absent
+            if missing.isEmpty { return }
+            guard ContinuousClock.now < deadline else {
+                throw place.error("\(missing.ranks) did not come within \(patience.plain) s")
+            }
+            Thread.sleep(forTimeInterval: 0.05)
+        }
+    }
+
+    /// Returns when all have come to this call, however long they work before. One that is silent is not waited for.
+    ///
+    /// - Throws: ``TensorError`` of kind `peers` that names the ranks that have died or hang.
+    public func meet() throws(TensorError) {
+        let number = try count("meetings of \(rank)", adding: 1)
+        var waiting = Set(0..<size).subtracting([rank])
+        var watch = Watch()
+        while !waiting.isEmpty {
+            for other in waiting.sorted() where try count("meetings of \(other)", adding: 0) >= number {
+                waiting.remove(other)
+            }
+            try requireSigns(of: waiting, watch: &watch, for: patience)
+            if !waiting.isEmpty { Thread.sleep(forTimeInterval: Self.interval(patience) / 4) }
+        }
+        do { try engine.meet(within: patience) } catch { throw failure(error) }
     }
 
     /// What each process gives, in the order of their ranks, at each of them.
+    ///
+    /// - Throws: ``TensorError`` of kind `peers` that names the ranks that have died or hang.
     public func gather(_ bytes: [UInt8]) throws(TensorError) -> [[UInt8]] {
         let lengths = try gather(Tensor([bytes.count])).ints()
         let longest = lengths.max() ?? 0
@@ -103,14 +111,105 @@ public final class ProcessGroup: @unchecked Sendable {
     }
 
     private func gather(_ tensor: Tensor) throws(TensorError) -> Tensor {
-        try Tensor(torch.group_gather(handle, tensor.handle), "gather(rank \(rank) of \(size))", [tensor])
+        do { return try engine.gather(tensor, within: patience) } catch { throw failure(error) }
     }
 
     /// Adds to a number that all share, and returns what it is then.
+    ///
+    /// - Throws: ``TensorError`` of kind `peers` where the process that keeps it is gone.
     @discardableResult
     public func count(_ key: String, adding more: Int) throws(TensorError) -> Int {
-        var sum: Int64 = 0
-        guard torch.group_count(handle, key, Int64(more), &sum) == 0 else { throw TensorError("count(\(key))") }
-        return Int(sum)
+        try place.count(engine, key, adding: more, within: patience)
+    }
+
+    /// What was heard of each rank, and when it was news.
+    private struct Watch {
+        var heard: [Int: (beats: Int, since: ContinuousClock.Instant)] = [:]
+    }
+
+    /// Throws with the ranks that have been silent for so long.
+    private func requireSigns(of ranks: Set<Int>, watch: inout Watch, for seconds: Double) throws(TensorError) {
+        var silent: [Int] = []
+        for other in ranks.sorted() {
+            let beats = try count(Pulse.key(other), adding: 0)
+            let known = watch.heard[other]
+            if known?.beats != beats { watch.heard[other] = (beats, .now) }
+            if let known, known.beats == beats, ContinuousClock.now - known.since > .seconds(seconds) {
+                silent.append(other)
+            }
+        }
+        guard silent.isEmpty else {
+            throw place.error("\(silent.ranks) died or hangs: nothing was heard of it for \(seconds.plain) s")
+        }
+    }
+
+    /// Why all of them could not do something together: who is silent, if anybody is.
+    private func failure(_ fault: GroupEngine.Fault) -> TensorError {
+        var watch = Watch()
+        let others = Set(0..<size).subtracting([rank])
+        let span = 3 * Self.interval(patience)
+        do throws(TensorError) {
+            try requireSigns(of: others, watch: &watch, for: span)
+            Thread.sleep(forTimeInterval: span + 0.05)
+            try requireSigns(of: others, watch: &watch, for: span)
+        } catch {
+            return error
+        }
+        return place.error("the processes did not come together within \(patience.plain) s", fault)
+    }
+}
+
+extension ProcessGroup.Place {
+    /// An error in our own words, with what the engine said behind it.
+    fileprivate func error(_ reason: String, _ fault: GroupEngine.Fault? = nil) -> TensorError {
+        var said: String?
+        if case .failed(let text) = fault { said = text }
+        return TensorError(name, kind: .peers, reason: reason, engine: said)
+    }
+
+    fileprivate func count(
+        _ engine: GroupEngine, _ key: String, adding more: Int, within seconds: Double
+    ) throws(TensorError) -> Int {
+        do {
+            return try engine.count(key, adding: more, within: seconds)
+        } catch {
+            if case .hangs = error { throw self.error("\(server) does not answer within \(seconds.plain) s") }
+            throw self.error("\(server) is gone", error)
+        }
+    }
+}
+
+extension [Int] {
+    /// `rank 1, rank 3`
+    fileprivate var ranks: String { map { "rank \($0)" }.joined(separator: ", ") }
+}
+
+/// Says every now and then that a process lives.
+private final class Pulse: @unchecked Sendable {
+    // Sendable: guarded by the condition.
+    private var isOver = false
+    private let condition = NSCondition()
+
+    static func key(_ rank: Int) -> String { "beats of \(rank)" }
+
+    init(of rank: Int, in engine: GroupEngine, every interval: Double) {
+        Thread.detachNewThread { [self] in
+            condition.lock()
+            defer { condition.unlock() }
+            while !isOver {
+                condition.unlock()
+                // Where it cannot be said, the next call that needs the others tells why.
+                _ = try? engine.count(Self.key(rank), adding: 1, within: 60)
+                condition.lock()
+                if !isOver { _ = condition.wait(until: Date(timeIntervalSinceNow: interval)) }
+            }
+        }
+    }
+
+    func stop() {
+        condition.lock()
+        isOver = true
+        condition.signal()
+        condition.unlock()
     }
 }

@@ -46,32 +46,20 @@ struct AlignedText {
     }
 
     /// Replaces every `pattern` by `content`; its source is the last scalar of what it replaces.
-    mutating func replace(_ pattern: [UInt8], with content: [UInt8]) {
-        guard !pattern.isEmpty, pattern.count <= bytes.count else { return }
+    mutating func replace(_ pattern: BytePattern, with content: [UInt8]) {
         let old = self
         old.bytes.withUnsafeBufferPointer { text in
-            var position = 0
-            var copied = 0
-            var isFirst = true
-            while position + pattern.count <= text.count {
-                guard text.hasBytes(pattern, at: position, before: text.count) else {
-                    position += 1
-                    continue
-                }
-                if isFirst {
-                    alignAll()
-                    (bytes, sources) = ([], [])
-                    isFirst = false
-                }
-                let end = position + pattern.count
-                copy(copied..<position, of: old)
+            var copied: Int?
+            pattern.forEachMatch(in: text, 0..<text.count) { place in
+                if copied == nil { (bytes, sources) = ([], []) }
+                copy((copied ?? 0)..<place.lowerBound, of: old)
                 bytes += content
                 sources.append(
-                    contentsOf: repeatElement(old.source(of: end - 1..<end), count: content.count))
-                position = end
-                copied = end
+                    contentsOf: repeatElement(
+                        old.source(of: place.upperBound - 1..<place.upperBound), count: content.count))
+                copied = place.upperBound
             }
-            if !isFirst { copy(copied..<text.count, of: old) }
+            if let copied { copy(copied..<text.count, of: old) }
         }
     }
 

@@ -69,6 +69,7 @@ struct BPEBuilder {
     /// - Parameter scores: the score of each id; `nil` for tokens that do not come of merges.
     mutating func insertMerges(byScore scores: [Float?]) {
         let ranked = scores.indices.filter { scores[$0] != nil }.sorted { (scores[$0] ?? 0) > (scores[$1] ?? 0) }
+        let reversed = reversedTokens()
         var rank: UInt32 = 0
         var lastScore: Float?
         for id in ranked {
@@ -76,16 +77,25 @@ struct BPEBuilder {
             if let lastScore, lastScore != scores[id] { rank += 1 }
             lastScore = scores[id]
             guard let token = tokens.token(id).map(Array.init) else { continue }
-            token.withUnsafeBufferPointer { token in
-                for middle in 1..<max(1, token.count) where !isContinuation(token[middle]) {
-                    guard let left = tokens.id(of: UTF8Bytes(rebasing: token[..<middle])),
-                        let right = tokens.id(of: UTF8Bytes(rebasing: token[middle...])),
-                        scores[left] != nil, scores[right] != nil
-                    else { continue }
-                    merges[Int32(left), Int32(right)] = Merge(rank: rank, id: Int32(id))
-                }
+            let lefts = token.withUnsafeBufferPointer(tokens.idsOfBeginnings)
+            // The end behind a middle is, in reverse, the beginning of the length that is left.
+            let rights = Array(token.reversed()).withUnsafeBufferPointer(reversed.idsOfBeginnings)
+            for middle in 1..<max(1, token.count) where !isContinuation(token[middle]) {
+                let (left, right) = (lefts[middle], rights[token.count - middle])
+                guard left >= 0, right >= 0, scores[Int(left)] != nil, scores[Int(right)] != nil else { continue }
+                merges[left, right] = Merge(rank: rank, id: Int32(id))
             }
         }
+    }
+
+    /// The tokens that are found by their bytes, under these in reverse.
+    private func reversedTokens() -> TokenTable {
+        var reversed = TokenTable(capacity: tokens.idCount)
+        for id in 0..<tokens.idCount {
+            guard let token = tokens.token(id).map(Array.init), tokens.id(of: token) == id else { continue }
+            _ = reversed.insert(token.reversed(), id: id)
+        }
+        return reversed
     }
 
     func model(

@@ -82,7 +82,8 @@ struct GGUFVocabularyReader {
         let blank = [UInt8(ascii: " ")]
         let addsPrefix = try flag("tokenizer.ggml.add_space_prefix", default: true)
         return try TokenizerParts(
-            model: model, normalizers: (addsPrefix ? [.prepend(mark)] : []) + [.replace(blank, with: mark)],
+            model: model,
+            normalizers: (addsPrefix ? [.prepend(mark)] : []) + [.replace(BytePattern(blank), with: mark)],
             postProcessors: template(addsBeginning: true),
             decoder: TokenDecoder(
                 replacement: (mark, blank), decodesByteTokens: true, strip: addsPrefix ? (blank, 1) : nil),

@@ -10,6 +10,8 @@ struct MergeTable: Sendable {
     private var values: [Merge]
     private var count = 0
     private static let free = UInt64.max
+    /// What hashes are made with: no file can be made so that its merges share slots.
+    private let multiplier = UInt64.random(in: .min ... .max) | 1
 
     init(capacity: Int) {
         var slotCount = 64
@@ -38,7 +40,7 @@ struct MergeTable: Sendable {
     /// The pairs of tokens, the lowest rank first.
     func sorted() -> [(left: Int32, right: Int32)] {
         keys.indices.filter { keys[$0] != Self.free }
-            .sorted { values[$0].rank < values[$1].rank }
+            .sorted { (values[$0].rank, keys[$0]) < (values[$1].rank, keys[$1]) }
             .map { (Int32(truncatingIfNeeded: keys[$0] >> 32), Int32(truncatingIfNeeded: keys[$0])) }
     }
 
@@ -48,8 +50,9 @@ struct MergeTable: Sendable {
 
     private func slot(of key: UInt64) -> Int {
         let mask = keys.count - 1
-        let hash = (key ^ key >> 29) &* 0x9E37_79B9_7F4A_7C15
-        var slot = Int(truncatingIfNeeded: hash >> 32) & mask
+        // Multiply-shift (Dietzfelbinger et al. 1997).
+        let hash = (key ^ key >> 29) &* multiplier
+        var slot = Int(truncatingIfNeeded: hash >> UInt64(mask.leadingZeroBitCount))
         while keys[slot] != key, keys[slot] != Self.free { slot = (slot + 1) & mask }
         return slot
     }

@@ -2,7 +2,7 @@
 enum Normalizer: Sendable {
     case compose
     case prepend([UInt8])
-    case replace([UInt8], with: [UInt8])
+    case replace(BytePattern, with: [UInt8])
 
     func apply(to text: inout AlignedText) {
         switch self {
@@ -10,6 +10,16 @@ enum Normalizer: Sendable {
             if let changes = CanonicalComposition.shared.changes(in: text.bytes) { text.apply(changes) }
         case .prepend(let prefix): text.prepend(prefix)
         case .replace(let pattern, let content): text.replace(pattern, with: content)
+        }
+    }
+
+    /// How many times as long as it was it can make a text.
+    var growth: Double {
+        switch self {
+        // In UTF-8, of any scalar (Unicode Standard Annex 15).
+        case .compose: 3
+        case .prepend(let prefix): Double(1 + prefix.count)
+        case .replace(let pattern, let content): max(1, Double(content.count) / Double(max(1, pattern.bytes.count)))
         }
     }
 }

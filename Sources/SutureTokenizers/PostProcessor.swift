@@ -19,14 +19,16 @@ extension Encoding {
         for index in ids.indices {
             guard let (bytes, spaces) = token(ids[index]) else { continue }
             var (lower, upper) = (offsets[index].lowerBound, offsets[index].upperBound)
-            var leading = spaces.count(atStartOf: bytes)
+            // A token may be longer than what it stands for: more than that is not looked at.
+            let limit = max(2, upper - lower)
+            var leading = spaces.count(atStartOf: bytes, upTo: limit)
             // The first token's one space was put there by the pre-tokenizer.
             if addsPrefixSpace, leading == 1, index == 0 || lower == 0 { leading = 0 }
             while leading > 0, lower < upper {
                 lower = text.scalar(at: lower).end
                 leading -= 1
             }
-            var trailing = spaces.count(atEndOf: bytes)
+            var trailing = spaces.count(atEndOf: bytes, upTo: limit)
             while trailing > 0, upper > lower {
                 upper = text.scalarStart(before: upper)
                 trailing -= 1
@@ -42,18 +44,21 @@ extension Encoding {
         /// All white space, and what stands for a space in the alphabet of bytes.
         case whiteSpace
 
-        func count(atStartOf bytes: ArraySlice<UInt8>) -> Int {
+        func count(atStartOf bytes: ArraySlice<UInt8>, upTo limit: Int) -> Int {
             switch self {
-            case .blanks: bytes.prefix { $0 == UInt8(ascii: " ") }.count
-            case .whiteSpace: String(decoding: bytes, as: UTF8.self).unicodeScalars.prefix(while: Self.isSpace).count
+            case .blanks: bytes.prefix(limit).prefix { $0 == UInt8(ascii: " ") }.count
+            case .whiteSpace:
+                String(decoding: bytes.prefix(4 * limit), as: UTF8.self).unicodeScalars.prefix(while: Self.isSpace)
+                    .count
             }
         }
 
-        func count(atEndOf bytes: ArraySlice<UInt8>) -> Int {
+        func count(atEndOf bytes: ArraySlice<UInt8>, upTo limit: Int) -> Int {
             switch self {
-            case .blanks: bytes.reversed().prefix { $0 == UInt8(ascii: " ") }.count
+            case .blanks: bytes.suffix(limit).reversed().prefix { $0 == UInt8(ascii: " ") }.count
             case .whiteSpace:
-                String(decoding: bytes, as: UTF8.self).unicodeScalars.reversed().prefix(while: Self.isSpace).count
+                String(decoding: bytes.suffix(4 * limit), as: UTF8.self).unicodeScalars.reversed()
+                    .prefix(while: Self.isSpace).count
             }
         }
 

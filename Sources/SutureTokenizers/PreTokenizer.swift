@@ -2,13 +2,22 @@
 enum PreTokenizer: Sendable {
     case pattern(SplitPattern)
     /// Cuts behind each place where this text stands.
-    case behind([UInt8])
+    case behind(BytePattern)
     /// Cuts before and after each numeral, or around runs of them.
     case digits(individually: Bool)
     /// Puts a space before each piece that has none.
     case spacePrefix
     /// Writes spaces as `replacement`, puts one in front, cuts before each.
     case metaspace(replacement: [UInt8], prefix: MetaspacePrefix, splits: Bool)
+
+    /// How many times as long as it was it can make a text.
+    var growth: Double {
+        switch self {
+        case .pattern, .behind, .digits: 1
+        case .spacePrefix: 2
+        case .metaspace(let replacement, let prefix, _): Double(replacement.count * (prefix == .never ? 1 : 2))
+        }
+    }
 
     enum MetaspacePrefix: String, Sendable {
         case always, first, never
@@ -82,18 +91,12 @@ enum PreTokenizer: Sendable {
     }
 
     private static func splitBehind(
-        _ mark: [UInt8], _ text: UTF8Bytes, _ range: Range<Int>, into pieces: inout [Range<Int>]
+        _ mark: BytePattern, _ text: UTF8Bytes, _ range: Range<Int>, into pieces: inout [Range<Int>]
     ) {
         var start = range.lowerBound
-        var position = start
-        while position < range.upperBound {
-            guard text.hasBytes(mark, at: position, before: range.upperBound) else {
-                position += 1
-                continue
-            }
-            position += mark.count
-            pieces.append(start..<position)
-            start = position
+        mark.forEachMatch(in: text, range) { place in
+            pieces.append(start..<place.upperBound)
+            start = place.upperBound
         }
         if start < range.upperBound { pieces.append(start..<range.upperBound) }
     }
@@ -106,7 +109,7 @@ enum PreTokenizer: Sendable {
             spaces += text.bytes[piece].count { $0 == UInt8(ascii: " ") }
             return piece.lowerBound + before * growth..<piece.upperBound + spaces * growth
         }
-        text.replace([UInt8(ascii: " ")], with: mark)
+        text.replace(BytePattern([UInt8(ascii: " ")]), with: mark)
     }
 
     /// Puts `mark` before each piece that does not begin with it and whose place in the source `condition` accepts.

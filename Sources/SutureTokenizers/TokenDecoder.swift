@@ -15,6 +15,11 @@ struct TokenDecoder: Sendable {
     /// The text of added tokens, by id.
     private(set) var addedTexts: [Int: [UInt8]] = [:]
 
+    /// How many times as long as it was it can make a token.
+    var growth: Double {
+        replacement.map { Double($0.content.count + 1) / Double(max(1, $0.pattern.count)) } ?? 1
+    }
+
     /// Whether nothing is done to the bytes of tokens.
     var isPlain: Bool { separator.isEmpty && replacement == nil && !decodesByteTokens && strip == nil }
 

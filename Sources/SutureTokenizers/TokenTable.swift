@@ -1,3 +1,5 @@
+import Foundation
+
 /// The tokens of a vocabulary as bytes in one buffer, found by id and by bytes.
 struct TokenTable: Sendable {
     /// One past the highest id.
@@ -8,6 +10,8 @@ struct TokenTable: Sendable {
     /// Ids by the hash of their bytes, with open addressing; -1 is free.
     private var slots: [Int32]
     private var tokenCount = 0
+    /// Where hashes begin: no file can be made so that its tokens share slots.
+    private let seed = UInt64.random(in: .min ... .max)
 
     private struct Entry {
         var start: UInt32
@@ -61,10 +65,21 @@ struct TokenTable: Sendable {
         return bytes[Int(entry.start)..<Int(entry.start) + Int(entry.count)]
     }
 
+    /// For each length below that of `token` the id of its beginning of that length, -1 where no token has it.
+    func idsOfBeginnings(of token: UTF8Bytes) -> [Int32] {
+        var hash = seed
+        return token.indices.map { count in
+            defer { hash = Self.step(hash, token[count]) }
+            return slots[slot(of: UTF8Bytes(rebasing: token[..<count]), hash: hash)]
+        }
+    }
+
+    private func slot(of token: UTF8Bytes) -> Int { slot(of: token, hash: token.reduce(seed, Self.step)) }
+
     /// The slot that holds `token`, or the free one where it belongs.
-    private func slot(of token: UTF8Bytes) -> Int {
+    private func slot(of token: UTF8Bytes, hash: UInt64) -> Int {
         let mask = slots.count - 1
-        var slot = Int(truncatingIfNeeded: hash(token)) & mask
+        var slot = Int(truncatingIfNeeded: hash ^ hash >> 32) & mask
         while slots[slot] >= 0, !isEqual(entries[Int(slots[slot])], token) { slot = (slot + 1) & mask }
         return slot
     }
@@ -72,16 +87,15 @@ struct TokenTable: Sendable {
     private func isEqual(_ entry: Entry, _ token: UTF8Bytes) -> Bool {
         guard Int(entry.count) == token.count else { return false }
         let start = Int(entry.start)
-        for offset in 0..<token.count where bytes[start + offset] != token[offset] { return false }
-        return true
+        guard let first = token.baseAddress else { return true }
+        return bytes.withUnsafeBufferPointer { bytes in
+            bytes.baseAddress.map { memcmp($0 + start, first, token.count) == 0 } ?? false
+        }
     }
 
-    /// FNV-1a, with the high bits mixed in at the end.
-    private func hash(_ token: UTF8Bytes) -> UInt64 {
-        var hash: UInt64 = 0xCBF2_9CE4_8422_2325
-        for byte in token { hash = (hash ^ UInt64(byte)) &* 0x100_0000_01B3 }
-        return hash ^ hash >> 32
-    }
+    /// FNV-1a.
+    @inline(__always)
+    private static func step(_ hash: UInt64, _ byte: UInt8) -> UInt64 { (hash ^ UInt64(byte)) &* 0x100_0000_01B3 }
 
     private mutating func grow() {
         let old = slots

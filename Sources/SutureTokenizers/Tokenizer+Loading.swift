@@ -7,7 +7,7 @@ extension Tokenizer {
     /// - Throws: ``TokenizerError`` that names the component which is malformed or not supported, or `FormatError` if
     ///   the file cannot be read or is not JSON.
     public convenience init(tokenizerJSON url: URL) throws {
-        self.init(try Self.parts(tokenizerJSON: url))
+        try self.init(Self.parts(tokenizerJSON: url))
     }
 
     /// Reads a Hugging Face snapshot directory: `tokenizer.json`, and the roles of special tokens from
@@ -18,7 +18,7 @@ extension Tokenizer {
         var parts = try Self.parts(tokenizerJSON: directory.appending(path: "tokenizer.json"))
         let config = directory.appending(path: "tokenizer_config.json")
         if FileManager.default.fileExists(atPath: config.path) { try parts.readRoles(of: config) }
-        self.init(parts)
+        try self.init(parts)
     }
 
     /// Reads the tokenizer of a model, wherever its files keep it.
@@ -35,7 +35,7 @@ extension Tokenizer {
     /// - Throws: ``TokenizerError`` if it is malformed or of a kind that is not supported, `FormatError` if a part is
     ///   missing.
     public convenience init(gguf file: GGUFFile) throws {
-        self.init(try GGUFVocabularyReader(file).parts())
+        try self.init(GGUFVocabularyReader(file).parts())
     }
 
     private static func parts(tokenizerJSON url: URL) throws -> TokenizerParts {

@@ -27,11 +27,14 @@ public final class Tokenizer: Sendable {
     public let vocabularySize: Int
 
     private let addedByID: [Int: AddedToken]
+    private let addedBytes: [Int: [UInt8]]
     private let addedIDs: [ByteString: Int]
     private let addedToText: AddedTokenMatcher
     private let addedToNormalizedText: AddedTokenMatcher
 
-    init(_ parts: TokenizerParts) {
+    /// Throws ``TokenizerError`` with code `tooLarge` for parts that no tokenizer in use has.
+    init(_ parts: TokenizerParts) throws {
+        try parts.checkGrowth()
         model = parts.model
         normalizers = parts.normalizers
         preTokenizers = parts.preTokenizers
@@ -45,6 +48,7 @@ public final class Tokenizer: Sendable {
         func normalized(_ token: AddedToken) -> [UInt8] {
             token.isNormalized ? normalizers.normalized(Array(token.content.utf8)) : Array(token.content.utf8)
         }
+        addedBytes = addedByID.mapValues { Array($0.content.utf8) }
         addedToText = AddedTokenMatcher(addedTokens.filter { !$0.isNormalized }, pattern: normalized)
         addedToNormalizedText = AddedTokenMatcher(addedTokens.filter(\.isNormalized), pattern: normalized)
         decoder = parts.decoder.with(addedTokens: addedTokens, pattern: normalized)
@@ -62,6 +66,34 @@ struct TokenizerParts {
     var roles = TokenRoles()
 }
 
+extension TokenizerParts {
+    /// How much longer than itself a text may become, and how many steps may be taken to it.
+    private static let growthLimit = 64.0
+    private static let stepLimit = 64
+    /// How many bytes all added tokens may have, as they are sought.
+    private static let addedLimit = 1 << 22
+
+    /// Throws for steps whose work on a text would be out of all proportion to it.
+    fileprivate func checkGrowth() throws {
+        func check(_ what: String, _ value: Double, _ limit: Double) throws {
+            guard value > limit else { return }
+            throw TokenizerError(
+                .tooLarge, what, expected: "at most \(Int(limit))", found: String(format: "%.0f", value))
+        }
+        try check(
+            "there are too many normalizers and pre-tokenizers", Double(normalizers.count + preTokenizers.count),
+            Double(Self.stepLimit))
+        let grown = normalizers.map(\.growth).reduce(1, *)
+        try check(
+            "the normalizers and pre-tokenizers can make a text too many times as long",
+            grown * preTokenizers.map(\.growth).reduce(1, *), Self.growthLimit)
+        try check(
+            "the decoder can make a token too many times as long", decoder.growth, Self.growthLimit)
+        let added = addedTokens.map { Double($0.content.utf8.count) * ($0.isNormalized ? grown : 1) }
+        try check("the added tokens can have too many bytes", added.reduce(0, +), Double(Self.addedLimit))
+    }
+}
+
 /// The ids of the special tokens by their roles; `nil` where the files name none.
 public struct TokenRoles: Sendable, Equatable {
     public var beginning: Int?
@@ -77,7 +109,7 @@ extension Tokenizer {
     ///
     /// A token of a byte-level vocabulary need not be UTF-8. In a vocabulary over scalars `▁` stands for a space.
     public func token(_ id: Int) -> [UInt8]? {
-        if let added = addedByID[id] { return Array(added.content.utf8) }
+        if let added = addedBytes[id] { return added }
         return model.tokens.token(id).map { Array($0) }
     }
 
@@ -168,7 +200,7 @@ extension Tokenizer {
     }
 
     private func tokenToTrim(_ id: Int) -> (bytes: ArraySlice<UInt8>, spaces: Encoding.SpaceKind)? {
-        if let added = addedByID[id] { return (Array(added.content.utf8)[...], .whiteSpace) }
+        if let added = addedBytes[id] { return (added[...], .whiteSpace) }
         return model.tokens.token(id).map { ($0, .blanks) }
     }
 }

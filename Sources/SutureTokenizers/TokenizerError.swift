@@ -15,6 +15,8 @@ public enum TokenizerErrorCode: String, ErrorCode {
     case idOutOfRange
     /// A merge names a token that the vocabulary does not have.
     case unknownToken
+    /// A step, a token or a list of them that would make texts or tables longer than any tokenizer in use does.
+    case tooLarge
 
     public var kind: DiagnosticKind { .badInput }
 }

@@ -57,7 +57,8 @@ extension TokenizerJSONReader {
             case "NFC": return .compose
             case "Prepend": return .prepend(try component.require("prepend").bytes.bytes)
             case "Replace":
-                return .replace(try literalPattern(of: component), with: try component.require("content").bytes.bytes)
+                return .replace(
+                    BytePattern(try literalPattern(of: component)), with: try component.require("content").bytes.bytes)
             case let name: throw Self.unsupported("normalizer", name, at: component)
             }
         }
@@ -89,7 +90,7 @@ extension TokenizerJSONReader {
             case "Metaspace":
                 result.append(
                     .metaspace(
-                        replacement: try component.require("replacement").bytes.bytes,
+                        replacement: try metaspaceMark(component),
                         prefix: try metaspacePrefix(component),
                         splits: try component.optional("split")?.bool ?? true))
             default: throw Self.unsupported("pre-tokenizer", name, at: component)
@@ -110,7 +111,7 @@ extension TokenizerJSONReader {
             guard (behavior, inverts) == ("MergedWithPrevious", false), !mark.isEmpty else {
                 throw unsupportedBehavior()
             }
-            return .behind(mark)
+            return .behind(BytePattern(mark))
         }
         guard let known = SplitPattern(regularExpression: expression) else {
             throw TokenizerError(
@@ -122,6 +123,17 @@ extension TokenizerJSONReader {
             throw unsupportedBehavior()
         }
         return .pattern(known)
+    }
+
+    /// What stands for a space: one scalar, as the reference has it.
+    private func metaspaceMark(_ component: JSONField) throws -> [UInt8] {
+        let field = try component.require("replacement")
+        let mark = try field.string
+        guard mark.unicodeScalars.count == 1 else {
+            throw TokenizerError(
+                .malformed, "what stands for a space is not one character", subject: field.path, found: "\"\(mark)\"")
+        }
+        return Array(mark.utf8)
     }
 
     private func metaspacePrefix(_ component: JSONField) throws -> PreTokenizer.MetaspacePrefix {
@@ -192,7 +204,7 @@ extension TokenizerJSONReader {
                 )
             case "Metaspace":
                 try advance(to: 1, name, component)
-                decoder.replacement = (try component.require("replacement").bytes.bytes, [UInt8(ascii: " ")])
+                decoder.replacement = (try metaspaceMark(component), [UInt8(ascii: " ")])
                 decoder.dropsReplacementInFirst = try metaspacePrefix(component) != .never
             case "ByteFallback":
                 try advance(to: 2, name, component)

@@ -23,9 +23,11 @@ extension Tokenizer {
 /// Writes a byte-level tokenizer as the `tokenizers` package has it.
 struct TokenizerJSONWriter {
     private let tokenizer: Tokenizer
+    private let addedIDs: Set<Int>
 
     init(_ tokenizer: Tokenizer) {
         self.tokenizer = tokenizer
+        addedIDs = Set(tokenizer.addedTokens.map(\.id))
     }
 
     func tokenizerJSON() throws -> JSON {
@@ -77,8 +79,7 @@ struct TokenizerJSONWriter {
     /// A token in the alphabet of bytes; one that is only found as an added token is written as it is.
     private func name(of id: Int) -> ByteString {
         let token = tokenizer.token(id) ?? []
-        let isAdded = tokenizer.addedTokens.contains { $0.id == id }
-        return ByteString(isAdded ? token : ByteAlphabet.encode(token))
+        return ByteString(addedIDs.contains(id) ? token : ByteAlphabet.encode(token))
     }
 
     private func addedToken(_ token: AddedToken) -> JSON {
@@ -95,7 +96,7 @@ struct TokenizerJSONWriter {
         case .prepend(let text): ["type": "Prepend", "prepend": .string(ByteString(text))]
         case .replace(let pattern, let content):
             [
-                "type": "Replace", "pattern": ["String": .string(ByteString(pattern))],
+                "type": "Replace", "pattern": ["String": .string(ByteString(pattern.bytes))],
                 "content": .string(ByteString(content))
             ]
         }
@@ -113,7 +114,7 @@ struct TokenizerJSONWriter {
                 ])
             case .behind(let mark):
                 steps.append([
-                    "type": "Split", "pattern": ["String": .string(ByteString(mark))],
+                    "type": "Split", "pattern": ["String": .string(ByteString(mark.bytes))],
                     "behavior": "MergedWithPrevious", "invert": false
                 ])
             case .digits(let individually): steps.append(["type": "Digits", "individual_digits": JSON(individually)])

@@ -31,13 +31,17 @@ public struct Evaluation: Sendable, Codable, Equatable {
 }
 
 extension ImageClassifier {
-    /// Tests the classifier on images; `progress` hears after each batch how many are done.
+    /// Tests the classifier on images; `progress` hears after each batch how many are done. Large images go through in
+    /// smaller batches.
     ///
-    /// Throws ``VisionError`` with code `mismatch` for images that do not fit the classifier.
+    /// Throws ``VisionError`` with code `mismatch` for images that do not fit the classifier, `tooLarge` for those that do
+    /// not fit into memory.
     public func evaluate(
         _ images: ImageSet, batchSize: Int = 256, progress: (_ completed: Int) throws -> Void = { _ in }
     ) throws -> Evaluation {
         try check(images)
+        let batchSize = Self.batch(of: images, atMost: batchSize)
+        try requireMemory(for: images, batch: min(batchSize, images.count))
         let classes = architecture.classes.count
         var result = Evaluation(
             confusion: Array(repeating: Array(repeating: 0, count: classes), count: classes), loss: 0)

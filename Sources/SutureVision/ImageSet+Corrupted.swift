@@ -24,6 +24,8 @@ extension ImageSet {
         else {
             throw VisionError(.badRequest, "each kind and severity of a corruption is named once, and at least one")
         }
+        let batch = [min(self.count(within: 1 << 29, atMost: 256), count)] + pixels.shape.dropFirst()
+        for corruption in corruptions { try corruption.requireMemory(for: batch, threads: Runtime.threads) }
         let byKind = Dictionary(grouping: corruptions, by: \.kind.rawValue)
             .mapValues { $0.sorted { $0.severity < $1.severity } }
         var completed = 0

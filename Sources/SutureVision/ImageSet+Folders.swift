@@ -98,7 +98,9 @@ extension ImageSet {
             let picture = try Picture(contentsOf: url).fitted(fit)
             if index == 0 {
                 (channels, height, width) = (picture.channels, picture.height, picture.width)
-                try Self.checkMemory(files.count, of: picture, in: url)
+                try Self.requireMemory(
+                    files.count, [picture.channels, picture.height, picture.width],
+                    in: url.deletingLastPathComponent().relativePath)
                 pixels.reserveCapacity(files.count * picture.pixels.count)
             }
             guard (picture.height, picture.width) == (height, width) else {
@@ -116,16 +118,6 @@ extension ImageSet {
         }
         self.init(
             pixels: try Tensor(pixels, shape: [files.count, channels, height, width]), labels: labels, classes: classes)
-    }
-
-    /// Images are held twice while a set of them is made.
-    private static func checkMemory(_ count: Int, of picture: Picture, in url: URL) throws {
-        let present = ProcessInfo.processInfo.physicalMemory
-        guard Double(count) * Double(picture.pixels.count) * 2 < Double(present) else {
-            throw VisionError(
-                .badImages, "the images do not fit into memory", subject: url.deletingLastPathComponent().relativePath,
-                found: "\(count) of \(picture.height) x \(picture.width)", hint: "they can be resized on reading")
-        }
     }
 
     private static func thrice(_ plane: ArraySlice<UInt8>) -> [UInt8] { Array([plane, plane, plane].joined()) }

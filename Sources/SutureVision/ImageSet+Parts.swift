@@ -12,6 +12,8 @@ extension ImageSet {
         var random = SeededGenerator(seed: seed)
         let order = random.shuffled(Array(0..<count))
         let wanted = Int((Double(count) * share).rounded())
+        // No copy of what may be large.
+        if wanted == 0 { return (self, try subset([])) }
         return (try subset(order[wanted...].sorted()), try subset(order[..<wanted].sorted()))
     }
 }

@@ -89,6 +89,10 @@ extension ImageSet {
         case .none: return self
         case .resized(let size), .padded(let size): if height == size, width == size { return self }
         }
+        switch fit {
+        case .none: break
+        case .resized(let size), .padded(let size): try Self.requireMemory(count, [channels, size, size], in: nil)
+        }
         let source: [UInt8] = try pixels.elements()
         let step = channels * height * width
         var result: [UInt8] = []
@@ -102,6 +106,15 @@ extension ImageSet {
             (shape[2], shape[3]) = (picture.height, picture.width)
         }
         return ImageSet(pixels: try Tensor(result, shape: shape), labels: labels, classes: classes)
+    }
+
+    /// Throws ``VisionError`` with code `tooLarge` for images that do not fit into memory: they are held twice while a set of
+    /// them is made.
+    static func requireMemory(_ count: Int, _ size: [Int], in name: String?) throws {
+        let images = MemoryBudget.named(count, size)
+        try MemoryBudget.require(
+            2 * size.reduce(Double(count)) { $0 * Double($1) }, for: "hold",
+            of: name.map { "\($0): \(images)" } ?? images, hint: MemoryBudget.resize + ", or take fewer of them")
     }
 
     /// Throws unless every label is one of `count` classes.

@@ -33,10 +33,16 @@ extension ImageSet {
 
     /// Calls `body` with some images at a time, so that a large set is not held twice.
     func inBatches(_ body: (Tensor, Range<Int>) throws -> Void) throws {
-        for start in stride(from: 0, to: count, by: 256) {
-            let range = start..<min(start + 256, count)
+        let batch = self.count(within: 1 << 29, atMost: 256)
+        for start in stride(from: 0, to: count, by: batch) {
+            let range = start..<min(start + batch, count)
             try body(try pixels.narrowed(0, range), range)
         }
+    }
+
+    /// How many images have at most so many bytes together, but one at least.
+    func count(within bytes: Int, atMost limit: Int) -> Int {
+        max(1, min(limit, bytes / max(1, pixels.shape[1...].reduce(1, *))))
     }
 }
 

@@ -49,10 +49,19 @@ extension Robustness {
         _ classifiers: [ImageClassifier], on images: ImageSet, under corruptions: [Corruption], seed: UInt64 = 1,
         progress: (_ completed: Int) throws -> Void = { _ in }
     ) throws -> [Robustness] {
+        for classifier in classifiers {
+            try classifier.check(images)
+            try classifier.requireMemory(
+                for: images, batch: min(ImageClassifier.batch(of: images, atMost: 256), images.count))
+        }
+        let blockSize = images.count(within: 1 << 29, atMost: Self.blockSize)
+        let block = [min(blockSize, images.count)] + images.pixels.shape.dropFirst()
+        for corruption in corruptions { try corruption.requireMemory(for: block, threads: Runtime.threads) }
         var completed = 0
         func evaluate(_ corruption: Corruption?) throws -> [Evaluation] {
             var sums = [Evaluation?](repeating: nil, count: classifiers.count)
-            // Blocks, so that a large set is never there twice; always of one size, because each has a seed of its own.
+            // Blocks, so that a large set is never there twice; always of one size for images of one size, because each
+            // has a seed of its own.
             for start in stride(from: 0, to: images.count, by: blockSize) {
                 let block = try images.block(start..<min(start + blockSize, images.count), corruption, seed: seed)
                 for (index, classifier) in classifiers.enumerated() {
@@ -64,7 +73,6 @@ extension Robustness {
             }
             return sums.compactMap { $0 }
         }
-        for classifier in classifiers { try classifier.check(images) }
         let clean = try evaluate(nil)
         let corrupted = try corruptions.map { ($0, try evaluate($0)) }
         return classifiers.indices.map { index in

@@ -19,6 +19,7 @@ extension ImageClassifier {
             throw VisionError(
                 .mismatch, "statistics need more images", expected: "2 or more", found: "\(images.count)")
         }
+        try requireMemory(for: images, batch: min(batchSize, images.count))
         var tensors = tensors
         // As even as can be: a batch of one image may have no variance.
         let batches = (images.count + batchSize - 1) / batchSize

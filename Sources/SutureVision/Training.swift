@@ -63,6 +63,11 @@ public final class Training {
         self.images = images
         self.corruption =
             corruption ?? { [kinds = plan.corruptions] in try Corruption.mixed(kinds, on: $0, seed: $1) }
+        try Self.requireMemory(start.architecture, images, batch: min(plan.batchSize, images.count))
+        let changed = [min(plan.batchSize, images.count)] + images.pixels.shape.dropFirst()
+        for corruption in plan.corruptions where plan.corruptedShare > 0 {
+            try corruption.requireMemory(for: changed, threads: Runtime.threads)
+        }
         architecture = start.architecture
         device = start.device
         let roles = architecture.tensors

@@ -15,12 +15,15 @@ public enum VisionErrorCode: String, ErrorCode {
     case badState
     /// The loss of a training is no longer a finite number.
     case diverged
+    /// There is not enough memory for the images, or for the work on them.
+    case tooLarge
 
     public var kind: DiagnosticKind {
         switch self {
         case .badImages, .badState: .badInput
         case .badRequest, .mismatch: .usage
         case .diverged: .failed
+        case .tooLarge: .refused
         }
     }
 }

@@ -50,7 +50,7 @@ enum Main {
         } catch let error as any Diagnostic {
             fail(error.description, error.kind.rawValue)
         } catch let error as TensorError {
-            fail(error.description, DiagnosticKind.failed.rawValue)
+            fail(error.told, error.diagnosis.rawValue)
         } catch {
             let message = Suture.fullMessage(for: error)
             let code = Suture.exitCode(for: error)
@@ -70,6 +70,28 @@ enum Main {
     private static func fail(_ message: String, _ code: Int32) -> Never {
         note("error: \(message)")
         exit(code)
+    }
+}
+
+extension TensorError {
+    /// With what was being done, and what to do.
+    fileprivate var told: String {
+        let command = "suture \(CommandLine.arguments.dropFirst().first ?? "")"
+        return switch kind {
+        case .place, .peers: description
+        case .memory, .notFinite: "\(command) cannot go on: \(description)"
+        case .impossible:
+            "\(command) cannot go on, by a fault of its own; please report it with the command and this line: \(description)"
+        }
+    }
+
+    fileprivate var diagnosis: DiagnosticKind {
+        switch kind {
+        case .impossible, .peers: .failed
+        case .memory: .refused
+        case .notFinite: .badInput
+        case .place: .usage
+        }
     }
 }
 

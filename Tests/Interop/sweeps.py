@@ -157,13 +157,13 @@ def expected(runner, kind, pair, found, receiver=None):
     lent = runner.captured(source, [(name, layer) for layer in layers] + [("mlp", layer) for layer in layers])
     if kind == "paths":
         own = runner.captured(base, list(lent))
-        cells = []
+        written = []
         for layer in range(len(found["cells"])):
             weight = runner.layers[layer].self_attn.o_proj.weight
             step = lent["heads", layer] - own["heads", layer]
-            written = [step[:, h * width:(h + 1) * width] @ weight[:, h * width:(h + 1) * width].T for h in range(heads)]
+            written += [step[:, h * width:(h + 1) * width] @ weight[:, h * width:(h + 1) * width].T for h in range(heads)]
             written.append(lent["mlp", layer] - own["mlp", layer])
-            cells += [through(runner, base, receiver, value) for value in written]
+        cells = through(runner, base, receiver, written)
         return (1 - difference(runner.changed(base, cells)) / clean).reshape(-1, heads + 1).tolist()
     cells = []
     for layer in layers:
@@ -179,10 +179,9 @@ def expected(runner, kind, pair, found, receiver=None):
 
 
 def through(runner, base, receiver, written):
-    """The change of the clean run that a receiver makes when `written` is added to the stream that it reads."""
-    add = lambda row: row + written
+    """The changes of the clean run that a receiver makes when each of `written` is added to the stream that it reads."""
     if receiver == "logits":
-        return ("residual", len(runner.layers), add)
+        return [("residual", len(runner.layers), lambda row, value=value: row + value) for value in written]
     parts = receiver.split(".")
     if parts[0] == "mlp":
         layer = int(parts[1])
@@ -194,8 +193,11 @@ def through(runner, base, receiver, written):
         start = head // group * runner.width
         site, stream, columns = (what, layer), ("residual", layer), slice(start, start + runner.width)
     kept = []
-    runner.run(base, 1, [(*stream, lambda value: value + written), (*site, lambda value: kept.append(value[0]) or value)])
-    return (*site, put(kept[0], columns=columns))
+    for start in range(0, len(written), BATCH):
+        part = torch.stack(written[start:start + BATCH])
+        visits = [(*stream, lambda value: value + part), (*site, lambda value: kept.extend(value.clone()) or value)]
+        runner.run(base, len(part), visits)
+    return [(*site, put(value, columns=columns)) for value in kept]
 
 
 def main():
@@ -211,7 +213,7 @@ def main():
             raise SystemExit(f"not a pair of equal lengths and single tokens: {texts}")
         first = next(i for i, (a, b) in enumerate(zip(base, source)) if a != b)
         line = f"{sum(a != b for a, b in zip(base, source))} tokens differ, {len(base) - first} from the first of them on:"
-        # Paths cost two whole runs a cell, so that each pair takes another receiver.
+        # Each pair takes another receiver.
         for kind in kinds + ["paths"]:
             receiver = RECEIVERS[number % len(RECEIVERS)]
             options = ["--receiver", receiver] if kind == "paths" else ["--count", "4"] if kind == "neurons" else []

@@ -137,9 +137,9 @@ struct EvaluationTests {
         /// What each rank came to: nothing, a log, or why not. The last one may leave before it has begun.
         func run(lastLeaves: Bool) async throws -> [String] {
             try await inRanks(3) { rank, port in
-                let group = try ProcessGroup(.init(rank: rank, size: 3, host: "127.0.0.1", port: port), patience: 60)
+                let group = try ProcessGroup(.init(rank: rank, size: 3, host: "127.0.0.1", port: port), patience: 8)
                 // Once all know each other.
-                try group.meet(patience: 60)
+                try group.meet()
                 if lastLeaves, rank == 2 { return "left" }
                 do {
                     guard let log = try evaluation().run(at: three, in: group) else { return "nothing" }

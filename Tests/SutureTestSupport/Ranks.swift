@@ -18,9 +18,22 @@ public func inRanks<Value: Sendable>(
 }
 
 /// A port that nobody has at present.
-private func freePort() throws -> Int {
-    let listener = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+public func freePort() throws -> Int {
+    let (listener, port) = try boundSocket()
+    close(listener)
+    return port
+}
+
+/// Runs `body` while a port is listened at by something that takes connections and never says a word.
+public func withSilentListener<Value>(_ body: (_ port: Int) throws -> Value) throws -> Value {
+    let (listener, port) = try boundSocket()
     defer { close(listener) }
+    guard listen(listener, 16) == 0 else { throw CocoaError(.featureUnsupported) }
+    return try body(port)
+}
+
+private func boundSocket() throws -> (socket: Int32, port: Int) {
+    let listener = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
     var address = sockaddr_in()
     address.sin_family = sa_family_t(AF_INET)
     address.sin_addr.s_addr = inet_addr("127.0.0.1")
@@ -30,6 +43,9 @@ private func freePort() throws -> Int {
             bind(listener, $0, length) == 0 && getsockname(listener, $0, &length) == 0
         }
     }
-    guard isBound else { throw CocoaError(.featureUnsupported) }
-    return Int(UInt16(bigEndian: address.sin_port))
+    guard isBound else {
+        close(listener)
+        throw CocoaError(.featureUnsupported)
+    }
+    return (listener, Int(UInt16(bigEndian: address.sin_port)))
 }

@@ -39,6 +39,18 @@ public enum TinySnapshot {
         try SafetensorsWriter.write(tensors(seed: seed), to: directory.appending(path: "model.safetensors"))
     }
 
+    /// Gives a token of a written model the output row of another one.
+    public static func makeTwins(_ token: Int, like other: Int, in directory: URL) throws {
+        let url = directory.appending(path: "model.safetensors")
+        var bytes = [UInt8](try Data(contentsOf: url))
+        guard let head = try SafetensorsFile(url)["lm_head.weight"] else { throw CocoaError(.fileReadCorruptFile) }
+        let row = 4 * width
+        let start = head.range.lowerBound
+        let copy = bytes[start + other * row..<start + (other + 1) * row]
+        bytes.replaceSubrange(start + token * row..<start + (token + 1) * row, with: copy)
+        try Data(bytes).write(to: url)
+    }
+
     /// A model of 4 TB as float32, whose zeros take no room on the disk.
     public static func writeVast(to directory: URL) throws {
         let (rows, columns) = (1 << 24, 1 << 16)

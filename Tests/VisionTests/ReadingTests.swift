@@ -328,7 +328,7 @@ struct BrokenSetTests {
             do {
                 _ = try ImageSet(contentsOf: root.appending(path: "set"), split: .train)
                 Issue.record("it was read")
-            } catch { #expect("\(error)".contains("do not fit into memory"), "\(error)") }
+            } catch { #expect("\(error)".contains("there is not enough memory to hold"), "\(error)") }
         }
     }
 

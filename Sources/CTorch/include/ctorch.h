@@ -155,10 +155,12 @@ void ct_optimizer_zero_grad(COptimizer *optimizer);
 void ct_optimizer_free(COptimizer *optimizer);
 
 // ---- processes that work together; times in seconds
-CGroup *ct_group(const char *host, int32_t port, bool serves, int32_t rank, int32_t size, double timeout);
+// The place where they meet, which this process may serve; what they leave there has names that begin with `prefix`.
+CGroup *ct_group(const char *host, int32_t port, bool serves, const char *prefix, double timeout);
+// Connects this process with each other one; all must have come.
+int32_t ct_group_connect(CGroup *group, int32_t rank, int32_t size, double timeout);
 int32_t ct_group_meet(CGroup *group, double timeout);
-int32_t ct_group_reach(CGroup *group, int32_t rank);  // fails where the connection to a rank is closed
-CTensor *ct_group_gather(CGroup *group, const CTensor *t);  // of all ranks, one upon the other
+CTensor *ct_group_gather(CGroup *group, const CTensor *t, double timeout);  // of all ranks, one upon the other
 // Adds to a number that all share, and has what it is then.
 int32_t ct_group_count(CGroup *group, const char *key, int64_t more, int64_t *out);
 void ct_group_free(CGroup *group);

@@ -140,7 +140,7 @@ struct RepairSubject {
         let workshop = try bench.workshop(method)
         let clock = ContinuousClock()
         let start = clock.now
-        let proposal = try bench.evaluation.methods[method].propose(failure, in: workshop, on: model)
+        let proposal = try bench.evaluation.methods[method].proposal(for: [failure], in: workshop, on: model)
         let seconds = (clock.now - start) / .seconds(1)
         var abandoned = proposal.abandoned
         var change = abandoned == nil ? proposal.change : WeightChange()

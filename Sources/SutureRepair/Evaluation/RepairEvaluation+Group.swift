@@ -31,9 +31,9 @@ extension RepairEvaluation {
             progress(activity, all ?? done, whole)
         }
         try part.run(log)
-        // The others may have more to do; one that has died is noticed at once.
+        // The others may have more to do; one that has died is noticed.
         do {
-            try group.meet(patience: 7 * 24 * 3600)
+            try group.meet()
         } catch {
             throw RepairError(
                 .unfinished, "a process that shares the evaluation is missing", found: error.reason,

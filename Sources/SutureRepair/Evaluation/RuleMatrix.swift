@@ -141,8 +141,8 @@ struct RuleMatrix {
             row: [], column: [])
         guard let faulty else { return record }
         let cell = cells[rule][context]
-        let proposal = try method.propose(
-            cell.failure,
+        let proposal = try method.proposal(
+            for: [cell.failure],
             in: method.prepare(faulty, texts: texts), on: faulty)
         let repaired = try proposal.abandoned == nil ? faulty.applying(proposal.change) : faulty
         record.isFixed = try Self.standing(cell, repaired).rank == 1

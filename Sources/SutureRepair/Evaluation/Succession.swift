@@ -62,7 +62,7 @@ struct Succession {
             if try present.write(failure) == failure.answer {
                 held.append(HeldAnswer(failure, of: .failure(index + 1)))
             } else {
-                let proposal = try method.propose(failure, in: workshop, on: present)
+                let proposal = try method.proposal(for: [failure], in: workshop, on: present)
                 if proposal.abandoned == nil {
                     let sum = try change.adding(proposal.change)
                     let patched = try model.applying(sum)

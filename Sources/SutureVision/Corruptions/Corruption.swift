@@ -38,7 +38,8 @@ public struct Corruption: Sendable, Hashable, Codable {
     ///   - pixels: `[count, channels, height, width]`, uint8, with one channel (grey) or three (red, green, blue).
     ///   - seed: What the random numbers come from.
     ///   - textures: Pictures of ice that `frost` takes instead of those that it makes.
-    /// - Throws: ``VisionError`` for pixels of another type or shape, and for a severity that is not in 1...5.
+    /// - Throws: ``VisionError`` for pixels of another type or shape, and for a severity that is not in 1...5,
+    ///   and with code `tooLarge` for images that cannot be changed in the memory there is.
     public func callAsFunction(_ pixels: Tensor, seed: UInt64, frost textures: [Picture] = []) throws -> Tensor {
         guard (1...5).contains(severity) else {
             throw VisionError(
@@ -51,6 +52,7 @@ public struct Corruption: Sendable, Hashable, Codable {
                 found: "\(pixels.dtype.rawValue) \(pixels.shape)")
         }
         if pixels.count == 0 { return pixels }
+        try requireMemory(for: pixels.shape, threads: Runtime.threads)
         let effect = try effect(height: pixels.shape[2], width: pixels.shape[3], frost: textures)
         let source: [UInt8] = try pixels.elements()
         let (count, size) = (pixels.shape[0], source.count / pixels.shape[0])

@@ -61,6 +61,9 @@ struct EvaluateCommand: ParsableCommand {
     @Option(help: "Where to write the comparison as a table for LaTeX.")
     var latex: String?
 
+    @Option(help: "How many seconds to wait for another of the processes that does not come or falls silent.")
+    var patience = 30.0
+
     @Flag(help: "Write over files that are there; a log never is.")
     var force = false
 
@@ -68,6 +71,9 @@ struct EvaluateCommand: ParsableCommand {
 
     func validate() throws {
         guard (0...64).contains(related) else { throw ValidationError("--related is 0...64, not \(related).") }
+        guard patience >= 0.1, patience <= 86400 else {
+            throw ValidationError("--patience is 0.1...86400 seconds, not \(patience).")
+        }
         _ = try chosenMethods
         _ = try chosenStudies
         guard !data.isEmpty, Set(data).count == data.count else {
@@ -124,6 +130,8 @@ struct EvaluateCommand: ParsableCommand {
         for language in Set(asked.compactMap(\.language)) where SyntaxCheck(language) == nil {
             note("\(language.rawValue) is not there: whether answers are well-formed is not checked")
         }
+        // Before the model is loaded, which takes each process another time.
+        let group = try place.map { try ProcessGroup($0, patience: patience) }
         let checkpoint = try model.checkpoint()
         var evaluation = RepairEvaluation(
             try model.load(checkpoint), try Tokenizer(checkpoint),
@@ -135,7 +143,7 @@ struct EvaluateCommand: ParsableCommand {
         let progress = ProgressReporter(isQuiet: !isFirst || printing.format == .quiet)
         defer { progress.finish() }
         evaluation.progress = { progress.report(.init($0, completed: $1, total: $2)) }
-        guard let found = try found(by: evaluation, place) else { return }
+        guard let found = try found(by: evaluation, group) else { return }
         progress.finish()
 
         let summary = EvaluationSummary(found)
@@ -156,9 +164,9 @@ struct EvaluateCommand: ParsableCommand {
     }
 
     /// What the evaluation comes to, in this process or in all of them; nil where another one tells it.
-    private func found(by evaluation: RepairEvaluation, _ place: ProcessGroup.Place?) throws -> EvaluationLog? {
+    private func found(by evaluation: RepairEvaluation, _ group: ProcessGroup?) throws -> EvaluationLog? {
         let url = URL(filePath: log)
-        if let place { return try evaluation.run(at: url, in: ProcessGroup(place)) }
+        if let group { return try evaluation.run(at: url, in: group) }
         let log = try EvaluationLog(url, evaluation.settings)
         try evaluation.run(log)
         return log

@@ -145,6 +145,7 @@ struct RepairCommand: ParsableCommand {
 
         let patches = try patch.map { AppliedPatch(try Patch(contentsOf: URL(filePath: $0))) }
         let network = try model.load(checkpoint, patches: patches)
+        try Repair.requireReachable(list, by: chosenMethod, in: network, tokenizer)
         let stack = try PatchedCheckpoint(checkpoint).adding(patches).stack
         var repair = try Repair(
             network, tokenizer, method: chosenMethod, texts: reference,

@@ -1,0 +1,79 @@
+extension ClassifierArchitecture {
+    /// What a pass is for.
+    package enum Pass {
+        case evaluation
+        /// What every layer gave is kept for the gradients.
+        case training
+    }
+
+    /// About how many bytes a pass of so many images of this size takes, besides the weights.
+    package func bytes(of pass: Pass, images: Int, height: Int, width: Int) -> Double {
+        let input = Extent(channels: Double(channels), height: Double(height), width: Double(width))
+        var walk = Walk(largest: input.count, all: 0)
+        _ = walk.run(layers, input)
+        // The pixels as numbers and normalised; what a layer reads, gives and works with.
+        let numbers = 2 * input.count + 3 * walk.largest + (pass == .training ? walk.all : 0)
+        return 4 * Double(images) * numbers
+    }
+
+    /// How many bytes the weights take; in a training their gradients and momentum, too.
+    package func weightBytes(of pass: Pass) -> Double {
+        let numbers = tensors.reduce(0.0) { $0 + $1.shape.reduce(1.0) { $0 * Double($1) } }
+        return numbers * 4 * (pass == .training ? 3 : 1)
+    }
+}
+
+/// What a layer gives for one image.
+private struct Extent {
+    var channels, height, width: Double
+    var count: Double { channels * height * width }
+
+    /// After windows of this size.
+    func sliding(size: Int, stride: Int, padding: Int, channels: Double) -> Extent {
+        func side(_ length: Double) -> Double {
+            max(0, ((length + Double(2 * padding - size)) / Double(stride)).rounded(.down)) + 1
+        }
+        return Extent(channels: channels, height: side(height), width: side(width))
+    }
+}
+
+/// The numbers that layers give for one image.
+private struct Walk {
+    var largest: Double
+    /// What is kept of all of them for gradients.
+    var all: Double
+
+    mutating func run(_ layers: [ClassifierArchitecture.Layer], _ input: Extent) -> Extent {
+        layers.reduce(input) { step($1, $0) }
+    }
+
+    private mutating func step(_ layer: ClassifierArchitecture.Layer, _ input: Extent) -> Extent {
+        switch layer {
+        case .convolution(let it):
+            return gives(
+                input.sliding(
+                    size: it.size, stride: it.stride, padding: it.padding, channels: Double(it.outputs)))
+        case .batchNorm: return gives(input)
+        // In place, or a view.
+        case .relu: return input
+        case .flatten: return Extent(channels: input.count, height: 1, width: 1)
+        case .maxPool(let size, let stride, let padding):
+            // With the places of the largest, eight bytes each.
+            return gives(
+                input.sliding(size: size, stride: stride, padding: padding, channels: input.channels), times: 3)
+        case .averagePool(let size):
+            return gives(Extent(channels: input.channels, height: Double(size), width: Double(size)))
+        case .dropout: return gives(input, times: 2)
+        case .linear(_, _, let outputs): return gives(Extent(channels: Double(outputs), height: 1, width: 1))
+        case .residual(let branch, let shortcut):
+            _ = run(shortcut, input)
+            return gives(run(branch, input))
+        }
+    }
+
+    private mutating func gives(_ output: Extent, times: Double = 1) -> Extent {
+        all += output.count * times
+        largest = max(largest, output.count)
+        return output
+    }
+}
