@@ -27,7 +27,7 @@ let repair: [Target.Dependency] = base + ["SutureTasks"]
 let pillars: [Target.Dependency] = [
     "SutureVision", "SutureTasks", "SutureRepair", "SutureSignatures", "SutureSubspaces"
 ]
-let libraries = base + pillars + ["SutureReports"]
+let libraries = base + pillars + ["SutureReports", "SutureTemplates"]
 
 let package = Package(
     name: "suture",
@@ -66,6 +66,7 @@ let package = Package(
         .target(
             name: "SutureFormats", dependencies: ["CFiles", .product(name: "Crypto", package: "swift-crypto")]),
         .target(name: "SutureTokenizers", dependencies: ["SutureFormats"]),
+        .target(name: "SutureTemplates"),
         .target(name: "SutureModels", dependencies: engine),
         .target(name: "SuturePatches", dependencies: ["SutureFormats", "SutureTensor"]),
         .target(name: "SutureTasks", dependencies: engine),
@@ -99,6 +100,7 @@ let package = Package(
         tests("TensorTests", ["SutureTensor"]),
         tests("FormatsTests", ["SutureFormats"]),
         tests("TokenizersTests", ["SutureFormats", "SutureTokenizers"]),
+        tests("TemplatesTests", ["SutureTemplates"]),
         tests("ModelsTests", engine + ["SutureModels", "SutureVariants"]),
         tests("PatchesTests", ["SutureFormats", "SutureTensor", "SuturePatches"]),
         tests("TasksTests", engine + ["SutureTasks"]),

@@ -34,11 +34,12 @@ public struct Checkpoint: Sendable {
     ///   that has no place in a snapshot.
     public init(_ url: URL) throws {
         self.url = url
-        var isDirectory: ObjCBool = false
-        guard FileManager.default.fileExists(atPath: url.path, isDirectory: &isDirectory) else {
-            throw FormatError(.missingFile, "there is no such model", subject: url.relativePath)
+        var status = stat()
+        guard stat(url.path, &status) == 0 else {
+            if errno == ENOENT { throw FormatError(.missingFile, "there is no such model", subject: url.relativePath) }
+            throw FormatError.system(.reading, "cannot be opened", url.relativePath)
         }
-        if isDirectory.boolValue {
+        if status.st_mode & S_IFMT == S_IFDIR {
             let snapshot = try SnapshotDirectory(url)
             source = .snapshot(snapshot)
             config = snapshot.config

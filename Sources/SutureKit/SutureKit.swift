@@ -7,6 +7,7 @@
 @_exported import SutureSignatures
 @_exported import SutureSubspaces
 @_exported import SutureTasks
+@_exported import SutureTemplates
 @_exported import SutureTensor
 @_exported import SutureTokenizers
 @_exported import SutureVision

@@ -33,12 +33,13 @@ struct SubspaceCommandTests {
             place, "faithful model --learn mlp.0.hidden@last \(files) --save v --report page.html --report page.md")
         #expect(learned["schema"] as? String == "suture.faithful/1")
         let checks = try #require(learned["checks"] as? [[String: Any]])
-        #expect(checks.compactMap { $0["id"] as? String } == (1...19).map { "F\($0)" })
+        #expect(checks.compactMap { $0["id"] as? String } == FaithfulnessReport.CheckName.allCases.map(\.rawValue))
         for check in checks where check["reading"] as? String != "notMeasured" {
             #expect(check["shows"] as? String != "" && check["cannotShow"] as? String != "", "\(check["id"] ?? "")")
         }
-        let f15 = try #require(checks[14]["values"] as? [[String: Any]])
-        #expect(f15.count == 3 && f15.allSatisfy { $0["low"] != nil && $0["control"] != nil })
+        let inert = try #require(checks.first { $0["id"] as? String == "inert directions" })
+        let values = try #require(inert["values"] as? [[String: Any]])
+        #expect(values.count == 3 && values.allSatisfy { $0["low"] != nil && $0["control"] != nil })
         let page = String(decoding: try place.bytes("page.html"), as: UTF8.self)
         #expect(page.hasPrefix("<!DOCTYPE html>") && page.contains("<svg"))
         let again = try json(place, "faithful model --direction v \(files)")
