@@ -23,7 +23,7 @@ public struct FilePlan: Sendable {
         let form: Form
         let isForced: Bool
 
-        /// - Parameter isForced: whether what is there may be replaced, if it is of the form.
+        /// What is there already may be replaced where `isForced` says so and it is of that form.
         public init(_ url: URL, _ form: Form = .file, isForced: Bool = false) {
             (self.url, self.form, self.isForced) = (url, form, isForced)
         }
