@@ -31,7 +31,7 @@ extension TokenizedFailure {
 }
 
 extension LanguageModel {
-    /// Leads the model along the answer, in one run.
+    /// Teacher forcing, in one run.
     public func read(_ failure: TokenizedFailure) throws -> Reading {
         let last = Site.residual(architecture.layers)
         let residual = try run([failure.led], capturing: [last])[last].squeezed(0).narrowed(0, failure.places)

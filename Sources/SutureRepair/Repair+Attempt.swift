@@ -113,7 +113,7 @@ extension Repair {
     }
 
     /// Asks the method; where its proposal would undo earlier answers, again with these spared, and where that does not
-    /// help, with these to be repaired along: an answer that hangs by a hair gets a margin of its own.
+    /// help, with these to be repaired along: an answer with a small margin gets one of its own.
     private func propose(_ open: [Asked], on present: LanguageModel, _ ledger: inout RepairLedger) throws -> Verdict {
         let failures = open.map(\.tokenized)
         let isJoint = method is any JointRepairMethod

@@ -3,7 +3,7 @@ import SutureRepair
 import SutureTensor
 
 extension Report {
-    /// The page of an evaluation: what each method fixes, what carries over, what else changes, and what it costs.
+    /// The page of an evaluation: what each method fixes, how it generalizes, what else changes, and what it costs.
     public init(_ summary: EvaluationSummary) throws {
         var blocks: [Block] = []
         for task in summary.tasks {
@@ -109,7 +109,8 @@ extension Report {
         return Table(
             caption:
                 "\(first) beside each other method on the same failures: fixed by both and by one alone; where both fix, how "
-                + "much more carries over, and what \(first) moves and takes as a multiple of the other (below 1: less)",
+                + "much better it generalizes to paraphrases, and what \(first) moves and takes as a multiple of the other "
+                + "(below 1: less)",
             columns: [
                 "beside", .number("both fix"), .number("only \(first)"), .number("only the other"), .number("p"),
                 .number("paraphrases, points"), .number("KL unrelated"), .number("KL related"), .number("seconds")

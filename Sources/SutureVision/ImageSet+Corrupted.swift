@@ -11,7 +11,7 @@ extension ImageSet {
     ///   - corruptions: kinds, severities and profiles; each once.
     ///   - url: the place of the directory.
     ///   - layout: folders or arrays; in arrays every kind must have as many severities, as they share their labels.
-    ///   - seed: what all is drawn from; the same images, corruption and seed give the same bytes.
+    ///   - seed: the random seed; the same images, corruption and seed give the same bytes.
     ///   - overwriting: whether a directory that this function wrote is replaced.
     ///   - progress: hears after each batch how many images are written.
     /// - Throws: `FormatError` with code `alreadyExists`, ``VisionError`` with code `badRequest`, what `progress` throws.

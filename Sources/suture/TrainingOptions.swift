@@ -52,7 +52,7 @@ struct TrainingOptions: ParsableArguments {
     @Option(help: "The share of each batch that --corrupt corrupts; all of it if not given.")
     var corruptedShare: Double?
 
-    @Option(help: "What all that is drawn is drawn from.")
+    @Option(help: "Random seed.")
     var seed: UInt64 = 1
 
     struct Schedule: ExpressibleByArgument {

@@ -15,7 +15,7 @@ extension EvaluationSummary {
         /// they fix none together, or the other moves nothing.
         public var unrelated: Estimate?
         public var related: Estimate?
-        /// Of the same, by how much the share that carries over is larger.
+        /// Of the same, by how much paraphrase generalization is larger.
         public var carriedOver: Estimate?
         /// The mean time of all attempts over the other's; nil where there are none.
         public var seconds: Estimate?

@@ -2,7 +2,7 @@ import Foundation
 import SutureFormats
 import SutureTensor
 
-/// A way to spoil images by so much, as ImageNet-C, Tiny-ImageNet-C and CIFAR-C do (Hendrycks & Dietterich 2019).
+/// A corruption of images by so much, as ImageNet-C, Tiny-ImageNet-C and CIFAR-C do (Hendrycks & Dietterich 2019).
 ///
 /// Written as text it is `fog:3`, or `fog:3:imagenet` with another profile than `cifar`.
 public struct Corruption: Sendable, Hashable, Codable {

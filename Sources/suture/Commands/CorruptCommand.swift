@@ -4,12 +4,12 @@ import SutureKit
 
 struct CorruptCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "corrupt", abstract: "Spoil images as fog, noise, blur and the like would.",
+        commandName: "corrupt", abstract: "Corrupt images with fog, noise, blur and the like.",
         discussion: """
             What is written is what ImageNet-C (CORRUPTION/SEVERITY/CLASS/*.png) or CIFAR-10-C (CORRUPTION.npy and \
             labels.npy) would be for these images. The same images, corruptions and seed give the same bytes.
 
-            suture corrupt photos -o spoiled --corruption fog:3 --resize 224
+            suture corrupt photos -o corrupted --corruption fog:3 --resize 224
             suture corrupt cifar-10-batches-bin -o cifar-10-c --all --as arrays
             suture corrupt fashion-mnist --pad 32 --all --sheet sheet.png
             """)
@@ -43,7 +43,7 @@ struct CorruptCommand: ParsableCommand {
 
     @OptionGroup var reading: ImageOptions
 
-    @Option(help: "What all that is drawn is drawn from.")
+    @Option(help: "Random seed.")
     var seed: UInt64 = 1
 
     @Flag(help: "Write over what is there.")

@@ -9,7 +9,7 @@ struct DetectCommand: ParsableCommand {
         discussion: """
             DATA is CoNaLa's JSON, Shellcode_IA32's .tsv, JSON Lines of TLDR (nl, cmd), a folder of tldr pages, or NL2Bash's \
             all.nl beside its all.cm. Each intent is asked behind a few examples from the data set, which are asked themselves never. \
-            Being right means that the model writes the code, and its end, freely.
+            Being right means that greedy decoding gives the code, and its end.
 
             suture detect model conala-test.json --task python -o failures.jsonl
             suture repair model --failures failures.jsonl -o fix.safetensors

@@ -2,7 +2,7 @@ import Foundation
 import SutureKit
 
 extension GenerateCommand {
-    /// How the model does on an answer that was expected, when it is led along it token by token.
+    /// How the model does on an answer that was expected, under teacher forcing.
     struct Expectation: Encodable, Sendable {
         struct Token: Encodable, Sendable {
             var text: String
@@ -26,7 +26,7 @@ extension GenerateCommand {
             }
         }
 
-        /// The first token at which the model, writing freely, leaves the answer.
+        /// The first token at which greedy decoding leaves the answer.
         var wrong: Int? { tokens.firstIndex { $0.instead != nil } }
 
         var verdict: Report.Verdict {

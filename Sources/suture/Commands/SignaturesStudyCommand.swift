@@ -46,7 +46,7 @@ struct SignaturesStudyCommand: ParsableCommand {
     @Option(help: "Only these studies, beside what is regained: \(names.joined(separator: ", ")).")
     var studies: String?
 
-    @Option(help: "What all that is drawn is drawn from.")
+    @Option(help: "Random seed.")
     var seed: UInt64 = 1
 
     @Option(help: "How many threads an operator may use.")
