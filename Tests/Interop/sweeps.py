@@ -164,7 +164,10 @@ def expected(runner, kind, pair, found, receiver=None):
             written += [step[:, h * width:(h + 1) * width] @ weight[:, h * width:(h + 1) * width].T for h in range(heads)]
             written.append(lent["mlp", layer] - own["mlp", layer])
         cells = through(runner, base, receiver, written)
-        return (1 - difference(runner.changed(base, cells)) / clean).reshape(-1, heads + 1).tolist()
+        grid = (1 - difference(runner.changed(base, cells)) / clean).reshape(-1, heads + 1)
+        if receiver.startswith("mlp."):
+            grid[-1, heads] = 0  # the MLP itself does not lie before it
+        return grid.tolist()
     cells = []
     for layer in layers:
         for column in range(columns):
