@@ -32,6 +32,7 @@ public struct FilePlan: Sendable {
     private let inputs: [URL]
     private let outputs: [Output]
 
+    /// What is read, files and folders, and what is written.
     public init(reading inputs: [URL], writing outputs: [Output]) {
         (self.inputs, self.outputs) = (inputs, outputs)
     }

@@ -3,7 +3,7 @@ import SutureTensor
 /// One pass of images through a classifier, and the only one: evaluation and training walk the same layers.
 struct ClassifierForward {
     let tensors: [String: Tensor]
-    /// Where dropout is drawn from; nil for none.
+    /// The random numbers of dropout; nil for none.
     let random: RandomSource?
     /// How far batch norms move their averages to the statistics of the batch, by which they normalise then; nil for
     /// evaluation, where they normalise by the averages.
