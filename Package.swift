@@ -21,7 +21,8 @@ func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
 
 // A target names every module that reaches it, not only the nearest: a build compiles a target anew when a module that it
 // names has changed, and would else link objects that no longer fit.
-let engine: [Target.Dependency] = ["SutureTensor", "SutureFormats", "SutureTokenizers"]
+let core: [Target.Dependency] = ["SutureCore"]
+let engine: [Target.Dependency] = core + ["SutureTensor", "SutureFormats", "SutureTokenizers"]
 let base: [Target.Dependency] = engine + ["SutureModels", "SuturePatches"]
 let repair: [Target.Dependency] = base + ["SutureTasks"]
 let pillars: [Target.Dependency] = [
@@ -60,15 +61,16 @@ let package = Package(
                 ])
             ],
             linkerSettings: linkTorch),
-        .target(name: "SutureTensor", dependencies: ["CTorch"]),
         .target(name: "CFiles"),
+        .target(name: "SutureCore", dependencies: ["CFiles"]),
+        .target(name: "SutureTensor", dependencies: core + ["CTorch"]),
         .target(name: "CImages", linkerSettings: [.linkedLibrary("jpeg"), .linkedLibrary("png"), .linkedLibrary("z")]),
         .target(
-            name: "SutureFormats", dependencies: ["CFiles", .product(name: "Crypto", package: "swift-crypto")]),
-        .target(name: "SutureTokenizers", dependencies: ["SutureFormats"]),
+            name: "SutureFormats", dependencies: core + ["CFiles", .product(name: "Crypto", package: "swift-crypto")]),
+        .target(name: "SutureTokenizers", dependencies: core + ["SutureFormats"]),
         .target(name: "SutureTemplates"),
         .target(name: "SutureModels", dependencies: engine),
-        .target(name: "SuturePatches", dependencies: ["SutureFormats", "SutureTensor"]),
+        .target(name: "SuturePatches", dependencies: core + ["SutureFormats", "SutureTensor"]),
         .target(name: "SutureTasks", dependencies: engine),
         .target(name: "SutureRepair", dependencies: repair, resources: [.embedInCode("Resources")]),
         .target(name: "SutureSubspaces", dependencies: base),
@@ -96,13 +98,14 @@ let package = Package(
             name: "SutureVariants", dependencies: engine + ["SutureModels", "SutureTestSupport"], path: "Tests/Variants"
         ),
         .target(
-            name: "SutureTestSupport", dependencies: ["SutureFormats"], path: "Tests/SutureTestSupport"),
-        tests("TensorTests", ["SutureTensor"]),
-        tests("FormatsTests", ["SutureFormats"]),
-        tests("TokenizersTests", ["SutureFormats", "SutureTokenizers"]),
+            name: "SutureTestSupport", dependencies: core + ["SutureFormats"], path: "Tests/SutureTestSupport"),
+        tests("CoreTests", core),
+        tests("TensorTests", core + ["SutureTensor"]),
+        tests("FormatsTests", core + ["SutureFormats"]),
+        tests("TokenizersTests", core + ["SutureFormats", "SutureTokenizers"]),
         tests("TemplatesTests", ["SutureTemplates"]),
         tests("ModelsTests", engine + ["SutureModels", "SutureVariants"]),
-        tests("PatchesTests", ["SutureFormats", "SutureTensor", "SuturePatches"]),
+        tests("PatchesTests", core + ["SutureFormats", "SutureTensor", "SuturePatches"]),
         tests("TasksTests", engine + ["SutureTasks"]),
         tests("RepairTests", repair + ["SutureRepair"]),
         tests("VisionTests", engine + ["SutureModels", "SutureVision"]),

@@ -49,13 +49,13 @@ struct MethodsBenchmark: ParsableCommand {
     private func repair(
         _ records: [BenchmarkFailure], _ method: any RepairMethod, _ network: LanguageModel, _ texts: [[Int]]
     ) throws -> [Outcome] {
-        let workshop = try method.prepare(network, texts: texts)
+        let prepared = try method.prepared(RepairMaterial(network, texts: texts))
         return try records.map { record in
             let clock = ContinuousClock()
             let start = clock.now
-            let proposal = try method.propose(record.token, in: workshop, on: network)
+            let proposal = try prepared.propose(record.token, on: network)
             let time = (clock.now - start) / .seconds(1)
-            let after = try network.applying(proposal.change).read(record.token).probabilities[0]
+            let after = try network.applying(proposal.change).scores(record.token).probabilities[0]
             return Outcome(
                 fixed: proposal.abandoned == nil, probability: after, norm: try proposal.change.norm, seconds: time)
         }

@@ -43,11 +43,11 @@ struct MintBenchmark: ParsableCommand {
 
     private func repair() throws -> [Outcome] {
         let network = try LanguageModel.load(Checkpoint(URL(filePath: model)))
-        let workshop = try MINT().prepare(network, texts: [], reserved: []) { _, _ in }
+        let prepared = try MINT().prepared(RepairMaterial(network, texts: [], reserved: []))
         return try BenchmarkFailure.read(URL(filePath: failures)).prefix(limit).map { record in
             let clock = ContinuousClock()
             let start = clock.now
-            let proposal = try MINT().propose(record.token, in: workshop, on: network)
+            let proposal = try prepared.propose(record.token, on: network)
             let time = (clock.now - start) / .seconds(1)
             return Outcome(
                 fixed: proposal.abandoned == nil, patched: proposal.order.map { [$0.layer, $0.index] },

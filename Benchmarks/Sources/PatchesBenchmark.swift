@@ -91,7 +91,7 @@ struct PatchesBenchmark: ParsableCommand {
         let count = max(1, Int((gigabytes * 1e9 / 100 / Double(2 * 4096 * 4096)).rounded(.up)))
         let chosen = all.prefix(min(count, all.count))
         let changes = chosen.map { tensor in
-            TensorChange.dense(
+            Edit.dense(
                 tensor.name, (0..<tensor.shape.reduce(1, *)).map { 1e-3 * Float(($0 % 17) - 8) }, shape: tensor.shape)
         }
         let patch = try Patch(changes, of: checkpoint, method: .init(name: "benchmark"))
@@ -189,7 +189,7 @@ struct PatchesBenchmark: ParsableCommand {
     private func noisy(_ source: Checkpoint, to url: URL, seed: UInt64, in work: URL) throws {
         var state = seed
         let changes = source.tensors.filter(\.type.isPatchable).map { tensor in
-            TensorChange.dense(
+            Edit.dense(
                 tensor.name,
                 (0..<tensor.shape.reduce(1, *)).map { _ in
                     state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407

@@ -30,9 +30,10 @@ struct RepairBenchmark: ParsableCommand {
         let network = try LanguageModel.load(checkpoint)
         let tokenizer = try Tokenizer(checkpoint)
         let chosen = try chooseMethod()
-        let workshop = try chosen.prepare(
-            network, texts: Texts.reference.map { tokenizer.encode($0).ids }, reserved: []
-        ) { _, _ in }
+        let prepared = try chosen.prepared(
+            RepairMaterial(
+                network, texts: Texts.reference.map { tokenizer.encode($0).ids }, reserved: []
+            ))
         let records = try BenchmarkFailure.read(URL(filePath: failures)).dropFirst(skip).prefix(limit)
         let guards =
             fast
@@ -45,7 +46,7 @@ struct RepairBenchmark: ParsableCommand {
         for (index, record) in records.enumerated() {
             let failure = commands ? record.command : record.token
             let start = clock.now
-            let proposal = try chosen.propose(failure, in: workshop, on: network)
+            let proposal = try prepared.propose(failure, on: network)
             var line = Line(
                 seconds: (clock.now - start) / .seconds(1), fixed: false, rank: record.rank,
                 steps: proposal.steps,

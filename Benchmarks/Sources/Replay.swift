@@ -76,7 +76,7 @@ struct Replay: ParsableCommand {
         }
         var expected: [Tensor] = []
         let full = try seconds { expected = try sampled.map { try model.run([tokens], [cells[$0]]).logits } }
-        let difference = try rows[0].gathered(0, at: sampled) - Tensor.concatenated(expected, 0)
+        let difference = try rows[0].indexSelected(0, at: sampled) - Tensor.concatenated(expected, 0)
         return (replay, full / Double(sampled.count) * Double(cells.count), try difference.abs().max().item())
     }
 }

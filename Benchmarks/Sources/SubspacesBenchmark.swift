@@ -99,15 +99,15 @@ struct SubspacesBenchmark: ParsableCommand {
         let groups = Dictionary(grouping: all, by: \.base.count)
         let length = groups.keys.max { (groups[$0]?.count ?? 0, $0) < (groups[$1]?.count ?? 0, $1) } ?? 0
         let pairs = Array((groups[length] ?? []).prefix(200))
-        let spot = Spot(.residual(layer + 1))
+        let location = Location(.residual(layer + 1))
         var das = DAS()
         das.epochs = epochs
         var runs: PairedRuns?
-        let caching = try seconds { runs = try PairedRuns(loaded, pairs, at: [spot]) }
+        let caching = try seconds { runs = try PairedRuns(loaded, pairs, at: [location]) }
         guard let runs else { return }
         var losses: [Double] = []
         var marks = [ContinuousClock().now]
-        let found = try das.train(runs, at: spot) { _, _, loss in
+        let found = try das.train(runs, at: location) { _, _, loss in
             losses.append(loss)
             marks.append(ContinuousClock().now)
         }
@@ -126,11 +126,11 @@ struct SubspacesBenchmark: ParsableCommand {
         line("loss of the last epoch, Suture", losses.last ?? .nan, "")
         line("loss of the last epoch, pyvene", peer.losses.last ?? .nan, "")
         let judged = try IOI(.heldOut, tokenizer).swapped(heldOut, seed: 7).map { try TokenizedPair($0, tokenizer) }
-        let judge = try PairedRuns(loaded, judged, at: [spot])
-        let theirs = try Subspace(spot, direction: Tensor(peer.direction), method: "pyvene")
+        let judge = try PairedRuns(loaded, judged, at: [location])
+        let theirs = try Subspace(location, direction: Tensor(peer.direction), method: "pyvene")
         print("\(judged.count) held-out pairs: interchange accuracy and FLDD, with 95% intervals")
         for (name, subspace) in [("Suture", found), ("pyvene", theirs)] {
-            let score = Score(try judge.outcome(subspace.patch), clean: try judge.clean(), pairs: judged)
+            let score = Score(try judge.outputs(subspace.patch), clean: try judge.clean(), pairs: judged)
             interval("\(name), interchange accuracy", score.interchange)
             interval("\(name), FLDD", score.fldd)
         }
@@ -201,12 +201,12 @@ struct SubspacesBenchmark: ParsableCommand {
         var largest = 0.0
         var done = 0
         while done < interventions / 4 {
-            let spot = Spot(.mlpHidden(random.below(loaded.architecture.layers)))
-            guard let writing = try loaded.writing(spot.site) else { return }
+            let location = Location(.mlpHidden(random.below(loaded.architecture.layers)))
+            guard let writing = try loaded.writing(location.site) else { return }
             let basis = try RowSpace(of: writing).null(noise.normal([1, writing.shape[1]])).transposed().to(.float32)
-            let runs = try PairedRuns(loaded, pairs, at: [spot])
-            let subspace = try Subspace(spot, direction: basis, method: "kernel")
-            let outcome = try runs.outcome(subspace.patch)
+            let runs = try PairedRuns(loaded, pairs, at: [location])
+            let subspace = try Subspace(location, direction: basis, method: "kernel")
+            let outcome = try runs.outputs(subspace.patch)
             let clean = try runs.clean()
             for (a, b) in zip(outcome.answer + outcome.other, clean.answer + clean.other) {
                 largest = max(largest, abs(a - b))

@@ -25,7 +25,7 @@ func write(_ model: LanguageModel) throws {
 
 try write(model)
 let tokens = try TokenizedFailure(failure, tokenizer)
-let reading = try model.read(tokens)
+let reading = try model.scores(tokens)
 if let place = reading.wrong(tokens.answer).first {
     print("wrong:", tokenizer.decode([reading.top[place]]), "for", tokenizer.decode([tokens.answer[place]]))
     let result = try Repair(model, tokenizer).run([failure], modelName: arguments[1])

@@ -1,4 +1,5 @@
 // One import for all of Suture.
+@_exported import SutureCore
 @_exported import SutureFormats
 @_exported import SutureModels
 @_exported import SuturePatches

@@ -48,8 +48,8 @@ extension Patch {
             let group = try ordered(group, in: tensor, source: source)
             let values = group.flatMap(\.delta)
             return group[0].kind == .columns
-                ? TensorChange.columns(group.map(\.index), of: name.string, adding: values)
-                : TensorChange.rows(group.map(\.index), of: name.string, adding: values)
+                ? Edit.columns(group.map(\.index), of: name.string, adding: values)
+                : Edit.rows(group.map(\.index), of: name.string, adding: values)
         }
         return try Patch(made, of: checkpoint, method: method, results: results)
     }

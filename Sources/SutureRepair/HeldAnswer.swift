@@ -14,9 +14,8 @@ struct HeldAnswer {
     /// Reaches down to the lowest layer that was changed so far: what lies below need not be run again.
     private var trace: Trace?
 
-    init(_ failure: TokenizedFailure, of source: Source) {
-        self.failure = failure
-        self.source = source
+    init(_ failure: TokenizedFailure, of source: Source, _ trace: Trace? = nil) {
+        (self.failure, self.source, self.trace) = (failure, source, trace)
     }
 
     /// Whether `model` with this change still gives the answer.
@@ -26,12 +25,12 @@ struct HeldAnswer {
         if let trace, trace.firstLayer <= lowest {
             run = trace
         } else {
-            run = try model.trace([failure.led], from: lowest)
+            run = try model.trace([failure.forced], from: lowest)
             trace = run
         }
         let last = Site.residual(model.architecture.layers)
         let residual = try run.replay([Alternative(change: change)], capturing: [last])[last]
         let logits = try model.logits(ofResidual: residual.squeezed(0).narrowed(0, failure.places))
-        return try Reading(logits: logits, answer: failure.answer).wrong(failure.answer).isEmpty
+        return try AnswerScores(logits: logits, answer: failure.answer).wrong(failure.answer).isEmpty
     }
 }

@@ -44,14 +44,14 @@ extension Repair.Result {
                 $0[ByteString($1.key)] = JSON($1.value)
             })
         return try Patch(
-            change.tensorChanges(architecture), of: checkpoint, method: .init(name: report.method, options: options),
+            change.edits(architecture), of: checkpoint, method: .init(name: report.method, options: options),
             results: results, on: patches)
     }
 }
 
 extension WeightChange {
     /// What is added to which tensors of a checkpoint: neurons as columns or rows, matrices as they are written down.
-    public func tensorChanges(_ architecture: Architecture) throws -> [TensorChange] {
+    public func edits(_ architecture: Architecture) throws -> [Edit] {
         struct Place: Hashable {
             let tensor: String
             let isColumn: Bool
@@ -62,8 +62,8 @@ extension WeightChange {
             let slices = slices.sorted { $0.index < $1.index }
             let (indices, values) = (slices.map(\.index), try slices.flatMap { try $0.delta.floats() })
             return place.isColumn
-                ? TensorChange.columns(indices, of: place.tensor, adding: values)
-                : TensorChange.rows(indices, of: place.tensor, adding: values)
+                ? Edit.columns(indices, of: place.tensor, adding: values)
+                : Edit.rows(indices, of: place.tensor, adding: values)
         }
         for delta in matrices {
             let (tensor, isColumn) = architecture.writeVectors(layer: delta.layer)

@@ -6,18 +6,23 @@ import SutureTokenizers
 struct RepairLedger {
     var change = WeightChange()
     var steps: [(failures: [Int], change: WeightChange)] = []
-    var outcomes: [Int: RepairReport.Outcome] = [:]
+    var outcomes: [Int: RepairReport.FailureOutcome] = [:]
     /// The answers that are right and have to stay so.
     var held: [HeldAnswer] = []
     var changed: [Neuron: RepairReport.ChangedNeuron] = [:]
 
     /// An answer has to stay as it is from now on; one that is asked for again is held once.
-    mutating func hold(_ failure: TokenizedFailure, of source: HeldAnswer.Source) {
+    ///
+    /// `trace` is of the original model, where there is one already; of it no more is kept than changes so far need.
+    mutating func hold(
+        _ failure: TokenizedFailure, of source: HeldAnswer.Source, _ trace: Trace? = nil
+    ) throws {
         guard !held.contains(where: { $0.failure.prompt == failure.prompt && $0.failure.answer == failure.answer })
         else {
             return
         }
-        held.append(HeldAnswer(failure, of: source))
+        let lowest = change.lowestLayer
+        held.append(HeldAnswer(failure, of: source, try lowest.flatMap { try trace?.keeping(from: $0) }))
     }
 }
 
@@ -26,18 +31,18 @@ extension Repair {
     struct Attempt {
         let number: Int
         let failure: Failure
+        let tokenized: TokenizedFailure
 
-        init(number: Int, _ failure: Failure) {
-            self.number = number
-            self.failure = failure
+        init(number: Int, _ failure: Failure, _ tokenized: TokenizedFailure) {
+            (self.number, self.failure, self.tokenized) = (number, failure, tokenized)
         }
     }
 
     /// A failure with what the model writes before it is repaired.
     private struct Asked {
         let attempt: Attempt
-        let tokenized: TokenizedFailure
-        let reading: Reading
+        let run: TeacherForcedRun
+        let scores: AnswerScores
         let written: [Int]
     }
 
@@ -55,19 +60,20 @@ extension Repair {
         let present = try model.applying(ledger.change)
         var open: [Asked] = []
         for attempt in group {
-            let tokenized = try TokenizedFailure(attempt.failure, tokenizer)
+            let tokenized = attempt.tokenized
             let limit = model.architecture.contextLength
-            guard tokenized.led.count <= limit else {
+            guard tokenized.forced.count <= limit else {
                 let reason =
-                    "prompt and answer do not fit the model: \(tokenized.led.count) tokens of at most \(limit)"
+                    "prompt and answer do not fit the model: \(tokenized.forced.count) tokens of at most \(limit)"
                 ledger.outcomes[attempt.number] = .init(attempt.failure, abandoned: reason)
                 continue
             }
-            let (reading, written) = try present.answer(tokenized)
-            let asked = Asked(attempt: attempt, tokenized: tokenized, reading: reading, written: written)
+            let run = try TeacherForcedRun(tokenized, on: present)
+            let (scores, written) = try run.trace.answer(tokenized)
+            let asked = Asked(attempt: attempt, run: run, scores: scores, written: written)
             if written == tokenized.answer {
-                ledger.hold(tokenized, of: .failure(attempt.number + 1))
-                ledger.outcomes[attempt.number] = outcome(of: asked, .right, after: reading)
+                try ledger.hold(tokenized, of: .failure(attempt.number + 1))
+                ledger.outcomes[attempt.number] = outcome(of: asked, .right, after: scores)
             } else {
                 open.append(asked)
             }
@@ -84,17 +90,22 @@ extension Repair {
         }
         let share = Double(max(1, group.count))
         if let (proposal, patched, answers) = accepted {
+            let isFirst = ledger.change.isEmpty
             ledger.change = try ledger.change.adding(proposal.change)
             ledger.steps.append((open.map(\.attempt.number), proposal.change))
             let own = answers.indices.map { place in
                 proposal.places.filter { $0.value.failure == place }.mapValues(\.token)
             }
-            for (answer, places) in zip(answers, own) {
-                for neuron in try describe(ledger.change, answer, places) { ledger.changed[neuron.neuron] = neuron }
+            // What was there before all repairs: the first of them began with it.
+            let originals = try answers.enumerated().map { place, answer in
+                isFirst && place < open.count ? open[place].run : try TeacherForcedRun(answer, on: model)
             }
-            for (asked, own) in zip(open, own) {
-                ledger.hold(asked.tokenized, of: .failure(asked.attempt.number + 1))
-                var outcome = try outcome(of: asked, .fixed, proposal, after: patched.read(asked.tokenized))
+            for (original, places) in zip(originals, own) {
+                for neuron in try describe(ledger.change, original, places) { ledger.changed[neuron.neuron] = neuron }
+            }
+            for ((asked, original), own) in zip(zip(open, originals), own) {
+                try ledger.hold(original.failure, of: .failure(asked.attempt.number + 1), original.trace)
+                var outcome = try outcome(of: asked, .fixed, proposal, after: patched.scores(original.failure))
                 if answers.count > 1 { outcome.neurons = outcome.neurons.filter { own[$0] != nil } }
                 outcome.seconds = (clock.now - began) / .seconds(1) / share
                 ledger.outcomes[asked.attempt.number] = outcome
@@ -104,7 +115,7 @@ extension Repair {
             if group.count > 1 {
                 try attempt([asked.attempt], &ledger)
             } else {
-                var outcome = outcome(of: asked, .abandoned, proposal, after: asked.reading)
+                var outcome = outcome(of: asked, .abandoned, proposal, after: asked.scores)
                 outcome.reason = reason
                 outcome.seconds = (clock.now - began) / .seconds(1)
                 ledger.outcomes[asked.attempt.number] = outcome
@@ -115,14 +126,14 @@ extension Repair {
     /// Asks the method; where its proposal would undo earlier answers, again with these spared, and where that does not
     /// help, with these to be repaired along: an answer with a small margin gets one of its own.
     private func propose(_ open: [Asked], on present: LanguageModel, _ ledger: inout RepairLedger) throws -> Verdict {
-        let failures = open.map(\.tokenized)
-        let isJoint = method is any JointRepairMethod
+        let failures = open.map(\.run.failure)
+        let isJoint = method.method is any JointRepairMethod
         var (spared, along): ([HeldAnswer], [HeldAnswer]) = ([], [])
         var (tries, steps) = (0, 0)
         while true {
             let answers = failures + along.map(\.failure)
-            var proposal =
-                try method.proposal(for: answers, sparing: spared.map(\.failure), in: workshop, on: present)
+            let others = try along.map { try TeacherForcedRun($0.failure, on: present) }
+            var proposal = try method.propose(open.map(\.run) + others, sparing: spared.map(\.failure))
             tries += 1
             steps += proposal.steps
             proposal.steps = steps
@@ -216,12 +227,12 @@ extension Repair {
     }
 
     private func outcome(
-        of asked: Asked, _ status: RepairReport.Status, _ proposal: Proposal = Proposal(), after: Reading
-    ) -> RepairReport.Outcome {
-        let answer = asked.tokenized.answer
-        let before = asked.reading
+        of asked: Asked, _ status: RepairReport.Status, _ proposal: Proposal = Proposal(), after: AnswerScores
+    ) -> RepairReport.FailureOutcome {
+        let answer = asked.run.failure.answer
+        let before = asked.scores
         let isFixed = status == .fixed
-        return RepairReport.Outcome(
+        return RepairReport.FailureOutcome(
             prompt: asked.attempt.failure.prompt, expected: asked.attempt.failure.expected,
             before: tokenizer.decode(asked.written), after: tokenizer.decode(isFixed ? answer : asked.written),
             status: status, reason: nil,

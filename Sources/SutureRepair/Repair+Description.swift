@@ -3,14 +3,16 @@ import SutureTensor
 
 extension Repair {
     /// What the neurons that have a place in the answer write, more than before, where its token is written.
-    func describe(_ change: WeightChange, _ failure: TokenizedFailure, _ places: [Neuron: Int]) throws
-        -> [RepairReport.ChangedNeuron]
-    {
-        let layers = places.keys.map(\.layer)
-        let trace = try model.trace(
-            [failure.led], capturing: layers.map(Site.mlpHidden), from: layers.min() ?? model.architecture.layers)
+    ///
+    /// `original` is a run of the model as it was before all repairs.
+    func describe(
+        _ change: WeightChange, _ original: TeacherForcedRun, _ places: [Neuron: Int]
+    ) throws -> [RepairReport.ChangedNeuron] {
+        let run = try original.changing(Set(places.keys.map(\.layer)))
         return try change.neurons.compactMap { edit in
-            try places[edit.neuron].map { try describe(edit, trace, position: failure.places.lowerBound + $0) }
+            try places[edit.neuron].map {
+                try describe(edit, run.trace, position: run.failure.places.lowerBound + $0)
+            }
         }
     }
 

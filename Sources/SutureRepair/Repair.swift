@@ -10,8 +10,7 @@ import SutureTokenizers
 public struct Repair {
     public let model: LanguageModel
     public let tokenizer: Tokenizer
-    public let method: any RepairMethod
-    public let workshop: Workshop
+    public let method: PreparedMethod
     public var limits = Guard()
     /// How much all repairs together may change.
     public var budget = Budget()
@@ -22,7 +21,7 @@ public struct Repair {
     /// The texts on which side effects are measured.
     public var guardTexts = Texts.guards
     /// Called with what is being done, how much of it is done, and of how much.
-    public var progress: (_ activity: String, _ done: Int, _ of: Int) -> Void = { _, _, _ in }
+    public var progress: ProgressHandler = { _, _, _ in }
 
     /// What came out: the change that fixes the failures, and the evidence.
     public struct Result: Sendable {
@@ -32,7 +31,7 @@ public struct Repair {
         public let report: RepairReport
     }
 
-    /// Prepares the workshop for the method: once for a model, not for each failure.
+    /// Prepares the method: once for a model, not for each failure.
     ///
     /// - Parameters:
     ///   - model: the model.
@@ -46,18 +45,16 @@ public struct Repair {
         _ model: LanguageModel, _ tokenizer: Tokenizer, method: any RepairMethod = Recruit(),
         texts: [String] = Texts.reference,
         reserved: Set<Neuron> = [], cache: StatisticsCache? = nil,
-        progress: @escaping (_ activity: String, _ done: Int, _ of: Int) -> Void = { _, _, _ in }
+        progress: @escaping ProgressHandler = { _, _, _ in }
     ) throws {
         self.model = model
         self.tokenizer = tokenizer
-        self.method = method
         self.progress = progress
         let texts = texts.map {
             Array(tokenizer.encode($0, specials: .opening).ids.prefix(model.architecture.contextLength))
         }
-        workshop = try method.prepare(
-            model, texts: texts, reserved: reserved, cache: cache,
-            progress: { progress("reading reference texts", $0, $1) })
+        self.method = try method.prepared(
+            RepairMaterial(model, texts: texts, reserved: reserved, cache: cache, progress: progress))
     }
 
     /// Repairs `failures` in their order.
@@ -67,13 +64,16 @@ public struct Repair {
     /// Throws ``RepairError`` with code `badRequest` for batches where the method repairs one failure at a time, and
     /// `TaskError` for a failure that cannot be split into tokens, before anything is repaired.
     public func run(_ failures: [Failure], modelName: String) throws -> Result {
+        let method = method.method
         guard batch == 1 || (batch > 1 && method is any JointRepairMethod) else {
             throw RepairError(
                 .badRequest, "the method \(method.name) repairs one failure at a time", expected: "batches of 1",
                 found: "\(batch)")
         }
-        for (index, failure) in failures.enumerated() {
-            do { _ = try TokenizedFailure(failure, tokenizer) } catch let error as TaskError where failures.count > 1 {
+        let attempts = try failures.enumerated().map { index, failure in
+            do {
+                return Attempt(number: index, failure, try TokenizedFailure(failure, tokenizer))
+            } catch let error as TaskError where failures.count > 1 {
                 throw TaskError(
                     error.code, error.problem, subject: "failure \(index + 1)", expected: error.expected,
                     found: error.found, hint: error.hint)
@@ -86,7 +86,7 @@ public struct Repair {
         for first in stride(from: 0, to: failures.count, by: batch) {
             progress("repairing", first, failures.count)
             let group = first..<min(first + batch, failures.count)
-            try attempt(group.map { Attempt(number: $0, failures[$0]) }, &ledger)
+            try attempt(Array(attempts[group]), &ledger)
             progress("repairing", group.upperBound, failures.count)
         }
         let change = ledger.change
@@ -116,11 +116,12 @@ public struct Repair {
             progress("asking what patches repaired", index, earlier.count)
             // What a patch says that this tokenizer or model cannot be asked is not an answer that could be lost.
             guard let tokenized = try? TokenizedFailure(failure, tokenizer),
-                tokenized.led.count <= model.architecture.contextLength,
-                let (reading, written) = try finite({ try model.answer(tokenized) }),
-                written == tokenized.answer, reading.wrong(tokenized.answer).isEmpty
+                tokenized.forced.count <= model.architecture.contextLength,
+                let trace = try finite({ try model.trace([tokenized.forced]) }),
+                let (scores, written) = try finite({ try trace.answer(tokenized) }),
+                written == tokenized.answer, scores.wrong(tokenized.answer).isEmpty
             else { continue }
-            ledger.hold(tokenized, of: .patch(index))
+            try ledger.hold(tokenized, of: .patch(index), trace)
             held += 1
         }
         return held
@@ -128,15 +129,7 @@ public struct Repair {
 
     func measure(_ change: WeightChange, on texts: [String], _ activity: String) throws -> SideEffects {
         try SideEffects.measure(change, on: model, texts: texts.map { tokenizer.encode($0, specials: .opening).ids }) {
-            progress(activity, $0, $1)
+            progress(activity, $1, $2)
         }
-    }
-}
-
-/// Text inside a message.
-enum Visible {
-    static func quoted(_ text: String) -> String {
-        let short = text.count > 60 ? text.prefix(60) + "..." : Substring(text)
-        return "\"" + short.replacing("\n", with: "\\n") + "\""
     }
 }

@@ -6,7 +6,7 @@ public struct RepairReport: Sendable, Codable {
     public var model: String
     public var method: String
     public var options: [String: Double]
-    public var failures: [Outcome]
+    public var failures: [FailureOutcome]
     /// What became of the answers that patches of the model had repaired; nil where there were none.
     public var earlier: Earlier?
     public var neurons: [ChangedNeuron]
@@ -42,7 +42,7 @@ public struct RepairReport: Sendable, Codable {
     }
 
     /// One failure.
-    public struct Outcome: Sendable, Codable {
+    public struct FailureOutcome: Sendable, Codable {
         public var prompt: String
         public var expected: String
         /// What greedy decoding wrote, in as many tokens as the expected answer has.
@@ -111,7 +111,7 @@ public struct RepairReport: Sendable, Codable {
     }
 }
 
-extension RepairReport.Outcome {
+extension RepairReport.FailureOutcome {
     /// A failure that the model cannot even be asked.
     init(_ failure: Failure, abandoned reason: String) {
         self.init(

@@ -28,6 +28,9 @@ public final class ProgressReporter: Sendable {
         }
     }
 
+    /// What work reports to.
+    public var handler: ProgressHandler { { self.report(.init($0, completed: $1, total: $2)) } }
+
     enum Mode: Sendable {
         case bar(width: Int)
         case lines, silent

@@ -16,7 +16,7 @@ extension Terminal {
         }
 
         /// Blue for good, orange for bad and mixed: told apart by nearly every eye.
-        public func callAsFunction(_ outcome: Report.Outcome, _ text: String) -> String {
+        public func callAsFunction(_ outcome: Report.Tone, _ text: String) -> String {
             switch outcome {
             case .good: paint("34", text)
             case .bad, .mixed: paint("33", text)

@@ -26,8 +26,8 @@ struct HTMLRenderer {
 
     private func banner(_ verdict: Report.Verdict) -> Markup {
         tag(
-            "div", ["class": "verdict \(verdict.outcome)", "role": "status"],
-            tag("span", ["class": "mark", "aria-hidden": "true"], .text(verdict.outcome.symbol)),
+            "div", ["class": "verdict \(verdict.tone)", "role": "status"],
+            tag("span", ["class": "mark", "aria-hidden": "true"], .text(verdict.tone.symbol)),
             tag("p", [:], .text(verdict.text)))
     }
 

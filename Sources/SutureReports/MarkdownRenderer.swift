@@ -5,7 +5,7 @@ struct MarkdownRenderer {
     func render(_ report: Report) -> String {
         var parts = ["# \(escape(report.title))"]
         if let subtitle = report.subtitle { parts.append(line(subtitle)) }
-        if let verdict = report.verdict { parts.append("> **\(verdict.outcome.symbol)** \(escape(verdict.text))") }
+        if let verdict = report.verdict { parts.append("> **\(verdict.tone.symbol)** \(escape(verdict.text))") }
         parts += report.blocks.map(block)
         return parts.filter { !$0.isEmpty }.joined(separator: "\n\n") + "\n"
     }

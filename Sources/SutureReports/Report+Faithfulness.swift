@@ -35,7 +35,7 @@ extension Report {
         blocks += [
             .heading("How"),
             .facts([
-                Fact("Model", study.model), Fact("Spot", study.spot),
+                Fact("Model", study.model), Fact("Location", study.location),
                 Fact(
                     "Direction",
                     "\(study.method)"
@@ -47,10 +47,10 @@ extension Report {
                 Fact("Intervals", "95%, from 1000 resamples of the held-out pairs")
             ])
         ]
-        let outcome: Outcome = study.level == .mediates ? .good : study.level == .none ? .neutral : .mixed
+        let tone: Report.Tone = study.level == .mediates ? .good : study.level == .none ? .neutral : .mixed
         try self.init(
-            title: "Faithfulness of a direction", subtitle: "\(study.model), \(study.spot)",
-            verdict: .init(outcome, "This direction \(Self.sentence(study.level))."), schema: "suture.faithful/1",
+            title: "Faithfulness of a direction", subtitle: "\(study.model), \(study.location)",
+            verdict: .init(tone, "This direction \(Self.sentence(study.level))."), schema: "suture.faithful/1",
             data: study,
             blocks: blocks)
     }

@@ -23,8 +23,8 @@ extension Report {
             .facts([
                 Fact("Rank of the output projection", "\(study.rank) of \(study.hiddenWidth)"),
                 Fact("|v_MLP| in row space, in kernel", Self.pair(study.mlpNorms)),
-                Fact("|v_resid| seen by the readers, not seen", Self.pair(study.residNorms)),
-                Fact("|v_grad| seen by the readers, not seen", Self.pair(study.gradientNorms)),
+                Fact("|v_resid| seen by the reading heads, not seen", Self.pair(study.residNorms)),
+                Fact("|v_grad| seen by the reading heads, not seen", Self.pair(study.gradientNorms)),
                 Fact(
                     "A random direction would have",
                     Self.decimal((1 - Double(study.rank) / Double(study.hiddenWidth)).squareRoot()) + " in the kernel")
@@ -74,7 +74,7 @@ extension Report {
                             separator: ", ")),
                 Fact(
                     "On the training pairs, v_MLP and v_resid",
-                    zip(study.trainingFLDD.mlp, study.trainingFLDD.resid)
+                    zip(study.trainingFldd.mlp, study.trainingFldd.resid)
                         .map { "\(Self.percent($0)), \(Self.percent($1))" }.joined(separator: "; ")),
                 Fact("Clean logit difference", Self.decimal(study.cleanDifference)),
                 Fact("Clean accuracy", Self.percent(study.cleanAccuracy)),
@@ -136,7 +136,7 @@ extension Report {
             parts.append(
                 String(
                     format:
-                        "The direction in the residual stream moves %.0f%%, of which what the readers see keeps %.0f%%; the whole "
+                        "The direction in the residual stream moves %.0f%%, of which what the reading heads see keeps %.0f%%; the whole "
                         + "stream moves %.0f%% and an independent direction, v_grad, %.0f%%. ",
                     100 * study.effect(.vResid), 100 * keeps, 100 * study.effect(.fullResidual),
                     100 * study.effect(.vGrad))
@@ -162,8 +162,11 @@ extension Report {
             (abs(effect(.vMLPNull)) < 1e-3, "its kernel part does nothing"),
             (effect(.fullResidual) > 1, "the whole residual stream turns the difference round"),
             (effect(.vResid) > effect(.fullResidual), "a direction of the stream does more than the whole of it"),
-            (effect(.vResidRow) > 0.75 * effect(.vResid), "what the readers see of that direction keeps most of it"),
-            (effect(.vGrad) > 1, "the readers' gradient, which was not learned from patches, turns it round too")
+            (
+                effect(.vResidRow) > 0.75 * effect(.vResid),
+                "what the reading heads see of that direction keeps most of it"
+            ),
+            (effect(.vGrad) > 1, "the reading heads' gradient, which was not learned from patches, turns it round too")
         ]
         func list(_ holds: Bool) -> String {
             let claims = findings.filter { $0.holds == holds }.map(\.claim)

@@ -36,20 +36,6 @@ extension Report {
             schema: "suture.repair/1", data: RepairData(repair: repair, pathway: pathway), blocks: blocks)
     }
 
-    /// The repair's members, and the pathway beside them.
-    private struct RepairData: Encodable, Sendable {
-        let repair: RepairReport
-        let pathway: PatchPathway?
-
-        private enum Key: CodingKey { case pathway }
-
-        func encode(to encoder: any Encoder) throws {
-            try repair.encode(to: encoder)
-            var container = encoder.container(keyedBy: Key.self)
-            try container.encodeIfPresent(pathway, forKey: .pathway)
-        }
-    }
-
     private static func verdict(_ repair: RepairReport, fixed: Int) -> Verdict {
         let parts = [(repair.neurons.count, "neuron", "neurons"), (repair.matrices.count, "matrix", "matrices")]
         let count = parts.filter { $0.0 > 0 }.map { $0.0 == 1 ? "one \($0.1)" : "\($0.0) \($0.2)" }.joined(
@@ -76,7 +62,7 @@ extension Report {
         return Verdict(abandoned == 0 ? .good : .mixed, "\(summary); \(effect).")
     }
 
-    private static func blocks(of outcome: RepairReport.Outcome, number: Int?) -> [Block] {
+    private static func blocks(of outcome: RepairReport.FailureOutcome, number: Int?) -> [Block] {
         let title =
             switch outcome.status {
             case .fixed: "Fixed"
@@ -198,4 +184,27 @@ extension Report {
 
     /// Tokens side by side. Their own spaces are drawn, so that those between them are where a line may break.
     private static func list(_ tokens: [String]) -> String { tokens.map(Visible.token).joined(separator: "  ") }
+}
+
+/// The repair's members, and the pathway beside them.
+struct RepairData: Codable, Sendable {
+    let repair: RepairReport
+    let pathway: PatchPathway?
+
+    private enum Key: CodingKey { case pathway }
+
+    init(repair: RepairReport, pathway: PatchPathway?) {
+        (self.repair, self.pathway) = (repair, pathway)
+    }
+
+    init(from decoder: any Decoder) throws {
+        repair = try RepairReport(from: decoder)
+        pathway = try decoder.container(keyedBy: Key.self).decodeIfPresent(PatchPathway.self, forKey: .pathway)
+    }
+
+    func encode(to encoder: any Encoder) throws {
+        try repair.encode(to: encoder)
+        var container = encoder.container(keyedBy: Key.self)
+        try container.encodeIfPresent(pathway, forKey: .pathway)
+    }
 }

@@ -49,17 +49,17 @@ public struct Report: Sendable {
 extension Report {
     /// The outcome in one line.
     public struct Verdict: Sendable {
-        public var outcome: Outcome
+        public var tone: Tone
         public var text: String
 
-        public init(_ outcome: Outcome, _ text: String) {
-            self.outcome = outcome
+        public init(_ tone: Tone, _ text: String) {
+            self.tone = tone
             self.text = text
         }
     }
 
     /// How a result is to be read at a glance.
-    public enum Outcome: String, Sendable, CaseIterable {
+    public enum Tone: String, Sendable, CaseIterable {
         case good, bad, mixed, neutral
 
         /// A mark that says the same without color.

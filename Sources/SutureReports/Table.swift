@@ -51,9 +51,9 @@ extension Report.Table {
     /// A cell; a string literal makes a plain one.
     public struct Cell: Sendable, ExpressibleByStringLiteral {
         public var text: String
-        public var highlight: Report.Outcome?
+        public var highlight: Report.Tone?
 
-        public init(_ text: String, highlight: Report.Outcome? = nil) {
+        public init(_ text: String, highlight: Report.Tone? = nil) {
             self.text = text
             self.highlight = highlight
         }

@@ -84,7 +84,7 @@ extension TerminalRenderer {
     }
 
     private func side(
-        _ title: String, _ spans: [Report.Comparison.Span], mark: String, outcome: Report.Outcome
+        _ title: String, _ spans: [Report.Comparison.Span], mark: String, outcome: Report.Tone
     ) -> String {
         var lines = [(text: "", isChanged: false)]
         for span in spans {

@@ -10,7 +10,7 @@ struct TerminalRenderer {
         var parts = [style.bold(wrap(report.title))]
         if let subtitle = report.subtitle { parts[0] += "\n" + style.dim(wrap(subtitle)) }
         if let verdict = report.verdict {
-            parts.append(style(verdict.outcome, wrap("\(symbol(verdict.outcome)) \(verdict.text)")))
+            parts.append(style(verdict.tone, wrap("\(symbol(verdict.tone)) \(verdict.text)")))
         }
         parts += report.blocks.map(block)
         return parts.filter { !$0.isEmpty }.joined(separator: "\n\n") + "\n"
@@ -88,7 +88,7 @@ struct TerminalRenderer {
         }
     }
 
-    func symbol(_ outcome: Report.Outcome) -> String {
+    func symbol(_ outcome: Report.Tone) -> String {
         guard !isUnicode else { return outcome.symbol }
         switch outcome {
         case .good: return "+"

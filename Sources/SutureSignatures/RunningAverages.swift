@@ -15,7 +15,7 @@ extension Patch {
     ///   if a value is no number, or none differs.
     public init(runningAverages averages: [String: [Float]], of checkpoint: Checkpoint, data: String) throws {
         let patched = try PatchedCheckpoint(checkpoint)
-        let changes = try averages.sorted { $0.key < $1.key }.map { name, values -> TensorChange in
+        let changes = try averages.sorted { $0.key < $1.key }.map { name, values -> Edit in
             guard let tensor = checkpoint[name], tensor.type.isPatchable, tensor.shape == [values.count] else {
                 throw SignatureError(
                     .badRequest, "the averages do not fit the model", subject: name, expected: "[\(values.count)]",

@@ -21,7 +21,7 @@ extension ProcessGroup {
         /// What `torchrun` says in its children's environment, and who starts them by hand says too: `RANK`,
         /// `WORLD_SIZE`, `MASTER_ADDR`, `MASTER_PORT`. Nil where there is no `WORLD_SIZE`, or it is 1.
         ///
-        /// Throws ``TensorError`` of kind `place` where one of the others is missing or impossible.
+        /// Throws ``TensorError`` of cause `place` where one of the others is missing or impossible.
         public init?(environment: [String: String]) throws(TensorError) {
             func number(_ name: String, in range: ClosedRange<Int>) throws(TensorError) -> Int {
                 let text = environment[name]
@@ -45,7 +45,7 @@ extension ProcessGroup {
         }
 
         private static func error(_ reason: String) -> TensorError {
-            TensorError("ProcessGroup", kind: .place, reason: reason)
+            TensorError("ProcessGroup", cause: .place, reason: reason)
         }
 
         var serves: Bool { rank == 0 && !isServed }

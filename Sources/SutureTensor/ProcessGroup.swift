@@ -21,7 +21,7 @@ public final class ProcessGroup: Sendable {
     /// - Parameters:
     ///   - place: this process's place in it.
     ///   - patience: for how many seconds to wait for the others, here and in all calls.
-    /// - Throws: ``TensorError`` of kind `peers` that names the ranks that did not come in time, came twice, or take the
+    /// - Throws: ``TensorError`` of cause `peers` that names the ranks that did not come in time, came twice, or take the
     ///   group for one of another size.
     public init(_ place: Place, patience: Double = 30) throws(TensorError) {
         let deadline = ContinuousClock.now + .seconds(patience)
@@ -51,13 +51,14 @@ public final class ProcessGroup: Sendable {
         func count(_ key: String, adding more: Int = 0) throws(TensorError) -> Int {
             try place.count(engine, key, adding: more, within: patience)
         }
-        _ = try count("size of \(place.rank)", adding: place.size)
-        _ = try count("came of \(place.rank)", adding: 1)
+        // How often a rank came and what sizes it was told, in one number: whoever reads it sees both.
+        let once = 1 << 32
+        _ = try count("came of \(place.rank)", adding: once + place.size)
         var missing = Array(0..<place.size)
         while true {
             var absent: [Int] = []
             for other in missing {
-                let times = try count("came of \(other)")
+                let (times, theirs) = try count("came of \(other)").quotientAndRemainder(dividingBy: once)
                 guard times < 2 else {
                     throw place.error("\(times) processes say that they are rank \(other) (RANK)")
                 }
@@ -65,7 +66,6 @@ public final class ProcessGroup: Sendable {
                     absent.append(other)
                     continue
                 }
-                let theirs = try count("size of \(other)")
                 guard theirs == place.size else {
                     throw place.error(
                         "rank \(other) says that there are \(theirs) processes, and this one \(place.size) (WORLD_SIZE)"
@@ -83,7 +83,7 @@ public final class ProcessGroup: Sendable {
 
     /// Returns when all have come to this call, however long they work before. One that is silent is not waited for.
     ///
-    /// - Throws: ``TensorError`` of kind `peers` that names the ranks that have died or hang.
+    /// - Throws: ``TensorError`` of cause `peers` that names the ranks that have died or hang.
     public func meet() throws(TensorError) {
         let number = try count("meetings of \(rank)", adding: 1)
         var waiting = Set(0..<size).subtracting([rank])
@@ -100,7 +100,7 @@ public final class ProcessGroup: Sendable {
 
     /// What each process gives, in the order of their ranks, at each of them.
     ///
-    /// - Throws: ``TensorError`` of kind `peers` that names the ranks that have died or hang.
+    /// - Throws: ``TensorError`` of cause `peers` that names the ranks that have died or hang.
     public func gather(_ bytes: [UInt8]) throws(TensorError) -> [[UInt8]] {
         let lengths = try gather(Tensor([bytes.count])).ints()
         let longest = lengths.max() ?? 0
@@ -116,7 +116,7 @@ public final class ProcessGroup: Sendable {
 
     /// Adds to a number that all share, and returns what it is then.
     ///
-    /// - Throws: ``TensorError`` of kind `peers` where the process that keeps it is gone.
+    /// - Throws: ``TensorError`` of cause `peers` where the process that keeps it is gone.
     @discardableResult
     public func count(_ key: String, adding more: Int) throws(TensorError) -> Int {
         try place.count(engine, key, adding: more, within: patience)
@@ -164,7 +164,7 @@ extension ProcessGroup.Place {
     fileprivate func error(_ reason: String, _ fault: GroupEngine.Fault? = nil) -> TensorError {
         var said: String?
         if case .failed(let text) = fault { said = text }
-        return TensorError(name, kind: .peers, reason: reason, engine: said)
+        return TensorError(name, cause: .peers, reason: reason, engine: said)
     }
 
     fileprivate func count(

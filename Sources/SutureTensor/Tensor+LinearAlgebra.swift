@@ -60,7 +60,7 @@ extension Tensor {
             // The largest of values with one that is no number is no number.
             guard try operand.detached().abs().max().item().isFinite else {
                 throw TensorError(
-                    operation, operands, kind: .notFinite,
+                    operation, operands, cause: .notFinite,
                     reason:
                         "it was given values that are infinite or no numbers; the model or the data has such values, "
                         + "or comes to them")

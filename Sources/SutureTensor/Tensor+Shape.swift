@@ -44,18 +44,18 @@ extension Tensor {
     }
 
     /// The parts at `indices` (int64) of dimension `dim`, in that order.
-    public func gathered(_ dim: Int, at indices: Tensor) throws(TensorError) -> Tensor {
-        try Tensor(torch.index_select(handle, Int64(dim), indices.handle), "gathered(\(dim))", [self, indices])
+    public func indexSelected(_ dim: Int, at indices: Tensor) throws(TensorError) -> Tensor {
+        try Tensor(torch.index_select(handle, Int64(dim), indices.handle), "indexSelected(\(dim))", [self, indices])
     }
 
     /// The parts at `indices` of dimension `dim`, in that order.
-    public func gathered(_ dim: Int, at indices: [Int]) throws(TensorError) -> Tensor {
-        try gathered(dim, at: Tensor(indices, device: device))
+    public func indexSelected(_ dim: Int, at indices: [Int]) throws(TensorError) -> Tensor {
+        try indexSelected(dim, at: Tensor(indices, device: device))
     }
 
     /// One element along `dim` for each element of `indices` (int64), as `torch.gather`.
-    public func taking(_ dim: Int, at indices: Tensor) throws(TensorError) -> Tensor {
-        try Tensor(torch.gather(handle, Int64(dim), indices.handle), "taking(\(dim))", [self, indices])
+    public func gathered(_ dim: Int, at indices: Tensor) throws(TensorError) -> Tensor {
+        try Tensor(torch.gather(handle, Int64(dim), indices.handle), "gathered(\(dim))", [self, indices])
     }
 
     /// This tensor with `source` added at `indices` (int64) of dimension `dim`.

@@ -1,7 +1,7 @@
 /// An operator that could not be carried out, with the shapes it was given, or a process group that did not come together.
-public struct TensorError: Error, CustomStringConvertible, Sendable {
-    /// What kind of obstacle it was.
-    public enum Kind: Sendable {
+public struct TensorError: Diagnostic {
+    /// What stood in the way.
+    public enum Cause: Sendable {
         /// The operator cannot be computed for these operands.
         case impossible
         /// There is not enough memory.
@@ -14,7 +14,7 @@ public struct TensorError: Error, CustomStringConvertible, Sendable {
         case peers
     }
 
-    public let kind: Kind
+    public let cause: Cause
     /// The operator, as it is spelled in Swift, or the process.
     public let operation: String
     /// The operands: element types and shapes.
@@ -24,6 +24,17 @@ public struct TensorError: Error, CustomStringConvertible, Sendable {
     /// What the engine said, shortened; nil where it was not asked.
     public let detail: String?
 
+    public var kind: DiagnosticKind {
+        switch cause {
+        case .impossible, .peers: .failed
+        case .memory: .refused
+        case .notFinite: .badInput
+        case .place: .usage
+        }
+    }
+
+    public var problem: String { reason }
+
     /// One line: the operator, its operands, what is wrong, and behind it what the engine said.
     public var description: String {
         let operands = operands.isEmpty ? "" : "(\(operands.joined(separator: ", ")))"
@@ -31,8 +42,8 @@ public struct TensorError: Error, CustomStringConvertible, Sendable {
     }
 
     /// What was noticed before the engine was asked.
-    init(_ operation: String, _ operands: [Tensor?] = [], kind: Kind = .impossible, reason: String) {
-        self.init(operation, operands, kind: kind, reason: reason, engine: nil)
+    init(_ operation: String, _ operands: [Tensor?] = [], cause: Cause = .impossible, reason: String) {
+        self.init(operation, operands, cause: cause, reason: reason, engine: nil)
     }
 
     /// What the engine's last call on this thread failed with.
@@ -40,15 +51,15 @@ public struct TensorError: Error, CustomStringConvertible, Sendable {
         let said = Runtime.lastError
         let isMemory = Self.memoryWords.contains { said.contains($0) }
         self.init(
-            operation, operands, kind: isMemory ? .memory : .impossible,
+            operation, operands, cause: isMemory ? .memory : .impossible,
             reason: isMemory
                 ? "there is not enough memory for it; work on less at a time, or with a smaller model"
                 : "it cannot be computed of these operands",
             engine: said)
     }
 
-    init(_ operation: String, _ operands: [Tensor?] = [], kind: Kind, reason: String, engine: String?) {
-        self.kind = kind
+    init(_ operation: String, _ operands: [Tensor?] = [], cause: Cause, reason: String, engine: String?) {
+        self.cause = cause
         self.operation = operation
         self.operands = operands.compactMap(\.?.signature)
         self.reason = reason

@@ -37,7 +37,7 @@ extension ImageClassifier {
     /// Throws ``VisionError`` with code `mismatch` for images that do not fit the classifier, `tooLarge` for those that do
     /// not fit into memory.
     public func evaluate(
-        _ images: ImageSet, batchSize: Int = 256, progress: (_ completed: Int) throws -> Void = { _ in }
+        _ images: ImageSet, batchSize: Int = 256, progress: ProgressHandler = { _, _, _ in }
     ) throws -> Evaluation {
         try check(images)
         let batchSize = Self.batch(of: images, atMost: batchSize)
@@ -51,7 +51,7 @@ extension ImageClassifier {
             let scores = try scores(of: images.pixels.narrowed(0, range))
             result.loss += try scores.crossEntropy(Tensor(labels, device: device)).item() * Double(range.count)
             for (label, answer) in try zip(labels, scores.argmax().ints()) { result.confusion[label][answer] += 1 }
-            try progress(range.upperBound)
+            progress("classifying images", range.upperBound, images.count)
         }
         result.loss /= Double(images.count)
         return result

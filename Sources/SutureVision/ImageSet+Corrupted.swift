@@ -13,11 +13,11 @@ extension ImageSet {
     ///   - layout: folders or arrays; in arrays every kind must have as many severities, as they share their labels.
     ///   - seed: the random seed; the same images, corruption and seed give the same bytes.
     ///   - overwriting: whether a directory that this function wrote is replaced.
-    ///   - progress: hears after each batch how many images are written.
-    /// - Throws: `FormatError` with code `alreadyExists`, ``VisionError`` with code `badRequest`, what `progress` throws.
+    ///   - progress: told after each batch how many images are written.
+    /// - Throws: `FormatError` with code `alreadyExists`, ``VisionError`` with code `badRequest`.
     public func writeCorrupted(
         by corruptions: [Corruption], to url: URL, as layout: Layout, seed: UInt64, overwriting: Bool = false,
-        progress: (_ completed: Int) throws -> Void = { _ in }
+        progress: ProgressHandler = { _, _, _ in }
     ) throws {
         guard count > 0, !corruptions.isEmpty,
             Set(corruptions.map { [$0.kind.rawValue, "\($0.severity)"] }).count == corruptions.count
@@ -33,7 +33,7 @@ extension ImageSet {
             try inBatches { pixels, range in
                 try body(try corruption(pixels, seed: corruption.seed(seed, at: range.lowerBound)), range)
                 completed += range.count
-                try progress(completed)
+                progress("corrupting images", completed, count * corruptions.count)
             }
         }
         try AtomicDirectory.write(to: url, replacing: overwriting ? .corruptedSet : nil) { directory in

@@ -3,7 +3,7 @@ import SutureTensor
 extension ImageSet {
     /// The images at these places, in this order.
     public func subset(_ indices: [Int]) throws -> ImageSet {
-        ImageSet(pixels: try pixels.gathered(0, at: indices), labels: indices.map { labels[$0] }, classes: classes)
+        ImageSet(pixels: try pixels.indexSelected(0, at: indices), labels: indices.map { labels[$0] }, classes: classes)
     }
 
     /// Two parts: a share that is set aside by chance, and the rest, each in the order of the whole. Equal seeds give

@@ -47,7 +47,7 @@ extension Robustness {
     /// - Throws: ``VisionError`` for images that do not fit a classifier or cannot be corrupted.
     public static func measure(
         _ classifiers: [ImageClassifier], on images: ImageSet, under corruptions: [Corruption], seed: UInt64 = 1,
-        progress: (_ completed: Int) throws -> Void = { _ in }
+        progress: ProgressHandler = { _, _, _ in }
     ) throws -> [Robustness] {
         for classifier in classifiers {
             try classifier.check(images)
@@ -69,7 +69,7 @@ extension Robustness {
                     sums[index] = sums[index]?.adding(evaluation) ?? evaluation
                 }
                 completed += block.count
-                try progress(completed)
+                progress("testing images", completed, images.count * (corruptions.count + 1))
             }
             return sums.compactMap { $0 }
         }

@@ -10,7 +10,7 @@ extension ImageClassifier {
     /// Throws ``VisionError`` with code `mismatch` for a classifier without batch norms or fewer than two images, and a
     /// `ModelError` for images that do not fit the classifier.
     public func runningAverages(
-        on images: ImageSet, batchSize: Int = 256, progress: (_ completed: Int) throws -> Void = { _ in }
+        on images: ImageSet, batchSize: Int = 256, progress: ProgressHandler = { _, _, _ in }
     ) throws -> [String: [Float]] {
         guard architecture.tensors.contains(where: { $0.kind == .variance }) else {
             throw VisionError(.mismatch, "this classifier has no batch norms")
@@ -31,7 +31,7 @@ extension ImageClassifier {
                     momentum: Double(range.count) / Double(range.upperBound))
             }
             tensors.merge(moved) { $1 }
-            try progress(range.upperBound)
+            progress("averaging over images", range.upperBound, images.count)
         }
         let averages = architecture.tensors.filter { $0.kind == .mean || $0.kind == .variance }
         return try averages.reduce(into: [:]) { all, role in

@@ -177,7 +177,7 @@ extension Training {
         }
         let start = step % stepsPerEpoch * batchSize
         let indices = Array(order.indices[start..<start + batchSize])
-        var pixels = try images.pixels.gathered(0, at: indices)
+        var pixels = try images.pixels.indexSelected(0, at: indices)
         if plan.corruptedShare > 0 { pixels = try corrupted(pixels) }
         pixels = try plan.augmentation(pixels, seed: seed(.augmentation, step))
         return (try pixels.to(device), try Tensor(indices.map { images.labels[$0] }, device: device))
@@ -191,7 +191,7 @@ extension Training {
         let chosen = random.shuffled(Array(0..<batchSize)).prefix(Int(wanted + chance))
         if chosen.isEmpty { return pixels }
         let places = Array(chosen)
-        let changed = try corruption(pixels.gathered(0, at: places), random.next())
+        let changed = try corruption(pixels.indexSelected(0, at: places), random.next())
         guard changed.shape == [places.count] + pixels.shape.dropFirst(), changed.dtype == .uint8 else {
             throw VisionError(
                 .badRequest, "a corruption gave other than pixels of the same shape",

@@ -11,7 +11,10 @@ struct Suture: ParsableCommand {
         groupedSubcommands: [
             CommandGroup(
                 name: "Repair",
-                subcommands: [DetectCommand.self, RepairCommand.self, EvaluateCommand.self, GenerateCommand.self]),
+                subcommands: [
+                    DetectCommand.self, RepairCommand.self, EvaluateCommand.self, GenerateCommand.self,
+                    ReportCommand.self
+                ]),
             CommandGroup(
                 name: "Patches",
                 subcommands: [
@@ -47,10 +50,10 @@ enum Main {
             _exit(0)
         } catch let code as ExitCode {
             exit(code.rawValue)
+        } catch let error as TensorError {
+            fail(error.told, error.kind.rawValue)
         } catch let error as any Diagnostic {
             fail(error.description, error.kind.rawValue)
-        } catch let error as TensorError {
-            fail(error.told, error.diagnosis.rawValue)
         } catch {
             let message = Suture.fullMessage(for: error)
             let code = Suture.exitCode(for: error)
@@ -77,20 +80,11 @@ extension TensorError {
     /// With what was being done, and what to do.
     fileprivate var told: String {
         let command = "suture \(CommandLine.arguments.dropFirst().first ?? "")"
-        return switch kind {
+        return switch cause {
         case .place, .peers: description
         case .memory, .notFinite: "\(command) cannot go on: \(description)"
         case .impossible:
             "\(command) cannot go on, by a fault of its own; please report it with the command and this line: \(description)"
-        }
-    }
-
-    fileprivate var diagnosis: DiagnosticKind {
-        switch kind {
-        case .impossible, .peers: .failed
-        case .memory: .refused
-        case .notFinite: .badInput
-        case .place: .usage
         }
     }
 }

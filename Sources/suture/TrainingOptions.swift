@@ -2,21 +2,6 @@ import ArgumentParser
 import Foundation
 import SutureKit
 
-/// Corruptions with their severities, such as `fog:3,gaussian_noise:3`.
-struct CorruptionList: ExpressibleByArgument {
-    let value: [Corruption]
-
-    init(_ value: [Corruption]) { self.value = value }
-
-    init?(argument: String) {
-        let parts = argument.split(separator: ",", omittingEmptySubsequences: false)
-        value = parts.compactMap { Corruption(String($0)) }
-        guard value.count == parts.count else { return nil }
-    }
-
-    var defaultValueDescription: String { value.map(\.description).joined(separator: ",") }
-}
-
 /// How a classifier is trained.
 struct TrainingOptions: ParsableArguments {
     @Option(help: "How often every image is seen.")
@@ -47,7 +32,7 @@ struct TrainingOptions: ParsableArguments {
     var rotate = 0.0
 
     @Option(help: "Corrupt images, each by one of these that is drawn for it: fog:3,gaussian_noise:3.")
-    var corrupt: CorruptionList?
+    var corrupt: CommaList<CorruptionName>?
 
     @Option(help: "The share of each batch that --corrupt corrupts; all of it if not given.")
     var corruptedShare: Double?
@@ -65,10 +50,10 @@ struct TrainingOptions: ParsableArguments {
             case "cosine": value = .cosine
             case "constant": value = .constant
             default:
-                let epochs = argument.split(separator: ",", omittingEmptySubsequences: false).map { Int($0) }
-                let known = epochs.compactMap { $0 }
-                guard known.count == epochs.count, known.allSatisfy({ $0 > 0 }) else { return nil }
-                value = .milestones(known, factor: 0.1)
+                guard let epochs = CommaList<Int>(argument: argument)?.elements, epochs.allSatisfy({ $0 > 0 }) else {
+                    return nil
+                }
+                value = .milestones(epochs, factor: 0.1)
             }
         }
 
@@ -76,17 +61,18 @@ struct TrainingOptions: ParsableArguments {
     }
 
     func validate() throws {
+        _ = try plan()
         guard let corruptedShare else { return }
         guard corrupt != nil else { throw ValidationError("--corrupted-share needs --corrupt.") }
         guard (0...1).contains(corruptedShare) else { throw ValidationError("--corrupted-share is 0...1.") }
     }
 
-    var plan: TrainingPlan {
+    func plan() throws -> TrainingPlan {
         var plan = TrainingPlan()
         (plan.epochs, plan.batchSize, plan.rate) = (epochs, batch, rate)
         (plan.momentum, plan.decay, plan.schedule) = (momentum, decay, schedule.value)
         plan.augmentation = Augmentation(padding: crop, flips: flip, rotation: rotate)
-        plan.corruptions = corrupt?.value ?? []
+        plan.corruptions = try corrupt?.complete(option: "--corrupt") ?? []
         plan.corruptedShare = corrupt == nil ? 0 : corruptedShare ?? 1
         plan.seed = seed
         return plan

@@ -16,7 +16,7 @@ struct CorruptCommandTests {
 
     @Test("folders of each corruption and severity are sets of the same images in the same classes, from a seed")
     func folders() throws {
-        let asked = "corrupt images --pad 32 --corruption contrast:5 --corruption gaussian_noise --severity 1,3"
+        let asked = "corrupt images --pad 32 --corruptions contrast:5,gaussian_noise --severities 1,3"
         let report = try place.done("\(asked) -o one --seed 7")
         #expect(report["corruptions"] as? [String] == ["contrast:5", "gaussian_noise:1", "gaussian_noise:3"])
         let clean = place.url.appending(path: "images")
@@ -48,7 +48,7 @@ struct CorruptCommandTests {
     @Test("arrays have the severities one after the other, and are what the folders are")
     func arrays() throws {
         try place.done("corrupt images --pad 32 -o arrays --all --as arrays")
-        try place.done("corrupt images --pad 32 -o folders --corruption glass_blur:4")
+        try place.done("corrupt images --pad 32 -o folders --corruptions glass_blur:4")
         let url = place.url.appending(path: "arrays")
         let names = try FileManager.default.contentsOfDirectory(atPath: url.path).sorted()
         let kinds = Corruption.Kind.allCases.map { "\($0.rawValue).npy" }

@@ -74,7 +74,7 @@ struct EndToEndTests {
         #expect(try place.run("generate model -p abc -n 1 --patch fix").text == "Z\n")
         #expect(try place.run("generate model -p def -n 2 --patch fix").text == "rt\n")
 
-        let abandoned = try place.run(repair + " --method mint --factor 1e-9 -o none")
+        let abandoned = try place.run(repair + " --method mint --set factor=1e-6 -o none")
         #expect(abandoned.status == 1)
         #expect(abandoned.errors.contains("\nerror: 3 of 3 failures are not fixed; number 1: 10 steps did not make"))
         #expect(!FileManager.default.fileExists(atPath: place.url.appending(path: "none").path))

@@ -43,7 +43,7 @@ struct OverlapTests {
     /// Options and arguments that name no file.
     static let plain: Set = [
         "--device", "--threads", "--format", "--seed", "--task", "--frame", "--shots", "--limit", "--part", "--prompt",
-        "--expected", "--subject", "--method", "--patience", "--margin", "--factor", "--layer", "--batch", "--budget",
+        "--expected", "--subject", "--method", "--patience", "--set", "--layer", "--batch", "--budget",
         "--max-divergence", "--max-changed", "--max-perplexity", "--methods", "--study", "--related", "--tokens",
         "--scale", "--expect", "id", "--rank", "--top", "--mode", "--density", "--drop", "--low-rank", "--max-rank",
         "--sparse", "--bits", "--to", "--check", "--first", "--largest", "--share", "--batch-norm", "--corruption",

@@ -84,7 +84,7 @@ struct SignatureCommandTests {
     @Test("a signature moves to a model of other classes and data, whose head stays, and comes off again")
     func transfer() throws {
         let three = try classifiers()
-        for norms in Signature.BatchNorm.allCases {
+        for norms in SignatureExtraction.BatchNorm.allCases {
             try place.done("signature extract \(three) --batch-norm \(norms) --bits 8 -o fog --force")
             let refused = try place.run("apply cousin fog -o new")
             #expect(refused.status == 3 && refused.errors.contains("not the model that the patch was made for"))

@@ -15,7 +15,7 @@ struct SystemLimitTests {
         "files that may not grow: a failure, and no signal",
         arguments: [
             "convert model -o new", "apply model good.fix -o new", "extract model other -o new",
-            "combine good.fix small.fix -o new", "corrupt images -o new --corruption fog:1 --as arrays --format quiet",
+            "combine good.fix small.fix -o new", "corrupt images -o new --corruptions fog:1 --as arrays --format quiet",
             "apply model good.fix -o old --force"
         ])
     func size(_ line: String) throws {

@@ -48,10 +48,11 @@ struct InterventionTests {
                 let before = try clean.narrowed(1, last..<last + 1)
                 let after = try run[site].narrowed(1, last..<last + 1)
                 #expect(
-                    try distance(after.gathered(2, at: units), expected(before.gathered(2, at: units))) < 1e-5,
+                    try distance(after.indexSelected(2, at: units), expected(before.indexSelected(2, at: units)))
+                        < 1e-5,
                     "\(kind)")
                 let rest = (0..<width).filter { !units.contains($0) }
-                #expect(try distance(after.gathered(2, at: rest), before.gathered(2, at: rest)) == 0)
+                #expect(try distance(after.indexSelected(2, at: rest), before.indexSelected(2, at: rest)) == 0)
             }
         }
     }

@@ -24,7 +24,7 @@ struct ReplayOrderTests {
                 let full = try random.model.applying(alternative.change).run(
                     [prompts[alternative.prompt]], alternative.interventions
                 ).logits
-                let expected = try tokens.map { try full.gathered(1, at: $0) } ?? full
+                let expected = try tokens.map { try full.indexSelected(1, at: $0) } ?? full
                 #expect(
                     try isClose(found.narrowed(0, row..<row + 1), expected),
                     "batch \(batch), row \(row): \(alternative)")

@@ -49,7 +49,7 @@ struct ReplayTests {
         let trace = try model.trace([TinyModel.promptA])
         let changes = [Intervention(.residual(1), at: .at([3]), .scale(2)), Intervention(.mlpOut(2), .scale(0))]
         let alternatives = changes.map { Alternative([$0]) }
-        let all = try trace.replay(alternatives).logits.gathered(1, at: [7, 2])
+        let all = try trace.replay(alternatives).logits.indexSelected(1, at: [7, 2])
         #expect(try distance(trace.replay(alternatives, logits: .lastOf([7, 2])).logits, all) < 2e-5)
         let outside = model.architecture.vocabulary
         #expect(throws: ModelError.self) { try trace.replay(alternatives, logits: .lastOf([outside])) }

@@ -18,7 +18,7 @@ struct DifferenceTransferTests {
             var random = SplitMix64(state: 23)
             // Some elements of one tensor, all of another; the rest stays.
             let dense = (0..<60).map { _ in Float.random(in: -1...1, using: &random) }
-            let changes: [TensorChange] = [
+            let changes: [Edit] = [
                 .sparse(RandomModel.name(0), [(3, 1), (17, -0.5)], elementCount: 60),
                 .dense(RandomModel.name(1), dense, shape: RandomModel.shape)
             ]

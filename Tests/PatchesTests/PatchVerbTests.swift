@@ -30,7 +30,7 @@ struct PatchVerbTests {
     func extraction() throws {
         try withBase { base, directory in
             let dense = (0..<60).map { 0.25 * Float($0 % 5) + 0.125 }
-            let changes: [TensorChange] = [
+            let changes: [Edit] = [
                 .sparse(RandomModel.name(0), [(3, 1), (17, -0.5)], elementCount: 60),
                 .dense(RandomModel.name(1), dense, shape: [6, 10]), .sparse("norm.weight", [(2, 1)], elementCount: 7)
             ]
@@ -84,7 +84,7 @@ struct PatchVerbTests {
     func ties() throws {
         try withBase { base, _ in
             func patch(_ entries: [(index: Int, value: Float)]) throws -> AppliedPatch {
-                let change = TensorChange.sparse(RandomModel.name(0), entries, elementCount: 60)
+                let change = Edit.sparse(RandomModel.name(0), entries, elementCount: 60)
                 return AppliedPatch(try Patch([change], of: base, method: .init(name: "by hand")))
             }
             let patches = try [
@@ -165,7 +165,7 @@ struct PatchVerbTests {
     func adapter() throws {
         try withBase { base, _ in
             let name = RandomModel.name(0)
-            let changes: [TensorChange] = [
+            let changes: [Edit] = [
                 .columns([1, 4], of: name, adding: (0..<12).map { Float($0) }),
                 .rows([2], of: name, adding: (0..<10).map { Float($0) / 2 })
             ]

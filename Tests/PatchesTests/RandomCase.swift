@@ -15,7 +15,7 @@ struct RandomCase {
 
     /// A change in plain numbers: what is added to each element at scale 1, by the formula of the specification.
     struct Change {
-        let change: TensorChange
+        let change: Edit
         let scale: Double
         let reference: [Double]
     }
@@ -151,7 +151,7 @@ struct RandomCase {
                 reference[element] = Double(values[number * length + position])
             }
         }
-        let change: TensorChange =
+        let change: Edit =
             isColumns
             ? .columns(indices, of: tensor.name, adding: values) : .rows(indices, of: tensor.name, adding: values)
         return Change(change: change, scale: 1, reference: reference)
@@ -217,7 +217,7 @@ struct RandomCase {
             bits: bits, scheme: isLog ? .log : .linear, codes: PayloadTensor(.uint8, [packed.count], packed),
             scales: PayloadTensor(scales, shape: [channels]),
             zeros: hasZeros ? PayloadTensor(zeros, shape: [channels]) : nil)
-        return Change(change: TensorChange(tensor: tensor.name, delta), scale: 1, reference: reference)
+        return Change(change: Edit(tensor: tensor.name, delta), scale: 1, reference: reference)
     }
 
     /// What a logarithmic code stands for, by the words of the specification.

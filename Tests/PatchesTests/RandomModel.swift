@@ -93,7 +93,7 @@ struct RandomModel: Sendable, CustomTestStringConvertible {
 }
 
 /// A model with changes but no record of them: as if it had been trained.
-func trained(_ changes: [TensorChange], of base: Checkpoint, in directory: URL) throws -> Checkpoint {
+func trained(_ changes: [Edit], of base: Checkpoint, in directory: URL) throws -> Checkpoint {
     let url = directory.appending(path: "tuned")
     let patch = try Patch(changes, of: base, method: .init(name: "training"))
     try PatchedCheckpoint(base).adding([AppliedPatch(patch)]).write(to: url)

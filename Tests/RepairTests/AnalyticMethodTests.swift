@@ -35,7 +35,7 @@ struct AnalyticMethodTests {
         let shape = [model.architecture.width, model.architecture.hiddenWidth]
         let change = WeightChange(matrices: [MatrixDelta(layer: 1, .dense(try random.normal(shape) * 0.05))])
         let failures = [Self.failure, TokenizedFailure(prompt: [3, 9, 27], answer: [5])]
-        let runs = try failures.map { try LedRun($0, on: model, layers: [1, 2]) }
+        let runs = try failures.map { try TeacherForcedRun($0, on: model).changing([1, 2]) }
         let pass = try GradientPass(runs, change, layers: [1, 2])
 
         // The same loss by full runs of changed models.
@@ -70,13 +70,14 @@ struct AnalyticMethodTests {
         let model = try RepairTests.model(name)
         var star = STAR()
         (star.rate, star.share) = (0.3, 0.67)
-        let workshop = try star.prepare(model, texts: RepairTests.texts(1))
-        let proposal = try star.propose(Self.failure, in: workshop, on: model)
+        let prepared = try star.prepared(RepairMaterial(model, texts: RepairTests.texts(1)))
+        let proposal = try prepared.propose(Self.failure, on: model)
         #expect(proposal.abandoned == nil && proposal.change.matrices.count == 2 && proposal.change.neurons.isEmpty)
         #expect(try model.applying(proposal.change).write(Self.failure) == Self.failure.answer)
         var none = star
         none.rate = 1e-9
-        #expect(try none.propose(Self.failure, in: workshop, on: model).abandoned?.hasPrefix("8 epochs") == true)
+        let still = try none.prepared(RepairMaterial(model, texts: RepairTests.texts(1)))
+        #expect(try still.propose(Self.failure, on: model).abandoned?.hasPrefix("8 epochs") == true)
     }
 
     @Test("ASTRA's solution moves every contrast by its gap on the direct path")
@@ -112,8 +113,8 @@ struct AnalyticMethodTests {
         var astra = ASTRA()
         (astra.share, astra.neurons) = (0.67, 4)
         func propose(_ reserved: Set<Neuron>) throws -> Proposal {
-            let workshop = try astra.prepare(model, texts: RepairTests.texts(1), reserved: reserved)
-            return try astra.propose(Self.failure, in: workshop, on: model)
+            let prepared = try astra.prepared(RepairMaterial(model, texts: RepairTests.texts(1), reserved: reserved))
+            return try prepared.propose(Self.failure, on: model)
         }
         let proposal = try propose([])
         #expect(proposal.abandoned == nil && proposal.change.matrices.isEmpty)
@@ -130,10 +131,10 @@ struct AnalyticMethodTests {
         var astra = ASTRA()
         (star.rate, star.share, astra.limit, astra.share) = (0.3, 1, 0.5, 0.34)
         let method: any JointRepairMethod = [Recruit(), star, astra][which]
-        let workshop = try method.prepare(model, texts: RepairTests.texts(1))
+        let prepared = try method.prepared(RepairMaterial(model, texts: RepairTests.texts(1)))
         let kept = TokenizedFailure(prompt: RepairTests.prompt.dropLast() + [30], answer: [4, 8])
         func disturbance(_ spared: [TokenizedFailure]) throws -> Double {
-            let proposal = try method.propose([Self.failure], sparing: spared, in: workshop, on: model)
+            let proposal = try prepared.propose([TeacherForcedRun(Self.failure, on: model)], sparing: spared)
             let change = proposal.change
             let lowest = try #require(change.lowestLayer)
             let out = Site.mlpOut(lowest)
@@ -164,12 +165,12 @@ struct AnalyticMethodTests {
         var astra = ASTRA()
         (star.rate, star.share, astra.limit, astra.share) = (0.2, 1, 0.5, 0.67)
         let method: any JointRepairMethod = [Recruit(), star, astra][which]
-        let workshop = try method.prepare(model, texts: RepairTests.texts(1))
+        let prepared = try method.prepared(RepairMaterial(model, texts: RepairTests.texts(1)))
         let failures = [
             Self.failure, TokenizedFailure(prompt: [3, 9, 27, 81, 51], answer: [5]),
             TokenizedFailure(prompt: [44, 8, 70, 1], answer: [90, 12])
         ]
-        let proposal = try method.propose(failures, sparing: [], in: workshop, on: model)
+        let proposal = try prepared.propose(failures.map { try TeacherForcedRun($0, on: model) })
         let patched = try model.applying(proposal.change)
         for failure in failures { #expect(try patched.write(failure) == failure.answer) }
     }

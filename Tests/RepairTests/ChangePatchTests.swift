@@ -35,7 +35,7 @@ struct ChangePatchTests {
         let model = try LanguageModel.load(checkpoint)
         let change = try Self.change(model.architecture)
         let patch = try Patch(
-            change.tensorChanges(model.architecture), of: checkpoint, method: .init(name: "test"))
+            change.edits(model.architecture), of: checkpoint, method: .init(name: "test"))
         let patched = try PatchedCheckpoint(checkpoint).adding([AppliedPatch(patch)])
         let expected = try model.applying(change).run([RepairTests.prompt], logits: .all).logits
         func logits(_ checkpoint: PatchedCheckpoint) throws -> Tensor {

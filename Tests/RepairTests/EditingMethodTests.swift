@@ -45,13 +45,13 @@ struct EditingMethodTests {
         let model = try LanguageModel.load(checkpoint)
         let failure = TokenizedFailure(prompt: RepairTests.prompt, answer: [17])
         for method in Self.methods() {
-            let workshop = try method.prepare(model, texts: RepairTests.texts(1))
-            let proposal = try method.propose(failure, in: workshop, on: model)
+            let prepared = try method.prepared(RepairMaterial(model, texts: RepairTests.texts(1)))
+            let proposal = try prepared.propose(failure, on: model)
             #expect(proposal.abandoned == nil, "\(method.name): \(proposal.abandoned ?? "")")
             guard proposal.abandoned == nil else { continue }
             #expect(try model.applying(proposal.change).write(failure) == failure.answer, "\(method.name)")
             let patch = try Patch(
-                proposal.change.tensorChanges(model.architecture), of: checkpoint, method: .init(name: method.name))
+                proposal.change.edits(model.architecture), of: checkpoint, method: .init(name: method.name))
             let patched = try PatchedCheckpoint(checkpoint).adding([AppliedPatch(patch)])
             let loaded = try LanguageModel.load(checkpoint, replacing: patched.data)
             #expect(try loaded.write(failure) == failure.answer, "\(method.name)")
@@ -65,15 +65,16 @@ struct EditingMethodTests {
         let model = try RepairTests.model(name)
         var rome = ROME()
         (rome.layer, rome.openings) = (1, 3)
-        let workshop = try rome.prepare(model, texts: RepairTests.texts(1))
+        let prepared = try rome.prepare(RepairMaterial(model, texts: RepairTests.texts(1)))
         let contexts = try EditContexts(
-            Self.failure, behind: workshop.openings, on: model, capturing: [.mlpHidden(1), .mlpOut(1)], from: 1)
+            TeacherForcedRun(Self.failure, on: model), behind: prepared.openings,
+            capturing: [.mlpHidden(1), .mlpOut(1)], from: 1)
         #expect(contexts.lookups == [11, 21, 21, 21])
         let keys = try contexts.lookedUp(.mlpHidden(1))
         let value = try contexts.lookedUp(.mlpOut(1)).selected(0, 0)
         let delta = try RandomSource(seed: 3).normal([model.architecture.width])
-        let statistics = try #require(workshop.keys)
-        let edit = try rome.edit(1, keys: keys, adding: delta, writing: model.writeVectors(layer: 1), statistics)
+        let moments = prepared.moments
+        let edit = try rome.edit(1, keys: keys, adding: delta, writing: model.writeVectors(layer: 1), moments)
         #expect(edit.rank == 1)
         let changed = try model.applying(WeightChange(matrices: [edit]))
         // What the changed layer makes of k*: run it with k* in the place of its own key.
@@ -95,7 +96,7 @@ struct EditingMethodTests {
 
         // The published form: the prompt's own key is answered with delta more.
         rome.original = true
-        let published = try rome.edit(1, keys: keys, adding: delta, writing: model.writeVectors(layer: 1), statistics)
+        let published = try rome.edit(1, keys: keys, adding: delta, writing: model.writeVectors(layer: 1), moments)
         #expect(try (published.output(keys.selected(0, 0)) - delta).abs().max().item() < 1e-3)
     }
 
@@ -105,7 +106,8 @@ struct EditingMethodTests {
         let openings = try RepairTests.texts(1).prefix(2).map { Array($0.prefix(10)) }
         let subject = TokenizedFailure(prompt: RepairTests.prompt, answer: [17, 64], subject: 3..<6)
         for (failure, site) in [(Self.failure, Site.mlpOut(1)), (subject, .residual(2)), (subject, .mlpOut(0))] {
-            let contexts = try EditContexts(failure, behind: openings, on: model, capturing: [site], from: 0)
+            let contexts = try EditContexts(
+                TeacherForcedRun(failure, on: model), behind: openings, capturing: [site], from: 0)
             var search = ValueSearch()
             (search.steps, search.rate, search.clamp) = (30, 0.3, 2)
             let found = try search.run(contexts, at: site)
@@ -176,9 +178,10 @@ struct EditingMethodTests {
     func alphaEdit() throws {
         let model = try RepairTests.model("llama")
         let texts = try RepairTests.texts(1)
-        let statistics = try KeyStatistics.projectors(
-            model, texts: texts, layers: [1], threshold: 0.5, cache: nil, progress: { _, _ in })
-        let projector = try #require(statistics.projectors[1])
+        let rare = try RareKeys(RepairMaterial(model, texts: texts), layers: [1], threshold: 0.5)
+        let width = model.architecture.hiddenWidth
+        let identity = try (Tensor.arange(0..<width) .== Tensor(Array(0..<width), shape: [width, 1])).to(.float64)
+        let projector = try rare.projected(identity, layer: 1)
         #expect(try (projector.matmul(projector) - projector).abs().max().item() < 1e-9)
         let moment = try #require(try model.keyMoments(texts, layers: [1])[1])
         let (values, vectors) = try moment.symmetricEigen()
@@ -192,7 +195,7 @@ struct EditingMethodTests {
         let missing = try random.normal([5, 2])
         let (write, read) = try MassEdit.change(keys, missing, nil, weight: 0.7) { try $0.matmul(projector) }
         let change = try write.matmul(read).to(.float64)
-        let kept = try vectors.gathered(1, at: frequent)
+        let kept = try vectors.indexSelected(1, at: frequent)
         #expect(try change.matmul(kept).abs().max().item() < 1e-5)
         // (P K K^T + L I) X = P K R^T with X = dW^T
         let k = try keys.to(.float64).transposed()
@@ -206,7 +209,7 @@ struct EditingMethodTests {
     func training(name: String) throws {
         let model = try RepairTests.model(name)
         let failures = [Self.failure, TokenizedFailure(prompt: [3, 9, 27], answer: [5])]
-        let runs = try failures.map { try LedRun($0, on: model, layers: [0]) }
+        let runs = try failures.map { try TeacherForcedRun($0, on: model).changing([0]) }
         let random = try RandomSource(seed: 7)
         let (d, m) = (model.architecture.width, model.architecture.hiddenWidth)
         let values = [
@@ -223,8 +226,8 @@ struct EditingMethodTests {
         func loss(_ values: [Tensor]) throws -> Double {
             let changed = try model.applying(change(values))
             let sums = try failures.map { failure in
-                let reading = try changed.read(failure)
-                return -reading.probabilities.reduce(0) { $0 + log($1) }
+                let scores = try changed.scores(failure)
+                return -scores.probabilities.reduce(0) { $0 + log($1) }
             }
             return sums.reduce(0, +) / 3
         }
@@ -245,17 +248,18 @@ struct EditingMethodTests {
         let model = try RepairTests.model("llama")
         var tuning = FineTuning()
         (tuning.rate, tuning.box, tuning.steps) = (0.05, 0.02, 60)
-        let workshop = try tuning.prepare(model, texts: [])
-        let change = try tuning.propose([Self.failure], sparing: [], in: workshop, on: model)
+        let change = try tuning.propose(TeacherForcedRun(Self.failure, on: model), with: ())
         if let matrix = change.change.matrices.first {
             #expect(try matrix.matrix.abs().max().item() <= 0.02 + 1e-7)
         }
         var lora = LoRA()
         (lora.rank, lora.steps, lora.rate) = (3, 30, 0.05)
-        let found = try lora.propose(Self.failure, in: workshop, on: model)
+        let found = try lora.propose(TeacherForcedRun(Self.failure, on: model), with: ())
         #expect(found.change.matrices.map(\.rank) == [3, 3, 3])
         lora.steps = 0
-        #expect(try lora.propose(Self.failure, in: workshop, on: model).abandoned?.hasPrefix("0 steps") == true)
+        #expect(
+            try lora.propose(TeacherForcedRun(Self.failure, on: model), with: ()).abandoned?.hasPrefix("0 steps")
+                == true)
     }
 
     @Test("attributions of knowledge neurons add up to what the layer's activation does", arguments: models)
@@ -275,9 +279,9 @@ struct EditingMethodTests {
         }
         neurons.points = 20
         neurons.strength = 100
-        let workshop = try neurons.prepare(model, texts: [])
-        let proposal = try neurons.propose(
-            TokenizedFailure(prompt: RepairTests.prompt, answer: [17]), in: workshop, on: model)
+        let prepared = try neurons.prepared(RepairMaterial(model, texts: []))
+        let proposal = try prepared.propose(
+            TokenizedFailure(prompt: RepairTests.prompt, answer: [17]), on: model)
         #expect(!proposal.order.isEmpty)
         let delta = try (model.embedding(17) - model.embedding(Int(trace.logits.squeezed(0).argmax().item()))) * 100
         for edit in proposal.change.neurons { #expect(try (edit.delta - delta).abs().max().item() == 0) }

@@ -63,14 +63,15 @@ struct EvaluationTests {
         let texts = Texts.guards.map { tokenizer.encode($0).ids }
         for repair in repairs.prefix(4) where repair.isFixed {
             let method = evaluation.methods[repair.method]
-            let workshop = try method.prepare(model, texts: Texts.reference.map { tokenizer.encode($0).ids })
+            let prepared = try method.prepared(
+                RepairMaterial(model, texts: Texts.reference.map { tokenizer.encode($0).ids }))
             let question = evaluation.tasks[0].questions[repair.question]
             let failure = TokenizedFailure(
                 prompt: tokenizer.encode(asked[repair.question].prompt).ids,
                 answer: tokenizer.encode(asked[repair.question].expected).ids)
-            let patched = try model.applying(method.propose(failure, in: workshop, on: model).change)
+            let patched = try model.applying(prepared.propose(failure, on: model).change)
             #expect(try patched.write(failure) == failure.answer)
-            #expect(try patched.read(failure).wrong(failure.answer).isEmpty)
+            #expect(try patched.scores(failure).wrong(failure.answer).isEmpty)
 
             var sum = 0.0
             for text in texts {
@@ -260,15 +261,10 @@ private final class Counted: RepairMethod, @unchecked Sendable {
     var name: String { method.name }
     var options: [String: Double] { method.options }
 
-    func prepare(
-        _ model: LanguageModel, texts: [[Int]], reserved: Set<Neuron>, cache: StatisticsCache?,
-        progress: (_ done: Int, _ of: Int) -> Void
-    ) throws -> Workshop {
-        try method.prepare(model, texts: texts, reserved: reserved, cache: cache, progress: progress)
-    }
+    func prepare(_ material: RepairMaterial) throws -> PreparedMethod { try method.prepared(material) }
 
-    func propose(_ failure: TokenizedFailure, in workshop: Workshop, on model: LanguageModel) throws -> Proposal {
+    func propose(_ run: TeacherForcedRun, with prepared: PreparedMethod) throws -> Proposal {
         calls += 1
-        return try method.propose(failure, in: workshop, on: model)
+        return try prepared.propose([run])
     }
 }

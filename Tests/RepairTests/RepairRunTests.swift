@@ -325,21 +325,16 @@ private final class Fickle: JointRepairMethod, @unchecked Sendable {
 
     init(isPleased: @escaping (_ kept: Int, _ failures: Int) -> Bool) { self.isPleased = isPleased }
 
-    func prepare(
-        _ model: LanguageModel, texts: [[Int]], reserved: Set<Neuron>, cache: StatisticsCache?,
-        progress: (_ done: Int, _ of: Int) -> Void
-    ) throws -> Workshop {
-        try Recruit().prepare(model, texts: texts, reserved: reserved, cache: cache, progress: progress)
-    }
+    func prepare(_ material: RepairMaterial) throws -> Recruit.Preparation { try Recruit().prepare(material) }
 
     func propose(
-        _ failures: [TokenizedFailure], sparing kept: [TokenizedFailure], in workshop: Workshop, on model: LanguageModel
+        _ runs: [TeacherForcedRun], sparing kept: [TokenizedFailure], with prepared: Recruit.Preparation
     ) throws -> Proposal {
-        asked.append([failures.count, kept.count])
-        var proposal = try Recruit().propose(failures, sparing: kept, in: workshop, on: model)
+        asked.append([runs.count, kept.count])
+        var proposal = try Recruit().propose(runs, sparing: kept, with: prepared)
         if asked.count == 1 {
             earlier = proposal.change
-        } else if !isPleased(kept.count, failures.count) {
+        } else if !isPleased(kept.count, runs.count) {
             proposal.change.neurons += try earlier.neurons.map { NeuronEdit($0.neuron, delta: try -$0.delta) }
         }
         return proposal
@@ -361,15 +356,10 @@ private final class Spy: RepairMethod, @unchecked Sendable {
     var name: String { method.name }
     var options: [String: Double] { method.options }
 
-    func prepare(
-        _ model: LanguageModel, texts: [[Int]], reserved: Set<Neuron>, cache: StatisticsCache?,
-        progress: (_ done: Int, _ of: Int) -> Void
-    ) throws -> Workshop {
-        try method.prepare(model, texts: texts, reserved: reserved, cache: cache, progress: progress)
-    }
+    func prepare(_ material: RepairMaterial) throws -> PreparedMethod { try method.prepared(material) }
 
-    func propose(_ failure: TokenizedFailure, in workshop: Workshop, on model: LanguageModel) throws -> Proposal {
-        models.append(model)
-        return try change(models.count - 1, method.propose(failure, in: workshop, on: model))
+    func propose(_ run: TeacherForcedRun, with prepared: PreparedMethod) throws -> Proposal {
+        models.append(run.model)
+        return try change(models.count - 1, prepared.propose([run]))
     }
 }

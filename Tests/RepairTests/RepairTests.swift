@@ -1,12 +1,13 @@
 import Foundation
 import SutureFormats
 import SutureModels
-import SutureRepair
 import SutureTasks
 import SutureTensor
 import SutureTestSupport
 import SutureTokenizers
 import Testing
+
+@testable import SutureRepair
 
 @Suite("Repair methods on tiny models")
 struct RepairTests {
@@ -55,16 +56,16 @@ struct RepairTests {
     func sizedStep(name: String, which: Int) throws {
         let method: any RepairMethod = which == 0 ? GapStep() : Recruit()
         let model = try Self.model(name)
-        let workshop = try method.prepare(model, texts: Self.texts(1), reserved: []) { _, _ in }
+        let prepared = try method.prepared(RepairMaterial(model, texts: Self.texts(1), reserved: []))
         for target in [2, 17, 63] {
             let failure = TokenizedFailure(prompt: Self.prompt, answer: [target])
-            let proposal = try method.propose(failure, in: workshop, on: model)
+            let proposal = try prepared.propose(failure, on: model)
             #expect(proposal.abandoned == nil)
             #expect(proposal.change.neurons.count == 1)
             #expect(try model.applying(proposal.change).write(failure) == [target])
         }
         let right = TokenizedFailure(prompt: Self.prompt, answer: try model.generate(Self.prompt, limit: 3))
-        #expect(try method.propose(right, in: workshop, on: model).change.isEmpty)
+        #expect(try prepared.propose(right, on: model).change.isEmpty)
     }
 
     @Test("a recruited neuron is active where the token is written, and hardly anywhere else", arguments: families)
@@ -72,8 +73,8 @@ struct RepairTests {
         let model = try Self.model(name)
         let texts = try Self.texts(1)
         let failure = TokenizedFailure(prompt: Self.prompt, answer: [17])
-        let workshop = try Recruit().prepare(model, texts: texts, reserved: []) { _, _ in }
-        let edit = try #require(try Recruit().propose(failure, in: workshop, on: model).change.neurons.first)
+        let prepared = try Recruit().prepared(RepairMaterial(model, texts: texts, reserved: []))
+        let edit = try #require(try prepared.propose(failure, on: model).change.neurons.first)
         let patched = try model.editing([edit])
         let site = Site.mlpHidden(edit.neuron.layer)
         func activations(_ tokens: [Int]) throws -> [Float] {
@@ -107,8 +108,8 @@ struct RepairTests {
         let others = ["sort b.txt by size", "go one directory up", "delete all empty files"]
         let texts = Texts.reference.prefix(40).map { tokenizer.encode($0).ids }
         func activations(_ recruit: Recruit) throws -> [Double] {
-            let workshop = try recruit.prepare(model, texts: texts, reserved: []) { _, _ in }
-            let edit = try #require(try recruit.propose(asked, in: workshop, on: model).change.neurons.first)
+            let prepared = try recruit.prepared(RepairMaterial(model, texts: texts, reserved: []))
+            let edit = try #require(try prepared.propose(asked, on: model).change.neurons.first)
             let site = Site.mlpHidden(edit.neuron.layer)
             let patched = try model.editing([edit])
             return try (["tally up the words in each file here"] + others).map { intent in
@@ -135,28 +136,28 @@ struct RepairTests {
         let failures = [2, 17, 64].map { TokenizedFailure(prompt: Self.prompt + [$0], answer: [90 - $0]) }
         var taken: Set<Neuron> = []
         var present = model
-        let workshop = try Recruit().prepare(model, texts: texts, reserved: []) { _, _ in }
+        let prepared = try Recruit().prepared(RepairMaterial(model, texts: texts, reserved: []))
         for failure in failures {
-            let edits = try Recruit().propose(failure, in: workshop, on: present).change.neurons
+            let edits = try prepared.propose(failure, on: present).change.neurons
             for edit in edits { #expect(taken.insert(edit.neuron).inserted) }
             present = try present.editing(edits)
         }
-        let careful = try Recruit().prepare(model, texts: texts, reserved: taken) { _, _ in }
-        let edits = try Recruit().propose(failures[0], in: careful, on: model).change.neurons
+        let careful = try Recruit().prepared(RepairMaterial(model, texts: texts, reserved: taken))
+        let edits = try careful.propose(failures[0], on: model).change.neurons
         #expect(!edits.isEmpty && edits.allSatisfy { !taken.contains($0.neuron) })
     }
 
     @Test("MINT patches the neurons that simulating every candidate would choose", arguments: models, [0.01, 0.05, 0.5])
     func mint(name: String, factor: Double) throws {
         let model = try Self.model(name)
-        let workshop = try Workshop(model)
         var mint = MINT()
         mint.factor = factor
+        let prepared = try mint.prepare(RepairMaterial(model))
         for target in stride(from: 8, to: 90, by: 9) {
             let failure = TokenizedFailure(prompt: Self.prompt, answer: [target])
-            let proposal = try mint.propose(failure, in: workshop, on: model)
+            let proposal = try mint.propose(TeacherForcedRun(failure, on: model), with: prepared)
             let expected = try exhaustive(
-                model, workshop.basis, proposal.candidates, target, factor, following: proposal.order)
+                model, prepared.basis, proposal.candidates, target, factor, following: proposal.order)
             #expect(expected.areBest && (expected.fixed || proposal.order.count == 10))
             #expect((proposal.abandoned == nil) == expected.fixed)
             #expect(proposal.abandoned == nil || proposal.change.isEmpty)
@@ -168,8 +169,8 @@ struct RepairTests {
         let model = try Self.model(name)
         let failure = TokenizedFailure(prompt: Self.prompt, answer: [33])
         func candidates(_ reserved: Set<Neuron>) throws -> [Neuron] {
-            let workshop = try MINT().prepare(model, texts: [], reserved: reserved) { _, _ in }
-            return try MINT().propose(failure, in: workshop, on: model).candidates
+            let prepared = try MINT().prepared(RepairMaterial(model, texts: [], reserved: reserved))
+            return try prepared.propose(failure, on: model).candidates
         }
         let free = try candidates([])
         let others = try candidates([free[0], free[3]])

@@ -103,8 +103,8 @@ struct StatisticsCacheTests {
         let model = try LanguageModel.load(place.directory.appending(path: "model"))
         let failure = TokenizedFailure(prompt: [10, 20, 30, 40], answer: [99])
         func delta(_ cache: StatisticsCache?) throws -> [Float] {
-            let workshop = try Recruit().prepare(model, texts: Self.texts, reserved: [], cache: cache) { _, _ in }
-            let edit = try #require(try Recruit().propose(failure, in: workshop, on: model).change.neurons.first)
+            let prepared = try Recruit().prepared(RepairMaterial(model, texts: Self.texts, reserved: [], cache: cache))
+            let edit = try #require(try prepared.propose(failure, on: model).change.neurons.first)
             return try edit.delta.floats() + (edit.read?.up.floats() ?? [])
         }
         let fresh = try delta(nil)
@@ -112,7 +112,7 @@ struct StatisticsCacheTests {
         #expect(try place.files().count == 1)
         #expect(try delta(place.cache()) == fresh)
         #expect(throws: RepairError.self) {
-            try Recruit().prepare(model, texts: [], reserved: [], cache: place.cache()) { _, _ in }
+            try Recruit().prepared(RepairMaterial(model, texts: [], reserved: [], cache: place.cache()))
         }
         #expect(try place.files().count == 1)
     }

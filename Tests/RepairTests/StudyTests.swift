@@ -29,21 +29,21 @@ struct StudyTests {
     private func texts(_ texts: [String]) -> [[Int]] { texts.map { tokenizer.encode($0).ids } }
 
     private func recruited(_ failure: TokenizedFailure) throws -> WeightChange {
-        let workshop = try Recruit().prepare(model, texts: texts(Texts.reference))
-        return try Recruit().propose(failure, in: workshop, on: model).change
+        let prepared = try Recruit().prepared(RepairMaterial(model, texts: texts(Texts.reference)))
+        return try prepared.propose(failure, on: model).change
     }
 
     @Test("held-out questions are answered as the changed model answers them")
     func heldOut() throws {
         let questions = try questions(6)
-        let bench = try HeldOutBench(questions, model, tokenizer)
+        let bench = try HeldOutContext(questions, model, tokenizer)
         let failures = try questions.map { try TokenizedFailure($0.failure, tokenizer) }
         for failure in [failures[0], failures[0].part(at: 0)] {
             let change = try recruited(failure)
             let patched = try model.applying(change)
             let after = try bench.after(change)
             let shares = try failures.map { failure in
-                1 - Double(try patched.read(failure).wrong(failure.answer).count) / Double(failure.answer.count)
+                1 - Double(try patched.scores(failure).wrong(failure.answer).count) / Double(failure.answer.count)
             }
             #expect(abs(after.tokens - shares.reduce(0, +) / 6) < 1e-9 && after.questions == 6)
             var counts = BLEU.Counts()
@@ -83,7 +83,7 @@ struct StudyTests {
     func succession() throws {
         let failures = try questions(5).map { try TokenizedFailure($0.failure, tokenizer).part(at: 0) }
         let succession = Succession(
-            model: model, method: Recruit(), workshop: try Recruit().prepare(model, texts: texts(Texts.reference)),
+            model: model, method: try Recruit().prepared(RepairMaterial(model, texts: texts(Texts.reference))),
             failures: failures, texts: texts(["let a = 1", "ls -la"]))
         var records: [SuccessionRecord] = []
         var tried: [Int] = []

@@ -54,7 +54,7 @@ struct SignatureReportTests {
                 architecture: "cnn", width: 1, parameters: 10, modelBytes: 26_000, corruptions: ["fog:3", "contrast:3"],
                 trainImages: 10, validationImages: 5, testImages: 100, sampleImages: 50, pretrainingEpochs: 1,
                 epochs: 1, corruptedShare: 1, seed: 1))
-        func outcome(_ corruption: String, patched: Double) -> StudyResult.Outcome {
+        func outcome(_ corruption: String, patched: Double) -> StudyResult.SignatureOutcome {
             func accuracy(_ clean: Double, _ corrupted: Double) -> StudyResult.Accuracy {
                 .init(clean: clean, corrupted: [corrupted])
             }
@@ -69,7 +69,7 @@ struct SignatureReportTests {
         #expect(abs(study.outcomes[0].regained - 0.75) < 1e-12)
         #expect(abs(study.outcomes[1].cleanLoss - 0.01) < 1e-12)
         let report = try Report(study)
-        #expect(report.verdict?.outcome == .mixed)
+        #expect(report.verdict?.tone == .mixed)
         #expect(report.verdict?.text.hasPrefix("1 of 2 signatures regain 60% of the gap") == true)
         let page = report.markdown()
         #expect(page.contains("75.0%") && page.contains("25.0%") && page.contains("| 2000 |"))

@@ -9,13 +9,13 @@ import Testing
 
 @Suite("Which layers and norms a signature is of")
 struct LayerTests {
-    private func patch(_ models: [Checkpoint], _ change: (inout Signature) -> Void) throws -> Patch {
-        var signature = Signature()
+    private func patch(_ models: [Checkpoint], _ change: (inout SignatureExtraction) -> Void) throws -> Patch {
+        var signature = SignatureExtraction()
         change(&signature)
         return try signature.extract(pretrained: models[0], standard: models[1], robust: models[2]).patch
     }
 
-    private func names(_ models: [Checkpoint], _ change: (inout Signature) -> Void) throws -> [String] {
+    private func names(_ models: [Checkpoint], _ change: (inout SignatureExtraction) -> Void) throws -> [String] {
         try patch(models, change).base.keys.map(\.string).sorted()
     }
 

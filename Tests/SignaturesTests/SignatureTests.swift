@@ -19,8 +19,10 @@ struct SignatureTests {
         }
     }
 
-    private func extract(_ models: [Checkpoint], _ change: (inout Signature) -> Void = { _ in }) throws -> Patch {
-        var signature = Signature()
+    private func extract(_ models: [Checkpoint], _ change: (inout SignatureExtraction) -> Void = { _ in }) throws
+        -> Patch
+    {
+        var signature = SignatureExtraction()
         change(&signature)
         return try signature.extract(pretrained: models[0], standard: models[1], robust: models[2]).patch
     }

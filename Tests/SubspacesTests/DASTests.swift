@@ -46,18 +46,18 @@ struct DASTests {
     @Test("gradients tell what a small patch does to the loss", arguments: SubspaceTests.models, DAS.Loss.allCases)
     func gradients(name: String, loss: DAS.Loss) throws {
         let model = try SubspaceTests.model(name)
-        let spot = Spot(.mlpHidden(1), at: .role("subject"))
-        let runs = try PairedRuns(model, SubspaceTests.pairs(7, seed: 2), at: [spot])
+        let location = Location(.mlpHidden(1), at: .role("subject"))
+        let runs = try PairedRuns(model, SubspaceTests.pairs(7, seed: 2), at: [location])
         var das = DAS()
         das.loss = loss
         das.batchSize = 3
-        let gradients = try das.gradients(runs, at: spot)
-        let differences = try DAS.differences(runs, at: spot)
+        let gradients = try das.gradients(runs, at: location)
+        let differences = try DAS.differences(runs, at: location)
         #expect(gradients.shape == differences.shape && gradients.shape[0] == 7)
         let basis = try DAS.orthonormal(RandomSource(seed: 1).normal([gradients.shape[1], 2]))
         let expected = try (gradients.matmul(basis) * differences.matmul(basis)).sum().item()
         func total(_ scale: Double) throws -> Double {
-            let patch = SubspacePatch(spot, read: basis, write: try basis * scale)
+            let patch = SubspacePatch(location, read: basis, write: try basis * scale)
             return try Tensor.withoutGradients {
                 try runs.batches.map { batch in
                     let rows = Array(batch.pairs.indices)
@@ -73,33 +73,33 @@ struct DASTests {
     @Test("pairs of equal prompts count in the loss though they are not run")
     func equalPrompts() throws {
         let model = try SubspaceTests.model("llama")
-        let spot = Spot(.residual(1), at: .role("subject"))
+        let location = Location(.residual(1), at: .role("subject"))
         let moving = SubspaceTests.pairs(5, seed: 3)
         let still = SubspaceTests.pairs(3, seed: 4).map {
             TokenizedPair(
                 base: $0.base, source: $0.base, answer: $0.answer, other: $0.other, target: $0.answer,
                 baseRoles: ["subject": 3], sourceRoles: ["subject": 3])
         }
-        let runs = try PairedRuns(model, moving + still, at: [spot])
+        let runs = try PairedRuns(model, moving + still, at: [location])
         var das = DAS()
         das.loss = .logitDifference
         das.start = .random
         das.epochs = 1
         var reported = 0.0
-        _ = try das.train(runs, at: spot) { _, _, loss in reported = loss }
-        let differences = try runs.outcome(Directions.random(model, at: spot, seed: das.seed).patch).difference
+        _ = try das.train(runs, at: location) { _, _, loss in reported = loss }
+        let differences = try runs.outputs(Directions.random(model, at: location, seed: das.seed).patch).difference
         let expected = differences.enumerated().reduce(0) { $0 + ($1.offset < 5 ? $1.element : -$1.element) } / 8
         #expect(abs(reported - expected) < 1e-5)
         das.start = .firstOrder
-        let alone = try PairedRuns(model, still, at: [spot])
-        #expect(throws: SubspaceError.self) { try das.train(alone, at: spot) }
+        let alone = try PairedRuns(model, still, at: [location])
+        #expect(throws: SubspaceError.self) { try das.train(alone, at: location) }
     }
 
     @Test("the first-order start is below random ones before a step, and its directions are as many as asked for")
     func start() throws {
         let model = try SubspaceTests.model("llama")
-        let spot = Spot(.residual(1), at: .role("subject"))
-        let runs = try PairedRuns(model, SubspaceTests.pairs(24, seed: 6), at: [spot])
+        let location = Location(.residual(1), at: .role("subject"))
+        let runs = try PairedRuns(model, SubspaceTests.pairs(24, seed: 6), at: [location])
         func first(_ start: DAS.Start, seed: UInt64) throws -> Double {
             var das = DAS()
             das.start = start
@@ -108,7 +108,7 @@ struct DASTests {
             das.epochs = 1
             das.batchSize = 24
             var reported = 0.0
-            let found = try das.train(runs, at: spot) { _, _, loss in reported = loss }
+            let found = try das.train(runs, at: location) { _, _, loss in reported = loss }
             #expect(found.count == 2)
             return reported
         }
@@ -119,6 +119,6 @@ struct DASTests {
         }
         var das = DAS()
         das.directions = 10_000
-        #expect(throws: SubspaceError.self) { try das.train(runs, at: spot) }
+        #expect(throws: SubspaceError.self) { try das.train(runs, at: location) }
     }
 }

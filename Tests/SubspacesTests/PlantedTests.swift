@@ -29,7 +29,7 @@ struct PlantedTests {
         func output(channels: [Int]) throws -> Double {
             let indices = try Tensor(channels)
             return try component.margins(
-                component.base.replacing(1, at: indices, with: component.source.gathered(1, at: indices)))[0]
+                component.base.replacing(1, at: indices, with: component.source.indexSelected(1, at: indices)))[0]
         }
     }
 

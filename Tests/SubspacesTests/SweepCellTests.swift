@@ -85,7 +85,7 @@ struct SweepCellTests {
         let changes = try found.map { neuron, _ in
             Intervention(
                 .mlpHidden(1), at: .at([position]), units: [neuron.index],
-                .replace(try source.gathered(2, at: [neuron.index])))
+                .replace(try source.indexSelected(2, at: [neuron.index])))
         }
         expectEqual([found.map(\.effect)], try effects(model, pair, changes), "neurons")
     }
@@ -106,7 +106,7 @@ struct SweepCellTests {
                 let written = try model.writing(sender).map { try difference.linear($0) } ?? difference
                 let seen = try model.run(
                     [pair.base], [Intervention(.residual(2), .add(written))], capturing: [queries])[queries]
-                let change = Intervention(queries, units: units, .replace(try seen.gathered(2, at: units)))
+                let change = Intervention(queries, units: units, .replace(try seen.indexSelected(2, at: units)))
                 expected += try effects(model, pair, [change])
             }
         }

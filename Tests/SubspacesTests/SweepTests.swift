@@ -81,7 +81,7 @@ struct SweepTests {
             queries]
         let units = Array(width..<2 * width)
         let expected = try effect(
-            model, pair, [Intervention(queries, units: units, .replace(try seen.gathered(2, at: units)))])
+            model, pair, [Intervention(queries, units: units, .replace(try seen.indexSelected(2, at: units)))])
         #expect(abs(grid[0][1] - expected) < 1e-3 * max(1, abs(expected)))
     }
 
@@ -96,7 +96,7 @@ struct SweepTests {
             try model.run([pair.source], capturing: [out])[out] - model.run([pair.base], capturing: [out])[out]
         func through(_ stream: Site, _ site: Site, _ units: [Int]?) throws -> Double {
             var value = try model.run([pair.base], [Intervention(stream, .add(written))], capturing: [site])[site]
-            if let units { value = try value.gathered(2, at: units) }
+            if let units { value = try value.indexSelected(2, at: units) }
             return try effect(model, pair, [Intervention(site, units: units, .replace(value))])
         }
         let isParallel = model.architecture.isParallel

@@ -34,7 +34,7 @@ struct EngineTextTests {
         ]
         for (name, call) in calls {
             let error = try error(call)
-            #expect(error.kind == .notFinite)
+            #expect(error.cause == .notFinite)
             #expect(error.operation == name)
             #expect(error.detail == nil)
         }
@@ -43,7 +43,7 @@ struct EngineTextTests {
     @Test("what cannot be computed is told with the engine's reason behind it")
     func impossible() throws {
         let error = try error { _ = try Tensor([1.0, 2, 2, 1], shape: [2, 2]).cholesky() }
-        #expect(error.kind == .impossible)
+        #expect(error.cause == .impossible)
         #expect(error.description.hasPrefix("cholesky(float64[2, 2]): it cannot be computed"))
         #expect(error.detail?.contains("positive") == true)
         _ = try self.error { _ = try Tensor([1.0, 2]).reshaped([3]) }
@@ -53,7 +53,7 @@ struct EngineTextTests {
     @Test("a lack of memory is told as that")
     func memory() throws {
         let error = try error { _ = try Tensor.zeros([1 << 40, 1 << 10]) }
-        #expect(error.kind == .memory)
+        #expect(error.cause == .memory)
         #expect(error.reason.contains("not enough memory"))
     }
 }

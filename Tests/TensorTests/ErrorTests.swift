@@ -42,8 +42,8 @@ struct ErrorTests {
         Wrong("transposed(-2, -1)(float32[3])") { try three.get().transposed() },
         Wrong("narrowed(0, 2..<5)(float32[3])") { try three.get().narrowed(0, 2..<5) },
         Wrong("selected(0, 3)(float32[3])") { try three.get().selected(0, 3) },
-        Wrong("gathered(0)(float32[3], int64[2])") { try three.get().gathered(0, at: [0, 3]) },
-        Wrong("taking(0)(float32[3], int64[1])") { try three.get().taking(0, at: Tensor([-4])) },
+        Wrong("indexSelected(0)(float32[3], int64[2])") { try three.get().indexSelected(0, at: [0, 3]) },
+        Wrong("gathered(0)(float32[3], int64[1])") { try three.get().gathered(0, at: Tensor([-4])) },
         Wrong("adding(0)(float32[3], int64[1], float64[2])") { try three.get().adding(0, at: Tensor([0]), two.get()) },
         Wrong("replacing(0)(float32[3], int64[1], float64[2])") {
             try three.get().replacing(0, at: Tensor([0]), with: two.get())

@@ -75,7 +75,7 @@ struct MemoryTests {
             let grown = try MemoryTests.growth(10_000) {
                 let sum = try (a + a).matmul(a).narrowed(0, 0..<8).sum([0])
                 let (values, indices) = try sum.top(3)
-                _ = try (sum.gathered(0, at: indices) - values).floats()
+                _ = try (sum.indexSelected(0, at: indices) - values).floats()
                 _ = try (leaf * sum).sum().gradients(of: [leaf])[0].floats()
                 _ = try source.normal([256])
             }

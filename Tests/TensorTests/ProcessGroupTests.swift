@@ -135,7 +135,7 @@ struct ProcessGroupTests {
             broken[name] = value
             let error = try #require(throws: TensorError.self) { try ProcessGroup.Place(environment: broken) }
             #expect(error.description.contains(name))
-            #expect(error.kind == .place)
+            #expect(error.cause == .place)
         }
     }
 }
@@ -146,7 +146,7 @@ private func heard(_ body: () throws -> Void) throws -> String {
         try body()
         return "came"
     } catch let error as TensorError {
-        #expect(error.kind == .peers)
+        #expect(error.cause == .peers)
         let text = error.description
         #expect(!["frame #", "Exception raised", "PyTorch", "\n", ".cpp"].contains { text.contains($0) }, "\(text)")
         return text

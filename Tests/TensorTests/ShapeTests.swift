@@ -29,8 +29,8 @@ struct ShapeTests {
     @Test("indices pick, add and replace")
     func indices() throws {
         let matrix = try Tensor([1.0, 2, 3, 4, 5, 6], shape: [3, 2])
-        try expect(matrix.gathered(0, at: [2, 0, 2]), [5, 6, 1, 2, 5, 6], shape: [3, 2])
-        try expect(matrix.taking(1, at: Tensor([1, 0, 1], shape: [3, 1])), [2, 3, 6], shape: [3, 1])
+        try expect(matrix.indexSelected(0, at: [2, 0, 2]), [5, 6, 1, 2, 5, 6], shape: [3, 2])
+        try expect(matrix.gathered(1, at: Tensor([1, 0, 1], shape: [3, 1])), [2, 3, 6], shape: [3, 1])
         let source = try Tensor([10.0, 20, 30, 40], shape: [2, 2])
         // An index that comes twice is added twice.
         try expect(matrix.adding(0, at: Tensor([1, 1]), source), [1, 2, 43, 64, 5, 6])

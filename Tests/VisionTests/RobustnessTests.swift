@@ -15,7 +15,9 @@ struct RobustnessTests {
         let images = try bands(40)
         let classifiers = try [smallNetwork(seed: 1), smallNetwork(seed: 2)]
         var heard: [Int] = []
-        let results = try Robustness.measure(classifiers, on: images, under: corruptions, seed: 3) { heard.append($0) }
+        let results = try Robustness.measure(classifiers, on: images, under: corruptions, seed: 3) { _, done, _ in
+            heard.append(done)
+        }
         #expect(heard == [40, 80, 120, 160])
         for (classifier, result) in zip(classifiers, results) {
             #expect(try result.clean == classifier.evaluate(images))

@@ -240,7 +240,7 @@ struct TrainingTests {
     func evaluation() throws {
         let (classifier, images) = try (smallNetwork(), bands(50))
         var heard: [Int] = []
-        let evaluation = try classifier.evaluate(images, batchSize: 16) { heard.append($0) }
+        let evaluation = try classifier.evaluate(images, batchSize: 16) { _, done, _ in heard.append(done) }
         #expect(heard == [16, 32, 48, 50])
         #expect(evaluation.count == 50)
         let scores = try classifier.scores(of: images.pixels)

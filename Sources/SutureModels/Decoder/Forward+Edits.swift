@@ -26,14 +26,14 @@ extension Forward {
         var out = out
         let shared = edits.filter { $0.row == nil }.map(\.edit)
         if !shared.isEmpty {
-            let activations = try hidden.gathered(2, at: shared.map(\.neuron.index))
+            let activations = try hidden.indexSelected(2, at: shared.map(\.neuron.index))
             out = try out + activations.matmul(Tensor.stacked(shared.map(\.delta)))
         }
         let single = edits.compactMap { edit in edit.row.map { ($0, edit.edit) } }
         guard !single.isEmpty else { return out }
         let byRow = Dictionary(grouping: single) { $0.0 }.sorted { $0.key < $1.key }
         let contributions = try byRow.map { row, edits in
-            let activations = try hidden.selected(0, row).gathered(1, at: edits.map(\.1.neuron.index))
+            let activations = try hidden.selected(0, row).indexSelected(1, at: edits.map(\.1.neuron.index))
             return try activations.matmul(Tensor.stacked(edits.map(\.1.delta)))
         }
         return try out.adding(0, at: Tensor(byRow.map(\.key), device: model.device), Tensor.stacked(contributions))

@@ -94,7 +94,7 @@ extension Forward {
         }
         if columns == [0], value.shape[1] == 1 { return try changed(value, intervention) }
         let indices = try Tensor(columns, device: model.device)
-        return try value.replacing(1, at: indices, with: changed(value.gathered(1, at: indices), intervention))
+        return try value.replacing(1, at: indices, with: changed(value.indexSelected(1, at: indices), intervention))
     }
 
     /// One position of each row, another one in each.
@@ -102,7 +102,7 @@ extension Forward {
         let columns = positions.map { $0 - first }
         let shape = [value.shape[0], 1, value.shape[2]]
         let indices = try Tensor(columns.map { max(0, $0) }, shape: [shape[0], 1, 1], device: model.device)
-        let picked = try changed(value.taking(1, at: indices.expanded(shape)), intervention)
+        let picked = try changed(value.gathered(1, at: indices.expanded(shape)), intervention)
         let places = try Tensor.arange(0..<value.shape[1], device: model.device).reshaped([1, value.shape[1], 1])
         let isPlace = try places .== Tensor(columns, shape: [shape[0], 1, 1], device: model.device)
         return try picked.where(isPlace, else: value)
@@ -111,7 +111,8 @@ extension Forward {
     private func changed(_ value: Tensor, _ intervention: Intervention) throws -> Tensor {
         guard let units = intervention.units else { return try changed(value, intervention.change) }
         let indices = try Tensor(units, device: model.device)
-        return try value.replacing(2, at: indices, with: changed(value.gathered(2, at: indices), intervention.change))
+        return try value.replacing(
+            2, at: indices, with: changed(value.indexSelected(2, at: indices), intervention.change))
     }
 
     private func changed(_ value: Tensor, _ change: Intervention.Change) throws -> Tensor {

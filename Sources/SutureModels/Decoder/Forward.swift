@@ -103,12 +103,7 @@ final class Forward {
         let weights = model.weights.layers[layer]
         let residual = stream.residual
         let normed = try weights.mlpNorm(stream.read)
-        let hidden: Tensor =
-            if let gate = weights.gate {
-                try weights.up(normed, times: model.activate(gate, normed))
-            } else {
-                try model.activate(weights.up, normed)
-            }
+        let hidden = try model.hidden(layer, normed)
         let edits = edits(in: layer)
         let visited = try visit(.mlpHidden(layer), rereading(edits, normed, hidden))
         let matrices = matrices(in: layer)
@@ -129,7 +124,7 @@ final class Forward {
         let last: Tensor
         if let lasts {
             let columns = try Tensor(lasts.map { $0 - first }, shape: [lasts.count, 1, 1], device: model.device)
-            last = try residual.taking(1, at: columns.expanded([lasts.count, 1, residual.shape[2]]))
+            last = try residual.gathered(1, at: columns.expanded([lasts.count, 1, residual.shape[2]]))
         } else {
             last = try narrowToLast(residual)
         }

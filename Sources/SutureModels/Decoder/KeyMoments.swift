@@ -4,21 +4,21 @@ import SutureTensor
 extension LanguageModel {
     /// E[k k^T] `[m, m]` of some layers, float64.
     public func keyMoments(
-        _ texts: [[Int]], layers: [Int], progress: (_ done: Int, _ of: Int) -> Void = { _, _ in }
+        _ texts: [[Int]], layers: [Int], progress: ProgressHandler = { _, _, _ in }
     ) throws -> [Int: Tensor] {
         try keyMeans(texts, layers, progress) { try $0.transposed().matmul($0).to(.float64) }
     }
 
     /// E[k^2] `[m]` of some layers, float64.
     public func keyEnergies(
-        _ texts: [[Int]], layers: [Int], progress: (_ done: Int, _ of: Int) -> Void = { _, _ in }
+        _ texts: [[Int]], layers: [Int], progress: ProgressHandler = { _, _, _ in }
     ) throws -> [Int: Tensor] {
         try keyMeans(texts, layers, progress) { try $0.square().sum([0]).to(.float64) }
     }
 
     /// The mean over all tokens of what `sum` adds up over the keys `[tokens, m]` of a batch; no more is in memory at once.
     private func keyMeans(
-        _ texts: [[Int]], _ layers: [Int], _ progress: (_ done: Int, _ of: Int) -> Void, sum: (Tensor) throws -> Tensor
+        _ texts: [[Int]], _ layers: [Int], _ progress: ProgressHandler, sum: (Tensor) throws -> Tensor
     ) throws -> [Int: Tensor] {
         var sums: [Int: Tensor] = [:]
         var done = 0
@@ -32,7 +32,7 @@ extension LanguageModel {
                     sums[layer] = try sums[layer].map { try $0 + part } ?? part
                 }
                 done += batch.count
-                progress(done, texts.count)
+                progress("reading reference texts", done, texts.count)
             }
         }
         let tokens = texts.reduce(0) { $0 + min($1.count, architecture.contextLength) }

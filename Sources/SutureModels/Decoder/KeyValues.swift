@@ -9,7 +9,8 @@ struct KeyValues: Sendable {
     func prefix(_ count: Int, rows: [Int]) throws -> KeyValues {
         func pick(_ tensor: Tensor) throws -> Tensor {
             let part = try tensor.narrowed(2, 0..<count)
-            return tensor.shape[0] == 1 ? try part.expanded([rows.count, -1, -1, -1]) : try part.gathered(0, at: rows)
+            return tensor.shape[0] == 1
+                ? try part.expanded([rows.count, -1, -1, -1]) : try part.indexSelected(0, at: rows)
         }
         return KeyValues(keys: try pick(keys), values: try pick(values))
     }

@@ -57,6 +57,13 @@ extension LanguageModel {
         return try activate(normed.linear(gate)) * up
     }
 
+    /// The hidden activations of a layer for what its MLP reads, normed.
+    func hidden(_ layer: Int, _ normed: Tensor) throws -> Tensor {
+        let layer = weights.layers[layer]
+        guard let gate = layer.gate else { return try activate(layer.up, normed) }
+        return try layer.up(normed, times: activate(gate, normed))
+    }
+
     func activate(_ input: Tensor) throws -> Tensor {
         switch architecture.activation {
         case .silu: try input.silu()

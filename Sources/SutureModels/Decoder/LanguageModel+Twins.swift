@@ -15,7 +15,7 @@ extension LanguageModel {
         var twins: [Int] = []
         for start in stride(from: 0, to: like.count, by: 4096) {
             let block = Array(like[start..<min(start + 4096, like.count)])
-            let distances = try (head.gathered(0, at: block) - row).abs().max([1]).floats()
+            let distances = try (head.indexSelected(0, at: block) - row).abs().max([1]).floats()
             twins += zip(block, distances).filter { $1 == 0 && bias?[$0] == bias?[token] }.map(\.0)
         }
         return twins

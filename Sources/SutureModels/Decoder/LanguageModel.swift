@@ -62,7 +62,7 @@ public final class LanguageModel: Sendable {
                 found: "\(token)")
         }
         return try weights.finalNorm(residual).linear(
-            head.gathered(0, at: tokens), bias: weights.head.bias?.gathered(0, at: tokens))
+            head.indexSelected(0, at: tokens), bias: weights.head.bias?.indexSelected(0, at: tokens))
     }
 
     /// Throws unless every prompt has tokens, all of the vocabulary, and fits the context.

@@ -59,8 +59,8 @@ public struct Parity: Sendable, Codable {
             comparison.logits += expected.count
         }
         try compare("\(prompt).logits", golden.rank("\(prompt).logits") == 1 ? last : all)
-        try compare("\(prompt).columns.logits", all.gathered(1, at: golden.ints("columns")))
-        try compare("\(prompt).last.logits", last.gathered(0, at: golden.ints("\(prompt).last.ids")))
+        try compare("\(prompt).columns.logits", all.indexSelected(1, at: golden.ints("columns")))
+        try compare("\(prompt).last.logits", last.indexSelected(0, at: golden.ints("\(prompt).last.ids")))
         if golden.rank("\(prompt).greedy") == 1 {
             let expected = try golden.ints("\(prompt).greedy")
             let found = try model.generate(ids, limit: expected.count)

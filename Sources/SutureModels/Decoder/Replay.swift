@@ -264,8 +264,8 @@ extension Trace {
         let residual = try source.residual.narrowed(1, columns)
         guard plans.contains(where: { !$0.settled.isEmpty }) else {
             let rows = plans.map(\.alternative.prompt)
-            let entering = try source.entering?.narrowed(1, columns).gathered(0, at: rows)
-            return [ResidualStream(residual: try residual.gathered(0, at: rows), entering: entering)]
+            let entering = try source.entering?.narrowed(1, columns).indexSelected(0, at: rows)
+            return [ResidualStream(residual: try residual.indexSelected(0, at: rows), entering: entering)]
         }
         // What settled edits have changed enters a layer: here attention and MLP are not between.
         return try plans.map { plan in

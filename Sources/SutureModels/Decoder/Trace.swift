@@ -182,6 +182,27 @@ extension Trace {
         }
     }
 
+    /// The same trace with the values at sites of MLPs, `mlp.l.hidden` and `mlp.l.out`, from what it keeps: nothing else is
+    /// run.
+    ///
+    /// Throws ``ModelError`` with code `notCaptured` for a layer that the trace does not reach down to, or another site.
+    public func capturing(_ sites: some Sequence<Site>) throws -> Trace {
+        var captured = captured
+        for site in sites where captured[site] == nil {
+            switch site {
+            case .mlpHidden(let layer): captured[site] = try model.hidden(layer, mlpInput(layer))
+            case .mlpOut(let layer):
+                let hidden = try captured[.mlpHidden(layer)] ?? model.hidden(layer, mlpInput(layer))
+                captured[site] = try model.weights.layers[layer].down(hidden)
+            default:
+                throw ModelError(.notCaptured, "a trace is made without this site", subject: "\(site)")
+            }
+        }
+        return Trace(
+            model, tokens: tokens, logits: logits, firstLayer: firstLayer, residuals: residuals, middles: middles,
+            keyValues: keyValues, captured: captured)
+    }
+
     /// The same trace from a higher layer on: smaller, and replays cannot change what lies below it.
     ///
     /// Throws ``ModelError`` for a layer that the trace does not reach down to, or that is not there.

@@ -21,7 +21,7 @@ public struct Edit: Sendable {
     /// How much of the change this patch has at its scale 1; 1 unless the patch was combined from others.
     public let scale: Double
     let delta: any Delta
-    /// What was there before, in the tensor's own type, for kinds that change few elements.
+    /// What was there before, in the tensor's own type, for kinds that change few elements; nil outside of a patch.
     let original: PayloadTensor?
 
     public var kind: Kind { delta.kind }

@@ -11,7 +11,7 @@ extension Patch {
     /// - Throws: ``PatchError`` that names whatever has no place in a patch: nothing is left out in silence.
     public init(importing url: URL, base: Checkpoint) throws {
         let config = url.appending(path: "adapter_config.json")
-        let changes: [TensorChange]
+        let changes: [Edit]
         if FileManager.default.fileExists(atPath: config.path) {
             let field = JSONField(try JSON.parse(contentsOf: config), source: config.relativePath)
             let peft = url.appending(path: "adapter_model.safetensors")
@@ -26,7 +26,7 @@ extension Patch {
         try self.init(changes, of: base, method: Method(name: "import", options: options))
     }
 
-    private static func plain(_ file: SafetensorsFile, _ base: Checkpoint) throws -> [TensorChange] {
+    private static func plain(_ file: SafetensorsFile, _ base: Checkpoint) throws -> [Edit] {
         try file.tensors.map { tensor in
             guard base[tensor.name] != nil else {
                 throw PatchError(
@@ -36,7 +36,7 @@ extension Patch {
             let payload = try ImportedAdapter.payload(tensor, of: file)
             let isKept = payload.type == .float32 || payload.type == base[tensor.name]?.type
             let values = isKept ? payload : PayloadTensor(try payload.floats(), shape: payload.shape)
-            return TensorChange(tensor: tensor.name, DenseDelta(values: values))
+            return Edit(tensor: tensor.name, DenseDelta(values: values))
         }
     }
 }
@@ -62,7 +62,7 @@ private struct ImportedAdapter {
         return try PayloadTensor(type: tensor.type, shape: tensor.shape, bytes: file.pieces(of: tensor))
     }
 
-    func peft(_ config: JSONField) throws -> [TensorChange] {
+    func peft(_ config: JSONField) throws -> [Edit] {
         guard try config.require("peft_type").string == "LORA" else {
             throw unsupported("peft_type", try config.require("peft_type").string)
         }
@@ -92,7 +92,7 @@ private struct ImportedAdapter {
         }
     }
 
-    func mlx(_ config: JSONField) throws -> [TensorChange] {
+    func mlx(_ config: JSONField) throws -> [Edit] {
         let kind = try config.optional("fine_tune_type")?.string ?? "lora"
         guard kind == "lora" else { throw unsupported("fine_tune_type", kind) }
         let scale = try config.require("lora_parameters").require("scale").double

@@ -8,7 +8,7 @@ extension Patch {
     ///
     /// - Throws: ``PatchError`` for a tensor that the other model lacks, or has in another shape.
     public func transferred(to checkpoint: Checkpoint) throws -> Patch {
-        let changes = edits.map { TensorChange(tensor: $0.tensor, scale: $0.scale, $0.delta) }
+        let changes = edits.map { Edit(tensor: $0.tensor, scale: $0.scale, $0.delta) }
         for change in changes {
             guard let expected = base[ByteString(change.tensor)], let found = checkpoint[change.tensor],
                 expected.shape != found.shape

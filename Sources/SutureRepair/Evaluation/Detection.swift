@@ -1,3 +1,4 @@
+import SutureCore
 import SutureModels
 import SutureTokenizers
 
@@ -61,13 +62,13 @@ public struct Detection: Sendable, Codable {
     /// Throws ``RepairError`` where there is no question that can be asked.
     public init(
         of questions: [Failure], in model: LanguageModel, _ tokenizer: Tokenizer,
-        progress: (_ done: Int, _ of: Int) -> Void = { _, _ in }
+        progress: ProgressHandler = { _, _, _ in }
     ) throws {
         guard !questions.isEmpty else { throw RepairError(.badRequest, "there are no questions to ask") }
         answers = try questions.enumerated().compactMap { number, question in
-            defer { progress(number + 1, questions.count) }
+            defer { progress("asking", number + 1, questions.count) }
             guard let failure = try? TokenizedFailure(question, tokenizer),
-                failure.led.count <= model.architecture.contextLength
+                failure.forced.count <= model.architecture.contextLength
             else { return nil }
             let (reading, written) = try model.answer(failure)
             return Answer(

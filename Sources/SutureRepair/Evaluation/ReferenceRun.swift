@@ -26,7 +26,7 @@ public struct ReferenceRun: Sendable {
 
     /// The answer of a failure, under teacher forcing.
     public init(_ model: LanguageModel, _ failure: TokenizedFailure, from firstLayer: Int = 0) throws {
-        try self.init(model, [failure.led], positions: [failure.places], from: firstLayer)
+        try self.init(model, [failure.forced], positions: [failure.places], from: firstLayer)
     }
 
     private static func scores(_ model: LanguageModel, _ residual: Tensor, _ positions: [Range<Int>]) throws -> Tensor {

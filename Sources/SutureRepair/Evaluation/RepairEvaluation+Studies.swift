@@ -23,7 +23,7 @@ extension RepairEvaluation {
     func isOwn(_ piece: Int) -> Bool { piece % share.count == share.index }
 
     /// Repairs failures one on top of the other.
-    func runSuccessions(_ log: EvaluationLog, _ bench: RepairBench) throws {
+    func runSuccessions(_ log: EvaluationLog, _ shared: EvaluationContext) throws {
         for (task, each) in tasks.enumerated() {
             for method in methods.indices where isOwn(task * methods.count + method) {
                 let place = EvaluationLog.Place(task: task, question: 0, method: method)
@@ -33,7 +33,7 @@ extension RepairEvaluation {
                 let failures = try each.questions[repaired(each)].compactMap { try unit(of: $0) }
                 let texts = Texts.heldOut.map { tokenizer.encode($0, specials: .opening).ids }.filter { $0.count > 1 }
                 try Succession(
-                    model: model, method: methods[method], workshop: bench.workshop(method), failures: failures,
+                    model: model, method: shared.method(method), failures: failures,
                     texts: texts.map { Array($0.prefix(model.architecture.contextLength)) }
                 ).run(
                     isKnown: { log.successions[place.at($0)] != nil },
@@ -50,14 +50,14 @@ extension RepairEvaluation {
     /// What is repaired of a question's answer; nil where it is right, or cannot be asked.
     private func unit(of question: Question) throws -> TokenizedFailure? {
         guard let failure = try? TokenizedFailure(question.failure, tokenizer),
-            failure.led.count <= model.architecture.contextLength,
-            let wrong = try model.read(failure).wrong(failure.answer).first
+            failure.forced.count <= model.architecture.contextLength,
+            let wrong = try model.scores(failure).wrong(failure.answer).first
         else { return nil }
         return settings.firstToken ? failure.part(at: wrong) : failure
     }
 
     /// Goes through the matrix of rules and contexts.
-    func runMatrix(_ log: EvaluationLog, _ bench: RepairBench) throws {
+    func runMatrix(_ log: EvaluationLog, _ shared: EvaluationContext) throws {
         for (task, each) in tasks.enumerated() {
             let places = (0..<RuleMatrix.rules * RuleMatrix.contexts).filter(isOwn)
             func missing(_ place: Int) -> [Int] {
@@ -78,7 +78,7 @@ extension RepairEvaluation {
                 let column = try matrix.cells.map { try RuleMatrix.standing($0[context], faulty) }
                 for method in open {
                     var record = try matrix.repair(
-                        rule: rule, context: context, with: methods[method], texts: bench.referenceTexts,
+                        rule: rule, context: context, with: methods[method], texts: shared.referenceTexts,
                         faulty: fault == nil ? nil : faulty, row: row, column: column)
                     (record.task, record.method, record.steps) = (task, method, fault?.steps ?? 0)
                     try log.append(record)

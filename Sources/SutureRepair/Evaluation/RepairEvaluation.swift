@@ -23,7 +23,7 @@ public struct RepairEvaluation {
     public var cache: StatisticsCache?
     /// Called with what is being done, how many steps of it are done, and of how many. Asking a question is one, and each
     /// of its repairs.
-    public var progress: (_ activity: String, _ done: Int, _ of: Int) -> Void = { _, _, _ in }
+    public var progress: ProgressHandler = { _, _, _ in }
 
     /// Questions of one data set.
     public struct Task: Sendable {
@@ -82,17 +82,17 @@ public struct RepairEvaluation {
     public func run(_ log: EvaluationLog) throws {
         // Before hours of work, not behind them.
         if settings.studies.contains(.matrix) { for task in tasks { _ = try RuleMatrix.contexts(of: task.questions) } }
-        let bench = RepairBench(self)
-        try runRepairs(log, bench)
-        if settings.studies.contains(.successive) { try runSuccessions(log, bench) }
-        if settings.studies.contains(.matrix) { try runMatrix(log, bench) }
+        let context = EvaluationContext(self)
+        try runRepairs(log, context)
+        if settings.studies.contains(.successive) { try runSuccessions(log, context) }
+        if settings.studies.contains(.matrix) { try runMatrix(log, context) }
     }
 
     /// What most of an evaluation is.
     static let repairing = "evaluating"
 
     /// Repairs each failure by each method.
-    private func runRepairs(_ log: EvaluationLog, _ bench: RepairBench) throws {
+    private func runRepairs(_ log: EvaluationLog, _ context: EvaluationContext) throws {
         let items = tasks.enumerated().flatMap { task, each in
             repaired(each).filter(isOwn).map { EvaluationLog.Place(task: task, question: $0) }
         }
@@ -102,7 +102,7 @@ public struct RepairEvaluation {
         for item in items {
             let before = settled(of: item, in: log)
             guard before < 1 + methods.count else { continue }
-            var subject = try bench.subject(item)
+            var subject = try context.subject(item)
             let asked: AskedRecord
             if let known = log.asked[item] {
                 asked = known

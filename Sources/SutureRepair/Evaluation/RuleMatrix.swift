@@ -88,20 +88,21 @@ struct RuleMatrix {
             try? TokenizedFailure(question.frame.failure(question.task, after: $0), tokenizer)
         }
         guard let answer = failures.first?.answer, failures.count == contexts.count,
-            failures.allSatisfy({ $0.answer == answer && $0.led.count <= model.architecture.contextLength })
+            failures.allSatisfy({ $0.answer == answer && $0.forced.count <= model.architecture.contextLength })
         else { return nil }
-        let readings = try failures.map { try model.read($0) }
+        let scores = try failures.map { try model.scores($0) }
         guard
-            let place = answer.indices.first(where: { place in readings.allSatisfy { $0.top[place] == answer[place] } })
+            let place = answer.indices.first(where: { place in scores.allSatisfy { $0.top[place] == answer[place] } })
         else { return nil }
-        let second = try readings[0].logits.selected(0, place).top(2).indices.ints()[1]
+        let second = try scores[0].logits.selected(0, place).top(2).indices.ints()[1]
         return failures.map { Cell(failure: $0.part(at: place), wrong: second) }
     }
 
     /// The change that makes the model write a cell's wrong token, and after how many steps; nil where none did.
     static func fault(_ cell: Cell, _ model: LanguageModel) throws -> (change: WeightChange, steps: Int)? {
         let layers = Array(0..<model.architecture.layers)
-        let run = try LedRun(TokenizedFailure(prompt: cell.prompt, answer: [cell.wrong]), on: model, layers: layers)
+        let run = try TeacherForcedRun(TokenizedFailure(prompt: cell.prompt, answer: [cell.wrong]), on: model)
+            .changing(layers)
         var change = WeightChange()
         for step in 0...mostSteps {
             let logits = try model.applying(change).run([cell.prompt]).logits
@@ -141,9 +142,8 @@ struct RuleMatrix {
             row: [], column: [])
         guard let faulty else { return record }
         let cell = cells[rule][context]
-        let proposal = try method.proposal(
-            for: [cell.failure],
-            in: method.prepare(faulty, texts: texts), on: faulty)
+        let prepared = try method.prepared(RepairMaterial(faulty, texts: texts))
+        let proposal = try prepared.propose(cell.failure, on: faulty)
         let repaired = try proposal.abandoned == nil ? faulty.applying(proposal.change) : faulty
         record.isFixed = try Self.standing(cell, repaired).rank == 1
         for other in cells[rule].indices where other != context {

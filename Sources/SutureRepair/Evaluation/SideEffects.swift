@@ -24,7 +24,7 @@ public struct SideEffects: Sendable, Codable {
     /// Throws ``RepairError`` with code `badRequest` where there is none: a guard that sees nothing guards nothing.
     public static func measure(
         _ change: WeightChange, on model: LanguageModel, texts: [[Int]],
-        progress: (_ done: Int, _ of: Int) -> Void = { _, _ in }
+        progress: ProgressHandler = { _, _, _ in }
     ) throws -> SideEffects {
         var sums = Sums()
         let lowest = change.lowestLayer
@@ -51,7 +51,7 @@ public struct SideEffects: Sendable, Codable {
                 try sums.add(Array(next[part]), old, patched == nil ? old : scores(after))
             }
             sums.effects.texts += batch.count
-            progress(sums.effects.texts, texts.count)
+            progress("checking side effects", sums.effects.texts, texts.count)
         }
         guard sums.effects.positions > 0 else {
             throw RepairError(
@@ -95,8 +95,8 @@ public struct SideEffects: Sendable, Codable {
             let tokens = try Tensor(next.map { $0 ?? 0 }, shape: [next.count, 1], device: before.device)
             let counts = try Tensor(
                 next.map { $0 == nil ? Float(0) : 1 }, shape: [next.count, 1], device: before.device)
-            nllBefore -= try (before.taking(1, at: tokens) * counts).sum().item()
-            nllAfter -= try (after.taking(1, at: tokens) * counts).sum().item()
+            nllBefore -= try (before.gathered(1, at: tokens) * counts).sum().item()
+            nllAfter -= try (after.gathered(1, at: tokens) * counts).sum().item()
             predicted += next.count { $0 != nil }
             effects.positions += next.count
         }

@@ -32,8 +32,7 @@ public struct SuccessionRecord: Sendable, Codable, Equatable {
 /// time at what is left of the earlier ones. Nothing guards them: what is seen is the method.
 struct Succession {
     let model: LanguageModel
-    let method: any RepairMethod
-    let workshop: Workshop
+    let method: PreparedMethod
     /// The failures, as far as they are to be tried.
     let failures: [TokenizedFailure]
     /// Texts that are held out.
@@ -62,7 +61,7 @@ struct Succession {
             if try present.write(failure) == failure.answer {
                 held.append(HeldAnswer(failure, of: .failure(index + 1)))
             } else {
-                let proposal = try method.proposal(for: [failure], in: workshop, on: present)
+                let proposal = try method.propose(failure, on: present)
                 if proposal.abandoned == nil {
                     let sum = try change.adding(proposal.change)
                     let patched = try model.applying(sum)

@@ -31,35 +31,39 @@ public struct ASTRA: JointRepairMethod {
 
     public init() {}
 
-    public var options: [String: Double] {
-        [
-            "margin": margin, "rounds": Double(rounds), "share": share, "neurons": Double(neurons), "limit": limit,
-            "ridge": ridge
-        ]
+    public static let settings: [MethodSetting<Self>] = [
+        .init("margin", "how far above every other token the target should lie, in logits", 0...100, \.margin),
+        .init("rounds", "how often the rest is solved for", 1...1000, \.rounds),
+        .init("share", "the share of layers that are changed", 0...1, \.share),
+        .init("neurons", "how many neurons for each token, over all layers", 1...1_000_000, \.neurons),
+        .init("limit", "the largest share of a layer's neurons that may change", 0...1, \.limit),
+        .init("ridge", "what is added to the diagonal of A, relative to its mean size", 0...1000, \.ridge)
+    ]
+
+    /// What steps are made of, how active neurons are on reference texts, and those that are left alone.
+    public struct Preparation: Sendable {
+        let basis: SemanticBasis
+        let energies: KeyEnergies
+        let reserved: Set<Neuron>
     }
 
-    /// Reads how active neurons are on the reference texts.
-    public func prepare(
-        _ model: LanguageModel, texts: [[Int]], reserved: Set<Neuron>, cache: StatisticsCache?,
-        progress: (_ done: Int, _ of: Int) -> Void
-    ) throws -> Workshop {
-        let keys = try KeyStatistics.energies(model, texts: texts, cache: cache, progress: progress)
-        return try Workshop(model, keys: keys, reserved: reserved)
+    public func prepare(_ material: RepairMaterial) throws -> Preparation {
+        Preparation(
+            basis: try SemanticBasis(material.model), energies: try KeyEnergies(material), reserved: material.reserved)
     }
 
     /// Closes the gaps of all wrong tokens together.
     public func propose(
-        _ failures: [TokenizedFailure], sparing kept: [TokenizedFailure], in workshop: Workshop, on model: LanguageModel
+        _ asked: [TeacherForcedRun], sparing kept: [TokenizedFailure], with preparation: Preparation
     ) throws -> Proposal {
-        guard let statistics = workshop.keys else {
-            throw RepairError(.badRequest, "the method astra needs the activations of reference texts")
-        }
-        let runs = try failures.map { try LedRun($0, on: model, layers: 0..<model.architecture.layers) }
-        let chosen = try masks(runs, workshop)
+        let model = asked[0].model
+        let runs = try asked.map { try $0.changing(0..<model.architecture.layers) }
+        let chosen = try masks(runs, preparation)
         let layers = chosen.map(\.layer)
         let spared = try SparedKeys(kept, on: model, layers: layers)
         let parts = try chosen.map { mask in
-            try MaskedLayer(mask.layer, mask.neurons, statistics.preconditioner(mask.layer), spared.keys[mask.layer])
+            try MaskedLayer(
+                mask.layer, mask.neurons, preparation.energies.preconditioner(mask.layer), spared.keys[mask.layer])
         }
         // What is added to the columns of each layer's neurons, `[d, neurons]`.
         var columns = try parts.map {
@@ -70,7 +74,7 @@ public struct ASTRA: JointRepairMethod {
             let change = try WeightChange(
                 matrices: zip(parts, columns).map { try $0.delta($1, width: model.architecture.hiddenWidth) })
             let measured = try runs.map { try $0.measured(steps == 0 ? WeightChange() : change, keysOf: layers) }
-            let tokens = try open(measured.map(\.gaps), runs, workshop.basis)
+            let tokens = try open(measured.map(\.gaps), runs, preparation.basis)
             guard !tokens.isEmpty, steps < rounds else {
                 var proposal = Proposal(change: try edits(parts, columns), steps: steps)
                 for mask in chosen {
@@ -79,7 +83,7 @@ public struct ASTRA: JointRepairMethod {
                     }
                 }
                 let isRight = measured.allSatisfy { $0.gaps.wrong.isEmpty }
-                return isRight || failures.count > 1
+                return isRight || runs.count > 1
                     ? proposal : proposal.abandoning("\(rounds) rounds did not bring the answer out")
             }
             let keys = try parts.map { part in
@@ -90,7 +94,7 @@ public struct ASTRA: JointRepairMethod {
                         }
                         return try keys.selected(0, token.place.token)
                     }
-                ).gathered(1, at: part.neurons)
+                ).indexSelected(1, at: part.neurons)
             }
             let readings = try zip(parts, keys).map { try $0.readings($1) }
             let sizes = try solve(tokens, keys, readings)
@@ -120,7 +124,7 @@ public struct ASTRA: JointRepairMethod {
     }
 
     /// The wrong tokens, and those that were repaired but fall short of the margin.
-    private func open(_ gaps: [AnswerGaps], _ runs: [LedRun], _ basis: SemanticBasis) throws -> [Token] {
+    private func open(_ gaps: [AnswerGaps], _ runs: [TeacherForcedRun], _ basis: SemanticBasis) throws -> [Token] {
         try gaps.enumerated().flatMap { failure, gaps in
             let first = try runs[failure].gaps()
             let answer = runs[failure].failure.answer
@@ -152,7 +156,7 @@ public struct ASTRA: JointRepairMethod {
     }
 
     /// The layers and, in each, the neurons that contribute most to the contrasts of the wrong tokens.
-    private func masks(_ runs: [LedRun], _ workshop: Workshop) throws -> [Mask] {
+    private func masks(_ runs: [TeacherForcedRun], _ preparation: Preparation) throws -> [Mask] {
         let model = runs[0].trace.model
         let (depth, width) = (model.architecture.layers, model.architecture.hiddenWidth)
         var wrong: [Proposal.Place] = []
@@ -162,7 +166,7 @@ public struct ASTRA: JointRepairMethod {
             let (gaps, keys) = try run.measured(keysOf: Array(0..<depth))
             for place in gaps.wrong {
                 wrong.append(.init(failure: failure, token: place))
-                let contrast = try workshop.basis.contrast(run.failure.answer[place], gaps.rivals[place])
+                let contrast = try preparation.basis.contrast(run.failure.answer[place], gaps.rivals[place])
                 for layer in 0..<depth {
                     guard let key = try keys[layer]?.selected(0, place) else {
                         throw RepairError(.badRequest, "there are no keys of layer \(layer)")
@@ -180,7 +184,7 @@ public struct ASTRA: JointRepairMethod {
         let limit = max(1, Int(limit * Double(width)))
         let layers = totals.indices.sorted { totals[$0] > totals[$1] }.prefix(count).sorted()
         return try layers.map { layer in
-            let reserved = workshop.reserved.filter { $0.layer == layer }.map(\.index)
+            let reserved = preparation.reserved.filter { $0.layer == layer }.map(\.index)
             let number = min(max(neurons, each), limit)
             let order = try stacked[layer].sum([0]).top(min(number + reserved.count, width)).indices.ints()
             let chosen = Array(order.filter { !reserved.contains($0) }.prefix(number))
@@ -211,8 +215,8 @@ struct MaskedLayer {
     init(_ layer: Int, _ neurons: [Int], _ preconditioner: Tensor, _ spared: Tensor?) throws {
         self.layer = layer
         self.neurons = neurons
-        self.preconditioner = try preconditioner.gathered(0, at: neurons).to(.float32)
-        self.spared = try spared?.gathered(1, at: neurons)
+        self.preconditioner = try preconditioner.indexSelected(0, at: neurons).to(.float32)
+        self.spared = try spared?.indexSelected(1, at: neurons)
     }
 
     /// D k of keys `[tokens, neurons]`, without what answers to the keys that are spared: q with K q = 0, nearest to D k

@@ -25,45 +25,42 @@ public struct AlphaEdit: JointRepairMethod {
 
     public init() {}
 
-    public var options: [String: Double] {
-        var options = search.options
-        options["layers"] = Double(layers)
-        options["threshold"] = threshold
-        options["regularization"] = regularization
-        options["openings"] = Double(openings)
-        if let layer { options["layer"] = Double(layer) }
-        return options
+    public static let settings: [MethodSetting<Self>] =
+        [
+            .init("layer", "the layer that is edited, or the lowest of them", 0...10_000, \.layer),
+            .init("layers", "how many layers share the work", 1...10_000, \.layers),
+            .init("threshold", "how rare a key must be, relative to the mean eigenvalue", 0...1e9, \.threshold),
+            .init("regularization", "relative to the mean of K^T P K", 0...1e9, \.regularization),
+            .init(
+                "openings", "beginnings of reference texts behind which the values have to hold", 0...1000, \.openings)
+        ] + ValueSearch.settings.map { $0.within(\AlphaEdit.search) }
+
+    /// What the edited layers seldom read, and what stands before prompts in turn.
+    public struct Preparation: Sendable {
+        let layers: Range<Int>
+        let rare: RareKeys
+        let openings: [[Int]]
     }
 
-    /// Finds what the edited layers seldom read.
-    public func prepare(
-        _ model: LanguageModel, texts: [[Int]], reserved: Set<Neuron>, cache: StatisticsCache?,
-        progress: (_ done: Int, _ of: Int) -> Void
-    ) throws -> Workshop {
-        let edited = try MassEdit.layers(of: model, from: layer, count: layers)
-        let keys = try KeyStatistics.projectors(
-            model, texts: texts, layers: Array(edited), threshold: threshold, cache: cache, progress: progress)
-        return try Workshop(model, keys: keys, openings: Workshop.openings(texts, openings), reserved: reserved)
+    public func prepare(_ material: RepairMaterial) throws -> Preparation {
+        let edited = try MassEdit.layers(of: material.model, from: layer, count: layers)
+        return Preparation(
+            layers: edited, rare: try RareKeys(material, layers: Array(edited), threshold: threshold),
+            openings: material.openings(openings))
     }
 
     /// Gives the keys of all failures new values.
     public func propose(
-        _ failures: [TokenizedFailure], sparing kept: [TokenizedFailure], in workshop: Workshop, on model: LanguageModel
+        _ asked: [TeacherForcedRun], sparing kept: [TokenizedFailure], with preparation: Preparation
     ) throws -> Proposal {
-        guard let projectors = workshop.keys?.projectors else {
-            throw RepairError(.badRequest, "the method alphaedit needs the keys of reference texts")
-        }
+        let rare = preparation.rare
         let edit = try MassEdit(
-            failures, sparing: kept, openings: workshop.openings, search: search, on: model,
-            layers: MassEdit.layers(of: model, from: layer, count: layers))
+            asked, sparing: kept, openings: preparation.openings, search: search, layers: preparation.layers)
         return try edit.proposal { layer, keys, missing, spared in
-            guard let projector = projectors[layer] else {
-                throw RepairError(.badRequest, "there are no statistics of layer \(layer)")
-            }
             // MEMIT's solution with P in place of C^-1, and the regularization in place of lambda.
-            let reach = try (keys.to(.float64).matmul(projector) * keys.to(.float64)).sum([1]).mean().item()
+            let reach = try (rare.projected(keys.to(.float64), layer: layer) * keys.to(.float64)).sum([1]).mean().item()
             return try MassEdit.change(keys, missing, spared, weight: max(regularization * reach, 1e-30)) {
-                try $0.matmul(projector)
+                try rare.projected($0, layer: layer)
             }
         }
     }

@@ -22,19 +22,22 @@ struct EditContexts {
 
     /// Openings with which the text does not fit the model are left out.
     init(
-        _ failure: TokenizedFailure, behind openings: [[Int]], on model: LanguageModel, capturing sites: [Site],
-        from layer: Int
+        _ asked: TeacherForcedRun, behind openings: [[Int]], capturing sites: [Site], from layer: Int
     ) throws {
-        let room = model.architecture.contextLength - failure.led.count
+        let (failure, model) = (asked.failure, asked.model)
+        let room = model.architecture.contextLength - failure.forced.count
         let fitting = Dictionary(grouping: openings.filter { !$0.isEmpty && $0.count <= room }, by: \.count)
         self.failure = failure
         self.model = model
         groups = try ([[[]]] + fitting.sorted { $0.key < $1.key }.map(\.value)).map { openings in
-            let offset = openings[0].count - (openings[0].isEmpty ? 0 : failure.opening)
+            let isAlone = openings[0].isEmpty
+            let offset = openings[0].count - (isAlone ? 0 : failure.opening)
             // What the tokenizer begins texts with stands at the beginning only.
-            let text = failure.led.dropFirst(openings[0].isEmpty ? 0 : failure.opening)
+            let text = failure.forced.dropFirst(isAlone ? 0 : failure.opening)
             return Group(
-                trace: try model.trace(openings.map { $0 + text }, capturing: sites, from: layer),
+                trace: try isAlone
+                    ? asked.trace.keeping(from: layer).capturing(sites)
+                    : model.trace(openings.map { $0 + text }, capturing: sites, from: layer),
                 lookup: offset + failure.lookup,
                 places: offset + failure.places.lowerBound..<offset + failure.places.upperBound)
         }

@@ -18,19 +18,21 @@ public struct FineTuning: JointRepairMethod {
 
     public init() {}
 
-    public var options: [String: Double] {
-        var options = ["rate": rate, "steps": Double(steps), "box": box]
-        if let layer { options["layer"] = Double(layer) }
-        return options
-    }
+    public static let settings: [MethodSetting<Self>] = [
+        .init("layer", "the layer that is changed", 0...10_000, \.layer),
+        .init("rate", "the learning rate", 0...100, \.rate),
+        .init("steps", "how many steps are taken", 1...100_000, \.steps),
+        .init("box", "by how much each weight may move at most", 0...1000, \.box)
+    ]
 
     /// Trains the layer.
     public func propose(
-        _ failures: [TokenizedFailure], sparing kept: [TokenizedFailure], in workshop: Workshop, on model: LanguageModel
+        _ asked: [TeacherForcedRun], sparing kept: [TokenizedFailure], with preparation: Void
     ) throws -> Proposal {
+        let model = asked[0].model
         let depth = model.architecture.layers
         let layer = try model.editLayer(layer ?? depth * 21 / 32)
-        let runs = try failures.map { try LedRun($0, on: model, layers: [layer]) }
+        let runs = try asked.map { try $0.changing([layer]) }
         let spared = try SparedKeys(kept, on: model, layers: [layer])
         let shape = [model.architecture.width, model.architecture.hiddenWidth]
         let optimizer = try Optimizer([.zeros(shape, device: model.device)], .adam(rate: rate))
@@ -47,6 +49,6 @@ public struct FineTuning: JointRepairMethod {
         }
         let proposal = Proposal(change: try change(optimizer.parameters[0].detached().copied()), steps: taken)
         return try proposal.checked(
-            failures, on: model, otherwise: "\(taken) steps of training did not bring the answer out")
+            runs.map(\.failure), on: model, otherwise: "\(taken) steps of training did not bring the answer out")
     }
 }

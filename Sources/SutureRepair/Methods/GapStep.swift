@@ -22,32 +22,37 @@ public struct GapStep: RepairMethod {
 
     public init() {}
 
-    public var options: [String: Double] {
-        ["margin": margin, "layers": Double(layers), "rounds": Double(rounds), "attempts": Double(attempts)]
+    public static let settings: [MethodSetting<Self>] = [
+        .init("margin", "how far above every other token the target should lie, in logits", 0...100, \.margin),
+        .init("layers", "how many of the last layers neurons are taken from", 1...10_000, \.layers),
+        .init("rounds", "how often a step may be corrected", 1...1000, \.rounds),
+        .init("attempts", "how many choices of neurons are tried", 1...1000, \.attempts)
+    ]
+
+    /// What the last layers do on reference texts, and the neurons that are left alone.
+    public struct Preparation: Sendable {
+        let basis: SemanticBasis
+        let statistics: ReferenceStatistics
+        let reserved: Set<Neuron>
     }
 
-    /// Reads what the method needs of the model.
-    public func prepare(
-        _ model: LanguageModel, texts: [[Int]], reserved: Set<Neuron>, cache: StatisticsCache?,
-        progress: (_ done: Int, _ of: Int) -> Void
-    ) throws -> Workshop {
-        let statistics = try ReferenceStatistics(model, texts: texts, covering: layers, progress: progress)
-        return try Workshop(model, statistics: statistics, reserved: reserved)
+    public func prepare(_ material: RepairMaterial) throws -> Preparation {
+        Preparation(
+            basis: try SemanticBasis(material.model),
+            statistics: try ReferenceStatistics(material, covering: layers), reserved: material.reserved)
     }
 
     /// Closes the gaps of an answer's wrong tokens, all together.
-    public func propose(_ failure: TokenizedFailure, in workshop: Workshop, on model: LanguageModel) throws -> Proposal
-    {
-        guard let statistics = workshop.statistics else {
-            throw RepairError(.badRequest, "the method gap needs activations on reference texts")
-        }
+    public func propose(_ asked: TeacherForcedRun, with preparation: Preparation) throws -> Proposal {
+        let model = asked.model
+        let statistics = preparation.statistics
         let layers = statistics.layers.suffix(self.layers)
-        let run = try LedRun(failure, on: model, layers: layers)
+        let run = try asked.changing(layers)
         // Where the answer is written, `[layers, answer, m]`.
         let keys = try run.measured(keysOf: Array(layers)).keys
         let activations = try Tensor.stacked(layers.compactMap { keys[$0] })
-        var solver = StepSolver([run], workshop.basis, margin: margin, rounds: rounds)
-        var refused = workshop.reserved
+        var solver = StepSolver([run], preparation.basis, margin: margin, rounds: rounds)
+        var refused = preparation.reserved
         for _ in 0..<attempts {
             let isRight = try solver.converges { [solver] place, rival, taken in
                 let direction = try solver.direction(for: place, rival: rival)
@@ -77,7 +82,7 @@ public struct GapStep: RepairMethod {
         var cost = try statistics.cost(of: direction).narrowed(0, offset..<offset + layers.count)
         let places = activations.shape[1]
         if places > 1 {
-            let elsewhere = try activations.gathered(1, at: (0..<places).filter { $0 != place }).square().mean([1])
+            let elsewhere = try activations.indexSelected(1, at: (0..<places).filter { $0 != place }).square().mean([1])
             let unit = try (cost.mean() / activations.square().mean())
             cost = try cost + elsewhere * unit
         }

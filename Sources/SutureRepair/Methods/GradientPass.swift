@@ -13,7 +13,7 @@ struct GradientPass {
     /// The keys where the answers' tokens are written, those of all answers below each other, by layer, `[tokens, m]`.
     let keys: [Int: Tensor]
 
-    init(_ runs: [LedRun], _ change: WeightChange, layers: [Int]) throws {
+    init(_ runs: [TeacherForcedRun], _ change: WeightChange, layers: [Int]) throws {
         let tokens = Double(runs.reduce(0) { $0 + $1.failure.answer.count })
         var gradients: [Int: Tensor] = [:]
         var keys: [Int: [Tensor]] = [:]

@@ -21,18 +21,23 @@ public struct KnowledgeNeurons: RepairMethod {
 
     public init() {}
 
-    public var options: [String: Double] {
-        ["points": Double(points), "threshold": threshold, "strength": strength]
-    }
+    public static let settings: [MethodSetting<Self>] = [
+        .init("points", "how many points the integral is a sum of", 1...10_000, \.points),
+        .init("threshold", "the least attribution, relative to the largest one", 0...1, \.threshold),
+        .init("strength", "how much of the target is written more", 0...1e6, \.strength)
+    ]
+
+    /// The neurons that are left alone.
+    public func prepare(_ material: RepairMaterial) -> Set<Neuron> { material.reserved }
 
     /// Edits the neurons of one wrong token after another.
-    public func propose(_ failure: TokenizedFailure, in workshop: Workshop, on model: LanguageModel) throws -> Proposal
-    {
+    public func propose(_ asked: TeacherForcedRun, with reserved: Set<Neuron>) throws -> Proposal {
+        let (failure, model) = (asked.failure, asked.model)
         let layers = 0..<model.architecture.layers
-        var trace = try model.trace([failure.led], capturing: layers.map(Site.mlpHidden))
+        var trace = try asked.changing(layers).trace
         var proposal = Proposal()
         var edited: Set<Int> = []
-        while let place = try trace.reading(failure).wrong(failure.answer).first {
+        while let place = try trace.scores(failure).wrong(failure.answer).first {
             guard edited.insert(place).inserted else {
                 return proposal.abandoning("editing knowledge neurons did not make token \(place + 1) the most likely")
             }
@@ -41,7 +46,7 @@ public struct KnowledgeNeurons: RepairMethod {
             let rival = Int(try seen.logits.squeezed(0).argmax().item())
             let scores = try Tensor.stacked(layers.map { try attribution(seen, target: target, layer: $0) })
             let delta = try (model.embedding(target) - model.embedding(rival)) * strength
-            let neurons = try chosen(scores).filter { !workshop.reserved.contains($0) }
+            let neurons = try chosen(scores).filter { !reserved.contains($0) }
             let change = WeightChange(neurons: neurons.map { NeuronEdit($0, delta: delta) })
             proposal.candidates += neurons
             proposal.order += neurons

@@ -17,20 +17,29 @@ public struct LoRA: JointRepairMethod {
 
     public init() {}
 
-    public var options: [String: Double] {
-        [
-            "rank": Double(rank), "alpha": alpha, "rate": rate, "steps": Double(steps), "decay": decay,
-            "seed": Double(seed)
-        ]
+    public static let settings: [MethodSetting<Self>] = [
+        .init("rank", "the rank of the factors", 1...100_000, \.rank),
+        .init("alpha", "the scale of the factors, times the rank", 0...1e6, \.alpha),
+        .init("rate", "the learning rate", 0...100, \.rate),
+        .init("steps", "how many steps are taken", 1...100_000, \.steps),
+        .init("decay", "how much all factors shrink in a step, relative to the rate", 0...1000, \.decay),
+        .init("seed", "the random seed of the factors", 0...1_000_000_000, \.wholeSeed)
+    ]
+
+    /// The seed as a setting.
+    private var wholeSeed: Int {
+        get { Int(truncatingIfNeeded: seed) }
+        set { seed = UInt64(newValue) }
     }
 
     /// Trains the factors of all layers.
     public func propose(
-        _ failures: [TokenizedFailure], sparing kept: [TokenizedFailure], in workshop: Workshop, on model: LanguageModel
+        _ asked: [TeacherForcedRun], sparing kept: [TokenizedFailure], with preparation: Void
     ) throws -> Proposal {
+        let model = asked[0].model
         let (width, hidden) = (model.architecture.width, model.architecture.hiddenWidth)
         let layers = 0..<model.architecture.layers
-        let runs = try failures.map { try LedRun($0, on: model, layers: [0]) }
+        let runs = try asked.map { try $0.changing([0]) }
         let spared = try SparedKeys(kept, on: model, layers: Array(layers))
         let random = try RandomSource(seed: seed)
         let bound = 1 / Double(hidden).squareRoot()
@@ -54,11 +63,11 @@ public struct LoRA: JointRepairMethod {
         let proposal = Proposal(
             change: try change(optimizer.parameters.map { try $0.detached().copied() }), steps: steps)
         return try proposal.checked(
-            failures, on: model, otherwise: "\(steps) steps of training did not bring the answer out")
+            runs.map(\.failure), on: model, otherwise: "\(steps) steps of training did not bring the answer out")
     }
 }
 
-extension [LedRun] {
+extension [TeacherForcedRun] {
     /// The mean cross-entropy of all answers' tokens under a change; gradients flow to what the change is made of.
     func crossEntropy(_ change: WeightChange) throws -> Tensor {
         let tokens = Double(reduce(0) { $0 + $1.failure.answer.count })

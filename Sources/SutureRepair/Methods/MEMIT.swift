@@ -27,41 +27,40 @@ public struct MEMIT: JointRepairMethod {
 
     public init() {}
 
-    public var options: [String: Double] {
-        var options = search.options
-        options["layers"] = Double(layers)
-        options["balance"] = balance
-        options["openings"] = Double(openings)
-        options["ridge"] = ridge
-        if let layer { options["layer"] = Double(layer) }
-        return options
+    public static let settings: [MethodSetting<Self>] =
+        [
+            .init("layer", "the layer that is edited, or the lowest of them", 0...10_000, \.layer),
+            .init("layers", "how many layers share the work", 1...10_000, \.layers),
+            .init("balance", "lambda, relative to the number of neurons", 0...1e9, \.balance),
+            .init(
+                "openings", "beginnings of reference texts behind which the values have to hold", 0...1000, \.openings),
+            .init("ridge", "what is added to the diagonal of C, relative to its mean", 0...1000, \.ridge)
+        ] + ValueSearch.settings.map { $0.within(\MEMIT.search) }
+
+    /// The second moments of the edited layers' keys, and what stands before prompts in turn.
+    public struct Preparation: Sendable {
+        let layers: Range<Int>
+        let moments: KeyMoments
+        let openings: [[Int]]
     }
 
-    /// Reads the second moments of the edited layers' keys.
-    public func prepare(
-        _ model: LanguageModel, texts: [[Int]], reserved: Set<Neuron>, cache: StatisticsCache?,
-        progress: (_ done: Int, _ of: Int) -> Void
-    ) throws -> Workshop {
-        let edited = try MassEdit.layers(of: model, from: layer, count: layers)
-        let keys = try KeyStatistics.moments(
-            model, texts: texts, layers: Array(edited), ridge: ridge, cache: cache, progress: progress)
-        return try Workshop(model, keys: keys, openings: Workshop.openings(texts, openings), reserved: reserved)
+    public func prepare(_ material: RepairMaterial) throws -> Preparation {
+        let edited = try MassEdit.layers(of: material.model, from: layer, count: layers)
+        return Preparation(
+            layers: edited, moments: try KeyMoments(material, layers: Array(edited), ridge: ridge),
+            openings: material.openings(openings))
     }
 
     /// Gives the keys of all failures new values.
     public func propose(
-        _ failures: [TokenizedFailure], sparing kept: [TokenizedFailure], in workshop: Workshop, on model: LanguageModel
+        _ asked: [TeacherForcedRun], sparing kept: [TokenizedFailure], with preparation: Preparation
     ) throws -> Proposal {
-        guard let statistics = workshop.keys else {
-            throw RepairError(.badRequest, "the method memit needs the keys of reference texts")
-        }
         let edit = try MassEdit(
-            failures, sparing: kept, openings: workshop.openings, search: search, on: model,
-            layers: MassEdit.layers(of: model, from: layer, count: layers))
+            asked, sparing: kept, openings: preparation.openings, search: search, layers: preparation.layers)
         return try edit.proposal { layer, keys, missing, spared in
             try MassEdit.change(
                 keys, missing, spared, weight: balance * Double(keys.shape[1]),
-                lift: { try statistics.lifted($0, layer: layer) })
+                lift: { try preparation.moments.lifted($0, layer: layer) })
         }
     }
 }

@@ -23,26 +23,37 @@ public struct MINT: RepairMethod {
 
     public init() {}
 
-    public var options: [String: Double] {
-        ["factor": factor, "pool": Double(pool), "maximum_steps": Double(maximumSteps)]
+    public static let settings: [MethodSetting<Self>] = [
+        .init("factor", "the patch factor f", 1e-6...100, \.factor),
+        .init("pool", "how many neurons are candidates", 1...100_000, \.pool),
+        .init("maximum_steps", "how many steps a token may take", 1...100_000, \.maximumSteps)
+    ]
+
+    /// What steps are made of, and the neurons that are left alone.
+    public struct Preparation: Sendable {
+        let basis: SemanticBasis
+        let reserved: Set<Neuron>
+    }
+
+    public func prepare(_ material: RepairMaterial) throws -> Preparation {
+        Preparation(basis: try SemanticBasis(material.model), reserved: material.reserved)
     }
 
     /// Moves one neuron after another until the answer is right.
-    public func propose(_ failure: TokenizedFailure, in workshop: Workshop, on model: LanguageModel) throws -> Proposal
-    {
+    public func propose(_ asked: TeacherForcedRun, with preparation: Preparation) throws -> Proposal {
+        let (failure, model) = (asked.failure, asked.model)
         let focused = model.architecture.layers / 2..<model.architecture.layers
-        var trace = try model.trace(
-            [failure.led], capturing: focused.map(Site.mlpHidden), from: focused.lowerBound)
+        var trace = try asked.changing(focused).trace
         var proposal = Proposal()
         var deltas: [Neuron: Tensor] = [:]
         var repaired = 0
-        while let place = try trace.reading(failure).wrong(failure.answer).first {
+        while let place = try trace.scores(failure).wrong(failure.answer).first {
             guard repaired < failure.answer.count else {
                 return proposal.abandoning("later repairs keep breaking earlier tokens")
             }
             let search = try MINTSearch(
                 self, trace.prefix(failure.prompt.count + place), target: failure.answer[place],
-                in: workshop, layers: focused)
+                with: preparation, layers: focused)
             proposal.candidates += search.candidates
             let (order, edits) = try search.run()
             proposal.order += order
@@ -60,16 +71,6 @@ public struct MINT: RepairMethod {
         }
         proposal.change.neurons = deltas.map { NeuronEdit($0, delta: $1) }
             .sorted { ($0.neuron.layer, $0.neuron.index) < ($1.neuron.layer, $1.neuron.index) }
-        return proposal
-    }
-}
-
-extension Proposal {
-    /// The same search, given up: nothing is changed.
-    func abandoning(_ reason: String) -> Proposal {
-        var proposal = self
-        proposal.change = WeightChange()
-        proposal.abandoned = reason
         return proposal
     }
 }

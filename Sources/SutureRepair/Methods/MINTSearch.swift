@@ -9,16 +9,16 @@ struct MINTSearch {
     private let target: Int
     private let traction: Tensor
 
-    init(_ method: MINT, _ trace: Trace, target: Int, in workshop: Workshop, layers: Range<Int>) throws {
+    init(_ method: MINT, _ trace: Trace, target: Int, with preparation: MINT.Preparation, layers: Range<Int>) throws {
         self.method = method
         self.trace = trace
         self.target = target
         let scores = try Attribution.gradientTimesActivation(trace, target: target, layers: layers)
         let width = trace.model.architecture.hiddenWidth
-        let ranked = try scores.reshaped([-1]).top(min(method.pool + workshop.reserved.count, scores.count)).indices
+        let ranked = try scores.reshaped([-1]).top(min(method.pool + preparation.reserved.count, scores.count)).indices
         let neurons = try ranked.ints().map { Neuron(layer: layers.lowerBound + $0 / width, index: $0 % width) }
-        candidates = Array(neurons.filter { !workshop.reserved.contains($0) }.prefix(method.pool))
-        let difference = try workshop.basis.difference(target, Int(trace.logits.squeezed(0).argmax().item()))
+        candidates = Array(neurons.filter { !preparation.reserved.contains($0) }.prefix(method.pool))
+        let difference = try preparation.basis.difference(target, Int(trace.logits.squeezed(0).argmax().item()))
         traction = try difference / (difference.max() - difference.min())
     }
 

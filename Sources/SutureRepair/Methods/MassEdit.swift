@@ -20,13 +20,12 @@ struct MassEdit {
 
     /// Looks for the values.
     init(
-        _ failures: [TokenizedFailure], sparing kept: [TokenizedFailure], openings: [[Int]], search: ValueSearch,
-        on model: LanguageModel, layers: Range<Int>
+        _ asked: [TeacherForcedRun], sparing kept: [TokenizedFailure], openings: [[Int]], search: ValueSearch,
+        layers: Range<Int>
     ) throws {
-        (self.kept, self.model, self.layers) = (kept, model, layers)
-        contexts = try failures.map {
-            try EditContexts(
-                $0, behind: openings, on: model, capturing: layers.map(Site.mlpHidden), from: layers.lowerBound)
+        (self.kept, model, self.layers) = (kept, asked[0].model, layers)
+        contexts = try asked.map {
+            try EditContexts($0, behind: openings, capturing: layers.map(Site.mlpHidden), from: layers.lowerBound)
         }
         let site = Site.residual(layers.upperBound)
         var steps = 0

@@ -26,43 +26,43 @@ public struct ROME: RepairMethod {
 
     public init() {}
 
-    public var options: [String: Double] {
-        var options = search.options
-        options["openings"] = Double(openings)
-        options["ridge"] = ridge
-        options["original"] = original ? 1 : 0
-        if let layer { options["layer"] = Double(layer) }
-        return options
-    }
+    public static let settings: [MethodSetting<Self>] =
+        [
+            .init("layer", "the layer that is edited", 0...10_000, \.layer),
+            .init("original", "edit as the published code does, not in the corrected form", \.original),
+            .init(
+                "openings", "beginnings of reference texts behind which the values have to hold", 0...1000, \.openings),
+            .init("ridge", "what is added to the diagonal of C, relative to its mean", 0...1000, \.ridge)
+        ] + ValueSearch.settings.map { $0.within(\ROME.search) }
 
     private func layer(of model: LanguageModel) throws -> Int {
         try model.editLayer(layer ?? (5 * model.architecture.layers + 16) / 32)
     }
 
-    /// Reads the second moment of the edited layer's keys.
-    public func prepare(
-        _ model: LanguageModel, texts: [[Int]], reserved: Set<Neuron>, cache: StatisticsCache?,
-        progress: (_ done: Int, _ of: Int) -> Void
-    ) throws -> Workshop {
-        let keys = try KeyStatistics.moments(
-            model, texts: texts, layers: [layer(of: model)], ridge: ridge, cache: cache, progress: progress)
-        return try Workshop(model, keys: keys, openings: Workshop.openings(texts, openings), reserved: reserved)
+    /// The second moments of the edited layer's keys, and what stands before the prompt in turn.
+    public struct Preparation: Sendable {
+        let moments: KeyMoments
+        let openings: [[Int]]
+    }
+
+    public func prepare(_ material: RepairMaterial) throws -> Preparation {
+        Preparation(
+            moments: try KeyMoments(material, layers: [layer(of: material.model)], ridge: ridge),
+            openings: material.openings(openings))
     }
 
     /// Gives the key of the failure a new value.
-    public func propose(_ failure: TokenizedFailure, in workshop: Workshop, on model: LanguageModel) throws -> Proposal
-    {
+    public func propose(_ asked: TeacherForcedRun, with preparation: Preparation) throws -> Proposal {
+        let (failure, model) = (asked.failure, asked.model)
         let layer = try layer(of: model)
-        guard let statistics = workshop.keys else {
-            throw RepairError(.badRequest, "the method rome needs the keys of reference texts")
-        }
         let (hidden, out) = (Site.mlpHidden(layer), Site.mlpOut(layer))
         let contexts = try EditContexts(
-            failure, behind: workshop.openings, on: model, capturing: [hidden, out], from: layer)
+            asked, behind: preparation.openings, capturing: [hidden, out], from: layer)
         let found = try search.run(contexts, at: out)
         let keys = try contexts.lookedUp(hidden)
         let delta = try edit(
-            layer, keys: keys, adding: found.delta, writing: model.writeVectors(layer: layer), statistics)
+            layer, keys: keys, adding: found.delta, writing: model.writeVectors(layer: layer),
+            preparation.moments)
         let proposal = Proposal(
             change: WeightChange(matrices: [delta]), steps: found.losses.count, notes: failure.lookupNotes)
         return try proposal.checked(
@@ -71,11 +71,11 @@ public struct ROME: RepairMethod {
 
     /// The rank-one change of W `[d, m]` after which the mean of the contexts' keys `[contexts, m]` is answered with
     /// `delta` more than the first of them is now.
-    func edit(_ layer: Int, keys: Tensor, adding delta: Tensor, writing: Tensor, _ statistics: KeyStatistics) throws
+    func edit(_ layer: Int, keys: Tensor, adding delta: Tensor, writing: Tensor, _ moments: KeyMoments) throws
         -> MatrixDelta
     {
         let (mean, bare) = (try keys.mean([0]).to(.float64), try keys.selected(0, 0).to(.float64))
-        let lifted = try statistics.lifted(mean.unsqueezed(0), layer: layer).squeezed(0)
+        let lifted = try moments.lifted(mean.unsqueezed(0), layer: layer).squeezed(0)
         let missing = try delta.to(.float64) + writing.to(.float64).matmul((bare - mean).unsqueezed(1)).squeezed(1)
         let write = original ? try delta.to(.float64) / (bare * lifted).sum() : try missing / (mean * lifted).sum()
         return MatrixDelta(
@@ -101,7 +101,7 @@ extension Proposal {
     /// The same, or given up where one answer was asked for and a token of it is still not the most likely.
     func checked(_ failures: [TokenizedFailure], on model: LanguageModel, otherwise reason: String) throws -> Proposal {
         guard failures.count == 1 else { return self }
-        let wrong = try model.applying(change).read(failures[0]).wrong(failures[0].answer)
+        let wrong = try model.applying(change).scores(failures[0]).wrong(failures[0].answer)
         return wrong.isEmpty ? self : abandoning(reason)
     }
 }

@@ -39,12 +39,15 @@ public struct Recruit: JointRepairMethod {
 
     public init() {}
 
-    public var options: [String: Double] {
-        [
-            "margin": margin, "reserve": reserve, "threshold": threshold, "sharpness": sharpness,
-            "rounds": Double(rounds), "openings": Double(openings)
-        ]
-    }
+    public static let settings: [MethodSetting<Self>] = [
+        .init("margin", "how far above every other token the target should lie, in logits", 0...100, \.margin),
+        .init("reserve", "how much further for each logit that it lay below them", 0...100, \.reserve),
+        .init(
+            "threshold", "how similar an input must be, 0 (about something else) to 1 (the prompt)", 0...1, \.threshold),
+        .init("sharpness", "how sharply both sides of the threshold are told apart", 0.01...10_000, \.sharpness),
+        .init("rounds", "how often a step may be corrected", 1...1000, \.rounds),
+        .init("openings", "beginnings of reference texts that stand in for the question", 0...1000, \.openings)
+    ]
 
     /// The activation's other factor is zero here, so that it is as large at 0.8, another wording, as at 1, the prompt itself.
     private static let reach = 1.4
@@ -53,22 +56,25 @@ public struct Recruit: JointRepairMethod {
     /// disturb what is written.
     static func layer(of depth: Int) -> Int { max(0, depth - max(1, depth / 10)) }
 
-    /// Reads what the recruited layer reads on the reference texts.
-    public func prepare(
-        _ model: LanguageModel, texts: [[Int]], reserved: Set<Neuron>, cache: StatisticsCache?,
-        progress: (_ done: Int, _ of: Int) -> Void
-    ) throws -> Workshop {
-        let basis = try SemanticBasis(model)
-        let layer = Self.layer(of: model.architecture.layers)
-        return try Workshop(
-            model, basis: basis,
-            reads: ReadStatistics(model, basis, texts: texts, layer: layer, cache: cache, progress: progress),
-            openings: Self.openings(texts, openings), reserved: reserved)
+    /// What the recruited layer reads on reference texts, what stands in for questions, and the neurons that are left alone.
+    public struct Preparation: Sendable {
+        let original: LanguageModel
+        let basis: SemanticBasis
+        let reads: ReadStatistics
+        let openings: [[Int]]
+        let reserved: Set<Neuron>
+    }
+
+    public func prepare(_ material: RepairMaterial) throws -> Preparation {
+        let basis = try SemanticBasis(material.model)
+        let layer = Self.layer(of: material.model.architecture.layers)
+        return Preparation(
+            original: material.model, basis: basis, reads: try ReadStatistics(material, basis, layer: layer),
+            openings: Self.inside(material.openings(openings)), reserved: material.reserved)
     }
 
     /// Beginnings of texts as they stand inside a prompt: without what the tokenizer begins every text with.
-    private static func openings(_ texts: [[Int]], _ count: Int) -> [[Int]] {
-        let openings = Workshop.openings(texts, max(0, count))
+    private static func inside(_ openings: [[Int]]) -> [[Int]] {
         guard let first = openings.first, openings.count > 1 else { return openings }
         let shared = openings.map { zip($0, first).prefix { $0 == $1 }.count }.min() ?? 0
         return openings.map { Array($0.dropFirst(shared)) }
@@ -76,28 +82,26 @@ public struct Recruit: JointRepairMethod {
 
     /// Gives each wrong token of the answers a neuron of its own, silent where the kept answers' tokens are written.
     public func propose(
-        _ failures: [TokenizedFailure], sparing kept: [TokenizedFailure], in workshop: Workshop, on model: LanguageModel
+        _ asked: [TeacherForcedRun], sparing kept: [TokenizedFailure], with preparation: Preparation
     ) throws -> Proposal {
-        guard let reads = workshop.reads else {
-            throw RepairError(.badRequest, "the method recruit needs what a layer reads on reference texts")
-        }
+        let model = asked[0].model
+        let reads = preparation.reads
         let site = Site.mlpHidden(reads.layer)
-        func inputs(_ run: LedRun) throws -> Tensor { try run.trace.mlpInput(reads.layer).squeezed(0) }
-        var (runs, others): ([LedRun], [Tensor?]) = ([], [])
-        for failure in failures {
-            // Counterexamples share what every layer keeps of the prompt; steps need only the layers from this one on.
-            let trace = try model.trace([failure.led], capturing: [site])
-            others.append(try counterexamples(to: failure, trace, workshop.openings, layer: reads.layer))
-            runs.append(LedRun(failure, try trace.keeping(from: reads.layer)))
+        func inputs(_ run: TeacherForcedRun) throws -> Tensor { try run.trace.mlpInput(reads.layer).squeezed(0) }
+        let failures = asked.map(\.failure)
+        // Counterexamples share what every layer keeps of the prompt; steps need only the layers from this one on.
+        let others = try asked.map {
+            try counterexamples(to: $0.failure, $0.trace, preparation.openings, layer: reads.layer)
         }
+        let runs = try asked.map { try $0.changing([reads.layer]) }
         let spared = try kept.map {
-            (inputs: try inputs(LedRun($0, on: model, layers: [reads.layer])), places: $0.places)
+            (inputs: try inputs(TeacherForcedRun($0, on: model)), places: $0.places)
         }
         let read = try runs.map(inputs)
         // How much each neuron moves the logits where it is most active.
         let peaks = try runs.map { try $0.trace[site].squeezed(0).square().max([0]) }
         let effect = try peaks.reduce(reads.peak) { try $0.maximum($1) } * reads.energy
-        let reserved = try workshop.reserved.union(changed(in: reads.layer, from: workshop.original, to: model))
+        let reserved = try preparation.reserved.union(changed(in: reads.layer, from: preparation.original, to: model))
         func recruit(for place: Proposal.Place, besides taken: Set<Neuron>) throws -> StepSolver.Repair {
             let neuron = try idlest(effect, in: reads.layer, without: reserved.union(taken))
             let position = failures[place.failure].places.lowerBound + place.token
@@ -114,7 +118,7 @@ public struct Recruit: JointRepairMethod {
                 place: place, edit: NeuronEdit(neuron, delta: try -model.writeVector(neuron), read: change),
                 activations: activations)
         }
-        var solver = StepSolver(runs, workshop.basis, margin: margin, rounds: rounds)
+        var solver = StepSolver(runs, preparation.basis, margin: margin, rounds: rounds)
         // Mostly the direct path is enough. Where it is not, the layers above are looked through, and then for less of a margin.
         // Answers that do not come out right in company are repaired alone.
         let ways = [(1, false), (1, true), (0.5, true)].prefix(failures.count > 1 ? 1 : 3)
@@ -140,7 +144,7 @@ public struct Recruit: JointRepairMethod {
         else {
             return nil
         }
-        let rest = failure.led[question.upperBound...]
+        let rest = failure.forced[question.upperBound...]
         let others = openings.map { $0 + rest }
         let room = trace.model.architecture.contextLength - question.lowerBound
         guard let length = others.first?.count, length <= room else { return nil }
@@ -180,7 +184,7 @@ public struct Recruit: JointRepairMethod {
         }
         let others = (0..<inputs.shape[0]).filter { $0 != position }
         if !others.isEmpty {
-            let rest = try inputs.gathered(0, at: others)
+            let rest = try inputs.indexSelected(0, at: others)
             moment = try moment + rest.transposed().matmul(rest) / Double(others.count)
             mean = try mean + rest.mean([0])
         }

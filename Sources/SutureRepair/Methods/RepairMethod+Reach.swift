@@ -1,24 +1,9 @@
+import SutureCore
 import SutureModels
 import SutureTasks
 import SutureTokenizers
 
 extension RepairMethod {
-    /// What the method proposes; it is not asked where no change of what it changes could bring an answer out.
-    func proposal(
-        for failures: [TokenizedFailure], sparing kept: [TokenizedFailure] = [], in workshop: Workshop,
-        on model: LanguageModel
-    ) throws -> Proposal {
-        for failure in failures {
-            if let reason = try obstacle(to: failure.answer, in: model, name: { "\($0)" }) {
-                return Proposal().abandoning(reason)
-            }
-        }
-        guard let joint = self as? any JointRepairMethod else {
-            return try propose(failures[0], in: workshop, on: model)
-        }
-        return try joint.propose(failures, sparing: kept, in: workshop, on: model)
-    }
-
     /// Why no change brings an answer out, in a sentence: another token has the same row of the output head, and so the same
     /// score. Of two such tokens the first is written, and neither lies above the other by any margin.
     func obstacle(to answer: [Int], in model: LanguageModel, name: (Int) -> String) throws -> String? {
@@ -41,7 +26,7 @@ extension Repair {
         var first: String?
         for failure in failures {
             guard let tokenized = try? TokenizedFailure(failure, tokenizer),
-                tokenized.led.count <= model.architecture.contextLength,
+                tokenized.forced.count <= model.architecture.contextLength,
                 let reason = try method.obstacle(
                     to: tokenized.answer, in: model,
                     name: { "\($0) \(Visible.quoted(tokenizer.decode([$0])))" }),

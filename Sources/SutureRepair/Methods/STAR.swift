@@ -30,35 +30,38 @@ public struct STAR: JointRepairMethod {
 
     public init() {}
 
-    public var options: [String: Double] { ["rate": rate, "epochs": Double(epochs), "share": share] }
+    public static let settings: [MethodSetting<Self>] = [
+        .init("rate", "how far weights move, relative to the prior", 0...100, \.rate),
+        .init("epochs", "how often keys, priors and gradients are taken", 1...10_000, \.epochs),
+        .init("share", "the share of layers that are changed", 0...1, \.share)
+    ]
 
-    /// Reads how active neurons are on the reference texts.
-    public func prepare(
-        _ model: LanguageModel, texts: [[Int]], reserved: Set<Neuron>, cache: StatisticsCache?,
-        progress: (_ done: Int, _ of: Int) -> Void
-    ) throws -> Workshop {
-        let keys = try KeyStatistics.energies(model, texts: texts, cache: cache, progress: progress)
-        return try Workshop(model, keys: keys, reserved: reserved)
+    /// What steps are made of, and how active neurons are on reference texts.
+    public struct Preparation: Sendable {
+        let basis: SemanticBasis
+        let energies: KeyEnergies
+    }
+
+    public func prepare(_ material: RepairMaterial) throws -> Preparation {
+        Preparation(basis: try SemanticBasis(material.model), energies: try KeyEnergies(material))
     }
 
     /// Moves the weights of a share of the layers.
     public func propose(
-        _ failures: [TokenizedFailure], sparing kept: [TokenizedFailure], in workshop: Workshop, on model: LanguageModel
+        _ asked: [TeacherForcedRun], sparing kept: [TokenizedFailure], with preparation: Preparation
     ) throws -> Proposal {
-        guard let statistics = workshop.keys else {
-            throw RepairError(.badRequest, "the method star needs the activations of reference texts")
-        }
-        let layers = try criticalLayers(failures, on: model)
-        let runs = try failures.map { try LedRun($0, on: model, layers: layers) }
+        let model = asked[0].model
+        let layers = try criticalLayers(asked[0])
+        let runs = try asked.map { try $0.changing(layers) }
         let spared = try SparedKeys(kept, on: model, layers: layers)
-        let steers = try Tensor.concatenated(runs.map { try Self.steers($0, workshop.basis) }, 0)
+        let steers = try Tensor.concatenated(runs.map { try Self.steers($0, preparation.basis) }, 0)
         var change = WeightChange()
         for _ in 0..<epochs {
             let pass = try GradientPass(runs, change, layers: layers)
             var next: [MatrixDelta] = []
             for layer in layers {
                 guard let keys = pass.keys[layer], let gradient = pass.gradients[layer] else { continue }
-                let prior = try Self.prior(steers, keys, try statistics.preconditioner(layer))
+                let prior = try Self.prior(steers, keys, try preparation.energies.preconditioner(layer))
                 var step = try prior.abs() * gradient.sign() * -rate
                 step = try spared.removed(from: step, layer: layer)
                 next.append(MatrixDelta(layer: layer, .dense(step)))
@@ -66,7 +69,7 @@ public struct STAR: JointRepairMethod {
             change = try change.adding(WeightChange(matrices: next))
         }
         let proposal = Proposal(change: change, steps: epochs)
-        guard failures.count == 1, !(try runs[0].gaps(change).wrong.isEmpty) else { return proposal }
+        guard runs.count == 1, !(try runs[0].gaps(change).wrong.isEmpty) else { return proposal }
         return proposal.abandoning("\(epochs) epochs did not bring the answer out")
     }
 
@@ -78,7 +81,7 @@ public struct STAR: JointRepairMethod {
     }
 
     /// A row `[d]` for each token of an answer: where it is wrong, the way to the target in units of its spread.
-    private static func steers(_ run: LedRun, _ basis: SemanticBasis) throws -> Tensor {
+    private static func steers(_ run: TeacherForcedRun, _ basis: SemanticBasis) throws -> Tensor {
         let gaps = try run.gaps()
         let answer = run.failure.answer
         let wrong = Set(gaps.wrong)
@@ -103,11 +106,10 @@ public struct STAR: JointRepairMethod {
     }
 
     /// The layers whose MLP the first wrong token can least do without, ascending.
-    private func criticalLayers(_ failures: [TokenizedFailure], on model: LanguageModel) throws -> [Int] {
-        let failure = failures[0]
-        let depth = model.architecture.layers
-        let whole = try model.trace([failure.led])
-        let place = try whole.reading(failure).wrong(failure.answer).first ?? 0
+    private func criticalLayers(_ asked: TeacherForcedRun) throws -> [Int] {
+        let (failure, whole) = (asked.failure, asked.trace)
+        let depth = asked.model.architecture.layers
+        let place = try whole.scores(failure).wrong(failure.answer).first ?? 0
         let trace = try whole.prefix(failure.prompt.count + place)
         let without = try (0..<depth).map { layer in
             Alternative([Intervention(.mlpOut(layer), .replace(try trace.mlpInput(layer)))])
@@ -119,15 +121,5 @@ public struct STAR: JointRepairMethod {
         }
         let count = max(1, Int((share * Double(depth)).rounded()))
         return losses.indices.sorted { losses[$0] > losses[$1] }.prefix(count).sorted()
-    }
-}
-
-extension KeyStatistics {
-    /// D = 1 / (E[k^2] + 1e-3 mean E[k^2]) of a layer, `[m]`, float64: what is often active should change little.
-    func preconditioner(_ layer: Int) throws -> Tensor {
-        guard let energy = energies[layer] else {
-            throw RepairError(.badRequest, "there are no statistics of layer \(layer)")
-        }
-        return try (energy + energy.mean() * 1e-3).reciprocal()
     }
 }

@@ -10,7 +10,9 @@ struct SparedKeys {
 
     init(_ answers: [TokenizedFailure], on model: LanguageModel, layers: [Int]) throws {
         var keys: [Int: Tensor] = [:]
-        let runs = try answers.map { try LedRun($0, on: model, layers: layers).measured(keysOf: layers).keys }
+        let runs = try answers.map {
+            try TeacherForcedRun($0, on: model).changing(layers).measured(keysOf: layers).keys
+        }
         for layer in layers where !runs.isEmpty {
             keys[layer] = try Tensor.concatenated(runs.compactMap { $0[layer] }, 0)
         }

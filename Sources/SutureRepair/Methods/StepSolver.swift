@@ -13,7 +13,7 @@ import SutureTensor
 /// is the gradient of the contrast through them instead (Newton's method). All tokens of all answers
 /// are solved for together. Which neuron serves a token is the caller's choice.
 struct StepSolver {
-    let runs: [LedRun]
+    let runs: [TeacherForcedRun]
     let basis: SemanticBasis
     /// How far, in logits, the target should lie above every other token.
     var margin: Double
@@ -38,7 +38,7 @@ struct StepSolver {
     /// How often a neuron was changed.
     private(set) var steps = 0
 
-    init(_ runs: [LedRun], _ basis: SemanticBasis, margin: Double, rounds: Int) {
+    init(_ runs: [TeacherForcedRun], _ basis: SemanticBasis, margin: Double, rounds: Int) {
         self.runs = runs
         self.basis = basis
         self.margin = margin

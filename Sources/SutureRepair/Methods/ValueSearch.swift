@@ -22,12 +22,13 @@ public struct ValueSearch: Sendable {
 
     public init() {}
 
-    var options: [String: Double] {
-        [
-            "value_steps": Double(steps), "value_rate": rate, "value_decay": decay, "value_clamp": clamp,
-            "value_divergence": divergence
-        ]
-    }
+    static let settings: [MethodSetting<Self>] = [
+        .init("value_steps", "how many steps the search for a value takes", 1...100_000, \.steps),
+        .init("value_rate", "its learning rate", 0...100, \.rate),
+        .init("value_decay", "its weight decay", 0...1000, \.decay),
+        .init("value_clamp", "how long a step may be, relative to the value", 0...1e6, \.clamp),
+        .init("value_divergence", "the weight of what comes after the subject alone", 0...1000, \.divergence)
+    ]
 
     private struct Enough: Error {}
 

@@ -1,89 +1,73 @@
 import SutureModels
 import SutureTensor
 
-/// How the keys of some layers, the hidden activations k that output projections read, are distributed over reference
-/// texts or a corpus.
-public struct KeyStatistics: Sendable {
-    /// E[k^2] of each neuron by layer, `[m]`, float64.
-    let energies: [Int: Tensor]
-    /// The Cholesky factor of C = E[k k^T] with a ridge, by layer, `[m, m]`, float64; empty unless asked for.
-    private(set) var factors: [Int: Tensor] = [:]
-    /// By layer, what projects onto the keys that hardly ever occur, `[m, m]`, float64; empty unless asked for.
-    private(set) var projectors: [Int: Tensor] = [:]
+// How the keys of some layers, the hidden activations k that output projections read, are distributed over reference
+// texts or a corpus.
+
+/// E[k^2] of each neuron of all layers: cheap in memory whatever the width.
+public struct KeyEnergies: Sendable {
+    private let energies: LayerTensors
+
+    init(_ material: RepairMaterial) throws {
+        let model = material.model
+        energies = try LayerTensors(
+            "energies of keys", material, Array(0..<model.architecture.layers), shape: [model.architecture.hiddenWidth]
+        ) { try model.keyEnergies(material.texts, layers: $0, progress: material.progress) }
+    }
+
+    /// D = 1 / (E[k^2] + 1e-3 mean E[k^2]) of a layer, `[m]`, float64: what is often active should change little.
+    func preconditioner(_ layer: Int) throws -> Tensor {
+        let energy = try energies[layer]
+        return try (energy + energy.mean() * 1e-3).reciprocal()
+    }
+}
+
+/// The second moments C = E[k k^T] of the keys of some layers, made ready to be solved with.
+public struct KeyMoments: Sendable {
+    /// The Cholesky factors of C with a ridge, `[m, m]`, float64.
+    private let factors: LayerTensors
+
+    /// `ridge`, relative to the mean diagonal element, is added to the diagonal.
+    init(_ material: RepairMaterial, layers: [Int], ridge: Double) throws {
+        factors = try LayerTensors(moments: material, layers).mapValues { try $0.ridged(by: ridge).cholesky() }
+    }
 
     /// The rows C^-1 k of keys `[n, m]`.
     func lifted(_ keys: Tensor, layer: Int) throws -> Tensor {
-        guard let factor = factors[layer] else {
-            throw RepairError(.badRequest, "there are no statistics of layer \(layer)")
-        }
-        return try keys.transposed().solved(cholesky: factor).transposed()
+        try keys.transposed().solved(cholesky: factors[layer]).transposed()
     }
+}
 
-    /// Only the energies, of all layers: cheap in memory whatever the width.
-    static func energies(
-        _ model: LanguageModel, texts: [[Int]], cache: StatisticsCache?, progress: (_ done: Int, _ of: Int) -> Void
-    ) throws -> KeyStatistics {
-        let stacked = try stacked(
-            "energies of keys", model, texts, Array(0..<model.architecture.layers),
-            shape: [model.architecture.hiddenWidth], cache
-        ) { try model.keyEnergies(texts, layers: $0, progress: progress) }
-        return KeyStatistics(energies: stacked)
-    }
+/// What projects onto the keys of some layers that hardly ever occur.
+public struct RareKeys: Sendable {
+    private let projectors: LayerTensors
 
-    /// Second moments of a few layers, made ready to be solved with: `ridge`, relative to the mean diagonal element, is
-    /// added to the diagonal.
-    static func moments(
-        _ model: LanguageModel, texts: [[Int]], layers: [Int], ridge: Double, cache: StatisticsCache?,
-        progress: (_ done: Int, _ of: Int) -> Void
-    ) throws -> KeyStatistics {
-        let moments = try moments(model, texts, layers, cache, progress)
-        var statistics = KeyStatistics(energies: try moments.mapValues(diagonal))
-        statistics.factors = try moments.mapValues { try $0.ridged(by: ridge).cholesky() }
-        return statistics
-    }
-
-    /// The projectors onto the eigenvectors of second moments whose eigenvalues are below `threshold` times their mean.
-    static func projectors(
-        _ model: LanguageModel, texts: [[Int]], layers: [Int], threshold: Double, cache: StatisticsCache?,
-        progress: (_ done: Int, _ of: Int) -> Void
-    ) throws -> KeyStatistics {
-        let width = model.architecture.hiddenWidth
-        let projectors = try stacked(
-            "rare keys, below \(threshold)", model, texts, layers, shape: [width, width], cache
-        ) { layers in
-            try moments(model, texts, layers, cache, progress).mapValues { moment in
+    /// The eigenvectors of second moments whose eigenvalues are below `threshold` times their mean span what is rare.
+    init(_ material: RepairMaterial, layers: [Int], threshold: Double) throws {
+        let width = material.model.architecture.hiddenWidth
+        projectors = try LayerTensors("rare keys, below \(threshold)", material, layers, shape: [width, width]) {
+            try LayerTensors(moments: material, $0).mapValues { moment in
                 let (values, vectors) = try moment.symmetricEigen()
                 let rare = try vectors * (values .< (values.mean() * threshold)).to(.float64)
                 return try rare.matmul(rare.transposed())
-            }
-        }
-        var statistics = KeyStatistics(energies: [:])
-        statistics.projectors = projectors
-        return statistics
-    }
-
-    private static func moments(
-        _ model: LanguageModel, _ texts: [[Int]], _ layers: [Int], _ cache: StatisticsCache?,
-        _ progress: (_ done: Int, _ of: Int) -> Void
-    ) throws -> [Int: Tensor] {
-        let width = model.architecture.hiddenWidth
-        return try stacked("moments of keys", model, texts, layers, shape: [width, width], cache) {
-            try model.keyMoments(texts, layers: $0, progress: progress)
+            }.tensors
         }
     }
 
-    private static func diagonal(_ matrix: Tensor) throws -> Tensor {
-        let width = matrix.shape[0]
-        let places = try Tensor((0..<width).map { $0 * (width + 1) }, device: matrix.device)
-        return try matrix.reshaped([-1]).gathered(0, at: places)
-    }
+    /// The part of keys `[n, m]` that is rare.
+    func projected(_ keys: Tensor, layer: Int) throws -> Tensor { try keys.matmul(projectors[layer]) }
+}
 
-    /// One tensor for each layer, from the cache or made, all layers in one pass over the texts.
-    private static func stacked(
-        _ what: String, _ model: LanguageModel, _ texts: [[Int]], _ layers: [Int], shape: [Int],
-        _ cache: StatisticsCache?, make: ([Int]) throws -> [Int: Tensor]
-    ) throws -> [Int: Tensor] {
-        guard texts.contains(where: { !$0.isEmpty }) else {
+/// A tensor for each of some layers.
+private struct LayerTensors: Sendable {
+    private(set) var tensors: [Int: Tensor]
+
+    /// From the cache or made, all layers in one pass over the texts.
+    init(
+        _ what: String, _ material: RepairMaterial, _ layers: [Int], shape: [Int],
+        make: ([Int]) throws -> [Int: Tensor]
+    ) throws {
+        guard material.texts.contains(where: { !$0.isEmpty }) else {
             throw RepairError(.badRequest, "there are no reference texts")
         }
         func all() throws -> [Tensor] {
@@ -91,8 +75,33 @@ public struct KeyStatistics: Sendable {
             return [try Tensor.stacked(layers.compactMap { made[$0] })]
         }
         let name = "\(what), layers \(layers.map(String.init).joined(separator: " "))"
-        let kept = try cache?.tensors(name, of: texts, ["layers": [layers.count] + shape], make: all) ?? all()
-        let stack = try kept[0].to(model.device)
-        return try layers.enumerated().reduce(into: [:]) { $0[$1.element] = try stack.selected(0, $1.offset) }
+        let kept =
+            try material.cache?.tensors(name, of: material.texts, ["layers": [layers.count] + shape], make: all)
+            ?? all()
+        let stack = try kept[0].to(material.model.device)
+        tensors = try layers.enumerated().reduce(into: [:]) { $0[$1.element] = try stack.selected(0, $1.offset) }
+    }
+
+    /// E[k k^T], `[m, m]`, float64.
+    init(moments material: RepairMaterial, _ layers: [Int]) throws {
+        let width = material.model.architecture.hiddenWidth
+        try self.init("moments of keys", material, layers, shape: [width, width]) {
+            try material.model.keyMoments(material.texts, layers: $0, progress: material.progress)
+        }
+    }
+
+    subscript(layer: Int) -> Tensor {
+        get throws {
+            guard let tensor = tensors[layer] else {
+                throw RepairError(.badRequest, "there are no statistics of layer \(layer)")
+            }
+            return tensor
+        }
+    }
+
+    func mapValues(_ body: (Tensor) throws -> Tensor) throws -> LayerTensors {
+        var result = self
+        result.tensors = try tensors.mapValues(body)
+        return result
     }
 }

@@ -14,15 +14,14 @@ public struct ReadStatistics: Sendable {
     let energy: Tensor
 
     /// Reads them from a cache, or runs the model on the texts.
-    public init(
-        _ model: LanguageModel, _ basis: SemanticBasis, texts: [[Int]], layer: Int, cache: StatisticsCache? = nil,
-        progress: (_ done: Int, _ of: Int) -> Void = { _, _ in }
-    ) throws {
+    public init(_ material: RepairMaterial, _ basis: SemanticBasis, layer: Int) throws {
+        let model = material.model
         let (width, hidden) = (model.architecture.width, model.architecture.hiddenWidth)
-        func make() throws -> [Tensor] { try Self.read(model, texts, layer: layer, progress) }
+        func make() throws -> [Tensor] { try Self.read(material, layer: layer) }
         let tensors =
-            try cache?.tensors(
-                "what layer \(layer) reads", of: texts, ["moment": [width, width], "mean": [width], "peak": [hidden]],
+            try material.cache?.tensors(
+                "what layer \(layer) reads", of: material.texts,
+                ["moment": [width, width], "mean": [width], "peak": [hidden]],
                 make: make) ?? make()
         self.layer = layer
         moment = try tensors[0].to(model.device)
@@ -32,9 +31,8 @@ public struct ReadStatistics: Sendable {
     }
 
     /// Moment, mean and peak, added up text by text.
-    private static func read(
-        _ model: LanguageModel, _ texts: [[Int]], layer: Int, _ progress: (_ done: Int, _ of: Int) -> Void
-    ) throws -> [Tensor] {
+    private static func read(_ material: RepairMaterial, layer: Int) throws -> [Tensor] {
+        let (model, texts) = (material.model, material.texts)
         let site = Site.mlpHidden(layer)
         let (width, hidden) = (model.architecture.width, model.architecture.hiddenWidth)
         var moment = try Tensor.zeros([width, width], dtype: .float64, device: model.device)
@@ -54,7 +52,7 @@ public struct ReadStatistics: Sendable {
                 peak = try peak.maximum(part(trace[site]).square().max([0]))
                 count += tokens.count
             }
-            progress(min(start + batchSize, sorted.count), sorted.count)
+            material.progress("reading reference texts", min(start + batchSize, sorted.count), sorted.count)
         }
         guard count > 0 else { throw RepairError(.badRequest, "there are no reference texts") }
         return [try moment / Double(count), try sum / Double(count), try peak.to(.float64)]

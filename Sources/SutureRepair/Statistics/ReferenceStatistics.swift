@@ -27,10 +27,8 @@ public struct ReferenceStatistics: Sendable {
     private static let enough = 2048
 
     /// Runs the model on texts; `covering` is how many of the last layers may be asked for.
-    public init(
-        _ model: LanguageModel, texts: [[Int]], covering count: Int,
-        progress: (_ done: Int, _ of: Int) -> Void = { _, _ in }
-    ) throws {
+    public init(_ material: RepairMaterial, covering count: Int) throws {
+        let (model, texts) = (material.model, material.texts)
         let depth = model.architecture.layers
         layers = max(0, depth - count)..<depth
         var energies: [[Tensor]] = layers.map { _ in [] }
@@ -60,7 +58,7 @@ public struct ReferenceStatistics: Sendable {
                     min(Self.tops, model.architecture.vocabulary))
                 likely.append((top.values, top.indices))
             }
-            progress(min(start + batchSize, sorted.count), sorted.count)
+            material.progress("reading reference texts", min(start + batchSize, sorted.count), sorted.count)
         }
         energy = try Tensor.stacked(energies.map { try Tensor.concatenated($0, 0) })
         sharpness = try Tensor.concatenated(scales, 0)
@@ -82,7 +80,7 @@ public struct ReferenceStatistics: Sendable {
     public func cost(of direction: Tensor) throws -> Tensor {
         let centered = isCentered ? try direction - direction.mean([0], keepingDims: true) : direction
         let moved = try readHead.linear((centered * readGain).unsqueezed(0)).squeezed(1)
-        let changes = try moved.gathered(0, at: tokens).reshaped(probabilities.shape) * sharpness
+        let changes = try moved.indexSelected(0, at: tokens).reshaped(probabilities.shape) * sharpness
         let mean = try (probabilities * changes).sum([1], keepingDims: true)
         let variance = try (probabilities * (changes - mean).square()).sum([1])
         let weights = try (variance / Double(2 * count)).reshaped([1, 1, count])

@@ -70,7 +70,7 @@ extension Tensor {
         let width = shape[0]
         let elements = try reshaped([-1])
         let diagonal = try Tensor((0..<width).map { $0 * (width + 1) }, device: device)
-        let ridge = try elements.gathered(0, at: diagonal).mean() * share
+        let ridge = try elements.indexSelected(0, at: diagonal).mean() * share
         return try elements.adding(0, at: diagonal, ridge.expanded([width])).reshaped(shape)
     }
 }

@@ -15,18 +15,18 @@ extension SignatureStudy {
 
     /// Finds the policy for batch norms with the best mean over the corruptions, with all layers at scale 1.
     func chooseBatchNorm(
-        _ bench: StudyBench, _ images: StudyImages, into result: inout StudyResult, _ progress: Progress
+        _ task: TaskModels, _ images: StudyImages, into result: inout StudyResult, _ progress: ProgressHandler
     ) throws {
-        let hasNorms = bench.standard.tensors.contains { $0.name.hasSuffix(".running_var") }
+        let hasNorms = task.standard.tensors.contains { $0.name.hasSuffix(".running_var") }
         guard hasNorms else { return }
-        let policies = Signature.BatchNorm.allCases
+        let policies = SignatureExtraction.BatchNorm.allCases
         for (index, policy) in policies.enumerated() {
             progress("batch norms", index, policies.count)
             for corruption in corruptions {
                 // Where there is no such signature, that is a result, too.
-                let accuracy = try StudyBench.ifPossible {
-                    let patch = AppliedPatch(try bench.signature(corruption, batchNorm: policy))
-                    return try StudyBench.accuracy(of: bench.standard, with: [patch], on: images, under: [corruption])
+                let accuracy = try TaskModels.ifPossible {
+                    let patch = AppliedPatch(try task.signature(corruption, batchNorm: policy))
+                    return try TaskModels.accuracy(of: task.standard, with: [patch], on: images, under: [corruption])
                 }
                 guard let accuracy else { continue }
                 result.batchNorms.append(
@@ -35,7 +35,7 @@ extension SignatureStudy {
                         points: [.init(value: 1, accuracy: accuracy)]))
             }
         }
-        func total(_ policy: Signature.BatchNorm) -> Double {
+        func total(_ policy: SignatureExtraction.BatchNorm) -> Double {
             result.batchNorms.filter { $0.variant == policy.rawValue }.joined().reduce(0) { $0 + $1.mean + $1.clean }
         }
         result.batchNorm = (policies.max { total($0) < total($1) } ?? .keep).rawValue
@@ -49,18 +49,18 @@ extension SignatureStudy {
     }
 
     func measureOutcomes(
-        _ bench: StudyBench, _ validation: StudyImages, _ test: StudyImages, layerCount: Int,
-        into result: inout StudyResult, _ progress: Progress
+        _ task: TaskModels, _ validation: StudyImages, _ test: StudyImages, layerCount: Int,
+        into result: inout StudyResult, _ progress: ProgressHandler
     ) throws {
         for (index, corruption) in corruptions.enumerated() {
             progress("choosing layers and scale", index, corruptions.count)
             let norm = result.policy
-            let before = try StudyBench.accuracy(of: bench.standard, on: validation, under: [corruption])
+            let before = try TaskModels.accuracy(of: task.standard, on: validation, under: [corruption])
             let choices = try (1...layerCount).flatMap { layers in
-                let patch = try bench.signature(corruption, layers: .first(layers), batchNorm: norm)
+                let patch = try task.signature(corruption, layers: .first(layers), batchNorm: norm)
                 func tried(_ scales: [Double]) throws -> [Choice] {
                     try scales.compactMap { scale in
-                        try bench.accuracy(with: patch, scale: scale, on: validation, under: corruption).map {
+                        try task.accuracy(with: patch, scale: scale, on: validation, under: corruption).map {
                             Choice(layers: layers, scale: scale, accuracy: $0)
                         }
                     }
@@ -81,19 +81,19 @@ extension SignatureStudy {
                         }))
             }
             guard let best = Self.best(of: choices, before) else { continue }
-            let standard = try StudyBench.accuracy(of: bench.standard, on: test, under: [corruption])
-            let robust = try bench.robust[corruption].map {
-                try StudyBench.accuracy(of: $0, on: test, under: [corruption])
+            let standard = try TaskModels.accuracy(of: task.standard, on: test, under: [corruption])
+            let robust = try task.robust[corruption].map {
+                try TaskModels.accuracy(of: $0, on: test, under: [corruption])
             }
-            let patch = try bench.signature(corruption, layers: .first(best.layers), batchNorm: norm)
-            let patched = try bench.accuracy(with: patch, scale: best.scale, on: test, under: corruption)
+            let patch = try task.signature(corruption, layers: .first(best.layers), batchNorm: norm)
+            let patched = try task.accuracy(with: patch, scale: best.scale, on: test, under: corruption)
             result.outcomes.append(
                 .init(
                     corruption: corruption.description, standard: standard, robust: robust ?? standard,
                     patched: patched ?? standard,
                     layers: best.layers, scale: best.scale,
                     stored: try store(
-                        corruption, bench, choices, before, validation, test, modelBytes: result.setting.modelBytes,
+                        corruption, task, choices, before, validation, test, modelBytes: result.setting.modelBytes,
                         norm)))
         }
     }
@@ -106,19 +106,19 @@ extension SignatureStudy {
 
     /// Of the files that are small enough, the one that does best: more layers in fewer bits, or fewer layers in more.
     private func store(
-        _ corruption: Corruption, _ bench: StudyBench, _ choices: [Choice], _ before: StudyResult.Accuracy,
-        _ validation: StudyImages, _ test: StudyImages, modelBytes: Int, _ norm: Signature.BatchNorm
+        _ corruption: Corruption, _ task: TaskModels, _ choices: [Choice], _ before: StudyResult.Accuracy,
+        _ validation: StudyImages, _ test: StudyImages, modelBytes: Int, _ norm: SignatureExtraction.BatchNorm
     ) throws -> StudyResult.Stored {
         var candidates: [(choice: Choice, bits: Int, bytes: Int, patch: Patch)] = []
         for (layers, choices) in Dictionary(grouping: choices, by: \.layers).sorted(by: { $0.key < $1.key }) {
             guard var choice = Self.best(of: choices, before) else { continue }
             for bits in [8, 6, 5, 4, 3, 2] {
-                let patch = try bench.signature(corruption, layers: .first(layers), batchNorm: norm, bits: bits)
-                let bytes = try StudyBench.bytes(of: patch)
+                let patch = try task.signature(corruption, layers: .first(layers), batchNorm: norm, bits: bits)
+                let bytes = try TaskModels.bytes(of: patch)
                 guard Double(modelBytes) >= Self.compaction * Double(bytes) || (layers == 1 && bits == 2) else {
                     continue
                 }
-                let accuracy = try bench.accuracy(with: patch, scale: choice.scale, on: validation, under: corruption)
+                let accuracy = try task.accuracy(with: patch, scale: choice.scale, on: validation, under: corruption)
                 choice.accuracy = accuracy ?? before
                 candidates.append((choice, bits, bytes, patch))
                 break
@@ -128,10 +128,10 @@ extension SignatureStudy {
         guard let chosen = candidates.first(where: { $0.choice.layers == best?.layers }) else {
             throw SignatureError(.badRequest, "no signature is small enough", subject: corruption.description)
         }
-        let full = try bench.signature(corruption, layers: .first(chosen.choice.layers), batchNorm: norm)
+        let full = try task.signature(corruption, layers: .first(chosen.choice.layers), batchNorm: norm)
         func tested(_ patch: Patch) throws -> StudyResult.Accuracy {
-            try StudyBench.accuracy(
-                of: bench.standard, with: [AppliedPatch(patch, scale: chosen.choice.scale)], on: test,
+            try TaskModels.accuracy(
+                of: task.standard, with: [AppliedPatch(patch, scale: chosen.choice.scale)], on: test,
                 under: [corruption])
         }
         return StudyResult.Stored(
@@ -142,10 +142,12 @@ extension SignatureStudy {
 
 extension StudyResult {
     /// The policy for batch norms that all but the comparison of policies goes by.
-    var policy: Signature.BatchNorm { Signature.BatchNorm(rawValue: batchNorm) ?? .keep }
+    var policy: SignatureExtraction.BatchNorm { SignatureExtraction.BatchNorm(rawValue: batchNorm) ?? .keep }
 
     /// What was chosen for a corruption.
-    func outcome(_ corruption: Corruption) -> Outcome? { outcomes.first { $0.corruption == corruption.description } }
+    func outcome(_ corruption: Corruption) -> SignatureOutcome? {
+        outcomes.first { $0.corruption == corruption.description }
+    }
 }
 
 extension [StudyResult.Curve] {

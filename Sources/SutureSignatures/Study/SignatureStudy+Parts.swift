@@ -7,10 +7,10 @@ import SutureVision
 extension SignatureStudy {
     // MARK: Where weights differ
 
-    func layerDifferences(_ bench: StudyBench) throws -> [StudyResult.Layer] {
-        let start = try ImageClassifier.load(bench.pretrained)
-        let standard = try ImageClassifier.load(bench.standard)
-        let robust = try corruptions.compactMap { try bench.robust[$0].map { try ImageClassifier.load($0) } }
+    func layerDifferences(_ task: TaskModels) throws -> [StudyResult.Layer] {
+        let start = try ImageClassifier.load(task.pretrained)
+        let standard = try ImageClassifier.load(task.standard)
+        let robust = try corruptions.compactMap { try task.robust[$0].map { try ImageClassifier.load($0) } }
         let names = start.architecture.tensors.filter { $0.kind == .convolution || $0.kind == .linear }.map(\.name)
         return try names.map { name in
             func weights(_ classifier: ImageClassifier) throws -> [Double] {
@@ -33,15 +33,15 @@ extension SignatureStudy {
     // MARK: Likeness
 
     func measureLikeness(
-        _ bench: StudyBench, _ images: StudyImages, into result: inout StudyResult, _ progress: Progress
+        _ task: TaskModels, _ images: StudyImages, into result: inout StudyResult, _ progress: ProgressHandler
     ) throws {
-        let patches = try corruptions.map { try bench.signature($0, batchNorm: result.policy) }
+        let patches = try corruptions.map { try task.signature($0, batchNorm: result.policy) }
         result.likeness = try Self.likeness(corruptions.map(\.description), patches)
         for (index, patch) in patches.enumerated() {
             progress("each signature under each corruption", index, patches.count)
             result.crossed.append(
-                try StudyBench.accuracy(
-                    of: bench.standard, with: [AppliedPatch(patch)], on: images, under: corruptions
+                try TaskModels.accuracy(
+                    of: task.standard, with: [AppliedPatch(patch)], on: images, under: corruptions
                 ).corrupted)
         }
     }
@@ -57,16 +57,16 @@ extension SignatureStudy {
 
     /// All layers, with the projection and without.
     func scaleCurves(
-        _ bench: StudyBench, _ images: StudyImages, _ result: StudyResult, _ progress: Progress
+        _ task: TaskModels, _ images: StudyImages, _ result: StudyResult, _ progress: ProgressHandler
     ) throws -> [StudyResult.Curve] {
         try corruptions.enumerated().flatMap { index, corruption in
             try [true, false].map { isProjected in
                 progress("scales", 2 * index + (isProjected ? 0 : 1), 2 * corruptions.count)
-                let patch = try bench.signature(corruption, batchNorm: result.policy, isProjected: isProjected)
+                let patch = try task.signature(corruption, batchNorm: result.policy, isProjected: isProjected)
                 return StudyResult.Curve(
                     corruption: corruption.description, variant: isProjected ? "signature" : "plain difference",
                     points: try Self.scales.compactMap { scale in
-                        try bench.accuracy(with: patch, scale: scale, on: images, under: corruption).map {
+                        try task.accuracy(with: patch, scale: scale, on: images, under: corruption).map {
                             .init(value: scale, accuracy: $0)
                         }
                     })
@@ -76,7 +76,7 @@ extension SignatureStudy {
 
     /// The chosen layers and scale in fewer and fewer bits.
     func bitCurves(
-        _ bench: StudyBench, _ images: StudyImages, _ result: StudyResult, _ progress: Progress
+        _ task: TaskModels, _ images: StudyImages, _ result: StudyResult, _ progress: ProgressHandler
     ) throws -> [StudyResult.Curve] {
         try corruptions.enumerated().compactMap { index, corruption in
             progress("bits", index, corruptions.count)
@@ -84,10 +84,10 @@ extension SignatureStudy {
             return StudyResult.Curve(
                 corruption: corruption.description, variant: "linear, for each channel",
                 points: try (1...16).compactMap { bits in
-                    let patch = try bench.signature(
+                    let patch = try task.signature(
                         corruption, layers: .first(outcome.layers), batchNorm: result.policy, bits: bits)
-                    let bytes = try StudyBench.bytes(of: patch)
-                    return try bench.accuracy(with: patch, scale: outcome.scale, on: images, under: corruption).map {
+                    let bytes = try TaskModels.bytes(of: patch)
+                    return try task.accuracy(with: patch, scale: outcome.scale, on: images, under: corruption).map {
                         .init(value: Double(bits), accuracy: $0, bytes: bytes)
                     }
                 })
@@ -98,27 +98,27 @@ extension SignatureStudy {
 
     /// The first two signatures, the first three, and so on to all, each as it was chosen, added up or averaged.
     func compositions(
-        _ bench: StudyBench, _ images: StudyImages, _ result: StudyResult, _ progress: Progress
+        _ task: TaskModels, _ images: StudyImages, _ result: StudyResult, _ progress: ProgressHandler
     ) throws -> [StudyResult.Composition] {
         let applied = try corruptions.compactMap { corruption in
             try result.outcome(corruption).map { outcome in
                 AppliedPatch(
-                    try bench.signature(corruption, layers: .first(outcome.layers), batchNorm: result.policy),
+                    try task.signature(corruption, layers: .first(outcome.layers), batchNorm: result.policy),
                     scale: outcome.scale)
             }
         }
         guard applied.count == corruptions.count, applied.count > 1 else { return [] }
         let alone = try zip(corruptions, applied).map { corruption, patch in
-            try bench.accuracy(with: patch.patch, scale: patch.scale, on: images, under: corruption)?.mean ?? 0
+            try task.accuracy(with: patch.patch, scale: patch.scale, on: images, under: corruption)?.mean ?? 0
         }
         return try (2...applied.count).flatMap { count in
             progress("compositions", count - 2, applied.count - 1)
             let members = Array(corruptions.prefix(count))
-            let standard = try StudyBench.accuracy(of: bench.standard, on: images, under: members)
+            let standard = try TaskModels.accuracy(of: task.standard, on: images, under: members)
             return try [("sum", 1), ("mean", 1 / Double(count))].map { mode, factor in
                 let patches = applied.prefix(count).map { AppliedPatch($0.patch, scale: $0.scale * factor) }
-                let accuracy = try StudyBench.ifPossible {
-                    try StudyBench.accuracy(of: bench.standard, with: patches, on: images, under: members)
+                let accuracy = try TaskModels.ifPossible {
+                    try TaskModels.accuracy(of: task.standard, with: patches, on: images, under: members)
                 }
                 return StudyResult.Composition(
                     corruptions: members.map(\.description), mode: mode, accuracy: accuracy, standard: standard,

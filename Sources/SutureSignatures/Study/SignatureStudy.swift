@@ -13,7 +13,6 @@ import SutureVision
 /// of it is measured on the test set.
 public struct SignatureStudy: Sendable {
     /// Told what is being done, how much of it is done, and of how much.
-    public typealias Progress = (_ activity: String, _ done: Int, _ of: Int) -> Void
 
     /// What may be left out. The gap that each signature regains is always measured.
     public enum Part: String, Sendable, CaseIterable {
@@ -67,26 +66,26 @@ public struct SignatureStudy: Sendable {
     ///   - progress: is told what is being done.
     /// - Throws: ``SignatureError`` for settings that make no sense; what training and reading throw.
     public func run(
-        train: ImageSet, test: ImageSet, models directory: URL, progress: @escaping Progress = { _, _, _ in }
+        train: ImageSet, test: ImageSet, models directory: URL, progress: @escaping ProgressHandler = { _, _, _ in }
     ) throws -> StudyResult {
         try check(train, test)
         try FileManager.default.makeDirectory(directory)
         let (kept, aside) = try train.parts(
             settingAside: Double(validationImages) / Double(train.count), seed: seed)
         let models = StudyModels(directory: directory, progress: progress)
-        let bench = try bench("", models, on: kept) { try start(on: kept) }
-        let halves = try parts.contains(.transfer) ? halves(of: kept, models, from: bench.pretrained) : nil
+        let task = try self.task("", models, on: kept) { try start(on: kept) }
+        let halves = try parts.contains(.transfer) ? halves(of: kept, models, from: task.pretrained) : nil
         let continued =
             try parts.contains(.continued)
             ? models.trained("continued", on: kept, plan(pretrainingEpochs, rate: 0.005)) {
-                try ImageClassifier.load(bench.standard)
+                try ImageClassifier.load(task.standard)
             } : nil
 
-        let classifier = try ImageClassifier.load(bench.standard)
+        let classifier = try ImageClassifier.load(task.standard)
         var result = StudyResult(
             setting: .init(
                 architecture: architecture, width: width, parameters: classifier.parameterCount,
-                modelBytes: try StudyBench.bytes(of: bench.standard), corruptions: corruptions.map(\.description),
+                modelBytes: try TaskModels.bytes(of: task.standard), corruptions: corruptions.map(\.description),
                 trainImages: kept.count, validationImages: aside.count, testImages: test.count,
                 sampleImages: min(sampleImages, test.count), pretrainingEpochs: pretrainingEpochs, epochs: epochs,
                 corruptedShare: corruptedShare, seed: seed))
@@ -98,15 +97,15 @@ public struct SignatureStudy: Sendable {
         }
         let layerCount = classifier.architecture.tensors.count { $0.kind == .convolution }
 
-        try chooseBatchNorm(bench, validation, into: &result, progress)
-        try measureOutcomes(bench, validation, testing, layerCount: layerCount, into: &result, progress)
-        if parts.contains(.layers) { result.layers = try layerDifferences(bench) }
-        if parts.contains(.likeness) { try measureLikeness(bench, sample, into: &result, progress) }
-        if parts.contains(.scales) { result.scales = try scaleCurves(bench, validation, result, progress) }
-        if parts.contains(.bits) { result.bits = try bitCurves(bench, sample, result, progress) }
-        if parts.contains(.composition) { result.compositions = try compositions(bench, sample, result, progress) }
+        try chooseBatchNorm(task, validation, into: &result, progress)
+        try measureOutcomes(task, validation, testing, layerCount: layerCount, into: &result, progress)
+        if parts.contains(.layers) { result.layers = try layerDifferences(task) }
+        if parts.contains(.likeness) { try measureLikeness(task, sample, into: &result, progress) }
+        if parts.contains(.scales) { result.scales = try scaleCurves(task, validation, result, progress) }
+        if parts.contains(.bits) { result.bits = try bitCurves(task, sample, result, progress) }
+        if parts.contains(.composition) { result.compositions = try compositions(task, sample, result, progress) }
         if let halves { try measureTransfer(halves, sample, into: &result, progress) }
-        if let continued { result.continued = try reapplied(bench, to: continued, sample, result, progress) }
+        if let continued { result.continued = try reapplied(task, to: continued, sample, result, progress) }
         try memory.save()
         return result
     }
@@ -142,10 +141,10 @@ public struct SignatureStudy: Sendable {
     }
 
     /// The three kinds of models of a task; the pretrained one is trained from `start` unless it is given.
-    private func bench(
+    private func task(
         _ prefix: String, _ models: StudyModels, on images: ImageSet, pretrained: Checkpoint? = nil,
         corruptions: [Corruption]? = nil, from start: () throws -> ImageClassifier
-    ) throws -> StudyBench {
+    ) throws -> TaskModels {
         let pretrained =
             try pretrained
             ?? models.trained(
@@ -161,14 +160,14 @@ public struct SignatureStudy: Sendable {
             let name = prefix + "robust-" + corruption.description.replacing(":", with: "-")
             robust[corruption] = try models.trained(name, on: images, plan, from: begin)
         }
-        return StudyBench(pretrained: pretrained, standard: standard, robust: robust)
+        return TaskModels(pretrained: pretrained, standard: standard, robust: robust)
     }
 
     /// The models of the lower and the upper half of the classes, for the first so many corruptions.
-    private func halves(of images: ImageSet, _ models: StudyModels, from pretrained: Checkpoint) throws -> [StudyBench]
+    private func halves(of images: ImageSet, _ models: StudyModels, from pretrained: Checkpoint) throws -> [TaskModels]
     {
         try ImageSet.Half.allCases.map { half in
-            try bench(
+            try task(
                 "\(half.rawValue)-", models, on: images.half(half), pretrained: pretrained,
                 corruptions: Array(corruptions.prefix(transferredCorruptions))
             ) { try ImageClassifier.load(pretrained) }

@@ -7,7 +7,7 @@ import SutureVision
 /// last epoch.
 struct StudyModels {
     let directory: URL
-    let progress: SignatureStudy.Progress
+    let progress: ProgressHandler
 
     /// The model of this name, trained by this plan.
     ///

@@ -26,7 +26,7 @@ public struct StudyResult: Sendable, Codable {
     }
 
     /// What one signature came to, on all images of the test; layers, scale and bits were chosen on the validation images.
-    public struct Outcome: Sendable, Codable {
+    public struct SignatureOutcome: Sendable, Codable {
         public var corruption: String
         public var standard, robust, patched: Accuracy
         /// The signature takes the first so many layers.
@@ -106,11 +106,11 @@ public struct StudyResult: Sendable, Codable {
     }
 
     public var setting: Setting
-    public var outcomes: [Outcome] = []
+    public var outcomes: [SignatureOutcome] = []
     public var layers: [Layer] = []
     public var batchNorms: [Curve] = []
     /// The policy for batch norms that did best on the validation images.
-    public var batchNorm = Signature.BatchNorm.keep.rawValue
+    public var batchNorm = SignatureExtraction.BatchNorm.keep.rawValue
     /// Between the signatures of the corruptions, and of two halves of the classes.
     public var likeness, halves: Likeness?
     /// Row: signature; column: corruption it is tested under.

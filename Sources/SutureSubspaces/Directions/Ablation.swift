@@ -12,18 +12,18 @@ public enum Ablation: Sendable, Hashable {
 }
 
 extension PairedRuns {
-    /// What the model says when a component is ablated at a spot of one token, in the order of the pairs.
+    /// What the model says when a component is ablated at a location of one token, in the order of the pairs.
     ///
     /// - Parameters:
-    ///   - spot: one that values were kept of.
+    ///   - location: one that values were kept of.
     ///   - ablation: what is put in its place.
     ///   - units: the channels that are ablated, such as some neurons; nil means all.
     ///   - directions: orthonormal columns `[width, k]` (or `[units, k]`) within which it is ablated; nil means all of it.
-    /// - Throws: ``SubspaceError`` for a spot of several tokens or one that nothing was kept of.
-    public func outcome(
-        ablating spot: Spot, _ ablation: Ablation, units: [Int]? = nil, directions: Tensor? = nil
-    ) throws -> Outcome {
-        let values = try values(spot)
+    /// - Throws: ``SubspaceError`` for a location of several tokens or one that nothing was kept of.
+    public func outputs(
+        ablating location: Location, _ ablation: Ablation, units: [Int]? = nil, directions: Tensor? = nil
+    ) throws -> PairOutputs {
+        let values = try values(location)
         let all = try Tensor.concatenated([values.base, values.source], 0)
         // One row for each pair.
         var fill: Tensor
@@ -34,13 +34,14 @@ extension PairedRuns {
             var random = SeededGenerator(seed: seed)
             // Any prompt but the pair's own base.
             let count = pairs.count
-            fill = try all.gathered(0, at: (0..<count).map { ($0 + 1 + random.below(2 * count - 1)) % (2 * count) })
+            fill = try all.indexSelected(
+                0, at: (0..<count).map { ($0 + 1 + random.below(2 * count - 1)) % (2 * count) })
         }
-        if let units { fill = try fill.gathered(1, at: units) }
-        return try outcome { batch in
-            let rows = try fill.gathered(0, at: batch.members).unsqueezed(1)
+        if let units { fill = try fill.indexSelected(1, at: units) }
+        return try outputs { batch in
+            let rows = try fill.indexSelected(0, at: batch.members).unsqueezed(1)
             let change: Intervention.Change = directions.map { .swap($0, from: rows) } ?? .replace(rows)
-            return [Intervention(spot.site, at: try batch.positions(spot.place), units: units, change)]
+            return [Intervention(location.site, at: try batch.positions(location.tokens), units: units, change)]
         }
     }
 }

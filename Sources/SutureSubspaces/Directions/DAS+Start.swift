@@ -48,12 +48,12 @@ extension DAS {
 
     /// The gradient of each pair's loss at the base's value there, `[rows, width]`: batch by batch, without pairs of
     /// equal prompts.
-    func gradients(_ runs: PairedRuns, at spot: Spot) throws -> Tensor {
-        let width = spot.site.width(in: runs.model.architecture)
+    func gradients(_ runs: PairedRuns, at location: Location) throws -> Tensor {
+        let width = location.site.width(in: runs.model.architecture)
         let parts = try Self.moving(runs).flatMap { batch, rows in
             try stride(from: 0, to: rows.count, by: batchSize).map { start in
                 let some = Array(rows[start..<min(start + batchSize, rows.count)])
-                let positions = try batch.positions(spot.place, some)
+                let positions = try batch.positions(location.tokens, some)
                 let count =
                     switch positions {
                     case .last, .each: 1
@@ -61,7 +61,7 @@ extension DAS {
                     case .all: batch.pairs[0].base.count
                     }
                 let leaf = try Tensor.zeros([some.count, count, width]).tracked()
-                let change = Intervention(spot.site, at: positions, .add(leaf))
+                let change = Intervention(location.site, at: positions, .add(leaf))
                 let loss = try loss(batch.trace.replay(prompts: some, [change]).logits, batch, some)
                 return try loss.gradients(of: [leaf])[0].reshaped([-1, width])
             }
@@ -70,10 +70,10 @@ extension DAS {
     }
 
     /// source - base of the pairs there, `[rows, width]`, in the order of ``gradients(_:at:)``.
-    static func differences(_ runs: PairedRuns, at spot: Spot) throws -> Tensor {
-        let width = spot.site.width(in: runs.model.architecture)
+    static func differences(_ runs: PairedRuns, at location: Location) throws -> Tensor {
+        let width = location.site.width(in: runs.model.architecture)
         let parts = try moving(runs).map { batch, rows in
-            try (batch.source(spot) - batch.base(spot)).gathered(0, at: rows).reshaped([-1, width])
+            try (batch.source(location) - batch.base(location)).indexSelected(0, at: rows).reshaped([-1, width])
         }
         return try Tensor.concatenated(parts, 0)
     }

@@ -1,11 +1,11 @@
 import SutureModels
 import SutureTensor
 
-/// Distributed alignment search: directions at a spot whose patch makes the model say the target (Geiger et al. 2023).
+/// Distributed alignment search: directions at a location whose patch makes the model say the target (Geiger et al. 2023).
 ///
 /// Adam on an unconstrained `[width, k]` matrix P of which the orthonormal factor of its QR decomposition is used; for
 /// one direction that is P / |P|. Gradients flow through the suffix of the run only: layers and positions behind the
-/// spot; pairs of equal prompts, which no patch changes, are not run. The rate falls from a third of `rate` to a tenth
+/// location; pairs of equal prompts, which no patch changes, are not run. The rate falls from a third of `rate` to a tenth
 /// of it over the epochs, as in the authors' code.
 public struct DAS: Sendable {
     /// What is minimized.
@@ -41,18 +41,21 @@ public struct DAS: Sendable {
         ]
     }
 
-    /// Learns directions at a spot that `runs` kept values of.
+    /// Learns directions at a location that `runs` kept values of.
     ///
     /// `progress` hears of each epoch and its mean loss.
     public func train(
-        _ runs: PairedRuns, at spot: Spot, progress: (_ epoch: Int, _ of: Int, _ loss: Double) -> Void = { _, _, _ in }
+        _ runs: PairedRuns, at location: Location,
+        progress: (_ epoch: Int, _ of: Int, _ loss: Double) -> Void = { _, _, _ in }
     ) throws -> Subspace {
-        let width = spot.site.width(in: runs.model.architecture)
-        let start = try initial(width: width) { (try gradients(runs, at: spot), try Self.differences(runs, at: spot)) }
-        let basis = try learn(runs, from: start, progress) {
-            try SubspacePatch(spot, $0).intervention(on: $1, rows: $2)
+        let width = location.site.width(in: runs.model.architecture)
+        let start = try initial(width: width) {
+            (try gradients(runs, at: location), try Self.differences(runs, at: location))
         }
-        return try Subspace(spot, basis: basis, method: "das", options: options)
+        let basis = try learn(runs, from: start, progress) {
+            try SubspacePatch(location, $0).intervention(on: $1, rows: $2)
+        }
+        return try Subspace(location, basis: basis, method: "das", options: options)
     }
 
     /// Learns orthonormal columns `[width, k]`, from `start` on, of which `patching` makes what is done to some rows of
@@ -73,7 +76,9 @@ public struct DAS: Sendable {
                 // What no patch changes has no gradient, but counts in the mean.
                 let moving = rows.filter { !batch.pairs[$0].hasEqualPrompts }
                 let still = rows.filter { batch.pairs[$0].hasEqualPrompts }
-                if !still.isEmpty { total += try loss(batch.trace.logits.gathered(0, at: still), batch, still).item() }
+                if !still.isEmpty {
+                    total += try loss(batch.trace.logits.indexSelected(0, at: still), batch, still).item()
+                }
                 guard !moving.isEmpty else { continue }
                 total += try optimizer.step { parameters in
                     let change = try patching(Self.orthonormal(parameters[0]), batch, moving)
@@ -114,7 +119,7 @@ public struct DAS: Sendable {
         case .logitDifference:
             let rivals = rows.map { batch.pairs[$0].isIdentity ? batch.pairs[$0].other : batch.pairs[$0].answer }
             func pick(_ tokens: [Int]) throws -> Tensor {
-                try logits.taking(1, at: Tensor(tokens, shape: [tokens.count, 1], device: logits.device))
+                try logits.gathered(1, at: Tensor(tokens, shape: [tokens.count, 1], device: logits.device))
             }
             return try (pick(rivals) - pick(targets)).sum()
         }

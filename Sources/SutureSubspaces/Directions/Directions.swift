@@ -4,43 +4,48 @@ import SutureTensor
 /// Directions that are not learned from the effect of patching: what learned ones are compared with.
 public enum Directions {
     /// The mean value of prompts with label `a` less that of label `b`, over bases and sources.
-    public static func differenceOfMeans(_ runs: PairedRuns, at spot: Spot, _ a: String, _ b: String) throws -> Subspace
+    public static func differenceOfMeans(_ runs: PairedRuns, at location: Location, _ a: String, _ b: String) throws
+        -> Subspace
     {
-        let values = try labelled(runs, at: spot)
+        let values = try labelled(runs, at: location)
         func mean(_ label: String) throws -> Tensor {
             let rows = values.labels.indices.filter { values.labels[$0] == label }
             guard !rows.isEmpty else {
                 throw SubspaceError(.badRequest, "no prompt has this label", subject: label)
             }
-            return try values.rows.gathered(0, at: rows).mean([0])
+            return try values.rows.indexSelected(0, at: rows).mean([0])
         }
-        return try Subspace(spot, direction: mean(a) - mean(b), method: "difference-of-means")
+        return try Subspace(location, direction: mean(a) - mean(b), method: "difference-of-means")
     }
 
     /// The first principal directions of all values there.
-    public static func principal(_ runs: PairedRuns, at spot: Spot, count: Int = 1) throws -> Subspace {
-        let (rows, _) = try labelled(runs, at: spot)
+    public static func principal(_ runs: PairedRuns, at location: Location, count: Int = 1) throws -> Subspace {
+        let (rows, _) = try labelled(runs, at: location)
         let centered = try (rows - rows.mean([0], keepingDims: true)).to(.float64)
         guard count > 0, count <= rows.shape[0], count <= rows.shape[1] else {
             throw SubspaceError(.badRequest, "there are not as many principal directions", found: "\(count)")
         }
         let basis = try centered.svd().vt.narrowed(0, 0..<count).transposed()
-        return try Subspace(spot, basis: basis, method: "pca", options: ["directions": Double(count)])
+        return try Subspace(location, basis: basis, method: "pca", options: ["directions": Double(count)])
     }
 
     /// Random orthonormal directions.
-    public static func random(_ model: LanguageModel, at spot: Spot, count: Int = 1, seed: UInt64) throws -> Subspace {
-        let width = spot.site.width(in: model.architecture)
+    public static func random(_ model: LanguageModel, at location: Location, count: Int = 1, seed: UInt64) throws
+        -> Subspace
+    {
+        let width = location.site.width(in: model.architecture)
         let basis = try DAS.orthonormal(RandomSource(seed: seed).normal([width, count]))
-        return try Subspace(spot, basis: basis, method: "random", options: ["seed": Double(seed)])
+        return try Subspace(location, basis: basis, method: "random", options: ["seed": Double(seed)])
     }
 
-    /// The gradient direction of several readers: the mean of their unit gradients, of length one.
+    /// The gradient direction of several reading heads: the mean of their unit gradients, of length one.
     public static func gradient(
-        _ runs: PairedRuns, of heads: [Head], at spot: Spot, toward: String, against: String
+        _ runs: PairedRuns, of heads: [Head], at location: Location, toward: String, against: String
     ) throws -> Subspace {
-        let each = try heads.map { try Readers.gradient(runs, of: $0, at: spot, toward: toward, against: against) }
-        return try Subspace(spot, direction: Tensor.stacked(each).mean([0]), method: "gradient")
+        let each = try heads.map {
+            try ReadingHeads.gradient(runs, of: $0, at: location, toward: toward, against: against)
+        }
+        return try Subspace(location, direction: Tensor.stacked(each).mean([0]), method: "gradient")
     }
 
     /// The pairs with sources that do not tell the target: prompts of other pairs that have the base's own label and
@@ -61,9 +66,9 @@ public enum Directions {
         }
     }
 
-    /// The values of all bases and sources at a spot, `[prompts, width]`, and their labels.
-    static func labelled(_ runs: PairedRuns, at spot: Spot) throws -> (rows: Tensor, labels: [String?]) {
-        let values = try runs.values(spot)
+    /// The values of all bases and sources at a location, `[prompts, width]`, and their labels.
+    static func labelled(_ runs: PairedRuns, at location: Location) throws -> (rows: Tensor, labels: [String?]) {
+        let values = try runs.values(location)
         return (
             try Tensor.concatenated([values.base, values.source], 0),
             runs.pairs.map(\.baseLabel) + runs.pairs.map(\.sourceLabel)

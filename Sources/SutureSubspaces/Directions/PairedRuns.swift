@@ -3,23 +3,23 @@ import SutureTensor
 
 /// Pairs of prompts, each run once, ready to be patched again and again.
 ///
-/// Pairs of equal length share a ``PairBatch``: one trace of the bases, and the values of the sources at the spots that
+/// Pairs of equal length share a ``PairBatch``: one trace of the bases, and the values of the sources at the locations that
 /// will be patched. Every number about a patch comes from a replay of these.
 public struct PairedRuns {
     public let model: LanguageModel
     public let pairs: [TokenizedPair]
     public let batches: [PairBatch]
 
-    /// Runs the pairs. `spots` are where values of both prompts are kept, `capturing` sites are kept of the bases at
-    /// every position, and replays can start no lower than the lowest of the spots.
+    /// Runs the pairs. `locations` are where values of both prompts are kept, `capturing` sites are kept of the bases at
+    /// every position, and replays can start no lower than the lowest of the locations.
     ///
     /// Throws ``SubspaceError`` with code `notNeutral` if putting a base's own values back changes its logits.
     public init(
-        _ model: LanguageModel, _ pairs: [TokenizedPair], at spots: [Spot], capturing: [Site] = [],
-        progress: (_ done: Int, _ of: Int) -> Void = { _, _ in }
+        _ model: LanguageModel, _ pairs: [TokenizedPair], at locations: [Location], capturing: [Site] = [],
+        progress: ProgressHandler = { _, _, _ in }
     ) throws {
-        guard !pairs.isEmpty, !spots.isEmpty else {
-            throw SubspaceError(.badRequest, "there are no pairs, or no spots to patch them at")
+        guard !pairs.isEmpty, !locations.isEmpty else {
+            throw SubspaceError(.badRequest, "there are no pairs, or no locations to patch them at")
         }
         self.model = model
         self.pairs = pairs
@@ -31,30 +31,32 @@ public struct PairedRuns {
             for start in stride(from: 0, to: members.count, by: Self.batchSize) {
                 let part = Array(members[start..<min(start + Self.batchSize, members.count)])
                 batches.append(
-                    try Tensor.withoutGradients { try PairBatch(model, pairs, part, at: spots, capturing: capturing) })
+                    try Tensor.withoutGradients {
+                        try PairBatch(model, pairs, part, at: locations, capturing: capturing)
+                    })
                 done += part.count
-                progress(done, pairs.count)
+                progress("running the prompts", done, pairs.count)
             }
         }
         self.batches = batches
-        try checkNeutral(spots)
+        try checkNeutral(locations)
     }
 
     private static let batchSize = 128
 
     /// A patch of a base with itself has to change nothing.
-    private func checkNeutral(_ spots: [Spot]) throws {
+    private func checkNeutral(_ locations: [Location]) throws {
         guard let batch = batches.first else { return }
         try Tensor.withoutGradients {
             let rows = Array(batch.members.indices.prefix(2))
-            for spot in Set(spots) where spot.site != .logits {
-                let own = try batch.base(spot).gathered(0, at: rows)
-                let change = Intervention(spot.site, at: try batch.positions(spot.place, rows), .replace(own))
+            for location in Set(locations) where location.site != .logits {
+                let own = try batch.base(location).indexSelected(0, at: rows)
+                let change = Intervention(location.site, at: try batch.positions(location.tokens, rows), .replace(own))
                 let logits = try batch.trace.replay(prompts: rows, [change]).logits
-                let difference = try (logits - batch.trace.logits.gathered(0, at: rows)).abs().max().item()
+                let difference = try (logits - batch.trace.logits.indexSelected(0, at: rows)).abs().max().item()
                 guard difference < 1e-3 else {
                     throw SubspaceError(
-                        .notNeutral, "putting back a prompt's own values changes its logits", subject: "\(spot)",
+                        .notNeutral, "putting back a prompt's own values changes its logits", subject: "\(location)",
                         expected: "less than 0.001", found: "\(difference)")
                 }
             }
@@ -62,37 +64,42 @@ public struct PairedRuns {
     }
 }
 
-/// Pairs of equal lengths: the trace of the bases, and the values of both sides at some spots.
+/// Pairs of equal lengths: the trace of the bases, and the values of both sides at some locations.
 public struct PairBatch {
     /// Which of the pairs of ``PairedRuns`` these are.
     public let members: [Int]
     public let pairs: [TokenizedPair]
     public let trace: Trace
-    private let sources: [Spot: Tensor]
-    private let bases: [Spot: Tensor]
+    private let sources: [Location: Tensor]
+    private let bases: [Location: Tensor]
 
-    init(_ model: LanguageModel, _ all: [TokenizedPair], _ members: [Int], at spots: [Spot], capturing: [Site]) throws {
+    init(_ model: LanguageModel, _ all: [TokenizedPair], _ members: [Int], at locations: [Location], capturing: [Site])
+        throws
+    {
         let pairs = members.map { all[$0] }
-        let sites = Array(Set(spots.map(\.site)))
-        let lowest = spots.map(\.site.layer).min() ?? 0
+        let sites = Array(Set(locations.map(\.site)))
+        let lowest = locations.map(\.site.layer).min() ?? 0
         let trace = try model.trace(pairs.map(\.base), capturing: sites + capturing, from: lowest)
         let source = try model.run(pairs.map(\.source), capturing: sites, logits: .none)
-        func pick(_ values: Tensor, _ place: Spot.Place, _ length: Int, _ roles: [[String: Int]]) throws -> Tensor {
+        func pick(_ values: Tensor, _ place: Location.Tokens, _ length: Int, _ roles: [[String: Int]]) throws -> Tensor
+        {
             let positions = try Self.positions(place, length: length, roles: roles)
             switch positions {
             case .all: return values
             case .last: return try values.narrowed(1, length - 1..<length).contiguous()
-            case .at(let places): return try values.gathered(1, at: places)
+            case .at(let places): return try values.indexSelected(1, at: places)
             case .each(let places):
                 let shape = [values.shape[0], 1, values.shape[2]]
-                return try values.taking(1, at: Tensor(places, shape: [shape[0], 1, 1]).expanded(shape))
+                return try values.gathered(1, at: Tensor(places, shape: [shape[0], 1, 1]).expanded(shape))
             }
         }
-        var sources: [Spot: Tensor] = [:]
-        var bases: [Spot: Tensor] = [:]
-        for spot in spots {
-            bases[spot] = try pick(trace[spot.site], spot.place, pairs[0].base.count, pairs.map(\.baseRoles))
-            sources[spot] = try pick(source[spot.site], spot.place, pairs[0].source.count, pairs.map(\.sourceRoles))
+        var sources: [Location: Tensor] = [:]
+        var bases: [Location: Tensor] = [:]
+        for location in locations {
+            bases[location] = try pick(
+                trace[location.site], location.tokens, pairs[0].base.count, pairs.map(\.baseRoles))
+            sources[location] = try pick(
+                source[location.site], location.tokens, pairs[0].source.count, pairs.map(\.sourceRoles))
         }
         self.members = members
         self.pairs = pairs
@@ -101,19 +108,21 @@ public struct PairBatch {
         self.bases = bases
     }
 
-    /// The values of the sources at a spot, `[pairs, positions, width]`.
-    public func source(_ spot: Spot) throws -> Tensor { try value(sources[spot], spot) }
+    /// The values of the sources at a location, `[pairs, positions, width]`.
+    public func source(_ location: Location) throws -> Tensor { try value(sources[location], location) }
 
-    /// The values of the bases at a spot, `[pairs, positions, width]`.
-    public func base(_ spot: Spot) throws -> Tensor { try value(bases[spot], spot) }
+    /// The values of the bases at a location, `[pairs, positions, width]`.
+    public func base(_ location: Location) throws -> Tensor { try value(bases[location], location) }
 
-    private func value(_ value: Tensor?, _ spot: Spot) throws -> Tensor {
-        guard let value else { throw SubspaceError(.badRequest, "these runs kept nothing there", subject: "\(spot)") }
+    private func value(_ value: Tensor?, _ location: Location) throws -> Tensor {
+        guard let value else {
+            throw SubspaceError(.badRequest, "these runs kept nothing there", subject: "\(location)")
+        }
         return value
     }
 
     /// The positions of a place in the bases of some rows.
-    public func positions(_ place: Spot.Place, _ rows: [Int]? = nil) throws -> Intervention.Positions {
+    public func positions(_ place: Location.Tokens, _ rows: [Int]? = nil) throws -> Intervention.Positions {
         let chosen = rows.map { $0.map { pairs[$0] } } ?? pairs
         return try Self.positions(place, length: chosen[0].base.count, roles: chosen.map(\.baseRoles))
     }
@@ -124,7 +133,7 @@ public struct PairBatch {
         return places
     }
 
-    private static func positions(_ place: Spot.Place, length: Int, roles: [[String: Int]]) throws
+    private static func positions(_ place: Location.Tokens, length: Int, roles: [[String: Int]]) throws
         -> Intervention.Positions
     {
         switch place {

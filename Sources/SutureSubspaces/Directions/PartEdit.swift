@@ -105,7 +105,7 @@ struct PartEdit {
 
         private static func pick(_ values: Tensor, _ positions: [Int]) throws -> Tensor {
             let (width, last) = (values.shape[1], values.shape[2])
-            return try values.reshaped([-1, last]).gathered(0, at: positions.enumerated().map { $0 * width + $1 })
+            return try values.reshaped([-1, last]).indexSelected(0, at: positions.enumerated().map { $0 * width + $1 })
         }
     }
 }

@@ -34,7 +34,7 @@ public struct RankOneEdit: Sendable {
         let (tensor, isColumn) = architecture.writeVectors(layer: layer)
         // A projection stored `[in, out]` changes by b a^T.
         let (rows, columns) = isColumn ? (write, read) : (read, write)
-        let change = TensorChange.lowRank(tensor, a: try columns.floats(), b: try rows.floats(), rank: 1)
+        let change = Edit.lowRank(tensor, a: try columns.floats(), b: try rows.floats(), rank: 1)
         return try Patch([change], of: checkpoint, method: .init(name: "rank-1"), results: results)
     }
 }

@@ -108,7 +108,7 @@ public struct SplitDirection: Sendable {
     }
 
     /// The patch with one part; nil where that part is nothing but rounding.
-    public func patch(_ part: Part, at spot: Spot) throws -> SubspacePatch? {
-        try directions(part).map { SubspacePatch(spot, read: $0.read, write: $0.write) }
+    public func patch(_ part: Part, at location: Location) throws -> SubspacePatch? {
+        try directions(part).map { SubspacePatch(location, read: $0.read, write: $0.write) }
     }
 }

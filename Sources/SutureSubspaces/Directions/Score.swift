@@ -16,14 +16,14 @@ public struct Score: Sendable, Codable {
     public var divergence: Estimate
 
     /// Scores an outcome against the clean one. Intervals are percentiles of 1000 resamples of the pairs.
-    public init(_ outcome: Outcome, clean: Outcome, pairs: [TokenizedPair]) {
+    public init(_ outcome: PairOutputs, clean: PairOutputs, pairs: [TokenizedPair]) {
         self.init([outcome], clean: clean, pairs: pairs)
     }
 
     /// Scores several outcomes on the same pairs, such as one for each seed of training: each pair counts with its mean
     /// over them.
-    public init(_ outcomes: [Outcome], clean: Outcome, pairs: [TokenizedPair]) {
-        func averaged(_ value: (Outcome, Int) -> Double) -> [Double] {
+    public init(_ outcomes: [PairOutputs], clean: PairOutputs, pairs: [TokenizedPair]) {
+        func averaged(_ value: (PairOutputs, Int) -> Double) -> [Double] {
             pairs.indices.map { pair in Bootstrap.mean(outcomes.map { value($0, pair) }) }
         }
         let cleanLD = clean.difference

@@ -3,9 +3,9 @@ import SutureFormats
 import SutureModels
 import SutureTensor
 
-/// A few directions at a spot of a model, and how they were found.
+/// A few directions at a location of a model, and how they were found.
 public struct Subspace: Sendable {
-    public let spot: Spot
+    public let location: Location
     /// Orthonormal columns, `[width, k]`, float32.
     public let basis: Tensor
     /// How it was found, such as `das`.
@@ -13,7 +13,7 @@ public struct Subspace: Sendable {
     public let options: [String: Double]
 
     /// Throws ``SubspaceError`` with code `wrongWidth` unless the columns are orthonormal to 1e-4.
-    public init(_ spot: Spot, basis: Tensor, method: String, options: [String: Double] = [:]) throws {
+    public init(_ location: Location, basis: Tensor, method: String, options: [String: Double] = [:]) throws {
         let basis = try basis.detached().to(.float32)
         guard basis.rank == 2, basis.shape[1] > 0, basis.shape[1] <= basis.shape[0] else {
             throw SubspaceError(
@@ -24,19 +24,19 @@ public struct Subspace: Sendable {
         let error = gram.enumerated().map { abs($0.element - ($0.offset % (k + 1) == 0 ? 1 : 0)) }.max() ?? 0
         guard error < 1e-4 else {
             throw SubspaceError(
-                .wrongWidth, "the columns of a basis are not orthonormal", subject: "\(spot)",
+                .wrongWidth, "the columns of a basis are not orthonormal", subject: "\(location)",
                 expected: "an error of 1e-4 at most", found: "\(error)")
         }
-        self.spot = spot
+        self.location = location
         self.basis = basis
         self.method = method
         self.options = options
     }
 
     /// One direction, brought to length one.
-    public init(_ spot: Spot, direction: Tensor, method: String, options: [String: Double] = [:]) throws {
+    public init(_ location: Location, direction: Tensor, method: String, options: [String: Double] = [:]) throws {
         let column = try direction.detached().to(.float64).reshaped([-1])
-        try self.init(spot, basis: (column / column.norm()).unsqueezed(1), method: method, options: options)
+        try self.init(location, basis: (column / column.norm()).unsqueezed(1), method: method, options: options)
     }
 
     public var width: Int { basis.shape[0] }
@@ -44,7 +44,7 @@ public struct Subspace: Sendable {
     public var count: Int { basis.shape[1] }
 
     /// The patch of the whole subspace.
-    public var patch: SubspacePatch { SubspacePatch(spot, basis) }
+    public var patch: SubspacePatch { SubspacePatch(location, basis) }
 
     /// The cosines of the principal angles to another subspace, largest first; for two directions, |cos|.
     public func cosines(to other: Subspace) throws -> [Double] {
@@ -53,10 +53,10 @@ public struct Subspace: Sendable {
 
     /// Throws unless the model has the site, as wide as this.
     public func check(_ model: LanguageModel) throws {
-        let expected = spot.site.width(in: model.architecture)
+        let expected = location.site.width(in: model.architecture)
         guard expected == width else {
             throw SubspaceError(
-                .wrongWidth, "the directions do not fit the model", subject: "\(spot)", expected: "\(expected)",
+                .wrongWidth, "the directions do not fit the model", subject: "\(location)", expected: "\(expected)",
                 found: "\(width)")
         }
     }
@@ -67,12 +67,12 @@ public struct Subspace: Sendable {
 extension Subspace {
     private static let key: ByteString = "suture.subspace"
 
-    /// Writes a safetensors file: `basis` `[width, k]`, and in the metadata the spot, the method and its options.
+    /// Writes a safetensors file: `basis` `[width, k]`, and in the metadata the location, the method and its options.
     public func write(to url: URL, overwriting: Bool = false) throws {
         var kept = JSONObject()
         for (name, value) in options.sorted(by: { $0.key < $1.key }) { kept[ByteString(name)] = JSON(value) }
         let about: JSON = [
-            "version": 1, "spot": JSON(spot.description), "method": JSON(method), "options": .object(kept)
+            "version": 1, "location": JSON(location.description), "method": JSON(method), "options": .object(kept)
         ]
         let bytes = try basis.floats().withUnsafeBytes { Array($0) }
         try SafetensorsWriter.write(
@@ -93,9 +93,10 @@ extension Subspace {
             throw SubspaceError(
                 .badFile, "this version of the file is not known", subject: url.relativePath, expected: "1")
         }
-        guard let spot = Spot(try about.require("spot").string) else {
+        guard let location = Location(try about.require("location").string) else {
             throw SubspaceError(
-                .badFile, "this spot is not known", subject: url.relativePath, found: try about.require("spot").string)
+                .badFile, "this location is not known", subject: url.relativePath,
+                found: try about.require("location").string)
         }
         var options: [String: Double] = [:]
         let stored = try about.require("options")
@@ -107,7 +108,7 @@ extension Subspace {
             throw SubspaceError(.badFile, "the directions are not finite", subject: url.relativePath)
         }
         try self.init(
-            spot, basis: Tensor(values, shape: tensor.shape), method: try about.require("method").string,
+            location, basis: Tensor(values, shape: tensor.shape), method: try about.require("method").string,
             options: options)
     }
 }

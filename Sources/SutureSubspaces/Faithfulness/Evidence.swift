@@ -162,7 +162,7 @@ public struct Evidence: Sendable, Codable {
                 chosen.append(index)
             }
             let indices = try Tensor(chosen)
-            let values = try base.replacing(1, at: indices, with: source.gathered(1, at: indices))
+            let values = try base.replacing(1, at: indices, with: source.indexSelected(1, at: indices))
             found.append(Superset(share: share, channels: chosen.count, effect: try effect(values)))
         }
         return found

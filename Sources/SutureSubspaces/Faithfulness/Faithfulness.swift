@@ -10,11 +10,11 @@ public struct Faithfulness {
     public var unrelated: [[Int]] = []
     /// Learns the controls.
     public var das = DAS()
-    /// Two roles between which the readers choose, where the pairs have such.
+    /// Two roles between which the reading heads choose, where the pairs have such.
     public var contrast: (toward: String, against: String)? = ("first", "second")
     /// What the report calls a token.
     public var tokenName: (Int) -> String = { "\($0)" }
-    public var progress: (_ activity: String, _ done: Int, _ of: Int) -> Void = { _, _, _ in }
+    public var progress: ProgressHandler = { _, _, _ in }
 
     public init(train: [TokenizedPair], heldOut: [TokenizedPair]) {
         self.train = train
@@ -30,23 +30,23 @@ public struct Faithfulness {
                 .badRequest, "too few pairs to judge by", expected: "8 of each kind",
                 found: "\(swapped.count), \(train.count)")
         }
-        var examination = try Examination(self, subspace, model, swapped)
+        var examination = try FaithfulnessChecks(self, subspace, model, swapped)
         try examination.run()
         return try examination.report(modelName)
     }
 }
 
 /// One examination: what the checks share.
-struct Examination {
+struct FaithfulnessChecks {
     let plan: Faithfulness
     let subspace: Subspace
     let model: LanguageModel
-    let spot: Spot
+    let location: Location
     let heldOut: [TokenizedPair]
     let runs: PairedRuns
     let trainRuns: PairedRuns
-    let clean: Outcome
-    let outcome: Outcome
+    let clean: PairOutputs
+    let outcome: PairOutputs
     let score: Score
     let space: RowSpace?
     let evidence: Evidence
@@ -54,59 +54,60 @@ struct Examination {
     /// The largest |FLDD| of what should do nothing.
     var control = 0.0
 
-    /// The residual stream that the spot's component writes to: where readers are looked for.
-    static func stream(_ spot: Spot, _ model: LanguageModel) -> Spot? {
+    /// The residual stream that the location's component writes to: where reading heads are looked for.
+    static func stream(_ location: Location, _ model: LanguageModel) -> Location? {
         let layer: Int
-        switch spot.site {
+        switch location.site {
         case .residual(let own): layer = own
         case .logits: return nil
-        default: layer = spot.site.layer + 1
+        default: layer = location.site.layer + 1
         }
-        guard spot.place == .last, layer < model.architecture.layers else { return nil }
-        return Spot(.residual(layer), at: .last)
+        guard location.tokens == .last, layer < model.architecture.layers else { return nil }
+        return Location(.residual(layer), at: .last)
     }
 
-    let stream: Spot?
-    let readers: [Readers.Mediator]
+    let stream: Location?
+    let readers: [ReadingHeads.Mediator]
 
     init(_ plan: Faithfulness, _ subspace: Subspace, _ model: LanguageModel, _ heldOut: [TokenizedPair]) throws {
         self.plan = plan
         self.subspace = subspace
         self.model = model
         self.heldOut = heldOut
-        let spot = subspace.spot
-        self.spot = spot
+        let location = subspace.location
+        self.location = location
         plan.progress("running the prompts", 0, 1)
         let hasRoles =
             plan.contrast.map { contrast in
                 plan.train.allSatisfy { $0.baseRoles[contrast.toward] != nil && $0.baseRoles[contrast.against] != nil }
             } ?? false
-        let stream = hasRoles ? Self.stream(spot, model) : nil
+        let stream = hasRoles ? Self.stream(location, model) : nil
         self.stream = stream
-        let spots =
-            [spot] + (stream.map { $0 == spot ? [] : [$0] } ?? []) + RandomMLP.spots(spot, in: model.architecture)
-        let keys = stream.map { Readers.keys(from: $0.site.layer, in: model) } ?? []
-        runs = try PairedRuns(model, heldOut, at: spots, capturing: keys)
-        trainRuns = try PairedRuns(model, plan.train, at: spots, capturing: keys)
+        let locations =
+            [location] + (stream.map { $0 == location ? [] : [$0] } ?? [])
+            + RandomMLP.locations(location, in: model.architecture)
+        let keys = stream.map { ReadingHeads.keys(from: $0.site.layer, in: model) } ?? []
+        runs = try PairedRuns(model, heldOut, at: locations, capturing: keys)
+        trainRuns = try PairedRuns(model, plan.train, at: locations, capturing: keys)
         clean = try runs.clean()
-        outcome = try runs.outcome(subspace.patch, divergence: true)
+        outcome = try runs.outputs(subspace.patch, divergence: true)
         score = Score(outcome, clean: clean, pairs: heldOut)
         if let stream {
             let scout = try PairedRuns(model, Array(plan.train.filter { !$0.isIdentity }.prefix(32)), at: [stream])
-            readers = try Readers(scout, at: stream) { plan.progress("looking for readers", $0, $1) }.mediators
+            readers = try ReadingHeads(scout, at: stream, progress: plan.progress).mediators
         } else {
             readers = []
         }
-        // A component's own map where it has one; else what the readers see of the residual stream.
-        if let writing = try model.writing(spot.site) {
+        // A component's own map where it has one; else what the reading heads see of the residual stream.
+        if let writing = try model.writing(location.site) {
             space = try RowSpace(of: writing)
-        } else if case .residual = spot.site, !readers.isEmpty {
-            space = try Readers.rowSpace(readers.prefix(3).map(\.head), in: model)
+        } else if case .residual = location.site, !readers.isEmpty {
+            space = try ReadingHeads.rowSpace(readers.prefix(3).map(\.head), in: model)
         } else {
             space = nil
         }
         plan.progress("patching parts", 0, 1)
-        let component = try ModelComponent(runs, at: spot)
+        let component = try ModelComponent(runs, at: location)
         evidence = try Tensor.withoutGradients { [space, subspace] in
             try Evidence(component, subspace.basis, in: space, resamples: 1000)
         }
@@ -114,10 +115,10 @@ struct Examination {
     }
 
     /// FLDD of a patch on held-out pairs.
-    func effect(_ patch: SubspacePatch) throws -> Estimate { fldd(try runs.outcome(patch)) }
+    func effect(_ patch: SubspacePatch) throws -> Estimate { fldd(try runs.outputs(patch)) }
 
     /// FLDD of an outcome on held-out pairs.
-    func fldd(_ patched: Outcome) -> Estimate {
+    func fldd(_ patched: PairOutputs) -> Estimate {
         Bootstrap.estimate([clean.difference, patched.difference]) { $0[0] == 0 ? 0 : 1 - $0[1] / $0[0] }
     }
 
@@ -174,7 +175,7 @@ struct Examination {
             if obstacles.isEmpty { level = .mediates }
         }
         return FaithfulnessReport(
-            model: modelName, spot: spot.description, method: subspace.method, options: subspace.options,
+            model: modelName, location: location.description, method: subspace.method, options: subspace.options,
             trainPairs: plan.train.count, heldOutPairs: heldOut.count, checks: checks, evidence: evidence,
             sweep: try sweep(),
             dormancyScore: dormancy, threshold: DormancyScore.threshold, level: level, obstacles: obstacles)

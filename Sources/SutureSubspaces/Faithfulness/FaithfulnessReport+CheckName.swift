@@ -37,7 +37,7 @@ extension FaithfulnessReport {
             case .trainingPairs: "From how many pairs was it learned?"
             case .effectSize: "How large is the effect, by several measures?"
             case .necessity: "Is it needed?"
-            case .mediation: "Does the effect pass through the readers?"
+            case .mediation: "Does the effect pass through the reading heads?"
             case .inertDirections: "Do directions that should do nothing do nothing?"
             case .otherKnowledge: "Does the direction know things it should not?"
             case .supersets: "Does patching more keep the effect?"

@@ -60,7 +60,7 @@ public struct FaithfulnessReport: Sendable, Codable {
     }
 
     public var model: String
-    public var spot: String
+    public var location: String
     public var method: String
     public var options: [String: Double]
     public var trainPairs: Int
@@ -74,6 +74,13 @@ public struct FaithfulnessReport: Sendable, Codable {
     public var level: Level
     /// Why no more may be said.
     public var obstacles: [String]
+
+    private enum CodingKeys: String, CodingKey {
+        case model, method, options, trainPairs, heldOutPairs, checks, evidence, sweep, dormancyScore, threshold, level
+        case obstacles
+        // Its name in files.
+        case location = "spot"
+    }
 
     /// The check of that name.
     public func check(_ id: CheckName) -> Check? { checks.first { $0.id == id } }

@@ -80,7 +80,7 @@ public struct PatchPathway: Sendable, Codable {
     /// Throws ``SubspaceError`` without cases or reference text, and where no attention and no MLP was changed.
     public init(
         _ original: LanguageModel, _ patched: LanguageModel, on material: Material, modelName: String,
-        progress: (_ done: Int, _ of: Int) -> Void = { _, _ in }
+        progress: ProgressHandler = { _, _, _ in }
     ) throws {
         var material = material
         material.reference = material.reference.filter { $0.count > 1 }
@@ -88,7 +88,7 @@ public struct PatchPathway: Sendable, Codable {
             throw SubspaceError(.badRequest, "a patch is examined on prompts that it repairs and on other text")
         }
         self = try Tensor.withoutGradients {
-            try PathwayExamination(original, patched, material).run(modelName, progress)
+            try PathwayChecks(original, patched, material).run(modelName, progress)
         }
     }
 

@@ -12,32 +12,32 @@ public protocol PatchedComponent {
     func margins(_ values: Tensor) throws -> [Double]
 }
 
-/// A spot of one token in a language model.
+/// A location of one token in a language model.
 public struct ModelComponent: PatchedComponent {
     public let runs: PairedRuns
-    public let spot: Spot
+    public let location: Location
     public let base: Tensor
     public let source: Tensor
     public let writing: Tensor?
 
-    /// `runs` kept values of the spot.
-    public init(_ runs: PairedRuns, at spot: Spot) throws {
+    /// `runs` kept values of the location.
+    public init(_ runs: PairedRuns, at location: Location) throws {
         self.runs = runs
-        self.spot = spot
-        (base, source) = try runs.values(spot)
-        writing = try runs.model.writing(spot.site)
+        self.location = location
+        (base, source) = try runs.values(location)
+        writing = try runs.model.writing(location.site)
     }
 
     /// What becomes of the output when the component has these values, one row for each input.
-    public func outcome(_ values: Tensor) throws -> Outcome {
-        try runs.outcome { batch in
-            let rows = try values.gathered(0, at: batch.members).unsqueezed(1)
-            return [Intervention(spot.site, at: try batch.positions(spot.place), .replace(rows))]
+    public func outputs(_ values: Tensor) throws -> PairOutputs {
+        try runs.outputs { batch in
+            let rows = try values.indexSelected(0, at: batch.members).unsqueezed(1)
+            return [Intervention(location.site, at: try batch.positions(location.tokens), .replace(rows))]
         }
     }
 
     /// The difference of the two outputs that are compared, for each input.
-    public func margins(_ values: Tensor) throws -> [Double] { try outcome(values).difference }
+    public func margins(_ values: Tensor) throws -> [Double] { try outputs(values).difference }
 }
 
 /// A linear readout of hidden values, with what passes around them: small networks whose truth is known.

@@ -7,21 +7,21 @@ import SutureTensor
 /// A direction that controls the output from there says nothing of what the model has learned: that one can be found is a
 /// consequence of width (Makelov, Lange & Nanda 2023, appendix B.5).
 struct RandomMLP {
-    private let spot: Spot
+    private let location: Location
     /// source - base of its hidden activations, `[pairs, m]` in the order of the pairs.
     private let difference: Tensor
     /// `[d, m]`
     private let writing: Tensor
 
     /// The places whose values runs must have kept for it.
-    static func spots(_ spot: Spot, in architecture: Architecture) -> [Spot] {
-        guard case .mlpHidden(let layer) = spot.site else { return [] }
-        return architecture.mlpSources(layer: layer).map { Spot($0, at: spot.place) }
+    static func locations(_ location: Location, in architecture: Architecture) -> [Location] {
+        guard case .mlpHidden(let layer) = location.site else { return [] }
+        return architecture.mlpSources(layer: layer).map { Location($0, at: location.tokens) }
     }
 
-    /// Beside the MLP whose hidden activation is at `spot`, every weight with the deviation of its matrix; nil elsewhere.
-    init?(_ runs: PairedRuns, at spot: Spot, seed: UInt64) throws {
-        guard case .mlpHidden(let layer) = spot.site, let trained = try runs.model.writing(spot.site) else {
+    /// Beside the MLP whose hidden activation is at `location`, every weight with the deviation of its matrix; nil elsewhere.
+    init?(_ runs: PairedRuns, at location: Location, seed: UInt64) throws {
+        guard case .mlpHidden(let layer) = location.site, let trained = try runs.model.writing(location.site) else {
             return nil
         }
         let model = runs.model
@@ -33,7 +33,7 @@ struct RandomMLP {
         let up = try alike(reading.up)
         let gate = try reading.gate.map(alike)
         writing = try alike(trained)
-        let kept = try Self.spots(spot, in: model.architecture).map { try runs.values($0) }
+        let kept = try Self.locations(location, in: model.architecture).map { try runs.values($0) }
         func sum(_ parts: [Tensor]) throws -> Tensor { try parts.dropFirst().reduce(parts[0]) { try $0 + $1 } }
         func hidden(_ stream: Tensor) throws -> Tensor {
             try model.hidden(reading: (gate, up), ofMLPInput: model.mlpInput(layer: layer, stream: stream))
@@ -41,7 +41,7 @@ struct RandomMLP {
         difference = try Tensor.withoutGradients {
             try hidden(sum(kept.map(\.source))) - hidden(sum(kept.map(\.base)))
         }
-        self.spot = spot
+        self.location = location
     }
 
     /// The width of its hidden activation.
@@ -49,15 +49,15 @@ struct RandomMLP {
 
     /// The gradients of a loss at its hidden activation, and source - base there, `[rows, m]` each.
     func pulls(_ das: DAS, _ runs: PairedRuns) throws -> (gradients: Tensor, differences: Tensor) {
-        let written = try das.gradients(runs, at: Spot(.mlpOut(spot.site.layer), at: spot.place))
+        let written = try das.gradients(runs, at: Location(.mlpOut(location.site.layer), at: location.tokens))
         let rows = try DAS.moving(runs).flatMap { batch, rows in rows.map { batch.members[$0] } }
-        return (try written.matmul(writing), try difference.gathered(0, at: rows))
+        return (try written.matmul(writing), try difference.indexSelected(0, at: rows))
     }
 
     /// What a patch along orthonormal columns adds to the stream for some rows of a batch.
     func change(_ basis: Tensor, _ batch: PairBatch, _ rows: [Int]) throws -> Intervention {
-        let seen = try difference.gathered(0, at: rows.map { batch.members[$0] }).matmul(basis)
+        let seen = try difference.indexSelected(0, at: rows.map { batch.members[$0] }).matmul(basis)
         let added = try seen.matmul(basis.transposed()).linear(writing).unsqueezed(1)
-        return Intervention(.mlpOut(spot.site.layer), at: try batch.positions(spot.place, rows), .add(added))
+        return Intervention(.mlpOut(location.site.layer), at: try batch.positions(location.tokens, rows), .add(added))
     }
 }

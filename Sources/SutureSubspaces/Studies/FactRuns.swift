@@ -44,7 +44,7 @@ struct FactRuns {
     /// One position of each prompt: `[prompts, positions, width]` to `[prompts, width]`.
     private static func pick(_ values: Tensor, _ places: [Int]) throws -> Tensor {
         let shape = [values.shape[0], 1, values.shape[2]]
-        return try values.taking(1, at: Tensor(places, shape: [shape[0], 1, 1]).expanded(shape)).squeezed(1)
+        return try values.gathered(1, at: Tensor(places, shape: [shape[0], 1, 1]).expanded(shape)).squeezed(1)
     }
 
     /// Hidden activations at the subjects of bases and sources, `[pairs, m]`.
@@ -150,7 +150,7 @@ struct FactRuns {
     /// Logit of the base's object less that of the source's, `[pairs]`.
     private static func differences(_ logits: Tensor, _ pairs: [TokenizedPair]) throws -> Tensor {
         func pick(_ tokens: [Int]) throws -> Tensor {
-            try logits.taking(1, at: Tensor(tokens, shape: [tokens.count, 1])).squeezed(1)
+            try logits.gathered(1, at: Tensor(tokens, shape: [tokens.count, 1])).squeezed(1)
         }
         return try pick(pairs.map(\.answer)) - pick(pairs.map(\.other))
     }
@@ -166,10 +166,10 @@ struct FactScores {
     var probability: [Double]
 
     init(_ logits: Tensor, _ pairs: [TokenizedPair]) throws {
-        let outcome = try Outcome(logits, pairs)
+        let outcome = try PairOutputs(logits, pairs)
         difference = outcome.difference
         flips = zip(outcome.top, pairs).map { $0 == $1.other }
         let tokens = try Tensor(pairs.map(\.other), shape: [pairs.count, 1])
-        probability = try logits.softmax().taking(1, at: tokens).squeezed(1).elements(as: Double.self)
+        probability = try logits.softmax().gathered(1, at: tokens).squeezed(1).elements(as: Double.self)
     }
 }

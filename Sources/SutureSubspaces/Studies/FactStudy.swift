@@ -39,7 +39,7 @@ public struct FactStudy: Sendable {
     /// - Throws: ``SubspaceError`` for no pairs, layers that are not there or options that make no sense.
     public func run(
         _ model: LanguageModel, _ pairs: [TokenizedPair], texts: [[Int]], modelName: String,
-        progress: (_ activity: String, _ done: Int, _ of: Int) -> Void = { _, _, _ in }
+        progress: ProgressHandler = { _, _, _ in }
     ) throws -> FactReport {
         let depth = model.architecture.layers
         let layers = layers.isEmpty ? Array(stride(from: 0, to: depth, by: 5)) : layers
@@ -51,7 +51,7 @@ public struct FactStudy: Sendable {
                 .badRequest, "the study needs layers of the model, and steps", expected: "layers in 0..<\(depth)",
                 found: "\(layers)")
         }
-        let moments = try model.keyMoments(texts, layers: layers) { progress("reading activations", $0, $1) }
+        let moments = try model.keyMoments(texts, layers: layers, progress: progress)
         let sorted = pairs.sorted { $0.base.count < $1.base.count }
         let runs = try stride(from: 0, to: pairs.count, by: Self.batchSize).map { start in
             try FactRuns(model, Array(sorted[start..<min(start + Self.batchSize, pairs.count)]), layers: layers)
@@ -62,10 +62,10 @@ public struct FactStudy: Sendable {
         progress("learning and editing", 0, layers.count)
         for (index, layer) in layers.enumerated() {
             guard let writing = try model.writing(.mlpHidden(layer)), let moment = moments[layer] else { continue }
-            let bench = FactBench(
+            let work = FactLayer(
                 study: self, memory: try LinearMemory(layer: layer, writing: writing, moment: moment),
                 space: try RowSpace(of: writing))
-            report.rows.append(try bench.row(runs))
+            report.rows.append(try work.row(runs))
             progress("learning and editing", index + 1, layers.count)
         }
         return report
@@ -73,7 +73,7 @@ public struct FactStudy: Sendable {
 }
 
 /// The work of a ``FactStudy`` at one layer.
-struct FactBench {
+struct FactLayer {
     let study: FactStudy
     let memory: LinearMemory
     let space: RowSpace

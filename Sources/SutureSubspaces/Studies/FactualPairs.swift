@@ -66,7 +66,7 @@ public struct FactualPairs: Sendable {
     /// `subject`. Pairs stand in random order.
     public func known(
         to model: LanguageModel, _ tokenizer: Tokenizer, perRelation: Int = 5, seed: UInt64 = 0,
-        progress: (_ done: Int, _ of: Int) -> Void = { _, _ in }
+        progress: ProgressHandler = { _, _, _ in }
     ) throws -> [TokenizedPair] {
         var random = SeededGenerator(seed: seed)
         var pairs: [TokenizedPair] = []
@@ -78,7 +78,7 @@ public struct FactualPairs: Sendable {
             let template = templates[relation] ?? ""
             let known = try known(group, template, model, tokenizer)
             done += group.count
-            progress(done, facts.count)
+            progress("asking for facts", done, facts.count)
             var candidates: [TokenizedPair] = []
             for base in known {
                 for source in known {

@@ -59,10 +59,10 @@ public struct IllusionReport: Sendable, Codable {
     public var residNorms: Norms
     public var gradientNorms: Norms
     /// The effects (FLDD) of the directions on the pairs that they were learned from, by seed.
-    public var trainingFLDD: Training
+    public var trainingFldd: Training
     /// |cos| of directions, averaged over seeds.
     public var cosines: [String: Double]
-    public var readers: [Readers.Mediator]
+    public var readers: [ReadingHeads.Mediator]
     /// The effect (FLDD) of the whole residual stream entering each layer, on 48 training pairs.
     public var scan: [Double]
     /// The MLP's output along v_grad, with and without the patch of the first seed's v_MLP.
@@ -85,7 +85,7 @@ public struct IllusionReport: Sendable, Codable {
     public func effect(_ kind: Kind) -> Double { row(kind)?.score.fldd.value ?? 0 }
 }
 
-extension IllusionBench {
+extension IllusionLayer {
     func report(_ judgement: Judgement, scan: [Double], study: IllusionStudy, modelName: String) throws
         -> IllusionReport
     {
@@ -132,7 +132,7 @@ extension IllusionBench {
             floor: Bootstrap.mean(pairs.indices.map { clean.top[$0] == pairs[$0].target ? 1 : 0 }), rows: rows,
             hiddenWidth: self.rows.width, rank: self.rows.rank, mlpNorms: norms(\.mlp), residNorms: norms(\.resid),
             gradientNorms: norms(\.gradient),
-            trainingFLDD: .init(mlp: learned.map(\.onTraining.mlp), resid: learned.map(\.onTraining.resid)),
+            trainingFldd: .init(mlp: learned.map(\.onTraining.mlp), resid: learned.map(\.onTraining.resid)),
             cosines: cosines, readers: Array(mediators.prefix(8)), scan: scan,
             dormancy: try Dormancy(
                 base: base, source: source, read: first.mlp.whole, write: first.mlp.whole, writing: writing,

@@ -23,7 +23,6 @@ public struct IllusionStudy: Sendable {
     public var folder: URL?
 
     /// Told what is being done, how much of it is done, and of how much.
-    public typealias Progress = (_ activity: String, _ done: Int, _ of: Int) -> Void
 
     public init() {}
 
@@ -32,7 +31,8 @@ public struct IllusionStudy: Sendable {
 
     /// Runs the study on a model.
     public func run(
-        _ model: LanguageModel, _ tokenizer: Tokenizer, modelName: String, progress: @escaping Progress = { _, _, _ in }
+        _ model: LanguageModel, _ tokenizer: Tokenizer, modelName: String,
+        progress: @escaping ProgressHandler = { _, _, _ in }
     ) throws -> IllusionReport {
         let layers = model.architecture.layers
         guard !seeds.isEmpty, Set(seeds).count == seeds.count, trainPairs >= 8, heldOutPairs > 1 else {
@@ -49,27 +49,27 @@ public struct IllusionStudy: Sendable {
         let scout = try train.swapped(48, seed: seeds[0]).map { try TokenizedPair($0, tokenizer) }
         let scan = try Self.scan(model, scout, progress)
         let layer = layer ?? Self.choose(scan)
-        var bench = try IllusionBench(model, layer: layer, scout: scout, study: self, progress)
+        var work = try IllusionLayer(model, layer: layer, scout: scout, study: self, progress)
         for seed in seeds {
             let pairs = try train.balanced(trainPairs, seed: seed).map { try TokenizedPair($0, tokenizer) }
-            try bench.learn(pairs, seed: seed, withControl: seed == seeds[0], progress)
+            try work.learn(pairs, seed: seed, withControl: seed == seeds[0], progress)
         }
         for other in otherLayers where other != layer {
             let pairs = try train.balanced(trainPairs, seed: seeds[0]).map { try TokenizedPair($0, tokenizer) }
-            try bench.learnElsewhere(other, pairs, seed: seeds[0], progress)
+            try work.learnElsewhere(other, pairs, seed: seeds[0], progress)
         }
-        let rows = try bench.judge(heldOut, progress)
-        return try bench.report(rows, scan: scan, study: self, modelName: modelName)
+        let rows = try work.judge(heldOut, progress)
+        return try work.report(rows, scan: scan, study: self, modelName: modelName)
     }
 
     /// The effect of a patch of the residual stream at the last token, entering each layer, on a few training pairs.
-    static func scan(_ model: LanguageModel, _ pairs: [TokenizedPair], _ progress: Progress) throws -> [Double] {
-        let spots = (0...model.architecture.layers).map { Spot(.residual($0)) }
-        let runs = try PairedRuns(model, pairs, at: spots)
+    static func scan(_ model: LanguageModel, _ pairs: [TokenizedPair], _ progress: ProgressHandler) throws -> [Double] {
+        let locations = (0...model.architecture.layers).map { Location(.residual($0)) }
+        let runs = try PairedRuns(model, pairs, at: locations)
         let clean = Bootstrap.mean(try runs.clean().difference)
-        return try spots.enumerated().map { index, spot in
-            progress("scanning layers", index + 1, spots.count)
-            return 1 - Bootstrap.mean(try runs.outcome(SubspacePatch(whole: spot)).difference) / clean
+        return try locations.enumerated().map { index, location in
+            progress("scanning layers", index + 1, locations.count)
+            return 1 - Bootstrap.mean(try runs.outputs(SubspacePatch(whole: location)).difference) / clean
         }
     }
 

@@ -37,7 +37,7 @@ public struct PlantedStudy: Sendable, Codable {
     public init(
         _ kinds: [PlantedModel.Family.Kind] = PlantedModel.Family.Kind.allCases, isCalibration: Bool = false,
         count: Int,
-        seed: UInt64, progress: (_ done: Int, _ of: Int) -> Void = { _, _ in }
+        seed: UInt64, progress: ProgressHandler = { _, _, _ in }
     ) throws {
         self.isCalibration = isCalibration
         models = []
@@ -46,7 +46,7 @@ public struct PlantedStudy: Sendable, Codable {
             for index in 0..<count {
                 let number = seed &+ UInt64(place * count + index)
                 models.append(try Tensor.withoutGradients { try Self.judge(family, index % 2 == 0, seed: number) })
-                progress(models.count, kinds.count * count)
+                progress("planting networks", models.count, kinds.count * count)
             }
         }
     }

@@ -20,12 +20,12 @@ extension Sweep {
     /// What a sender writes is changed to the source's in the residual stream that the receiver reads; everything else
     /// between them stays as in the clean run. What does not lie before the receiver has no effect.
     public func paths(
-        to receiver: Receiver, progress: (_ done: Int, _ of: Int) -> Void = { _, _ in }
+        to receiver: Receiver, progress: ProgressHandler = { _, _, _ in }
     ) throws -> [[Double]] {
         let place = try Place(receiver, model.architecture)
         return try Tensor.withoutGradients {
             try (0..<place.layers).map { layer in
-                progress(layer, place.layers)
+                progress("sweeping", layer, place.layers)
                 let written = try written(layer, withMLP: layer < place.layersWithMLP)
                 let cells = try cells(written.map { Intervention(place.stream, .add($0)) }, at: place)
                 let effects = try effects(of: cells)
@@ -54,7 +54,7 @@ extension Sweep {
         return try senders.indices.map { row in
             let value = try changed.narrowed(0, row..<row + 1)
             guard let units = place.units else { return Intervention(site, .replace(value)) }
-            return Intervention(site, units: units, .replace(try value.gathered(2, at: units)))
+            return Intervention(site, units: units, .replace(try value.indexSelected(2, at: units)))
         }
     }
 

@@ -26,7 +26,7 @@ public struct Sweep: Sendable {
         (trace, source) = try Tensor.withoutGradients {
             (try model.trace([pair.base], capturing: sites), try model.trace([pair.source], capturing: sites))
         }
-        clean = try Outcome(trace.logits, [pair]).difference[0]
+        clean = try PairOutputs(trace.logits, [pair]).difference[0]
         guard clean != 0 else { throw SubspaceError(.badRequest, "the base does not prefer either answer") }
     }
 
@@ -88,7 +88,7 @@ public struct Sweep: Sendable {
         let chosen = try estimate.abs().top(min(count, estimate.count)).indices.ints()
         let values = try source[site].narrowed(1, position..<position + 1)
         let cells = try chosen.map {
-            Intervention(site, at: .at([position]), units: [$0], .replace(try values.gathered(2, at: [$0])))
+            Intervention(site, at: .at([position]), units: [$0], .replace(try values.indexSelected(2, at: [$0])))
         }
         return zip(chosen, try effects(of: cells)).map { (Neuron(layer: layer, index: $0), $1) }.sorted {
             abs($0.effect) > abs($1.effect)
@@ -141,7 +141,7 @@ public struct CausalTrace: Sendable {
     /// `noise` is in units of the deviation of the prompt's own embeddings; Meng et al. use 3.
     public init(
         _ model: LanguageModel, _ prompt: [Int], subject: Range<Int>, answer: Int, noise: Double = 3, samples: Int = 4,
-        seed: UInt64 = 0, progress: (_ done: Int, _ of: Int) -> Void = { _, _ in }
+        seed: UInt64 = 0, progress: ProgressHandler = { _, _, _ in }
     ) throws {
         guard subject.lowerBound >= 0, subject.upperBound <= prompt.count, !subject.isEmpty, samples > 0 else {
             throw SubspaceError(
@@ -172,7 +172,7 @@ public struct CausalTrace: Sendable {
                 for (index, value) in try probability(disturbed.replay(cells).logits).enumerated() {
                     sums[index] += value
                 }
-                progress(sample + 1, samples)
+                progress("sweeping", sample + 1, samples)
             }
             return (try probability(trace.logits)[0], low / Double(samples), sums.map { $0 / Double(samples) })
         }

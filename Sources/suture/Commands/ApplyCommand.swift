@@ -57,48 +57,11 @@ struct WritingOptions: ParsableArguments {
         let untouched = copy ? UntouchedFiles.copied : .linked
         guard dryRun else {
             try patched.write(to: result.url, overwriting: result.force, untouched: untouched)
-            return printing.show(try LogCommand.report(patched.stack, of: result.url), quietly: result.output)
+            return printing.show(try Report(patched.stack, title: result.url.lastPathComponent), quietly: result.output)
         }
         try patched.check()
         let plan = try patched.plan(untouched)
-        printing.show(try Self.report(plan, of: result), quietly: "\(plan.bytes)")
-    }
-
-    private struct Facts: Encodable, Sendable {
-        struct File: Encodable, Sendable {
-            var name, action: String
-            var bytes: Int
-        }
-        var output: String
-        var bytes: Int
-        var files: [File]
-    }
-
-    private static func report(_ plan: WritePlan, of result: ModelOutputOptions) throws -> Report {
-        let untouched = plan.untouchedAre == .linked ? "linked" : "copied"
-        let groups = [
-            (plan.rewritten, "rewritten"), (plan.untouched, untouched), (plan.copied, "copied"),
-            (plan.originals, "kept original"), (plan.patches, "patch")
-        ]
-        // People want to know how much that is, not the digest of each.
-        let shown = groups.map { files, action -> ([(String, Int)], String) in
-            let total = files.reduce(0) { $0 + $1.bytes }
-            return action == "kept original" && files.count > 1
-                ? ([("suture/originals (\(files.count) tensors)", total)], action)
-                : (files.map { ($0.name, $0.bytes) }, action)
-        }
-        let files = groups.flatMap { files, action in
-            files.map { Facts.File(name: $0.name, action: action, bytes: action == "linked" ? 0 : $0.bytes) }
-        }
-        let table = Report.Table(
-            columns: ["File", "How", .number("Bytes")],
-            rows: shown.flatMap { files, action in
-                files.map { [.init($0.0), .init(action), .init("\(action == "linked" ? 0 : $0.1)")] }
-            })
-        return try Report(
-            title: result.url.lastPathComponent,
-            verdict: .init(.good, "The patches fit; \(plan.bytes) bytes would be written."), schema: "suture.plan/1",
-            data: Facts(output: result.output, bytes: plan.bytes, files: files), blocks: [.table(table)])
+        printing.show(try Report(plan, output: result.output), quietly: "\(plan.bytes)")
     }
 }
 

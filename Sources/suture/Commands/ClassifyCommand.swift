@@ -37,9 +37,7 @@ struct ClassifyCommand: ParsableCommand {
         let images = try reading.images(data, severity: severity)
         let progress = printing.progress
         defer { progress.finish() }
-        let evaluation = try classifier.evaluate(images) { completed in
-            progress.report(.init("classifying", completed: completed, total: images.count, unit: "images"))
-        }
+        let evaluation = try classifier.evaluate(images, progress: progress.handler)
         progress.finish()
         let report = try Report(
             evaluation, classes: classifier.architecture.classes, title: model.url.lastPathComponent)

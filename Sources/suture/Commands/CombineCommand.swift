@@ -34,16 +34,6 @@ struct CombineCommand: ParsableCommand {
         guard patches.count > 1 else { throw ValidationError("Name at least two patch files.") }
     }
 
-    private struct Facts: Encodable, Sendable {
-        struct Overlap: Encodable, Sendable {
-            var tensor: String
-            /// The ids.
-            var patches: [String]
-            var elements, opposed: Int
-        }
-        var overlaps: [Overlap]
-    }
-
     func run() throws {
         try result.check(reading: patches.map { Self.parts($0).path })
         let chosen: Combination.Mode =
@@ -54,25 +44,8 @@ struct CombineCommand: ParsableCommand {
             case .dare: .dare(drop: drop, seed: seed)
             }
         let combination = try Combination(patches.map(Self.applied), chosen, spool: result.spool())
-        let facts = Facts(
-            overlaps: combination.overlaps.map {
-                Facts.Overlap(tensor: $0.tensor, patches: $0.patches, elements: $0.elements, opposed: $0.opposed)
-            })
-        let table = Report.Table(
-            columns: ["Tensor", "Patches", .number("Elements"), .number("Opposed")],
-            rows: facts.overlaps.map { overlap in
-                [
-                    .init(overlap.tensor), .init(overlap.patches.map(Self.short).joined(separator: ", ")),
-                    .init("\(overlap.elements)"), .init("\(overlap.opposed)")
-                ]
-            })
-        try result.write(
-            combination.patch, printing, facts: facts,
-            more: [.heading("Changed by several"), facts.overlaps.isEmpty ? .paragraph("Nothing.") : .table(table)])
+        try result.write(combination.patch, printing, making: PatchMaking(combination))
     }
-
-    /// The first digits of an id.
-    private static func short(_ id: String) -> String { String(id.drop { $0 != ":" }.dropFirst().prefix(8)) }
 
     private static func applied(_ argument: String) throws -> AppliedPatch {
         let (path, scale) = parts(argument)

@@ -42,11 +42,6 @@ struct ConvertCommand: ParsableCommand {
         var defaultValueDescription: String { "5GB" }
     }
 
-    private struct Facts: Encodable, Sendable {
-        var output: String
-        var tensors: Int
-    }
-
     func run() throws {
         try result.check(reading: [], from: model)
         let checkpoint = try Checkpoint(URL(filePath: model))
@@ -62,10 +57,7 @@ struct ConvertCommand: ParsableCommand {
         ) { directory in
             if let file = checkpoint.gguf { try Tokenizer(gguf: file).write(toSnapshot: directory) }
         }
-        let facts = Facts(output: result.output, tensors: checkpoint.tensors.count)
-        let report = try Report(
-            title: result.url.lastPathComponent, schema: "suture.convert/1", data: facts,
-            blocks: [.facts([.init("Tensors", "\(facts.tensors)"), .init("Written to", facts.output)])])
+        let report = try Report(converted: checkpoint, to: result.output)
         printing.show(report, quietly: result.output)
     }
 }

@@ -49,9 +49,7 @@ struct DetectCommand: ParsableCommand {
         let network = try model.load(checkpoint, patches: patches)
         let progress = printing.progress
         defer { progress.finish() }
-        let detection = try Detection(of: questions, in: network, tokenizer) {
-            progress.report(.init("asking", completed: $0, total: $1))
-        }
+        let detection = try Detection(of: questions, in: network, tokenizer, progress: progress.handler)
         progress.finish()
         let failures = try firstToken ? detection.firstTokens(tokenizer) : detection.failures
         if let output {

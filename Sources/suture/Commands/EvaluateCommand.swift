@@ -31,7 +31,7 @@ struct EvaluateCommand: ParsableCommand {
     @OptionGroup var tasks: TaskOptions
 
     @Option(help: "The methods, with commas between: \(MethodName.allCases.map(\.rawValue).joined(separator: ", ")).")
-    var methods = "recruit,gap,mint"
+    var methods = CommaList<MethodName>([.recruit, .gap, .mint])
 
     @Flag(help: "Repair the first wrong token of each answer (MINT's unit) rather than the answer.")
     var firstToken = false
@@ -41,7 +41,7 @@ struct EvaluateCommand: ParsableCommand {
             What to look at beside single repairs, with commas between. held-out: the last fifth of the questions, after \
             each repair; successive: all failures repaired one on top of the other; matrix: rules in several contexts.
             """)
-    var study = ""
+    var study: CommaList<RepairEvaluation.Study>?
 
     @Option(help: "A file of texts, one on a line, that methods take statistics of in place of a few built-in ones.")
     var corpus: String?
@@ -74,40 +74,8 @@ struct EvaluateCommand: ParsableCommand {
         guard patience >= 0.1, patience <= 86400 else {
             throw ValidationError("--patience is 0.1...86400 seconds, not \(patience).")
         }
-        _ = try chosenMethods
-        _ = try chosenStudies
         guard !data.isEmpty, Set(data).count == data.count else {
             throw ValidationError("--data names each data set once, and at least one.")
-        }
-    }
-
-    private var chosenStudies: Set<RepairEvaluation.Study> {
-        get throws {
-            let names = study.split(separator: ",").map { $0.trimmingCharacters(in: .whitespaces) }
-            return Set(
-                try names.map { name in
-                    guard let study = RepairEvaluation.Study(rawValue: name) else {
-                        let known = RepairEvaluation.Study.allCases.map(\.rawValue).joined(separator: ", ")
-                        throw ValidationError("--study: there is no \"\(name)\"; there are \(known).")
-                    }
-                    return study
-                })
-        }
-    }
-
-    private var chosenMethods: [any RepairMethod] {
-        get throws {
-            let names = methods.split(separator: ",").map { $0.trimmingCharacters(in: .whitespaces) }
-            guard !names.isEmpty, Set(names).count == names.count else {
-                throw ValidationError("--methods names each method once, with commas between.")
-            }
-            return try names.map { name in
-                guard let method = MethodName(rawValue: name) else {
-                    let known = MethodName.allCases.map(\.rawValue).joined(separator: ", ")
-                    throw ValidationError("--methods: there is no \"\(name)\"; there are \(known).")
-                }
-                return method.method
-            }
         }
     }
 
@@ -136,13 +104,13 @@ struct EvaluateCommand: ParsableCommand {
         var evaluation = RepairEvaluation(
             try model.load(checkpoint), try Tokenizer(checkpoint),
             tasks: zip(names, asked).map { .init($0, $1.questions, language: $1.language) },
-            methods: try chosenMethods, name: model.url.lastPathComponent, digest: try checkpoint.digest(),
-            firstToken: firstToken, studies: try chosenStudies,
+            methods: methods.elements.map(\.method), name: model.url.lastPathComponent, digest: try checkpoint.digest(),
+            firstToken: firstToken, studies: Set(study?.elements ?? []),
             texts: try corpus.map { try Texts.read(URL(filePath: $0)) } ?? Texts.reference)
         evaluation.cache = StatisticsCache(of: checkpoint)
         let progress = ProgressReporter(isQuiet: !isFirst || printing.format == .quiet)
         defer { progress.finish() }
-        evaluation.progress = { progress.report(.init($0, completed: $1, total: $2)) }
+        evaluation.progress = progress.handler
         guard let found = try found(by: evaluation, group) else { return }
         progress.finish()
 
@@ -172,3 +140,5 @@ struct EvaluateCommand: ParsableCommand {
         return log
     }
 }
+
+extension RepairEvaluation.Study: ExpressibleByArgument {}

@@ -39,13 +39,6 @@ struct ExportCommand: ParsableCommand {
         guard scale.isFinite, scale != 0 else { throw ValidationError("--scale is a finite number other than 0.") }
     }
 
-    private struct Facts: Encodable, Sendable {
-        var output: String
-        var modules: [String]
-        var rank: Int
-        var exact: Bool
-    }
-
     func run() throws {
         let form = to == .gguf ? FilePlan.Form.file : .folder(.adapter)
         try FilePlan(reading: [patch, base], writing: [destination(output, form, force: force)]).check()
@@ -57,19 +50,7 @@ struct ExportCommand: ParsableCommand {
         case .mlx: try adapter.writeMLX(to: url, overwriting: force)
         case .gguf: if let model { try adapter.writeGGUF(to: url, base: model, overwriting: force) }
         }
-        let facts = Facts(
-            output: output, modules: adapter.modules.map(\.tensor), rank: adapter.rank, exact: adapter.isExact)
-        let report = try Report(
-            title: url.lastPathComponent, schema: "suture.export/1", data: facts,
-            blocks: [
-                .facts([
-                    .init("Modules", facts.modules.joined(separator: ", ")), .init("Rank", "\(facts.rank)"),
-                    .init(
-                        "Numbers",
-                        facts.exact ? "those of the patch" : "rounded to float32, because of a scale or a sum"),
-                    .init("Written to", output)
-                ])
-            ])
+        let report = try Report(exported: adapter, to: output)
         printing.show(report, quietly: output)
     }
 }

@@ -21,13 +21,10 @@ struct PatchOutputOptions: ParsableArguments {
     func spool() throws -> SpoolFile { try SpoolFile(in: url.deletingLastPathComponent()) }
 
     /// Writes the patch and shows it, with what else there is to say of its making.
-    func write(
-        _ patch: Patch, _ printing: OutputOptions, facts: some Encodable & Sendable = [String: String](),
-        more blocks: [Report.Block] = []
-    ) throws {
+    func write(_ patch: Patch, _ printing: OutputOptions, making: PatchMaking? = nil) throws {
         try patch.write(to: url, overwriting: force)
         if printing.format == .quiet { return print(output) }
-        let report = try ShowCommand.report(patch, title: url.lastPathComponent, making: facts, more: blocks)
+        let report = try Report(patch, title: url.lastPathComponent, making: making)
         printing.show(report, quietly: output)
     }
 }
@@ -73,11 +70,6 @@ struct ExtractCommand: ParsableCommand {
         guard !asymmetric || !quantization.log else { throw ValidationError("--log codes are symmetric.") }
     }
 
-    private struct Facts: Encodable, Sendable {
-        var lost: [LostPart]
-        var ignored: [String]
-    }
-
     func run() throws {
         try result.check(reading: [base, tuned])
         var form = Extraction.Form.full
@@ -91,25 +83,7 @@ struct ExtractCommand: ParsableCommand {
             from: Checkpoint(URL(filePath: base)), to: Checkpoint(URL(filePath: tuned)), as: form, isPartial: shared,
             spool: result.spool())
         for name in extraction.ignored { note("left out: \(name)") }
-        let facts = Facts(lost: extraction.losses, ignored: extraction.ignored)
-        try result.write(extraction.patch, printing, facts: facts, more: [.facts([.init("Lost", extraction.lost)])])
-    }
-}
-
-/// What a patch does not have of the difference of a tensor.
-struct LostPart: Encodable, Sendable {
-    var tensor: String
-    /// Its norm, as a fraction of that of the difference.
-    var error: Double
-}
-
-extension Extraction {
-    var losses: [LostPart] { parts.map { LostPart(tensor: $0.tensor, error: $0.error) } }
-
-    /// The greatest loss, for people.
-    var lost: String {
-        guard let worst = parts.max(by: { $0.error < $1.error }), worst.error > 0 else { return "nothing" }
-        return "at most \(String(format: "%.2g", worst.error)) of a tensor's difference (\(worst.tensor))"
+        try result.write(extraction.patch, printing, making: PatchMaking(extraction))
     }
 }
 

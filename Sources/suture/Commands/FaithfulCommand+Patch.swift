@@ -6,7 +6,7 @@ extension FaithfulCommand {
     /// Examines a patch on the failures that it says it fixed, or on those of a file.
     func examine(
         patch path: String, _ original: LanguageModel, _ checkpoint: Checkpoint, _ tokenizer: Tokenizer,
-        _ note: (String, Int, Int) -> Void, _ progress: ProgressReporter
+        _ note: ProgressHandler, _ progress: ProgressReporter
     ) throws {
         let patch = try Patch(contentsOf: URL(filePath: path))
         let repaired = try failures.map { try Failure.read(URL(filePath: $0)) } ?? Self.repaired(patch, path)
@@ -15,8 +15,7 @@ extension FaithfulCommand {
         let pathway = try PatchPathway(
             original, patched,
             on: .init(repaired: repaired, reworded: reworded, of: original, tokenizer),
-            modelName: model.url.lastPathComponent
-        ) { note("examining the patch", $0, $1) }
+            modelName: model.url.lastPathComponent, progress: note)
         progress.finish()
         let page = try Report(pathway)
         try reports.write(page)
@@ -44,7 +43,7 @@ extension PatchPathway.Material {
         func wrong(_ failures: [Failure]) throws -> [PatchPathway.Case] {
             try failures.compactMap { failure in
                 let tokens = try TokenizedFailure(failure, tokenizer)
-                guard let place = try original.read(tokens).wrong(tokens.answer).first else { return nil }
+                guard let place = try original.scores(tokens).wrong(tokens.answer).first else { return nil }
                 return (tokens.prompt + tokens.answer[..<place], tokens.answer[place])
             }
         }

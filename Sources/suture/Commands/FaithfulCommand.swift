@@ -7,7 +7,7 @@ struct FaithfulCommand: ParsableCommand {
         commandName: "faithful",
         abstract: "Ask of a direction, or of a patch, whether it works through the model's own pathway.",
         discussion: """
-            A direction comes from a file (--direction) or is learned at a spot (--learn). Without --pairs and --train-pairs \
+            A direction comes from a file (--direction) or is learned at a location (--learn). Without --pairs and --train-pairs \
             it is judged on indirect object identification. With --patch the question goes to a patch of weights.
 
             suture faithful model.gguf --learn mlp.20.hidden@last --save v.safetensors --report v.html
@@ -19,7 +19,7 @@ struct FaithfulCommand: ParsableCommand {
     @Option(help: "A file of directions, written by --save.")
     var direction: String?
 
-    @Option(help: "Learn a direction at this spot: mlp.20.hidden@last, residual.21@last, attn.6.head.3@S2.")
+    @Option(help: "Learn a direction at this location: mlp.20.hidden@last, residual.21@last, attn.6.head.3@S2.")
     var learn: String?
 
     @Option(
@@ -79,8 +79,8 @@ struct FaithfulCommand: ParsableCommand {
         guard [direction, learn, patch].compactMap(\.self).count == 1 else {
             throw ValidationError("Give one of --direction FILE, --learn SPOT and --patch FILE.")
         }
-        if let learn, Spot(learn) == nil {
-            throw ValidationError("--learn is a spot such as mlp.20.hidden@last, not \"\(learn)\".")
+        if let learn, Location(learn) == nil {
+            throw ValidationError("--learn is a location such as mlp.20.hidden@last, not \"\(learn)\".")
         }
         guard patch != nil || (failures == nil && reworded == nil) else {
             throw ValidationError("--failures and --reworded go with --patch.")
@@ -103,9 +103,7 @@ struct FaithfulCommand: ParsableCommand {
         let tokenizer = try Tokenizer(checkpoint)
         let progress = printing.progress
         defer { progress.finish() }
-        let note = { (activity: String, done: Int, total: Int) in
-            progress.report(.init(activity, completed: done, total: total))
-        }
+        let note = progress.handler
 
         let loaded = try model.load(checkpoint)
         let name = model.url.lastPathComponent
@@ -130,8 +128,8 @@ struct FaithfulCommand: ParsableCommand {
         let subspace: Subspace
         if let direction {
             subspace = try Subspace(contentsOf: URL(filePath: direction))
-        } else if let spot = learn.flatMap(Spot.init) {
-            subspace = try find(das, loaded, train, at: spot, note)
+        } else if let location = learn.flatMap(Location.init) {
+            subspace = try find(das, loaded, train, at: location, note)
         } else {
             return
         }
@@ -150,35 +148,36 @@ struct FaithfulCommand: ParsableCommand {
 
     /// The direction that ``method`` finds.
     private func find(
-        _ das: DAS, _ loaded: LanguageModel, _ train: [TokenizedPair], at spot: Spot,
+        _ das: DAS, _ loaded: LanguageModel, _ train: [TokenizedPair], at location: Location,
         _ note: (String, Int, Int) -> Void
     ) throws -> Subspace {
         func runs(_ pairs: [TokenizedPair], capturing: [Site] = []) throws -> PairedRuns {
-            try PairedRuns(loaded, pairs, at: [spot], capturing: capturing)
+            try PairedRuns(loaded, pairs, at: [location], capturing: capturing)
         }
         switch method {
-        case .das: return try das.train(runs(train), at: spot) { epoch, total, _ in note("learning", epoch, total) }
+        case .das: return try das.train(runs(train), at: location) { epoch, total, _ in note("learning", epoch, total) }
         case .shuffled:
-            return try das.train(runs(Directions.shuffled(train, seed: seed)), at: spot) { epoch, total, _ in
+            return try das.train(runs(Directions.shuffled(train, seed: seed)), at: location) { epoch, total, _ in
                 note("learning", epoch, total)
             }
-        case .random: return try Directions.random(loaded, at: spot, count: directions, seed: seed)
-        case .pca: return try Directions.principal(runs(train), at: spot, count: directions)
+        case .random: return try Directions.random(loaded, at: location, count: directions, seed: seed)
+        case .pca: return try Directions.principal(runs(train), at: location, count: directions)
         case .means:
             let labels = Set(train.flatMap { [$0.baseLabel, $0.sourceLabel] }.compactMap(\.self)).sorted()
             guard labels.count == 2 else {
                 throw SubspaceError(
                     .badRequest, "a difference of means needs prompts with two labels", found: "\(labels.count)")
             }
-            return try Directions.differenceOfMeans(runs(train), at: spot, labels[0], labels[1])
+            return try Directions.differenceOfMeans(runs(train), at: location, labels[0], labels[1])
         case .gradient:
             let scout = try runs(Array(train.filter { !$0.isIdentity }.prefix(48)))
-            let readers = try Readers(scout, at: spot) { note("looking for readers", $0, $1) }
-            guard case .residual(let layer) = spot.site else {
-                throw SubspaceError(.badRequest, "a gradient of readers is taken in the residual stream")
+            let readers = try ReadingHeads(scout, at: location, progress: note)
+            guard case .residual(let layer) = location.site else {
+                throw SubspaceError(.badRequest, "a gradient of reading heads is taken in the residual stream")
             }
             return try Directions.gradient(
-                runs(train, capturing: Readers.keys(from: layer, in: loaded)), of: readers.strongest(3), at: spot,
+                runs(train, capturing: ReadingHeads.keys(from: layer, in: loaded)), of: readers.strongest(3),
+                at: location,
                 toward: "first", against: "second")
         }
     }

@@ -36,14 +36,6 @@ struct GenerateCommand: ParsableCommand {
 
     @OptionGroup var printing: OutputOptions
 
-    private struct Answer: Encodable, Sendable {
-        var prompt: String
-        var text: String
-        var tokens: [Int]
-        var original: String?
-        var expectation: Expectation?
-    }
-
     func validate() throws {
         guard (1...100_000).contains(tokens) else { throw ValidationError("--tokens is 1...100000, not \(tokens).") }
         guard scale.isFinite else { throw ValidationError("--scale is a finite number.") }
@@ -66,7 +58,7 @@ struct GenerateCommand: ParsableCommand {
             }
             return generated.last == tokenizer.roles.end
         }
-        let expectation = try expect.map { try Expectation($0, after: text, patched, tokenizer) }
+        let expectation = try expect.map { try ExpectedAnswer($0, after: text, patched, tokenizer) }
         if isStreaming {
             try showAtOnce(stream.finish() + "\n")
             if expectation == nil { return }
@@ -77,18 +69,10 @@ struct GenerateCommand: ParsableCommand {
             ? try tokenizer.decode(
                 model.load(checkpoint).generate(ids, limit: tokens) { $0.last == tokenizer.roles.end },
                 skippingSpecials: true) : nil
-        var blocks = expectation.map { [Report.Block.tokenStrip($0.strip)] } ?? []
-        if let original {
-            blocks.insert(
-                .comparison(
-                    .init(
-                        caption: "After: \(text)", before: original, after: answer, beforeTitle: "original",
-                        afterTitle: "patched")), at: 0)
-        }
         let report = try Report(
-            title: model.url.lastPathComponent, verdict: expectation?.verdict, schema: "suture.generate/1",
-            data: Answer(prompt: text, text: answer, tokens: written, original: original, expectation: expectation),
-            blocks: blocks)
+            GeneratedAnswer(
+                prompt: text, text: answer, tokens: written, original: original, expectation: expectation),
+            title: model.url.lastPathComponent)
         printing.show(report, quietly: answer)
         if let expectation, expectation.wrong != nil, printing.format == .human {
             try offerRepair(after: text, expecting: expectation.expected)

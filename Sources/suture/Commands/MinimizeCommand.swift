@@ -52,15 +52,7 @@ struct MinimizeCommand: ParsableCommand {
                 return try program.holds(for: candidate)
             }
         }
-        let facts = ["before": minimization.before, "after": minimization.after, "checks": minimization.checks]
-        try result.write(
-            minimization.patch, printing, facts: facts,
-            more: [
-                .facts([
-                    .init("Left", "\(minimization.after) of \(minimization.before) columns, rows and other edits"),
-                    .init("Checks", "\(minimization.checks)")
-                ])
-            ])
+        try result.write(minimization.patch, printing, making: PatchMaking(minimization))
     }
 }
 
@@ -80,13 +72,6 @@ struct BisectCommand: ParsableCommand {
 
     @OptionGroup var printing: OutputOptions
 
-    private struct Facts: Encodable, Sendable {
-        var patch: String
-        var method: String
-        var alone: Bool
-        var checks: Int
-    }
-
     func run() throws {
         let program = CheckProgram(command: check)
         let url = URL(filePath: model)
@@ -100,23 +85,6 @@ struct BisectCommand: ParsableCommand {
                 return try program.holds(for: model)
             }
         }
-        let facts = Facts(
-            patch: found.patch.patch.id, method: found.patch.patch.method.name, alone: found.holdsWithout,
-            checks: found.checks)
-        let report = try Report(
-            title: url.lastPathComponent,
-            verdict: .init(.bad, "Broken by \(found.patch.patch.shortID) (\(facts.method))."),
-            schema: "suture.bisect/1",
-            data: facts,
-            blocks: [
-                .facts([
-                    .init("Id", facts.patch),
-                    .init(
-                        "Without it",
-                        facts.alone ? "the check holds" : "the check still fails: others have a part in it"),
-                    .init("Checks", "\(facts.checks)")
-                ])
-            ])
-        printing.show(report, quietly: facts.patch)
+        printing.show(try Report(found, title: url.lastPathComponent), quietly: found.patch.patch.id)
     }
 }

@@ -25,24 +25,7 @@ struct ParityCommand: ParsableCommand {
         let passes = parity.largestDifference <= tolerance && parity.hasSameTokens
         let largest = String(format: "%.2g", parity.largestDifference)
         let report = try Report(
-            title: "Parity of \(model.url.lastPathComponent)",
-            verdict: .init(passes ? .good : .bad, "max |Δlogit| \(largest), tolerance \(tolerance)"),
-            schema: "suture.parity/1", data: parity,
-            blocks: [
-                .table(
-                    .init(
-                        columns: [
-                            "prompt", .number("tokens"), .number("logits compared"), .number("max |Δlogit|"),
-                            .number("greedy tokens equal")
-                        ],
-                        rows: parity.comparisons.map { comparison in
-                            [
-                                .init(comparison.prompt), .init("\(comparison.tokens)"), .init("\(comparison.logits)"),
-                                .init(String(format: "%.2g", comparison.largestDifference)),
-                                .init(comparison.greedyTokens.map { "\(comparison.sameTokens ?? 0) of \($0)" } ?? "")
-                            ]
-                        }))
-            ])
+            parity, tolerance: tolerance, passes: passes, title: "Parity of \(model.url.lastPathComponent)")
         printing.show(report, quietly: largest)
         if !passes { throw ExitCode(DiagnosticKind.failed.rawValue) }
     }

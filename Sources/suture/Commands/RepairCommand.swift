@@ -11,7 +11,12 @@ struct RepairCommand: ParsableCommand {
             columns) or from --prompt and --expected. An answer that has to end somewhere says so: "ls -a\\n".
 
             suture repair model -p 'The capital of Australia is' -e ' Canberra' -o fix.safetensors
-            """)
+
+            Methods, and what --set sets:
+            """
+                + MethodName.allCases.map {
+                    "\n\($0): \($0.summary)\n\($0.method.settingList.map { "  " + $0 + "\n" }.joined())"
+                }.joined())
 
     @OptionGroup var model: ModelOptions
 
@@ -39,26 +44,13 @@ struct RepairCommand: ParsableCommand {
     @Option(help: "Where to write a report as one HTML page.")
     var report: String?
 
-    @Option(
-        help: ArgumentHelp(
-            MethodName.allCases.map { "\($0): \($0.summary)" }.joined(separator: "; ") + ".", valueName: "method"))
+    @Option(help: ArgumentHelp("How it is repaired; the methods stand above.", valueName: "method"))
     var method = MethodName.recruit
 
     @Option(
-        help: """
-            How far above every other token the target should lie, in logits (recruit, gap, astra; recruit adds a third of \
-            the gap).
-            """)
-    var margin: Double?
-
-    @Option(help: "The patch factor f (mint).")
-    var factor: Double?
-
-    @Option(help: "The layer that is edited, or the lowest of them (rome, memit, alphaedit, ft).")
-    var layer: Int?
-
-    @Flag(help: "Edit as the published code does, not in its corrected form (rome).")
-    var original = false
+        help: ArgumentHelp(
+            "What the method is set to, such as factor=0.5 or layer=9,openings=3.", valueName: "name=value,..."))
+    var set: CommaList<NamedNumber>?
 
     @Option(
         help: """
@@ -105,18 +97,7 @@ struct RepairCommand: ParsableCommand {
         }
         guard prompt != "" else { throw ValidationError("--prompt is empty.") }
         guard expected != "" else { throw ValidationError("--expected is empty.") }
-        if let margin, !(0...100).contains(margin) { throw ValidationError("--margin is 0...100, not \(margin).") }
-        if let factor, !(factor > 0 && factor <= 100) {
-            throw ValidationError("--factor is above 0 and at most 100, not \(factor).")
-        }
-        let owners: [(option: String, isGiven: Bool, methods: [MethodName])] = [
-            ("--margin", margin != nil, [.recruit, .gap, .astra]), ("--factor", factor != nil, [.mint]),
-            ("--layer", layer != nil, [.rome, .memit, .alphaedit, .ft]), ("--original", original, [.rome])
-        ]
-        if let owner = owners.first(where: { $0.isGiven && !$0.methods.contains(method) }) {
-            let names = owner.methods.map(\.rawValue).joined(separator: ", ")
-            throw ValidationError("\(owner.option) is for \(names), not for \(method.rawValue).")
-        }
+        _ = try chosenMethod
         guard batch >= 1 else { throw ValidationError("--batch is at least 1, not \(batch).") }
         if let maxDivergence, !(maxDivergence >= 0) { throw ValidationError("--max-divergence is not negative.") }
         if let maxChanged, !(0...1).contains(maxChanged) {
@@ -132,6 +113,7 @@ struct RepairCommand: ParsableCommand {
                 destination(output, force: force), destination(each, .folder(nil)), destination(report, force: force)
             ]
         ).check()
+        let method = try chosenMethod
         let list =
             try failures.map { try Failure.read(URL(filePath: $0)) } ?? [
                 Failure(prompt: prompt ?? "", expected: expected ?? "", subject: subject)
@@ -145,14 +127,12 @@ struct RepairCommand: ParsableCommand {
 
         let patches = try patch.map { AppliedPatch(try Patch(contentsOf: URL(filePath: $0))) }
         let network = try model.load(checkpoint, patches: patches)
-        try Repair.requireReachable(list, by: chosenMethod, in: network, tokenizer)
+        try Repair.requireReachable(list, by: method, in: network, tokenizer)
         let stack = try PatchedCheckpoint(checkpoint).adding(patches).stack
         var repair = try Repair(
-            network, tokenizer, method: chosenMethod, texts: reference,
-            reserved: stack.neurons(of: network.architecture), cache: StatisticsCache(of: checkpoint, with: patches)
-        ) { activity, done, total in
-            progress.report(.init(activity, completed: done, total: total))
-        }
+            network, tokenizer, method: method, texts: reference,
+            reserved: stack.neurons(of: network.architecture), cache: StatisticsCache(of: checkpoint, with: patches),
+            progress: progress.handler)
         repair.batch = batch
         repair.earlier = stack.repaired
         if let budget { repair.budget = budget }
@@ -161,9 +141,7 @@ struct RepairCommand: ParsableCommand {
         if let maxChanged { repair.limits.maximumChangedTop = maxChanged }
         if let maxPerplexity { repair.limits.maximumPerplexityRatio = maxPerplexity }
         let result = try repair.run(list, modelName: model.url.lastPathComponent)
-        let pathway = try pathway(of: result, network, tokenizer) {
-            progress.report(.init("examining the pathway", completed: $0, total: $1))
-        }
+        let pathway = try pathway(of: result, network, tokenizer, progress.handler)
         progress.finish()
 
         let page = try Report(result.report, pathway: pathway)
@@ -195,7 +173,7 @@ struct RepairCommand: ParsableCommand {
     /// By what pathway a repair works, where a page is asked for to say it on.
     private func pathway(
         of result: Repair.Result, _ network: LanguageModel, _ tokenizer: Tokenizer,
-        _ progress: (_ done: Int, _ of: Int) -> Void
+        _ progress: ProgressHandler
     ) throws -> PatchPathway? {
         let fixed = result.report.failures.filter { $0.status == .fixed }
         guard report != nil, !fixed.isEmpty else { return nil }
@@ -207,42 +185,13 @@ struct RepairCommand: ParsableCommand {
     }
 
     private var chosenMethod: any RepairMethod {
-        switch method {
-        case .recruit:
-            var recruit = Recruit()
-            if let margin { recruit.margin = margin }
-            return recruit
-        case .gap:
-            var step = GapStep()
-            if let margin { step.margin = margin }
-            return step
-        case .mint:
-            var mint = MINT()
-            if let factor { mint.factor = factor }
-            return mint
-        case .astra:
-            var astra = ASTRA()
-            if let margin { astra.margin = margin }
-            return astra
-        case .rome:
-            var rome = ROME()
-            (rome.layer, rome.original) = (layer, original)
-            return rome
-        case .memit:
-            var memit = MEMIT()
-            memit.layer = layer
-            return memit
-        case .alphaedit:
-            var edit = AlphaEdit()
-            edit.layer = layer
-            return edit
-        case .ft:
-            var tuning = FineTuning()
-            tuning.layer = layer
-            return tuning
-        default: return method.method
-        }
+        get throws { try method.method.setting(set?.options ?? [:]) }
     }
+}
+
+extension CommaList<NamedNumber> {
+    /// The numbers by their names.
+    var options: [String: Double] { Dictionary(elements.map { ($0.name, $0.value) }) { $1 } }
 }
 
 extension MethodName: ExpressibleByArgument {}
@@ -250,16 +199,16 @@ extension MethodName: ExpressibleByArgument {}
 extension Budget: ExpressibleByArgument {
     /// `neurons=20,norm=0.05,divergence=0.001`, or some of these.
     public init?(argument: String) {
+        guard let limits = CommaList<NamedNumber>(argument: argument) else { return nil }
         self.init()
-        for part in argument.split(separator: ",", omittingEmptySubsequences: false) {
-            let sides = part.split(separator: "=", omittingEmptySubsequences: false)
-            guard sides.count == 2, let value = Double(sides[1]), value >= 0, value.isFinite else { return nil }
-            switch sides[0] {
+        for limit in limits.elements {
+            guard limit.value >= 0 else { return nil }
+            switch limit.name {
             case "neurons":
-                guard let count = Int(sides[1]) else { return nil }
+                guard let count = Int(exactly: limit.value) else { return nil }
                 neurons = count
-            case "norm": norm = value
-            case "divergence": divergence = value
+            case "norm": norm = limit.value
+            case "divergence": divergence = limit.value
             default: return nil
             }
         }

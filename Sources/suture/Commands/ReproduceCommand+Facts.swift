@@ -19,7 +19,7 @@ struct FactsCommand: ParsableCommand {
     @OptionGroup var experiment: ExperimentOptions
 
     @Option(help: "Layers, such as 0,5,10; every fifth unless they are named.")
-    var layers: String?
+    var layers: CommaList<Int>?
 
     @Option(help: "How many pairs of facts.")
     var pairs = 40
@@ -38,7 +38,6 @@ struct FactsCommand: ParsableCommand {
         guard (1...10_000).contains(pairs), (1...100_000).contains(steps) else {
             throw ValidationError("--pairs is 1...10000, --steps 1...100000.")
         }
-        _ = try LayerList.read(layers, option: "--layers")
     }
 
     func run() throws {
@@ -50,18 +49,14 @@ struct FactsCommand: ParsableCommand {
         let loaded = try LanguageModel.load(checkpoint)
         let progress = printing.progress
         defer { progress.finish() }
-        func note(_ activity: String, _ done: Int, _ total: Int) {
-            progress.report(.init(activity, completed: done, total: total))
-        }
-
         var study = FactStudy()
-        study.layers = try LayerList.read(layers, option: "--layers")
+        study.layers = layers?.elements ?? []
         study.steps = steps
         study.seed = seed
-        let known = try list.known(to: loaded, tokenizer, seed: seed) { note("asking for facts", $0, $1) }
+        let known = try list.known(to: loaded, tokenizer, seed: seed, progress: progress.handler)
         let result = try study.run(
             loaded, Array(known.prefix(pairs)), texts: list.prompts(tokenizer),
-            modelName: checkpoint.url.lastPathComponent, progress: note)
+            modelName: checkpoint.url.lastPathComponent, progress: progress.handler)
         progress.finish()
         let page = try Report(result)
         try reports.write(page)

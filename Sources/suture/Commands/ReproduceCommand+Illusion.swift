@@ -20,7 +20,7 @@ struct IllusionCommand: ParsableCommand {
     var layer: Int?
 
     @Option(help: "Search the MLPs of these layers too: 18,19,21.")
-    var otherLayers: String?
+    var otherLayers: CommaList<Int>?
 
     @Option(help: "Held-out pairs.")
     var pairs = 1000
@@ -45,7 +45,6 @@ struct IllusionCommand: ParsableCommand {
         guard pairs > 1, trainPairs >= 8, (1...100).contains(seeds), (1...10_000).contains(epochs) else {
             throw ValidationError("--pairs is at least 2, --train-pairs 8, --seeds 1...100, --epochs 1...10000.")
         }
-        _ = try LayerList.read(otherLayers, option: "--other-layers")
     }
 
     func run() throws {
@@ -61,7 +60,7 @@ struct IllusionCommand: ParsableCommand {
             try FileManager.default.makeDirectory(URL(filePath: directions))
         }
         study.layer = layer
-        study.otherLayers = try LayerList.read(otherLayers, option: "--other-layers")
+        study.otherLayers = otherLayers?.elements ?? []
         study.heldOutPairs = pairs
         study.trainPairs = trainPairs
         study.seeds = (1...seeds).map(UInt64.init)
@@ -69,10 +68,8 @@ struct IllusionCommand: ParsableCommand {
         let progress = printing.progress
         defer { progress.finish() }
         let result = try study.run(
-            LanguageModel.load(checkpoint), tokenizer, modelName: checkpoint.url.lastPathComponent
-        ) { activity, done, total in
-            progress.report(.init(activity, completed: done, total: total))
-        }
+            LanguageModel.load(checkpoint), tokenizer, modelName: checkpoint.url.lastPathComponent,
+            progress: progress.handler)
         progress.finish()
         let page = try Report(result)
         try reports.write(page)

@@ -28,9 +28,7 @@ struct PlantedCommand: ParsableCommand {
         try FilePlan(reading: [String](), writing: reports.outputs).check()
         let progress = printing.progress
         defer { progress.finish() }
-        let study = try PlantedStudy(isCalibration: calibration, count: models, seed: seed) {
-            progress.report(.init("planting", completed: $0, total: $1))
-        }
+        let study = try PlantedStudy(isCalibration: calibration, count: models, seed: seed, progress: progress.handler)
         progress.finish()
         let page = try Report(study)
         try reports.write(page)

@@ -57,16 +57,3 @@ struct ReportOptions: ParsableArguments {
         }
     }
 }
-
-/// Layers as a command line names them.
-enum LayerList {
-    static func read(_ text: String?, option: String) throws -> [Int] {
-        guard let text else { return [] }
-        return try text.split(separator: ",", omittingEmptySubsequences: false).map { part in
-            guard let layer = Int(part), layer >= 0 else {
-                throw ValidationError("\(option) is a list such as 18,19.")
-            }
-            return layer
-        }
-    }
-}

@@ -28,14 +28,10 @@ struct RobustnessCommand: ParsableCommand {
     @Flag(help: "The signatures were made for another model.")
     var transfer = false
 
-    @Option(help: "Kinds of corruption: fog,gaussian_noise. The 15 of the standard benchmark if not given.")
-    var corruptions: String?
+    @Option(help: "The corruptions, each \(CorruptionOptions.form); if not given, the 15 of the standard benchmark.")
+    var corruptions: CommaList<CorruptionName>?
 
-    @Option(help: "Their severities, 1...5.")
-    var severities = "1,2,3,4,5"
-
-    @Option(help: "For which images the severities are meant: cifar, tiny, imagenet.")
-    var profile = Corruption.Profile.cifar
+    @OptionGroup var amounts: CorruptionOptions
 
     @Option(help: "A classifier whose errors are taken for 100%.")
     var baseline: String?
@@ -55,27 +51,6 @@ struct RobustnessCommand: ParsableCommand {
         guard scale.allSatisfy(\.isFinite) else { throw ValidationError("--scale is a finite number.") }
         guard !transfer || !signature.isEmpty else { throw ValidationError("--transfer needs a --signature.") }
         if let limit, limit < 1 { throw ValidationError("--limit is 1 or more.") }
-        _ = try wanted()
-    }
-
-    /// The corruptions that are asked for, kind by kind.
-    private func wanted() throws -> [Corruption] {
-        let kinds = try corruptions.map { text in
-            try text.split(separator: ",").map { name in
-                guard let kind = Corruption.Kind(rawValue: String(name)) else {
-                    let known = Corruption.Kind.allCases.map(\.rawValue).joined(separator: ", ")
-                    throw ValidationError("--corruptions are of \(known), not \"\(name)\".")
-                }
-                return kind
-            }
-        }
-        let levels = severities.split(separator: ",").map { Int($0) ?? 0 }
-        guard !levels.isEmpty, levels.allSatisfy((1...5).contains), Set(levels).count == levels.count else {
-            throw ValidationError("--severities is a list such as 1,3,5.")
-        }
-        return (kinds ?? Corruption.Kind.allCases.filter { !$0.isExtra }).flatMap { kind in
-            levels.map { Corruption(kind, severity: $0, profile: profile) }
-        }
     }
 
     func run() throws {
@@ -109,12 +84,11 @@ struct RobustnessCommand: ParsableCommand {
     private func measure(_ classifiers: [ImageClassifier]) throws -> [Robustness] {
         let all = try reading.images(data)
         let images = try limit.map { try all.subset(Array(0..<min($0, all.count))) } ?? all
-        let corruptions = try wanted()
+        let names = corruptions?.elements ?? Corruption.Kind.allCases.filter { !$0.isExtra }.map { CorruptionName($0) }
+        let corruptions = amounts.corruptions(names, of: images)
         let progress = printing.progress
         defer { progress.finish() }
-        return try Robustness.measure(classifiers, on: images, under: corruptions, seed: seed) { completed in
-            progress.report(
-                .init("testing", completed: completed, total: images.count * (corruptions.count + 1), unit: "images"))
-        }
+        return try Robustness.measure(
+            classifiers, on: images, under: corruptions, seed: seed, progress: progress.handler)
     }
 }

@@ -35,9 +35,7 @@ extension SignatureCommand {
             let images = try reading.images(data)
             let progress = printing.progress
             defer { progress.finish() }
-            let averages = try classifier.runningAverages(on: images, batchSize: batch) { completed in
-                progress.report(.init("averaging", completed: completed, total: images.count, unit: "images"))
-            }
+            let averages = try classifier.runningAverages(on: images, batchSize: batch, progress: progress.handler)
             progress.finish()
             let name = URL(filePath: data).lastPathComponent
             let patch = try Patch(

@@ -37,7 +37,7 @@ struct SignatureCommand: ParsableCommand {
                 Batch norms: keep their running averages; delta, averages change as weights do; replace, all norms become \
                 those of the robust model.
                 """)
-        var batchNorm = Signature.BatchNorm.keep
+        var batchNorm = SignatureExtraction.BatchNorm.keep
         @OptionGroup var quantization: BitOptions
         @Option(help: "What the robust model was trained on, for the record.") var corruption: String?
         @Flag(help: "The plain difference of robust and standard model instead.") var plain = false
@@ -56,8 +56,8 @@ struct SignatureCommand: ParsableCommand {
             }
         }
 
-        private var signature: Signature {
-            var signature = Signature()
+        private var signature: SignatureExtraction {
+            var signature = SignatureExtraction()
             if let first { signature.layers = .first(first) }
             if !layer.isEmpty { signature.layers = .named(layer) }
             if let largest { signature.layers = .largest(largest) }
@@ -76,31 +76,14 @@ struct SignatureCommand: ParsableCommand {
                 pretrained: Checkpoint(URL(filePath: pretrained)), standard: model,
                 robust: Checkpoint(URL(filePath: robust)), spool: result.spool())
             try extraction.patch.write(to: result.url, overwriting: result.force)
-            printing.show(try report(extraction, of: model), quietly: result.output)
+            let report = try Report(
+                extraction.patch, title: result.url.lastPathComponent, making: making(extraction, of: model))
+            printing.show(report, quietly: result.output)
         }
 
-        private struct Facts: Encodable, Sendable {
-            var layers: [String]
-            /// Of the patch file, and of the model's weight files.
-            var bytes, modelBytes: Int
-            /// The ratio of these.
-            var compaction: Double
-            var lost: [LostPart]
-        }
-
-        private func report(_ extraction: Extraction, of model: Checkpoint) throws -> Report {
+        private func making(_ extraction: Extraction, of model: Checkpoint) throws -> PatchMaking {
             let files = try model.snapshot?.files.map(\.file.bytes.count) ?? [size(of: model.url)]
-            let (bytes, modelBytes) = (try size(of: result.url), files.reduce(0, +))
-            let layers = extraction.patch.method.options.objectValue?["layers"]?.arrayValue ?? []
-            let facts = Facts(
-                layers: layers.compactMap(\.stringValue), bytes: bytes, modelBytes: modelBytes,
-                compaction: Double(modelBytes) / Double(bytes), lost: extraction.losses)
-            let size: [Report.Fact] = [
-                .init("Lost", extraction.lost), .init("Size", "\(bytes) bytes"),
-                .init("Compaction", String(format: "%.1f times smaller than the model", facts.compaction))
-            ]
-            return try ShowCommand.report(
-                extraction.patch, title: result.url.lastPathComponent, making: facts, more: [.facts(size)])
+            return try PatchMaking(signature: extraction, bytes: size(of: result.url), modelBytes: files.reduce(0, +))
         }
 
         private func size(of url: URL) throws -> Int {
@@ -121,23 +104,11 @@ struct SignatureCommand: ParsableCommand {
                 Patch(contentsOf: URL(filePath: first)), Patch(contentsOf: URL(filePath: second)))
             let cosine = String(format: "%.4f", likeness.cosine)
             let report = try Report(
-                title: "\(URL(filePath: first).lastPathComponent) and \(URL(filePath: second).lastPathComponent)",
-                verdict: .init(.neutral, "Cosine of all changes: \(cosine)."), schema: "suture.likeness/1",
-                data: likeness,
-                blocks: [
-                    .table(
-                        .init(
-                            columns: [
-                                .code("tensor"), .number("first norm"), .number("second norm"), .number("cosine")
-                            ],
-                            rows: likeness.tensors.map { tensor in
-                                [.init(tensor.name)]
-                                    + (tensor.norms + [tensor.cosine]).map { .init(String(format: "%.4g", $0)) }
-                            }))
-                ])
+                likeness,
+                title: "\(URL(filePath: first).lastPathComponent) and \(URL(filePath: second).lastPathComponent)")
             printing.show(report, quietly: cosine)
         }
     }
 }
 
-extension Signature.BatchNorm: ExpressibleByArgument {}
+extension SignatureExtraction.BatchNorm: ExpressibleByArgument {}

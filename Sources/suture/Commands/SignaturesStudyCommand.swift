@@ -29,7 +29,7 @@ struct SignaturesStudyCommand: ParsableCommand {
     var width = SignatureStudy().width
 
     @Option(help: "Corruptions with their severities: fog:5,contrast:5.")
-    var corruptions = CorruptionList(SignatureStudy.corruptions)
+    var corruptions = CommaList(SignatureStudy.corruptions.map { CorruptionName($0) })
 
     @Option(help: "Epochs of the start.")
     var pretraining = SignatureStudy().pretrainingEpochs
@@ -44,7 +44,7 @@ struct SignaturesStudyCommand: ParsableCommand {
     var limit: Int?
 
     @Option(help: "Only these studies, beside what is regained: \(names.joined(separator: ", ")).")
-    var studies: String?
+    var studies: CommaList<SignatureStudy.Part>?
 
     @Option(help: "Random seed.")
     var seed: UInt64 = 1
@@ -70,18 +70,7 @@ struct SignaturesStudyCommand: ParsableCommand {
         if let threads, !(1...1024).contains(threads) {
             throw ValidationError("--threads is 1...1024, not \(threads).")
         }
-        _ = try parts()
-    }
-
-    private func parts() throws -> Set<SignatureStudy.Part> {
-        guard let studies else { return Set(SignatureStudy.Part.allCases) }
-        return Set(
-            try studies.split(separator: ",").map { name in
-                guard let part = SignatureStudy.Part(rawValue: String(name)) else {
-                    throw ValidationError("--studies are of \(Self.names.joined(separator: ", ")), not \"\(name)\".")
-                }
-                return part
-            })
+        _ = try corruptions.complete(option: "--corruptions")
     }
 
     func run() throws {
@@ -94,16 +83,14 @@ struct SignaturesStudyCommand: ParsableCommand {
         (study.architecture, study.width, study.seed) = (architecture, width, seed)
         (study.pretrainingEpochs, study.epochs) = (pretraining, epochs)
         study.corruptedShare = corruptedShare
-        study.corruptions = corruptions.value
-        study.parts = try parts()
+        study.corruptions = try corruptions.complete(option: "--corruptions")
+        study.parts = Set(studies?.elements ?? SignatureStudy.Part.allCases)
         let all = try ImageSet(contentsOf: URL(filePath: data), split: .train, fit: size.fit)
         let train = try limit.map { try all.subset(Array(0..<min($0, all.count))) } ?? all
         let test = try ImageSet(contentsOf: URL(filePath: data), split: .test, fit: size.fit)
         let progress = printing.progress
         defer { progress.finish() }
-        let result = try study.run(train: train, test: test, models: URL(filePath: models)) { activity, done, total in
-            progress.report(.init(activity, completed: done, total: total))
-        }
+        let result = try study.run(train: train, test: test, models: URL(filePath: models), progress: progress.handler)
         progress.finish()
         let page = try Report(result)
         try reports.write(page)
@@ -111,3 +98,5 @@ struct SignaturesStudyCommand: ParsableCommand {
         printing.show(page, quietly: String(format: "%.3f", shares.min() ?? 0))
     }
 }
+
+extension SignatureStudy.Part: ExpressibleByArgument {}

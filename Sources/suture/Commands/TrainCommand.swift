@@ -42,7 +42,7 @@ struct TrainCommand: ParsableCommand {
     var heldOut = 0.0
 
     @Option(help: "Also write what is there after these steps, to OUTPUT-step-N: 100,500.")
-    var saveAt: String?
+    var saveAt: CommaList<Int>?
 
     @Option(help: "Also write what is there after every so many epochs, to OUTPUT-step-N.")
     var saveEvery: Int?
@@ -68,17 +68,9 @@ struct TrainCommand: ParsableCommand {
         if let threads, !(1...1024).contains(threads) {
             throw ValidationError("--threads is 1...1024, not \(threads).")
         }
-        _ = try steps()
-    }
-
-    private func steps() throws -> Set<Int> {
-        Set(
-            try (saveAt ?? "").split(separator: ",").map { text in
-                guard let step = Int(text), step >= 0 else {
-                    throw ValidationError("--save-at is a list of steps such as 100,500.")
-                }
-                return step
-            })
+        guard saveAt?.elements.allSatisfy({ $0 >= 0 }) ?? true else {
+            throw ValidationError("--save-at is of 0 or more.")
+        }
     }
 
     func run() throws {
@@ -90,7 +82,7 @@ struct TrainCommand: ParsableCommand {
         let parts = try images.parts(settingAside: heldOut, seed: begun?.seed ?? options.seed)
         let training =
             try resume.map { try Training(resuming: URL(filePath: $0), on: parts.kept) }
-            ?? Training(start(parts.kept), on: parts.kept, plan: options.plan)
+            ?? Training(start(parts.kept), on: parts.kept, plan: options.plan())
 
         try checkSteps(of: training)
 
@@ -144,10 +136,10 @@ struct TrainCommand: ParsableCommand {
     private var inputs: [String?] { ImageOptions.files(data) + [initial, resume] }
 
     /// Whether what is there after a step is written, too.
-    private func isSaved(_ step: Int, of training: Training) throws -> Bool {
+    private func isSaved(_ step: Int, of training: Training) -> Bool {
         let (epochs, rest) = step.quotientAndRemainder(dividingBy: training.stepsPerEpoch)
         let isEpoch = saveEvery.map { epochs > 0 && rest == 0 && epochs % $0 == 0 }
-        return try (steps().contains(step) || isEpoch == true) && step < training.totalSteps
+        return (saveAt?.elements.contains(step) == true || isEpoch == true) && step < training.totalSteps
     }
 
     private func url(ofStep step: Int) -> URL { URL(filePath: "\(result.output)-step-\(step)") }
@@ -155,7 +147,7 @@ struct TrainCommand: ParsableCommand {
     /// Refuses, before the training begins, places of steps that would be in the way, too.
     private func checkSteps(of training: Training) throws {
         let begin = resume == nil ? 0 : training.step + 1
-        let steps = try (begin..<max(begin, training.totalSteps)).filter { try isSaved($0, of: training) }
+        let steps = (begin..<max(begin, training.totalSteps)).filter { isSaved($0, of: training) }
         let outputs = try steps.map { step in
             try destination(url(ofStep: step).relativePath, .folder(.model()), force: result.force)
         }
@@ -165,7 +157,7 @@ struct TrainCommand: ParsableCommand {
     }
 
     private func save(_ training: Training) throws {
-        guard try isSaved(training.step, of: training) else { return }
+        guard isSaved(training.step, of: training) else { return }
         let url = url(ofStep: training.step)
         try training.write(to: url, overwriting: result.force)
         if printing.format == .human { note("wrote \(url.relativePath)") }

@@ -33,12 +33,6 @@ struct TransferCommand: ParsableCommand {
         guard scale.isFinite else { throw ValidationError("--scale is a finite number.") }
     }
 
-    private struct Facts: Encodable, Sendable {
-        var output: String
-        var changed: Int
-        var ignored: [String]
-    }
-
     func run() throws {
         try result.check(reading: [base, tuned], from: target)
         let transfer = try DifferenceTransfer(
@@ -46,10 +40,7 @@ struct TransferCommand: ParsableCommand {
             onto: Checkpoint(URL(filePath: target)), scale: scale, isPartial: shared)
         for name in transfer.ignored { note("left as it is: \(name)") }
         let changed = try transfer.write(to: result.url, overwriting: result.force)
-        let facts = Facts(output: result.output, changed: changed, ignored: transfer.ignored)
-        let report = try Report(
-            title: result.url.lastPathComponent, schema: "suture.transfer/1", data: facts,
-            blocks: [.facts([.init("Tensors changed", "\(changed)"), .init("Written to", facts.output)])])
+        let report = try Report(transferred: changed, leaving: transfer.ignored, to: result.output)
         printing.show(report, quietly: result.output)
     }
 }

@@ -15,7 +15,7 @@ public struct HeldOutReading: Sendable, Codable, Equatable {
 }
 
 /// The held-out questions of one task, as the original model reads and answers them.
-final class HeldOutBench {
+final class HeldOutContext {
     private let model: LanguageModel
     private let tokenizer: Tokenizer
     private let questions: [(failure: TokenizedFailure, closing: String, written: FreeAnswer)]
@@ -31,11 +31,11 @@ final class HeldOutBench {
         lowest = model.architecture.layers
         let asked = questions.compactMap { question in
             (try? TokenizedFailure(question.failure, tokenizer)).map { ($0, question.frame.closing) }
-        }.filter { $0.0.led.count <= model.architecture.contextLength }
+        }.filter { $0.0.forced.count <= model.architecture.contextLength }
         var shares: [Double] = []
         self.questions = try asked.map { failure, closing in
-            let reading = try model.read(failure)
-            shares.append(1 - Double(reading.wrong(failure.answer).count) / Double(failure.answer.count))
+            let scores = try model.scores(failure)
+            shares.append(1 - Double(scores.wrong(failure.answer).count) / Double(failure.answer.count))
             return (failure, closing, try Self.write(failure, closing, model, tokenizer))
         }
         before = Self.reading(self.questions.map { ($0.failure, $0.written.text) }, shares, tokenizer)

@@ -2,7 +2,7 @@ import SutureModels
 import SutureTensor
 
 /// The work of a ``PatchPathway``.
-struct PathwayExamination {
+struct PathwayChecks {
     let original: LanguageModel
     let patched: LanguageModel
     let material: PatchPathway.Material
@@ -33,24 +33,24 @@ struct PathwayExamination {
         }
     }
 
-    func run(_ modelName: String, _ progress: (_ done: Int, _ of: Int) -> Void) throws -> PatchPathway {
-        let steps = edits.count + 2
-        progress(0, steps)
+    func run(_ modelName: String, _ progress: ProgressHandler) throws -> PatchPathway {
+        let (activity, steps) = ("examining the pathway", edits.count + 2)
+        progress(activity, 0, steps)
         let before = try margins(original)
         let after = try margins(patched)
         var routes: [PatchPathway.Route: Double] = [:]
         for route in PatchPathway.Route.allCases { routes[route] = Bootstrap.mean(try margins(along: route)) }
-        progress(1, steps)
+        progress(activity, 1, steps)
         let sites = edits.flatMap { [$0.part.hidden, $0.part.out] }
         let elsewhere = try original.run(material.reference, capturing: sites, logits: .all)
         let natural = try Natural(elsewhere, material.reference.map(\.count))
         var parts: [PatchedPart] = []
         for (index, edit) in edits.enumerated() {
             parts.append(try part(edit, natural))
-            progress(index + 2, steps)
+            progress(activity, index + 2, steps)
         }
         let (use, sideEffect) = try elsewhereEffects(natural)
-        progress(steps, steps)
+        progress(activity, steps, steps)
         return PatchPathway(
             model: modelName, prompts: material.cases.count, before: Bootstrap.estimate([before]) { $0[0] },
             after: Bootstrap.estimate([after]) { $0[0] }, routes: routes, use: use, sideEffect: sideEffect,
@@ -64,7 +64,7 @@ struct PathwayExamination {
     private func margins(_ model: LanguageModel, _ changes: [Intervention] = []) throws -> [Double] {
         let logits = try model.run(prompts, changes).logits
         func pick(_ tokens: [Int]) throws -> [Double] {
-            try logits.taking(1, at: Tensor(tokens, shape: [tokens.count, 1])).squeezed(1).elements(as: Double.self)
+            try logits.gathered(1, at: Tensor(tokens, shape: [tokens.count, 1])).squeezed(1).elements(as: Double.self)
         }
         return zip(try pick(material.cases.map(\.answer)), try pick(rivals)).map { $0 - $1 }
     }
@@ -151,7 +151,7 @@ struct PathwayExamination {
             if !changed.isEmpty {
                 holds.append(
                     Intervention(
-                        edit.part.hidden, units: changed, .replace(try mean.gathered(0, at: changed))))
+                        edit.part.hidden, units: changed, .replace(try mean.indexSelected(0, at: changed))))
             }
         }
         return (
@@ -180,6 +180,6 @@ struct Natural {
 
     /// `[texts, positions, width]` to `[tokens, width]`.
     func rows(_ values: Tensor) throws -> Tensor {
-        try values.reshaped([-1, values.shape[values.rank - 1]]).gathered(0, at: places)
+        try values.reshaped([-1, values.shape[values.rank - 1]]).indexSelected(0, at: places)
     }
 }

@@ -1,13 +1,13 @@
 import SutureModels
 import SutureTensor
 
-extension Examination {
+extension FaithfulnessChecks {
     /// Other pairs, both directions.
     mutating func generalisation() throws {
         let trainPairs = plan.train.indices.filter { !plan.train[$0].isIdentity }
         let trainClean = try trainRuns.clean()
-        let trainPatched = try trainRuns.outcome(subspace.patch)
-        func fldd(_ clean: Outcome, _ patched: Outcome, _ rows: [Int]) -> Estimate {
+        let trainPatched = try trainRuns.outputs(subspace.patch)
+        func fldd(_ clean: PairOutputs, _ patched: PairOutputs, _ rows: [Int]) -> Estimate {
             let (before, after) = (clean.difference, patched.difference)
             return Bootstrap.estimate([rows.map { before[$0] }, rows.map { after[$0] }]) {
                 $0[0] == 0 ? 0 : 1 - $0[1] / $0[0]
@@ -40,12 +40,12 @@ extension Examination {
     /// Taking the direction away.
     mutating func necessity() throws {
         func damage(_ basis: Tensor) throws -> Estimate {
-            fldd(try runs.outcome(ablating: spot, .mean, directions: basis))
+            fldd(try runs.outputs(ablating: location, .mean, directions: basis))
         }
         let own = try damage(subspace.basis)
-        let random = try damage(Directions.random(model, at: spot, count: subspace.count, seed: 11).basis)
+        let random = try damage(Directions.random(model, at: location, count: subspace.count, seed: 11).basis)
         let resampled = fldd(
-            try runs.outcome(ablating: spot, .resample(seed: 1), directions: subspace.basis))
+            try runs.outputs(ablating: location, .resample(seed: 1), directions: subspace.basis))
         var values: [FaithfulnessReport.Value] = [
             .init("set to its mean: share of the logit difference lost", own, control: random.value),
             .init("set to another prompt's: share of the logit difference lost", resampled, control: random.value)
@@ -61,8 +61,8 @@ extension Examination {
     }
 
     private func unrelatedDivergence() throws -> Estimate {
-        let mean = try Directions.labelled(trainRuns, at: spot).rows.mean([0]).reshaped([1, 1, -1])
-        let change = Intervention(spot.site, .swap(subspace.basis, from: mean))
+        let mean = try Directions.labelled(trainRuns, at: location).rows.mean([0]).reshaped([1, 1, -1])
+        let change = Intervention(location.site, .swap(subspace.basis, from: mean))
         var sums: [Double] = []
         var counts: [Double] = []
         for text in plan.unrelated where text.count > 1 {
@@ -79,7 +79,9 @@ extension Examination {
         guard let contrast = plan.contrast, stream != nil, !readers.isEmpty else {
             add(
                 .mediation, [], .notMeasured, shows: "",
-                cannot: "The pairs name no two roles between which readers choose, or the spot is not the last token.")
+                cannot:
+                    "The pairs name no two roles between which the reading heads choose, or the location is not the last token."
+            )
             return
         }
         let chosen = readers.prefix(6).map(\.head)
@@ -89,20 +91,20 @@ extension Examination {
             .mediation,
             [
                 .init(
-                    "readers' scores moved, relative to their size",
+                    "reading heads' scores moved, relative to their size",
                     Bootstrap.estimate([zip(scores.clean, scores.patched).map { abs($1 - $0) }, scores.clean.map(abs)])
                     {
                         $0[1] > 0 ? $0[0] / $0[1] : 0
                     }),
                 .init(
-                    "share of the effect lost when 6 readers' queries are held", share,
+                    "share of the effect lost when 6 reading heads' queries are held", share,
                     control: try shareLost(holding: readers.suffix(6).map(\.head)).value)
             ],
             share.value > 0.3 ? .supports : .information,
             shows:
                 "Heads \(chosen.map(\.description).joined(separator: ", ")) carry most of a whole patch of the stream; the control "
                 + "holds the 6 that carry least.",
-            cannot: "An illusion can act through the natural readers too: it writes what they read.")
+            cannot: "An illusion can act through the natural reading heads too: it writes what they read.")
     }
 
     /// How much more some heads attend to one role than to the other, without and with the patch, for each head and pair.
@@ -116,7 +118,7 @@ extension Examination {
             func scores(_ changes: [Intervention]) throws -> [Double] {
                 let run = try batch.trace.replay(prompts: rows, changes, capturing: sites, logits: .none)
                 return try heads.flatMap { head in
-                    try Readers.scores(
+                    try ReadingHeads.scores(
                         batch, run[.queries(head.layer)], head, toward: contrast.toward, against: contrast.against,
                         model.architecture
                     ).elements(as: Double.self)
@@ -132,14 +134,14 @@ extension Examination {
     private func shareLost(holding heads: [Head]) throws -> Estimate {
         let sites = Set(heads.map(\.layer)).sorted().map(Site.queries)
         let width = model.architecture.headWidth
-        let held = try runs.outcome { batch in
+        let held = try runs.outputs { batch in
             let before = try batch.trace.replay(
                 prompts: Array(batch.pairs.indices), [], capturing: sites, logits: .none)
             let holds = try heads.map { head in
                 let units = Array(head.index * width..<(head.index + 1) * width)
                 let queries = try before[.queries(head.layer)]
                 let last = queries.shape[1] - 1
-                let value = try queries.narrowed(1, last..<last + 1).gathered(2, at: units)
+                let value = try queries.narrowed(1, last..<last + 1).indexSelected(2, at: units)
                 return Intervention(.queries(head.layer), at: .last, units: units, .replace(value))
             }
             return [try subspace.patch.intervention(on: batch)] + holds
@@ -156,20 +158,21 @@ extension Examination {
         var values: [FaithfulnessReport.Value] = []
         let labels = Set((heldOut.map(\.baseLabel) + heldOut.map(\.sourceLabel)).compactMap(\.self)).sorted()
         if labels.count == 2 {
-            let means = try Directions.differenceOfMeans(trainRuns, at: spot, labels[0], labels[1])
+            let means = try Directions.differenceOfMeans(trainRuns, at: location, labels[0], labels[1])
             values.append(
                 .init("|cos| with the difference of means", try subspace.cosines(to: means)[0], control: baseline))
         }
-        let principal = try Directions.principal(trainRuns, at: spot)
+        let principal = try Directions.principal(trainRuns, at: location)
         values.append(
             .init("|cos| with the first principal direction", try subspace.cosines(to: principal)[0], control: baseline)
         )
-        if let contrast = plan.contrast, let stream, stream == spot {
+        if let contrast = plan.contrast, let stream, stream == location {
             let gradient = try Directions.gradient(
-                trainRuns, of: readers.prefix(3).map(\.head), at: spot, toward: contrast.toward,
+                trainRuns, of: readers.prefix(3).map(\.head), at: location, toward: contrast.toward,
                 against: contrast.against)
             values.append(
-                .init("|cos| with the readers' gradient", try subspace.cosines(to: gradient)[0], control: baseline))
+                .init(
+                    "|cos| with the reading heads' gradient", try subspace.cosines(to: gradient)[0], control: baseline))
         }
         let best = values.map(\.value).max() ?? 0
         add(
@@ -180,7 +183,7 @@ extension Examination {
         das.seed = plan.das.seed &+ 101
         das.start = .random
         das.directions = subspace.count
-        let other = try das.train(trainRuns, at: spot) { [plan] epoch, count, _ in
+        let other = try das.train(trainRuns, at: location) { [plan] epoch, count, _ in
             plan.progress("learning with another seed", epoch, count)
         }
         let cosine = try subspace.cosines(to: other).last ?? 0
@@ -189,7 +192,7 @@ extension Examination {
         let rest = try other.basis - basis.matmul(basis.transposed().matmul(other.basis))
         let restEffect =
             try rest.norm(0).min().item() < 1e-3
-            ? Estimate(0, low: 0, high: 0) : effect(SubspacePatch(spot, DAS.orthonormal(rest)))
+            ? Estimate(0, low: 0, high: 0) : effect(SubspacePatch(location, DAS.orthonormal(rest)))
         add(
             .uniqueness,
             [

@@ -6,7 +6,7 @@ import SuturePatches
 /// Three models come from one start: pretrained P, standard S (tuned on clean data), robust R (tuned on corrupted data).
 /// With s = S - P and r = R - P, each tensor's signature is r - (<r,s> / <s,s>) s, the part of r that is orthogonal to
 /// s; r itself where s is zero. It is a `Patch` of S: scaled, stacked, combined and taken off as any other.
-public struct Signature: Sendable {
+public struct SignatureExtraction: Sendable {
     /// What is done with batch norms. To set their running averages by data, see `suture signature re-estimate`.
     public enum BatchNorm: String, Sendable, CaseIterable {
         /// The running averages stay as they are in the model that is patched; factors and summands are weights.

@@ -3,15 +3,15 @@ import SutureModels
 import SutureTensor
 
 /// The work of an ``IllusionStudy`` at one layer: what was learned with each seed, and its judgement.
-struct IllusionBench {
+struct IllusionLayer {
     let model: LanguageModel
     let study: IllusionStudy
     let layer: Int
-    let hidden: Spot
-    let residual: Spot
+    let hidden: Location
+    let residual: Location
     let writing: Tensor
     let rows: RowSpace
-    let mediators: [Readers.Mediator]
+    let mediators: [ReadingHeads.Mediator]
     let readers: [Head]
     let reading: RowSpace
     private(set) var learned: [Learned] = []
@@ -34,29 +34,29 @@ struct IllusionBench {
 
     init(
         _ model: LanguageModel, layer: Int, scout: [TokenizedPair], study: IllusionStudy,
-        _ progress: IllusionStudy.Progress
+        _ progress: ProgressHandler
     ) throws {
         self.model = model
         self.study = study
         self.layer = layer
-        hidden = Spot(.mlpHidden(layer))
-        residual = Spot(.residual(layer + 1))
+        hidden = Location(.mlpHidden(layer))
+        residual = Location(.residual(layer + 1))
         guard let writing = try model.writing(hidden.site) else {
             throw SubspaceError(.badRequest, "no matrix writes from this site", subject: "\(hidden.site)")
         }
         self.writing = writing
         rows = try RowSpace(of: writing)
         let runs = try PairedRuns(model, scout, at: [residual])
-        mediators = try Readers(runs, at: residual) { progress("looking for readers", $0, $1) }.mediators
+        mediators = try ReadingHeads(runs, at: residual, progress: progress).mediators
         readers = mediators.prefix(study.readers).map(\.head)
-        reading = try Readers.rowSpace(readers, in: model)
+        reading = try ReadingHeads.rowSpace(readers, in: model)
     }
 
     mutating func learn(
-        _ pairs: [TokenizedPair], seed: UInt64, withControl: Bool, _ progress: IllusionStudy.Progress
+        _ pairs: [TokenizedPair], seed: UInt64, withControl: Bool, _ progress: ProgressHandler
     ) throws {
         let runs = try PairedRuns(
-            model, pairs, at: [hidden, residual], capturing: Readers.keys(from: layer + 1, in: model))
+            model, pairs, at: [hidden, residual], capturing: ReadingHeads.keys(from: layer + 1, in: model))
         let mlp = try train(runs, hidden, "", seed, study.das.epochs, progress)
         let resid = try train(runs, residual, "", seed, study.das.epochs, progress)
         let gradient = try Directions.gradient(runs, of: readers, at: residual, toward: "first", against: "second")
@@ -64,7 +64,7 @@ struct IllusionBench {
         let clean = try runs.clean().difference
         let swapped = pairs.indices.filter { !pairs[$0].isIdentity }
         func onTraining(_ subspace: Subspace) throws -> Double {
-            let patched = try runs.outcome(subspace.patch).difference
+            let patched = try runs.outputs(subspace.patch).difference
             return 1 - Bootstrap.mean(swapped.map { patched[$0] }) / Bootstrap.mean(swapped.map { clean[$0] })
         }
         var result = Learned(
@@ -85,12 +85,12 @@ struct IllusionBench {
     }
 
     mutating func learnElsewhere(
-        _ layer: Int, _ pairs: [TokenizedPair], seed: UInt64, _ progress: IllusionStudy.Progress
+        _ layer: Int, _ pairs: [TokenizedPair], seed: UInt64, _ progress: ProgressHandler
     ) throws {
-        let spot = Spot(.mlpHidden(layer))
-        guard let writing = try model.writing(spot.site) else { return }
-        let runs = try PairedRuns(model, pairs, at: [spot])
-        let found = try train(runs, spot, "", seed, max(1, study.das.epochs / 3), progress)
+        let location = Location(.mlpHidden(layer))
+        guard let writing = try model.writing(location.site) else { return }
+        let runs = try PairedRuns(model, pairs, at: [location])
+        let found = try train(runs, location, "", seed, max(1, study.das.epochs / 3), progress)
         elsewhere.append((layer, try SplitDirection(found.basis, in: RowSpace(of: writing))))
     }
 
@@ -98,35 +98,36 @@ struct IllusionBench {
     ///
     /// Throws ``SubspaceError`` for one there that was learned otherwise.
     private func train(
-        _ runs: PairedRuns, _ spot: Spot, _ kind: String, _ seed: UInt64, _ epochs: Int,
-        _ progress: IllusionStudy.Progress
+        _ runs: PairedRuns, _ location: Location, _ kind: String, _ seed: UInt64, _ epochs: Int,
+        _ progress: ProgressHandler
     ) throws -> Subspace {
         var das = study.das
         das.seed = seed
         das.epochs = epochs
-        let parts = [spot.description, kind, "\(runs.pairs.count)-pairs", "seed-\(seed)"].filter { !$0.isEmpty }
+        let parts = [location.description, kind, "\(runs.pairs.count)-pairs", "seed-\(seed)"].filter { !$0.isEmpty }
         let name = parts.joined(separator: ".")
         let file = study.folder?.appending(path: name + ".safetensors")
         if let file, FileManager.default.fileExists(atPath: file.path) {
             let kept = try Subspace(contentsOf: file)
-            guard kept.spot == spot, kept.options == das.options else {
+            guard kept.location == location, kept.options == das.options else {
                 throw SubspaceError(
                     .badFile, "this direction was learned with other options", subject: file.relativePath,
                     hint: "name another directory, or remove the file")
             }
             return kept
         }
-        let found = try das.train(runs, at: spot) { epoch, count, _ in progress("learning \(name)", epoch, count) }
+        let found = try das.train(runs, at: location) { epoch, count, _ in progress("learning \(name)", epoch, count) }
         if let file { try found.write(to: file) }
         return found
     }
 
     /// The patches to judge: a name, and one patch for each seed.
     private func patches() throws -> [(row: IllusionReport.Kind, patches: [SubspacePatch])] {
-        func parts(_ direction: KeyPath<Learned, SplitDirection>, _ part: SplitDirection.Part, _ spot: Spot) throws
+        func parts(_ direction: KeyPath<Learned, SplitDirection>, _ part: SplitDirection.Part, _ location: Location)
+            throws
             -> [SubspacePatch]
         {
-            try learned.compactMap { try $0[keyPath: direction].patch(part, at: spot) }
+            try learned.compactMap { try $0[keyPath: direction].patch(part, at: location) }
         }
         let all: [(IllusionReport.Kind, [SubspacePatch])] = [
             (.fullMLP, [SubspacePatch(whole: hidden)]),
@@ -146,28 +147,29 @@ struct IllusionBench {
     }
 
     /// The outcome of each patch on held-out pairs, which are run a few hundred at a time.
-    func judge(_ pairs: [TokenizedPair], _ progress: IllusionStudy.Progress) throws -> Judgement {
+    func judge(_ pairs: [TokenizedPair], _ progress: ProgressHandler) throws -> Judgement {
         let patches = try patches()
-        let other = elsewhere.map { Spot(.mlpHidden($0.layer)) }
+        let other = elsewhere.map { Location(.mlpHidden($0.layer)) }
         var judgement = Judgement(pairs: pairs, kinds: patches.map(\.row), seeds: patches.map(\.patches.count))
-        judgement.elsewhere = elsewhere.map { _ in .init(repeating: Outcome(), count: 3) }
+        judgement.elsewhere = elsewhere.map { _ in .init(repeating: PairOutputs(), count: 3) }
         for start in stride(from: 0, to: pairs.count, by: 250) {
             let part = Array(pairs[start..<min(start + 250, pairs.count)])
             let runs = try PairedRuns(model, part, at: [hidden, residual] + other)
             judgement.clean.append(try runs.clean())
             for (index, (_, seeds)) in patches.enumerated() {
                 for (place, patch) in seeds.enumerated() {
-                    judgement.outcomes[index][place].append(try runs.outcome(patch))
+                    judgement.outcomes[index][place].append(try runs.outputs(patch))
                 }
             }
             for (index, (layer, split)) in elsewhere.enumerated() {
-                let spot = Spot(.mlpHidden(layer))
+                let location = Location(.mlpHidden(layer))
                 let three = [
-                    SubspacePatch(whole: spot), try split.patch(.whole, at: spot), try split.patch(.row, at: spot)
+                    SubspacePatch(whole: location), try split.patch(.whole, at: location),
+                    try split.patch(.row, at: location)
                 ]
                 for (place, patch) in three.enumerated() {
                     guard let patch else { continue }
-                    judgement.elsewhere[index][place].append(try runs.outcome(patch))
+                    judgement.elsewhere[index][place].append(try runs.outputs(patch))
                 }
             }
             let values = try runs.values(hidden)
@@ -181,18 +183,18 @@ struct IllusionBench {
     struct Judgement {
         let pairs: [TokenizedPair]
         let kinds: [IllusionReport.Kind]
-        var clean = Outcome()
+        var clean = PairOutputs()
         /// For each kind, an outcome for each seed.
-        var outcomes: [[Outcome]]
+        var outcomes: [[PairOutputs]]
         /// For each other layer: the whole MLP, the direction, its row part.
-        var elsewhere: [[Outcome]] = []
+        var elsewhere: [[PairOutputs]] = []
         var base: [Tensor] = []
         var source: [Tensor] = []
 
         init(pairs: [TokenizedPair], kinds: [IllusionReport.Kind], seeds: [Int]) {
             self.pairs = pairs
             self.kinds = kinds
-            outcomes = seeds.map { Array(repeating: Outcome(), count: $0) }
+            outcomes = seeds.map { Array(repeating: PairOutputs(), count: $0) }
         }
     }
 }

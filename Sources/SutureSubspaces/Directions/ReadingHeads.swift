@@ -15,14 +15,14 @@ public struct Head: Hashable, Sendable, Codable, CustomStringConvertible {
 }
 
 /// Heads that read what a patch of the residual stream at the last token changes, and carry it to the output.
-public struct Readers: Sendable {
+public struct ReadingHeads: Sendable {
     /// A head, and the share of the whole patch's effect that its changed output alone carries.
     public struct Mediator: Sendable, Codable {
         public var head: Head
         public var share: Double
     }
 
-    /// All heads behind the spot, the strongest first.
+    /// All heads behind the location, the strongest first.
     public let mediators: [Mediator]
 
     /// The strongest few.
@@ -30,19 +30,20 @@ public struct Readers: Sendable {
 
     /// Patches the whole residual stream, then puts each later head's changed output into the clean run, alone.
     public init(
-        _ runs: PairedRuns, at spot: Spot, progress: (_ done: Int, _ of: Int) -> Void = { _, _ in }
+        _ runs: PairedRuns, at location: Location, progress: ProgressHandler = { _, _, _ in }
     ) throws {
         let architecture = runs.model.architecture
-        guard case .residual(let layer) = spot.site, layer < architecture.layers, spot.place == .last else {
+        guard case .residual(let layer) = location.site, layer < architecture.layers, location.tokens == .last else {
             throw SubspaceError(
-                .badRequest, "readers are looked for behind the residual stream at the last token", subject: "\(spot)")
+                .badRequest, "reading heads are looked for behind the residual stream at the last token",
+                subject: "\(location)")
         }
         let clean = try runs.clean()
-        let whole = SubspacePatch(whole: spot)
-        func effect(_ outcome: Outcome) -> Double {
+        let whole = SubspacePatch(whole: location)
+        func effect(_ outcome: PairOutputs) -> Double {
             Bootstrap.mean(zip(clean.difference, outcome.difference).map { $0 - $1 })
         }
-        let full = effect(try runs.outcome(whole))
+        let full = effect(try runs.outputs(whole))
         let layers = Array(layer..<architecture.layers)
         let width = architecture.headWidth
         // What all heads put out under the patch, for each batch and layer.
@@ -59,39 +60,39 @@ public struct Readers: Sendable {
             for head in 0..<architecture.heads {
                 let site = Site.head(layer: layer, index: head)
                 var index = 0
-                let outcome = try runs.outcome { batch in
+                let outcome = try runs.outputs { batch in
                     let values = try changed[index][.heads(layer)].narrowed(2, head * width..<(head + 1) * width)
                     index += 1
                     return [Intervention(site, at: .last, .replace(values))]
                 }
                 found.append(Mediator(head: Head(layer: layer, index: head), share: effect(outcome) / full))
             }
-            progress(layer - layers[0] + 1, layers.count)
+            progress("looking for reading heads", layer - layers[0] + 1, layers.count)
         }
         mediators = found.sorted { ($0.share, $1.head.layer, $1.head.index) > ($1.share, $0.head.layer, $0.head.index) }
     }
 }
 
-extension Readers {
+extension ReadingHeads {
     /// Sites that ``gradient(_:of:at:toward:against:)`` needs the runs to capture.
     public static func keys(from layer: Int, in model: LanguageModel) -> [Site] {
         (layer..<model.architecture.layers).map(Site.keys)
     }
 
-    /// The direction at a spot along which a head attends more to one role than to another, `[width]`, length one.
+    /// The direction at a location along which a head attends more to one role than to another, `[width]`, length one.
     ///
     /// The gradient of q . (k_toward - k_against), before the softmax, averaged over the bases (Makelov, Lange & Nanda
     /// 2023, section 5).
     public static func gradient(
-        _ runs: PairedRuns, of head: Head, at spot: Spot, toward: String, against: String
+        _ runs: PairedRuns, of head: Head, at location: Location, toward: String, against: String
     ) throws -> Tensor {
         let architecture = runs.model.architecture
         var sum: Tensor?
         for batch in runs.batches {
             let count = batch.pairs.count
-            let leaf = try Tensor.zeros([count, 1, spot.site.width(in: architecture)]).tracked()
+            let leaf = try Tensor.zeros([count, 1, location.site.width(in: architecture)]).tracked()
             let run = try batch.trace.replay(
-                prompts: Array(0..<count), [Intervention(spot.site, at: .last, .add(leaf))],
+                prompts: Array(0..<count), [Intervention(location.site, at: .last, .add(leaf))],
                 capturing: [.queries(head.layer)],
                 logits: .none)
             let scores = try scores(
@@ -114,7 +115,7 @@ extension Readers {
         let keys = try batch.trace[.keys(head.layer)].narrowed(2, group * width..<(group + 1) * width)
         func key(_ role: String) throws -> Tensor {
             let places = try batch.places(of: role)
-            return try keys.taking(
+            return try keys.gathered(
                 1, at: Tensor(places, shape: [places.count, 1, 1]).expanded([places.count, 1, width]))
         }
         let last = queries.shape[1] - 1

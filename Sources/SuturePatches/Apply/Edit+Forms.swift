@@ -1,17 +1,10 @@
 import Foundation
 import SutureFormats
 
-/// A change of one tensor, as a method proposes it: what is to be added to which elements.
-public struct TensorChange: Sendable {
-    /// The name of the tensor, as the checkpoint has it.
-    public let tensor: String
-    let scale: Double
-    let delta: any Delta
-
+// Edits as methods propose them; what was there before is added when a patch is made of them.
+extension Edit {
     init(tensor: String, scale: Double = 1, _ delta: any Delta) {
-        self.tensor = tensor
-        self.scale = scale
-        self.delta = delta
+        self.init(tensor: tensor, scale: scale, delta: delta, original: nil)
     }
 
     /// Columns of a matrix `[out, in]`.
@@ -20,21 +13,21 @@ public struct TensorChange: Sendable {
     ///   - indices: which ones, ascending.
     ///   - values: what is added, one column after the other: `[indices, out]`.
     ///   - tensor: the name of the tensor.
-    public static func columns(_ indices: [Int], of tensor: String, adding values: [Float]) -> TensorChange {
-        TensorChange(tensor: tensor, slices(indices, isColumns: true, values))
+    public static func columns(_ indices: [Int], of tensor: String, adding values: [Float]) -> Edit {
+        Edit(tensor: tensor, slices(indices, isColumns: true, values))
     }
 
     /// Rows of a matrix `[out, in]`; `values` is `[indices, in]`.
-    public static func rows(_ indices: [Int], of tensor: String, adding values: [Float]) -> TensorChange {
-        TensorChange(tensor: tensor, slices(indices, isColumns: false, values))
+    public static func rows(_ indices: [Int], of tensor: String, adding values: [Float]) -> Edit {
+        Edit(tensor: tensor, slices(indices, isColumns: false, values))
     }
 
     /// `scale` times the product B A of `b` `[out, rank]` and `a` `[rank, in]`.
     public static func lowRank(
         _ tensor: String, a: [Float], b: [Float], rank: Int, scale: Double = 1
-    ) -> TensorChange {
+    ) -> Edit {
         let width = max(rank, 1)
-        return TensorChange(
+        return Edit(
             tensor: tensor, scale: scale,
             LowRankDelta(
                 a: PayloadTensor(a, shape: [rank, a.count / width]), b: PayloadTensor(b, shape: [b.count / width, rank])
@@ -49,13 +42,13 @@ public struct TensorChange: Sendable {
     ///   - tensor: the name of the tensor.
     public static func sparse(
         _ tensor: String, _ entries: [(index: Int, value: Float)], elementCount: Int
-    ) -> TensorChange {
-        TensorChange(tensor: tensor, SparseDelta(entries, elementCount: elementCount))
+    ) -> Edit {
+        Edit(tensor: tensor, SparseDelta(entries, elementCount: elementCount))
     }
 
     /// All elements of a tensor.
-    public static func dense(_ tensor: String, _ values: [Float], shape: [Int]) -> TensorChange {
-        TensorChange(tensor: tensor, DenseDelta(values: PayloadTensor(values, shape: shape)))
+    public static func dense(_ tensor: String, _ values: [Float], shape: [Int]) -> Edit {
+        Edit(tensor: tensor, DenseDelta(values: PayloadTensor(values, shape: shape)))
     }
 
     /// All elements of a tensor, in few bits each.
@@ -63,8 +56,8 @@ public struct TensorChange: Sendable {
     /// - Throws: ``PatchError`` if the options or a value cannot be.
     public static func quantized(
         _ tensor: String, _ values: [Float], shape: [Int], _ options: QuantizationOptions
-    ) throws -> TensorChange {
-        TensorChange(tensor: tensor, try QuantizedDelta(values, shape: shape, options, subject: tensor))
+    ) throws -> Edit {
+        Edit(tensor: tensor, try QuantizedDelta(values, shape: shape, options, subject: tensor))
     }
 
     private static func slices(_ indices: [Int], isColumns: Bool, _ values: [Float]) -> SliceDelta {
@@ -89,7 +82,7 @@ extension Patch {
     /// - Throws: ``PatchError`` for a tensor that is not there or cannot be patched, a change that does not fit it or is
     ///   not finite, and with `emptyPatch` if no weight would change.
     public init(
-        _ changes: [TensorChange], of checkpoint: Checkpoint, method: Method, results: JSON = .null,
+        _ changes: [Edit], of checkpoint: Checkpoint, method: Method, results: JSON = .null,
         on patches: [AppliedPatch] = []
     ) throws {
         let patched = try PatchedCheckpoint(checkpoint).adding(patches)
@@ -119,7 +112,7 @@ extension Patch {
 extension PatchedCheckpoint {
     /// The edits that make these changes of one tensor, with what the tensor is in the base.
     fileprivate func edits(
-        _ changes: [TensorChange], of tensor: Checkpoint.Tensor
+        _ changes: [Edit], of tensor: Checkpoint.Tensor
     ) throws -> (base: BaseTensor, edits: [Edit]) {
         let form = BaseTensor(type: tensor.type, shape: tensor.shape, digest: Digest())
         for change in changes {

@@ -1,28 +1,27 @@
 import Foundation
-import SutureFormats
 
 /// Text made harmless and visible: what a model says may hold control characters, escape sequences
 /// and marks that turn the direction of writing.
-enum Visible {
+package enum Visible {
     /// Prose: line breaks and tabs stay, every other control character is drawn as a symbol or as `‹U+202E›`.
-    static func text(_ text: String) -> String {
+    package static func text(_ text: String) -> String {
         replacing(text) { $0 == "\n" || $0 == "\t" ? String($0) : nil }
     }
 
     /// One line of prose: line breaks and tabs become spaces.
-    static func line(_ text: String) -> String {
+    package static func line(_ text: String) -> String {
         replacing(text) { $0 == "\n" || $0 == "\t" ? " " : nil }
     }
 
     /// A name on one line: as a token where white space would be lost, such as around ` ls` or in a lone line break.
-    static func label(_ text: String) -> String {
+    package static func label(_ text: String) -> String {
         let scalars = text.unicodeScalars
         let isBare = scalars.first?.properties.isWhitespace ?? false || scalars.last?.properties.isWhitespace ?? false
         return isBare || scalars.contains("\n") || scalars.contains("\t") ? token(text) : line(text)
     }
 
     /// A token or a piece of code on one line: spaces are shown as `·`, line breaks as `⏎`, tabs as `⇥`.
-    static func token(_ text: String) -> String {
+    package static func token(_ text: String) -> String {
         if text.isEmpty { return "∅" }
         return replacing(text) { scalar in
             switch scalar {
@@ -32,6 +31,12 @@ enum Visible {
             default: nil
             }
         }
+    }
+
+    /// Part of a message: the beginning, between quotation marks.
+    package static func quoted(_ text: String) -> String {
+        let short = text.count > 60 ? text.prefix(60) + "..." : Substring(text)
+        return "\"" + short.replacing("\n", with: "\\n") + "\""
     }
 
     private static func replacing(_ text: String, special: (Unicode.Scalar) -> String?) -> String {

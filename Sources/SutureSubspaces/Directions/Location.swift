@@ -1,9 +1,9 @@
 import SutureModels
 
 /// A site and the tokens there: `mlp.20.hidden@last`, `residual.21@subject`, `attn.6.head.3@4`.
-public struct Spot: Hashable, Sendable {
+public struct Location: Hashable, Sendable {
     /// Which tokens of a prompt are meant.
-    public enum Place: Hashable, Sendable {
+    public enum Tokens: Hashable, Sendable {
         case last
         case all
         /// The token that plays a role in the prompt, such as `subject`; see ``Prompt/roles``.
@@ -13,16 +13,16 @@ public struct Spot: Hashable, Sendable {
     }
 
     public var site: Site
-    public var place: Place
+    public var tokens: Tokens
 
-    public init(_ site: Site, at place: Place = .last) {
+    public init(_ site: Site, at tokens: Tokens = .last) {
         self.site = site
-        self.place = place
+        self.tokens = tokens
     }
 }
 
-extension Spot: LosslessStringConvertible {
-    /// Reads `SITE@PLACE`; the place is `last` if it is left out.
+extension Location: LosslessStringConvertible {
+    /// Reads `SITE@TOKENS`; these are `last` if they are left out.
     public init?(_ text: String) {
         let parts = text.split(separator: "@", omittingEmptySubsequences: false)
         guard (1...2).contains(parts.count), let site = Site(String(parts[0])) else { return nil }
@@ -30,14 +30,14 @@ extension Spot: LosslessStringConvertible {
             self.init(site)
             return
         }
-        guard let place = Place(String(parts[1])) else { return nil }
-        self.init(site, at: place)
+        guard let tokens = Tokens(String(parts[1])) else { return nil }
+        self.init(site, at: tokens)
     }
 
-    public var description: String { "\(site)@\(place)" }
+    public var description: String { "\(site)@\(tokens)" }
 }
 
-extension Spot.Place: LosslessStringConvertible {
+extension Location.Tokens: LosslessStringConvertible {
     public init?(_ text: String) {
         guard let first = text.first else { return nil }
         if first.isNumber || first == "-" {

@@ -3,12 +3,12 @@ import SutureTasks
 import SutureTensor
 import SutureTokenizers
 
-/// What all repairs of an evaluation share: the methods' workshops, and runs of the original model on unrelated texts.
-final class RepairBench {
+/// What all repairs of an evaluation share: the methods, prepared, and runs of the original model on unrelated texts.
+final class EvaluationContext {
     let evaluation: RepairEvaluation
-    private var workshops: [Int: Workshop] = [:]
+    private var methods: [Int: PreparedMethod] = [:]
     private var guards: [ReferenceRun]?
-    private var heldOut: [Int: HeldOutBench] = [:]
+    private var heldOut: [Int: HeldOutContext] = [:]
     private var checks: [SyntaxCheck.Language: SyntaxCheck] = [:]
 
     init(_ evaluation: RepairEvaluation) {
@@ -29,22 +29,21 @@ final class RepairBench {
     var referenceTexts: [[Int]] { tokens(evaluation.texts) }
 
     /// The questions of a task that are held out; nil where they are not studied.
-    func heldOut(_ task: Int) throws -> HeldOutBench? {
+    func heldOut(_ task: Int) throws -> HeldOutContext? {
         guard evaluation.settings.studies.contains(.heldOut) else { return nil }
         if let ready = heldOut[task] { return ready }
         let each = evaluation.tasks[task]
-        let bench = try HeldOutBench(
+        let context = try HeldOutContext(
             Array(each.questions[evaluation.repaired(each).upperBound...]), evaluation.model, evaluation.tokenizer)
-        heldOut[task] = bench
-        return bench
+        heldOut[task] = context
+        return context
     }
 
-    func workshop(_ method: Int) throws -> Workshop {
-        if let ready = workshops[method] { return ready }
-        let made = try evaluation.methods[method].prepare(
-            evaluation.model, texts: referenceTexts, reserved: [], cache: evaluation.cache
-        ) { _, _ in }
-        workshops[method] = made
+    func method(_ number: Int) throws -> PreparedMethod {
+        if let ready = methods[number] { return ready }
+        let made = try evaluation.methods[number].prepared(
+            RepairMaterial(evaluation.model, texts: referenceTexts, cache: evaluation.cache))
+        methods[number] = made
         return made
     }
 
@@ -74,10 +73,10 @@ final class RepairBench {
     func subject(_ item: EvaluationLog.Place) throws -> RepairSubject { try RepairSubject(item, self) }
 }
 
-/// A question on the bench: the original model's run of it, and of all that a repair of it is measured on.
+/// A question on the context: the original model's run of it, and of all that a repair of it is measured on.
 struct RepairSubject {
     private let item: EvaluationLog.Place
-    private let bench: RepairBench
+    private let context: EvaluationContext
     private let question: Question
     /// The whole answer, or what is repaired of it.
     private var failure: TokenizedFailure
@@ -87,15 +86,15 @@ struct RepairSubject {
     private var unasked: String?
     private var original: Answered?
 
-    private var model: LanguageModel { bench.evaluation.model }
-    private var tokenizer: Tokenizer { bench.evaluation.tokenizer }
+    private var model: LanguageModel { context.evaluation.model }
+    private var tokenizer: Tokenizer { context.evaluation.tokenizer }
 
-    init(_ item: EvaluationLog.Place, _ bench: RepairBench) throws {
+    init(_ item: EvaluationLog.Place, _ context: EvaluationContext) throws {
         self.item = item
-        self.bench = bench
-        question = bench.evaluation.tasks[item.task].questions[item.question]
+        self.context = context
+        question = context.evaluation.tasks[item.task].questions[item.question]
         do {
-            failure = try TokenizedFailure(question.failure, bench.evaluation.tokenizer)
+            failure = try TokenizedFailure(question.failure, context.evaluation.tokenizer)
         } catch let error as TaskError {
             (failure, unasked) = (TokenizedFailure(prompt: [], answer: []), error.problem)
             return
@@ -104,9 +103,9 @@ struct RepairSubject {
             unasked = "prompt and answer are longer than the model's context"
             return
         }
-        let whole = try model.trace([failure.led])
-        guard bench.evaluation.settings.firstToken,
-            let wrong = try whole.reading(failure).wrong(failure.answer).first
+        let whole = try model.trace([failure.forced])
+        guard context.evaluation.settings.firstToken,
+            let wrong = try whole.scores(failure).wrong(failure.answer).first
         else {
             trace = whole
             return
@@ -115,7 +114,7 @@ struct RepairSubject {
         trace = try whole.prefix(failure.prompt.count)
     }
 
-    private func fits(_ failure: TokenizedFailure) -> Bool { failure.led.count <= model.architecture.contextLength }
+    private func fits(_ failure: TokenizedFailure) -> Bool { failure.forced.count <= model.architecture.contextLength }
 
     /// Asks the original model; of a failure, its variants too.
     mutating func ask() throws -> AskedRecord {
@@ -137,10 +136,10 @@ struct RepairSubject {
     /// Repairs the failure, and measures what the repair changes.
     mutating func repair(_ method: Int) throws -> RepairRecord {
         guard let trace else { throw RepairError(.badRequest, "there is nothing to repair") }
-        let workshop = try bench.workshop(method)
+        let prepared = try context.method(method)
         let clock = ContinuousClock()
         let start = clock.now
-        let proposal = try bench.evaluation.methods[method].proposal(for: [failure], in: workshop, on: model)
+        let proposal = try prepared.propose([TeacherForcedRun(failure, trace)])
         let seconds = (clock.now - start) / .seconds(1)
         var abandoned = proposal.abandoned
         var change = abandoned == nil ? proposal.change : WeightChange()
@@ -160,11 +159,11 @@ struct RepairSubject {
             record.variants[variant.kind.rawValue] = try variant.run.share(
                 of: variant.answer, change.isEmpty ? nil : change)
         }
-        if let heldOut = try bench.heldOut(item.task) {
+        if let heldOut = try context.heldOut(item.task) {
             record.heldOut = .init(before: heldOut.before, after: try heldOut.after(change))
         }
         if !change.isEmpty {
-            record.unrelated = try Divergence(bench.guardRuns(), change)
+            record.unrelated = try Divergence(context.guardRuns(), change)
             record.related = try Divergence(related, change)
         }
         return record
@@ -180,23 +179,23 @@ struct RepairSubject {
     }
 
     private func answered(in run: Trace) throws -> Answered {
-        let (reading, written) = try run.answer(failure)
+        let (scores, written) = try run.answer(failure)
         let isRight = written == failure.answer
         var (text, isWhole) = (tokenizer.decode(written), true)
-        if !isRight, !bench.evaluation.settings.firstToken {
+        if !isRight, !context.evaluation.settings.firstToken {
             let free = try FreeAnswer(
                 run.prefix(failure.prompt.count), closing: question.frame.closing, expecting: failure.answer.count,
                 tokenizer)
             (text, isWhole) = (free.text, free.isEnded)
         }
         let targets = try Tensor(failure.answer, shape: [failure.answer.count, 1], device: model.device)
-        let logProbability = try reading.logits.logSoftmax().taking(1, at: targets).sum().item()
+        let logProbability = try scores.logits.logSoftmax().gathered(1, at: targets).sum().item()
         return Answered(
             isRight: isRight, text: text,
             reading: AnswerReading(
-                tokens: failure.answer.count, right: failure.answer.count - reading.wrong(failure.answer).count,
+                tokens: failure.answer.count, right: failure.answer.count - scores.wrong(failure.answer).count,
                 logProbability: logProbability,
-                isWellFormed: try isWhole ? bench.isWellFormed(text, task: item.task) : nil))
+                isWellFormed: try isWhole ? context.isWellFormed(text, task: item.task) : nil))
     }
 
     /// How the original model answers.
@@ -215,7 +214,7 @@ struct RepairSubject {
             guard var variant = try? TokenizedFailure(question.failure(kind), tokenizer), fits(variant),
                 variant.answer == whole.answer
             else { continue }
-            if bench.evaluation.settings.firstToken {
+            if context.evaluation.settings.firstToken {
                 variant = variant.part(at: failure.prompt.count - whole.prompt.count)
             }
             variants.append((kind, variant.answer, try ReferenceRun(model, variant)))

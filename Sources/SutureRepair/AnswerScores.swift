@@ -3,7 +3,7 @@ import SutureTensor
 import SutureTokenizers
 
 /// How a model does on an answer under teacher forcing.
-public struct Reading: Sendable {
+public struct AnswerScores: Sendable {
     /// The probability of each token of the answer, given those before it.
     public let probabilities: [Double]
     /// The most likely token in each place.
@@ -15,7 +15,7 @@ public struct Reading: Sendable {
         self.logits = logits
         top = try logits.argmax(1).ints()
         let targets = try Tensor(answer, shape: [answer.count, 1], device: logits.device)
-        probabilities = try logits.softmax().taking(1, at: targets).elements()
+        probabilities = try logits.softmax().gathered(1, at: targets).elements()
     }
 
     /// The places where another token than the answer's is most likely.
@@ -24,23 +24,23 @@ public struct Reading: Sendable {
 
 extension TokenizedFailure {
     /// The prompt and all of the answer that the model reads while it writes the answer.
-    var led: [Int] { prompt + answer.dropLast() }
+    var forced: [Int] { prompt + answer.dropLast() }
 
-    /// The positions of ``led`` after which the answer's tokens come.
+    /// The positions of ``forced`` after which the answer's tokens come.
     var places: Range<Int> { prompt.count - 1..<prompt.count - 1 + answer.count }
 }
 
 extension LanguageModel {
     /// Teacher forcing, in one run.
-    public func read(_ failure: TokenizedFailure) throws -> Reading {
+    public func scores(_ failure: TokenizedFailure) throws -> AnswerScores {
         let last = Site.residual(architecture.layers)
-        let residual = try run([failure.led], capturing: [last])[last].squeezed(0).narrowed(0, failure.places)
-        return try Reading(logits: logits(ofResidual: residual), answer: failure.answer)
+        let residual = try run([failure.forced], capturing: [last])[last].squeezed(0).narrowed(0, failure.places)
+        return try AnswerScores(logits: logits(ofResidual: residual), answer: failure.answer)
     }
 
     /// Teacher forcing and greedy decoding, with one run of the prompt for both.
-    func answer(_ failure: TokenizedFailure) throws -> (reading: Reading, written: [Int]) {
-        try trace([failure.led]).answer(failure)
+    func answer(_ failure: TokenizedFailure) throws -> (scores: AnswerScores, written: [Int]) {
+        try trace([failure.forced]).answer(failure)
     }
 
     /// What the model writes after the prompt under greedy decoding, as many tokens as the answer has.
@@ -51,18 +51,18 @@ extension LanguageModel {
 
 extension Trace {
     /// How the traced model does on the answer that the trace holds (teacher forcing), and what it writes (greedy decoding).
-    func answer(_ failure: TokenizedFailure) throws -> (reading: Reading, written: [Int]) {
-        let reading = try reading(failure)
+    func answer(_ failure: TokenizedFailure) throws -> (scores: AnswerScores, written: [Int]) {
+        let scores = try scores(failure)
         // Greedy writing leaves the answer where the first wrong token is, so a right reading is a right writing.
-        guard let start = reading.wrong(failure.answer).first else { return (reading, failure.answer) }
+        guard let start = scores.wrong(failure.answer).first else { return (scores, failure.answer) }
         var session = try DecodingSession(prefix(failure.prompt.count + start))
-        return (reading, try failure.answer[..<start] + session.write(limit: failure.answer.count - start))
+        return (scores, try failure.answer[..<start] + session.write(limit: failure.answer.count - start))
     }
 
     /// How the traced model does on the answer that the trace holds (teacher forcing).
-    func reading(_ failure: TokenizedFailure) throws -> Reading {
+    func scores(_ failure: TokenizedFailure) throws -> AnswerScores {
         let residual = try self[.residual(model.architecture.layers)].squeezed(0).narrowed(0, failure.places)
-        return try Reading(logits: model.logits(ofResidual: residual), answer: failure.answer)
+        return try AnswerScores(logits: model.logits(ofResidual: residual), answer: failure.answer)
     }
 }
 

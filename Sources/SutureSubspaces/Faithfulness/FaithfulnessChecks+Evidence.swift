@@ -1,17 +1,17 @@
 import SutureModels
 import SutureTensor
 
-extension Examination {
+extension FaithfulnessChecks {
     /// The effect itself, and what should have none.
     mutating func controls() throws {
         let randoms = try (1...5).map { seed in
-            try effect(Directions.random(model, at: spot, count: subspace.count, seed: UInt64(seed)).patch)
+            try effect(Directions.random(model, at: location, count: subspace.count, seed: UInt64(seed)).patch)
         }
         let random = randoms.max { abs($0.value) < abs($1.value) } ?? Estimate(0, low: 0, high: 0)
         var das = plan.das
         das.directions = subspace.count
-        let shuffled = try PairedRuns(model, Directions.shuffled(plan.train, seed: 1), at: [spot])
-        let learned = try das.train(shuffled, at: spot) { [plan] epoch, count, _ in
+        let shuffled = try PairedRuns(model, Directions.shuffled(plan.train, seed: 1), at: [location])
+        let learned = try das.train(shuffled, at: location) { [plan] epoch, count, _ in
             plan.progress("learning where there is nothing to learn", epoch, count)
         }
         let shuffledEffect = try effect(learned.patch)
@@ -43,15 +43,15 @@ extension Examination {
                 "That the effect needs this direction rather than any; and, where an MLP that has learned nothing gives as much, "
                 + "that the effect says nothing of what this one has learned.",
             cannot: randomMLP == nil
-                ? "An MLP with random weights was not tried: the spot is not in the hidden activations of one."
+                ? "An MLP with random weights was not tried: the location is not in the hidden activations of one."
                 : "A trained MLP may well hold what a random one could be made to hold.")
         // Base and source the same: D = 0.
         let change = try Tensor.withoutGradients {
             try runs.batches.map { batch in
-                let own = try batch.base(spot)
+                let own = try batch.base(location)
                 let basis = subspace.basis
                 let change = Intervention(
-                    spot.site, at: try batch.positions(spot.place), .swap(basis, from: own))
+                    location.site, at: try batch.positions(location.tokens), .swap(basis, from: own))
                 let logits = try batch.trace.replay(prompts: Array(batch.pairs.indices), [change]).logits
                 return try (logits - batch.trace.logits).abs().max().item()
             }.max() ?? 0
@@ -63,10 +63,10 @@ extension Examination {
             cannot: "Anything about the model.")
     }
 
-    /// The effect of a direction that was learned in an MLP with random weights beside the spot's own.
+    /// The effect of a direction that was learned in an MLP with random weights beside the location's own.
     private func randomMLPEffect(_ das: DAS) throws -> Estimate? {
-        guard let training = try RandomMLP(trainRuns, at: spot, seed: 1),
-            let judged = try RandomMLP(runs, at: spot, seed: 1)
+        guard let training = try RandomMLP(trainRuns, at: location, seed: 1),
+            let judged = try RandomMLP(runs, at: location, seed: 1)
         else { return nil }
         let start = try das.initial(width: training.width) { try training.pulls(das, trainRuns) }
         let basis = try das.learn(trainRuns, from: start) { [plan] epoch, count, _ in
@@ -74,13 +74,13 @@ extension Examination {
         } patching: {
             try training.change($0, $1, $2)
         }
-        return try fldd(runs.outcome { [try judged.change(basis, $0, Array($0.pairs.indices))] })
+        return try fldd(runs.outputs { [try judged.change(basis, $0, Array($0.pairs.indices))] })
     }
 
     /// The whole component, the parts of the direction.
     mutating func decomposition() throws {
-        let component = try ModelComponent(runs, at: spot)
-        let wholeScore = Score(try component.outcome(component.source), clean: clean, pairs: heldOut)
+        let component = try ModelComponent(runs, at: location)
+        let wholeScore = Score(try component.outputs(component.source), clean: clean, pairs: heldOut)
         add(
             .wholeComponent,
             [
@@ -90,7 +90,7 @@ extension Examination {
             wholeScore.fldd.value < 0.5 * score.fldd.value ? .concern : .supports,
             shows: "Where it does not, the patch creates an effect rather than locating one.",
             cannot: "Parts of a component can cancel: a small effect of the whole does not decide by itself.")
-        let isExact = try model.writing(spot.site) != nil
+        let isExact = try model.writing(location.site) != nil
         guard let space else {
             for id: FaithfulnessReport.CheckName in [
                 .rowPart,
@@ -103,9 +103,9 @@ extension Examination {
             return
         }
         let split = try SplitDirection(subspace.basis, in: space)
-        let rowPatch = try split.patch(.row, at: spot)
-        let rowOutcome = try rowPatch.map { try runs.outcome($0) }
-        func hits(_ outcome: Outcome) -> [Bool] { heldOut.indices.map { outcome.top[$0] == heldOut[$0].target } }
+        let rowPatch = try split.patch(.row, at: location)
+        let rowOutcome = try rowPatch.map { try runs.outputs($0) }
+        func hits(_ outcome: PairOutputs) -> [Bool] { heldOut.indices.map { outcome.top[$0] == heldOut[$0].target } }
         let test = Bootstrap.mcNemar(hits(outcome), rowOutcome.map(hits) ?? heldOut.map { _ in false })
         let none = Estimate(0, low: 0, high: 0)
         let rowEffect = (evidence.effect(.row) ?? none).value
@@ -122,14 +122,15 @@ extension Examination {
             rowEffect < 0.5 * evidence.direction.value ? .concern : .supports,
             shows: isExact
                 ? "How much of the effect is left without what cannot reach the output."
-                : "How much is left of what the readers' queries see; other readers are not counted.",
+                : "How much is left of what the reading heads' queries see; other reading heads are not counted.",
             cannot: "A faithful direction can lose half as well; in rank one the test is blind.")
         let nullEffect = evidence.effect(.null) ?? none
         add(
             .kernelPart, [.init("kernel part, FLDD", nullEffect)],
             isExact ? (abs(nullEffect.value) < 1e-3 ? .supports : .concern) : .information,
             shows: isExact
-                ? "That the decomposition is right." : "What reaches the output past the readers that were found.",
+                ? "That the decomposition is right."
+                : "What reaches the output past the reading heads that were found.",
             cannot: isExact
                 ? "Anything about the model." : "Here the kernel is a stand-in: other parts of the network see it.")
         add(
@@ -211,7 +212,7 @@ extension Examination {
 
     /// Leave-one-out nearest-mean prediction of the answer from values along the direction.
     private func leakage() throws -> (chance: Double, accuracy: Estimate) {
-        let values = try trainRuns.values(spot).base.matmul(subspace.basis).selected(1, 0).elements(as: Double.self)
+        let values = try trainRuns.values(location).base.matmul(subspace.basis).selected(1, 0).elements(as: Double.self)
         let labels = trainRuns.pairs.map(\.answer)
         let groups = Dictionary(grouping: labels.indices, by: { labels[$0] }).filter { $0.value.count > 1 }
         let members = groups.values.flatMap(\.self)

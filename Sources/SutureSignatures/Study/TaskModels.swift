@@ -32,17 +32,17 @@ struct StudyImages {
 }
 
 /// The models of one task, and how signatures of them do.
-struct StudyBench {
+struct TaskModels {
     let pretrained, standard: Checkpoint
     let robust: [Corruption: Checkpoint]
 
     /// The signature of a corruption, as a patch of the standard model.
     func signature(
-        _ corruption: Corruption, layers: LayerRule = .all, batchNorm: Signature.BatchNorm = .keep,
+        _ corruption: Corruption, layers: LayerRule = .all, batchNorm: SignatureExtraction.BatchNorm = .keep,
         isProjected: Bool = true, bits: Int? = nil
     ) throws -> Patch {
         guard let robust = robust[corruption] else { preconditionFailure("no model is robust to \(corruption)") }
-        var signature = Signature()
+        var signature = SignatureExtraction()
         (signature.layers, signature.batchNorm, signature.isProjected) = (layers, batchNorm, isProjected)
         signature.corruption = corruption.description
         if let bits { signature.form = .quantized(QuantizationOptions(bits: bits)) }

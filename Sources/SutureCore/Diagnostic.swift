@@ -62,7 +62,7 @@ public struct CodedError<Codes: ErrorCode>: Diagnostic, Equatable {
     public var kind: DiagnosticKind { code.kind }
 
     /// The same error with a path in its subject by another name.
-    func replacing(_ path: String, by name: String) -> CodedError {
+    package func replacing(_ path: String, by name: String) -> CodedError {
         guard let subject else { return self }
         return CodedError(
             code, problem, subject: subject.replacingOccurrences(of: path, with: name), expected: expected,

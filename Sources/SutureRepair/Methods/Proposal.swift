@@ -1,0 +1,44 @@
+import SutureModels
+
+/// What a method came to.
+public struct Proposal: Sendable {
+    /// What is to be added to the weights; nothing if the method gave up.
+    public var change = WeightChange()
+    /// How many changes the method made on its way.
+    public var steps = 0
+    /// The neurons that were changed on the way, in order, by methods that change one after another.
+    public var order: [Neuron] = []
+    /// The neurons the method chose from.
+    public var candidates: [Neuron] = []
+    /// The token that each neuron was changed for; the last one counts.
+    public var places: [Neuron: Place] = [:]
+    /// What a reader of the result should know of how it was made.
+    public var notes: [String] = []
+    /// Why the method gave up, if it did.
+    public var abandoned: String?
+
+    public init(
+        change: WeightChange = WeightChange(), steps: Int = 0, places: [Neuron: Place] = [:], notes: [String] = []
+    ) {
+        (self.change, self.steps, self.places, self.notes) = (change, steps, places, notes)
+    }
+
+    /// A token of an answer: of which of the failures, and of its tokens which.
+    public struct Place: Hashable, Sendable {
+        public var failure = 0
+        public var token: Int
+
+        public init(failure: Int = 0, token: Int) {
+            self.failure = failure
+            self.token = token
+        }
+    }
+
+    /// The same search, given up: nothing is changed.
+    func abandoning(_ reason: String) -> Proposal {
+        var proposal = self
+        proposal.change = WeightChange()
+        proposal.abandoned = reason
+        return proposal
+    }
+}

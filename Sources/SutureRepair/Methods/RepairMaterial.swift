@@ -1,0 +1,39 @@
+import SutureCore
+import SutureModels
+
+/// What a method may look at before it repairs anything.
+public struct RepairMaterial {
+    /// The model as it was loaded.
+    public let model: LanguageModel
+    /// The reference texts, as token ids.
+    public let texts: [[Int]]
+    /// Neurons that belong to earlier patches: a method leaves them alone.
+    public let reserved: Set<Neuron>
+    /// Where statistics of the model on the texts may be kept; nil computes them anew.
+    public let cache: StatisticsCache?
+    let progress: ProgressHandler
+
+    public init(
+        _ model: LanguageModel, texts: [[Int]] = [], reserved: Set<Neuron> = [], cache: StatisticsCache? = nil,
+        progress: @escaping ProgressHandler = { _, _, _ in }
+    ) {
+        self.model = model
+        self.texts = texts
+        self.reserved = reserved
+        self.cache = cache
+        self.progress = progress
+    }
+
+    /// The first ten tokens of `count` of the texts; short ones are joined. Behind them what is learned should hold too, or
+    /// in a question's place it should not.
+    func openings(_ count: Int) -> [[Int]] {
+        var (openings, pending): ([[Int]], [Int]) = ([], [])
+        for text in texts where openings.count < count {
+            pending += text
+            guard pending.count >= 10 else { continue }
+            openings.append(Array(pending.prefix(10)))
+            pending = []
+        }
+        return openings
+    }
+}

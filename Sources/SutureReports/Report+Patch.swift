@@ -1,0 +1,87 @@
+import Foundation
+import SutureFormats
+import SuturePatches
+
+extension Report {
+    /// What there is to say of a patch, also when one was just made: then `making` tells how.
+    public init(_ patch: Patch, title: String, making: PatchMaking? = nil, more: [Block] = []) throws {
+        // All of the payload is read for the norms.
+        let edits = try Parallel.map(patch.edits) { edit in
+            let base = patch.base[ByteString(edit.tensor)]
+            return PatchFacts.Edit(
+                tensor: edit.tensor, kind: edit.kind.rawValue, dtype: base?.type.rawValue ?? "",
+                shape: base?.shape ?? [],
+                indices: edit.indices ?? [], summary: edit.summary, norm: try edit.norm(shape: base?.shape ?? []))
+        }
+        let facts = PatchFacts(
+            id: patch.id, method: "\(patch.method.name) \(patch.method.version)", tool: patch.tool,
+            created: patch.created, seed: patch.method.seed, parents: patch.parents, edits: edits,
+            options: patch.method.options, results: patch.results)
+        var blocks: [Block] = [
+            .facts([
+                .init("Id", facts.id),
+                .init("Method", facts.method + (facts.seed.map { ", seed \($0)" } ?? "")),
+                .init("Made", "\(facts.created) with \(facts.tool)"),
+                .init("On top of", facts.parents.isEmpty ? "nothing" : facts.parents.joined(separator: ", "))
+            ]),
+            .table(
+                .init(
+                    columns: ["Tensor", "Type", "Changed", .number("Norm")],
+                    rows: edits.map { edit in
+                        [
+                            .init(edit.tensor), .init("\(edit.dtype) \(edit.shape)"), .init(edit.summary),
+                            .init(String(format: "%.4g", edit.norm))
+                        ]
+                    }))
+        ]
+        for (name, value) in [("Options", patch.method.options), ("Results", patch.results)] {
+            let lines = JSONOutline.facts(of: value)
+            if !lines.isEmpty { blocks += [.heading(name), .facts(lines)] }
+        }
+        try self.init(
+            title: title, schema: "suture.show/1",
+            data: Joined(patch: facts, making: making?.facts ?? [String: String]()),
+            blocks: blocks + (making?.blocks ?? []) + more)
+    }
+
+    /// How a patch file is used, for a card that is kept beside it.
+    public static func card(of file: String) -> [Block] {
+        [
+            .heading("How to use it"),
+            .facts([
+                .init("Would it apply", "suture check MODEL \(file)"),
+                .init("Apply it", "suture apply MODEL \(file) -o PATCHED"),
+                .init("Take it off", "suture revert PATCHED ID -o BASE")
+            ]),
+            .paragraph(
+                "The patch fits exactly the tensors named above, with the content they had when it was made; anything else "
+                    + "is refused. Taking it off restores them to the last bit.")
+        ]
+    }
+}
+
+private struct PatchFacts: Encodable, Sendable {
+    struct Edit: Encodable, Sendable {
+        var tensor, kind, dtype: String
+        var shape, indices: [Int]
+        var summary: String
+        /// The Euclidean norm of what is added.
+        var norm: Double
+    }
+    var id, method, tool, created: String
+    var seed: Int?
+    var parents: [String]
+    var edits: [Edit]
+    var options, results: JSON
+}
+
+/// The facts of a patch and what is known of its making, as one object.
+private struct Joined: Encodable, Sendable {
+    var patch: PatchFacts
+    var making: any Encodable & Sendable
+
+    func encode(to encoder: any Encoder) throws {
+        try patch.encode(to: encoder)
+        try making.encode(to: encoder)
+    }
+}

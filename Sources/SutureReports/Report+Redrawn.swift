@@ -1,0 +1,60 @@
+import Foundation
+import SutureFormats
+import SutureRepair
+import SutureSignatures
+import SutureSubspaces
+
+extension Report {
+    /// The page of a result that was kept as JSON: what ``json`` of such a page is.
+    ///
+    /// Throws `FormatError` with code `wrongJSONType` or `missingKey` for what is no such result, or lacks a part.
+    public init(redrawing file: URL) throws {
+        let bytes = try MappedFile(file).copy()
+        let schema = try JSON.parse(bytes, source: file.relativePath)["schema"]?.stringValue ?? ""
+        let result = KeptResult(data: Data(bytes), source: file.relativePath)
+        switch schema {
+        case "suture.repair/1":
+            let kept = try result.decoded(RepairData.self)
+            try self.init(kept.repair, pathway: kept.pathway)
+        case "suture.evaluation/1": try self.init(result.decoded(EvaluationSummary.self))
+        case "suture.faithful/1": try self.init(result.decoded(FaithfulnessReport.self))
+        case "suture.pathway/2": try self.init(result.decoded(PatchPathway.self))
+        case "suture.illusion/1": try self.init(result.decoded(IllusionReport.self))
+        case "suture.facts/1": try self.init(result.decoded(FactReport.self))
+        case "suture.planted/1": try self.init(result.decoded(PlantedStudy.self))
+        case "suture.signatures/1": try self.init(result.decoded(StudyResult.self))
+        case "suture.sweep/1": try self.init(result.decoded(SweepMap.self))
+        default:
+            throw FormatError(
+                .missingKey, "no page can be drawn from this", subject: file.relativePath,
+                expected: "the JSON of repair, evaluate, faithful, sweep or reproduce",
+                found: schema.isEmpty ? "no schema" : "schema \(schema)")
+        }
+    }
+}
+
+/// A result in a file.
+private struct KeptResult {
+    let data: Data
+    let source: String
+
+    func decoded<Value: Decodable>(_ type: Value.Type) throws -> Value {
+        let decoder = JSONDecoder()
+        decoder.keyDecodingStrategy = .convertFromSnakeCase
+        decoder.nonConformingFloatDecodingStrategy = .convertFromString(
+            positiveInfinity: "Infinity", negativeInfinity: "-Infinity", nan: "NaN")
+        do { return try decoder.decode(type, from: data) } catch let error as DecodingError {
+            let (problem, path) =
+                switch error {
+                case .keyNotFound(let key, let context): ("\"\(key.stringValue)\" is missing", context.codingPath)
+                case .typeMismatch(_, let context), .valueNotFound(_, let context): ("wrong type", context.codingPath)
+                case .dataCorrupted(let context): ("not a value that this can be", context.codingPath)
+                @unknown default: ("not a result that this version can draw", [])
+                }
+            let place = path.map { $0.intValue.map { "[\($0)]" } ?? ".\($0.stringValue)" }.joined()
+            throw FormatError(
+                .wrongJSONType, problem, subject: place.isEmpty ? source : "\(source), \(place.drop { $0 == "." })",
+                hint: "was it written by another version, or by hand?")
+        }
+    }
+}

@@ -1,0 +1,95 @@
+import Foundation
+import SutureFormats
+import SuturePatches
+import SutureVision
+
+/// Pages of commands whose result is a file.
+extension Report {
+    /// A model that was written in another form.
+    public init(converted checkpoint: Checkpoint, to output: String) throws {
+        let facts = Converted(output: output, tensors: checkpoint.tensors.count)
+        try self.init(
+            title: URL(filePath: output).lastPathComponent, schema: "suture.convert/1", data: facts,
+            blocks: [.facts([.init("Tensors", "\(facts.tensors)"), .init("Written to", output)])])
+    }
+
+    /// A model with the difference of two others; `changed` tensors are other ones, those of `ignored` as they were.
+    public init(transferred changed: Int, leaving ignored: [String], to output: String) throws {
+        try self.init(
+            title: URL(filePath: output).lastPathComponent, schema: "suture.transfer/1",
+            data: Transferred(output: output, changed: changed, ignored: ignored),
+            blocks: [.facts([.init("Tensors changed", "\(changed)"), .init("Written to", output)])])
+    }
+
+    /// A patch that was written as an adapter.
+    public init(exported adapter: Adapter, to output: String) throws {
+        let facts = Exported(
+            output: output, modules: adapter.modules.map(\.tensor), rank: adapter.rank, exact: adapter.isExact)
+        try self.init(
+            title: URL(filePath: output).lastPathComponent, schema: "suture.export/1", data: facts,
+            blocks: [
+                .facts([
+                    .init("Modules", facts.modules.joined(separator: ", ")), .init("Rank", "\(facts.rank)"),
+                    .init(
+                        "Numbers",
+                        facts.exact ? "those of the patch" : "rounded to float32, because of a scale or a sum"),
+                    .init("Written to", output)
+                ])
+            ])
+    }
+
+    /// Corrupted images that were written.
+    public init(_ files: CorruptedFiles, title: String) throws {
+        let size = files.size.map(String.init).joined(separator: " x ")
+        let names =
+            files.corruptions.count <= 3 ? files.corruptions.joined(separator: ", ") : "\(files.corruptions.count)"
+        try self.init(
+            title: title, schema: "suture.corrupt/1", data: files,
+            blocks: [
+                .facts(
+                    [
+                        .init("Images", "\(files.images) of \(size)"), .init("Corruptions", names),
+                        .init("Amounts", files.profiles)
+                    ] + (files.output.map { [.init("Written to", $0)] } ?? [])
+                        + (files.sheet.map { [.init("Sheet", $0)] } ?? []))
+            ])
+    }
+}
+
+/// Which images were corrupted, how, and where they are.
+public struct CorruptedFiles: Encodable, Sendable {
+    let images: Int
+    let size: [Int]
+    let corruptions: [String]
+    let seed: UInt64
+    let output, sheet: String?
+    let profiles: String
+
+    private enum CodingKeys: CodingKey { case images, size, corruptions, seed, output, sheet }
+
+    public init(_ images: ImageSet, by corruptions: [Corruption], seed: UInt64, output: String?, sheet: String?) {
+        self.images = images.count
+        size = Array(images.pixels.shape[1...])
+        self.corruptions = corruptions.map(\.description)
+        profiles = Set(corruptions.map(\.profile.rawValue)).sorted().joined(separator: ", ")
+        (self.seed, self.output, self.sheet) = (seed, output, sheet)
+    }
+}
+
+private struct Converted: Encodable, Sendable {
+    var output: String
+    var tensors: Int
+}
+
+private struct Transferred: Encodable, Sendable {
+    var output: String
+    var changed: Int
+    var ignored: [String]
+}
+
+private struct Exported: Encodable, Sendable {
+    var output: String
+    var modules: [String]
+    var rank: Int
+    var exact: Bool
+}

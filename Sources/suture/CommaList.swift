@@ -1,0 +1,30 @@
+import ArgumentParser
+import Foundation
+
+/// A list with commas between its elements, each of them once: `recruit,mint`.
+struct CommaList<Element: ExpressibleByArgument & Hashable>: ExpressibleByArgument {
+    let elements: [Element]
+
+    init(_ elements: [Element]) { self.elements = elements }
+
+    init?(argument: String) {
+        let parts = argument.split(separator: ",", omittingEmptySubsequences: false)
+        elements = parts.compactMap { Element(argument: $0.trimmingCharacters(in: .whitespaces)) }
+        guard elements.count == parts.count, Set(elements).count == parts.count else { return nil }
+    }
+
+    var defaultValueDescription: String { elements.map(\.defaultValueDescription).joined(separator: ",") }
+    static var allValueStrings: [String] { Element.allValueStrings }
+}
+
+/// A name with a number, such as `factor=0.5`.
+struct NamedNumber: ExpressibleByArgument, Hashable {
+    let name: String
+    let value: Double
+
+    init?(argument: String) {
+        let sides = argument.split(separator: "=", omittingEmptySubsequences: false)
+        guard sides.count == 2, !sides[0].isEmpty, let value = Double(sides[1]), value.isFinite else { return nil }
+        (name, self.value) = (String(sides[0]), value)
+    }
+}
