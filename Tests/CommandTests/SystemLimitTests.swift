@@ -16,7 +16,7 @@ struct SystemLimitTests {
         arguments: [
             "convert model -o new", "apply model good.fix -o new", "extract model other -o new",
             "combine good.fix small.fix -o new", "corrupt images -o new --corruption fog:1 --as arrays --format quiet",
-            "apply model good.fix -o old --force"
+            "apply model good.fix -o old --force", "evaluate model --data tasks.tsv --shots 0 --related 0 --log new"
         ])
     func size(_ line: String) throws {
         let place = try Workplace()
