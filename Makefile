@@ -7,6 +7,8 @@ SUTURE := .build/release/suture
 SWIFT_FILES := Sources Tests Benchmarks/Sources Examples Snippets Package.swift
 SECONDS ?= 60
 SEED ?= 1
+# gold, the default on Linux, fails on libFuzzer's runtime.
+LLD := $(if $(filter Linux,$(shell uname)),-Xswiftc -use-ld=lld)
 
 help:
 	@echo "make demo     repair a wrong answer of a real language model, apply the patch, remove it again"
@@ -55,7 +57,8 @@ fuzz:
 	.build/release/suture-fuzz $(SECONDS) $(SEED)
 
 fuzz-coverage:
-	swift build -c release --product suture-fuzz --scratch-path .build/coverage -Xswiftc -sanitize=fuzzer -Xswiftc -DLIBFUZZER
+	swift build -c release --product suture-fuzz --scratch-path .build/coverage -Xswiftc -sanitize=fuzzer \
+	  -Xswiftc -DLIBFUZZER $(LLD)
 	Tests/Fuzz/coverage .build/coverage/release/suture-fuzz $(SECONDS)
 
 fuzz-asan:

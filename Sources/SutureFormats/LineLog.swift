@@ -43,7 +43,8 @@ public final class LineLog: @unchecked Sendable {
                 if isNew { unlink(url.path) }
                 throw error
             }
-            Self.syncDirectory(of: url)
+            // Where that cannot be synced, nothing is lost but time.
+            try? OpenDirectory(url.deletingLastPathComponent(), name: name).sync()
         }
     }
 
@@ -84,13 +85,5 @@ public final class LineLog: @unchecked Sendable {
         // Asked again: who had the lock until now may have written.
         let count = Int(try status().st_size)
         return try TensorBytes(file, 0..<count).bytes(0..<count)
-    }
-
-    /// The name of a new file is on the disk with its directory; where that cannot be synced, nothing is lost but time.
-    private static func syncDirectory(of url: URL) {
-        let directory = open(url.deletingLastPathComponent().path, O_RDONLY | O_CLOEXEC)
-        guard directory >= 0 else { return }
-        fsync(directory)
-        close(directory)
     }
 }

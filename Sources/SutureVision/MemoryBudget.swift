@@ -46,8 +46,9 @@ extension Training {
         let size = images.pixels.shape.dropFirst()
         let step = architecture.bytes(
             of: .training, images: batch, height: images.pixels.shape[2], width: images.pixels.shape[3])
+        // The heap grows by 64 MiB at a time.
         try MemoryBudget.require(
-            step + architecture.weightBytes(of: .training), for: "train on",
+            step + architecture.weightBytes(of: .training) + Double(1 << 26), for: "train on",
             of: "a batch of " + MemoryBudget.named(batch, size),
             hint: "make the images (--resize), batches (--batch) or the network (--width) smaller")
     }

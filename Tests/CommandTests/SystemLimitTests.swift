@@ -47,6 +47,9 @@ struct SystemLimitTests {
             let ofTheLoader = outcome.errors.contains("error while loading shared libraries") && outcome.status == 127
             #expect(isOurs || ofTheLoader, "\(line), \(count): \(outcome.status) \(outcome.errors)")
             #expect([0, 1, 127].contains(outcome.status), "\(line), \(count): \(outcome.status) \(outcome.errors)")
+            // What failed is not there, and what is there did not fail.
+            let isThere = FileManager.default.fileExists(atPath: place.url.path + "/new")
+            #expect(!isThere || outcome.status == 0, "\(line), \(count): \(outcome.errors)")
             try? FileManager.default.removeItem(at: place.url.appending(path: "new"))
         }
         #expect(codes.contains(1) || codes.contains(127))
