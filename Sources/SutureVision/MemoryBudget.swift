@@ -18,6 +18,8 @@ enum MemoryBudget {
         "\(count) \(count == 1 ? "image" : "images") of \(size.map(String.init).joined(separator: " x "))"
     }
 
+    /// By how much the heap grows at a time where freed memory is kept.
+    static let heapStep = Double(1 << 26)
     static let resize = "make the images smaller (--resize)"
 }
 
@@ -34,7 +36,7 @@ extension ImageClassifier {
         let pass = architecture.bytes(
             of: .evaluation, images: batch, height: images.pixels.shape[2], width: images.pixels.shape[3])
         try MemoryBudget.require(
-            (isRepeated ? 1.5 : 1) * pass, for: "classify", of: MemoryBudget.named(batch, size),
+            (isRepeated ? 1.5 : 1) * pass + MemoryBudget.heapStep, for: "classify", of: MemoryBudget.named(batch, size),
             hint: MemoryBudget.resize)
     }
 }
@@ -46,9 +48,8 @@ extension Training {
         let size = images.pixels.shape.dropFirst()
         let step = architecture.bytes(
             of: .training, images: batch, height: images.pixels.shape[2], width: images.pixels.shape[3])
-        // The heap grows by 64 MiB at a time.
         try MemoryBudget.require(
-            step + architecture.weightBytes(of: .training) + Double(1 << 26), for: "train on",
+            step + architecture.weightBytes(of: .training) + MemoryBudget.heapStep, for: "train on",
             of: "a batch of " + MemoryBudget.named(batch, size),
             hint: "make the images (--resize), batches (--batch) or the network (--width) smaller")
     }
