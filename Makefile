@@ -7,6 +7,8 @@ SUTURE := .build/release/suture
 SWIFT_FILES := Sources Tests Benchmarks/Sources Examples Snippets Package.swift
 SECONDS ?= 60
 SEED ?= 1
+# gold, the default on Linux, fails on libFuzzer's runtime.
+LLD := $(if $(filter Linux,$(shell uname)),-Xswiftc -use-ld=lld)
 
 help:
 	@echo "make demo     repair a wrong answer of a real language model, apply the patch, remove it again"
@@ -16,7 +18,7 @@ help:
 	@echo "make fuzz     feed broken files and models to all that reads them (SECONDS=60 SEED=1)"
 	@echo "make fuzz-coverage  let libFuzzer look for inputs that reach new code (SECONDS=60 for each reader)"
 	@echo "make fuzz-asan  the same inputs as fuzz, with AddressSanitizer in the Swift, C and C++ parts"
-	@echo "make test-slow  kill apply 300 times, fill its disk, take its rights; kill seven other commands 100 times each"
+	@echo "make test-slow  kill commands 1,000 times, take their disks, rights and descriptors, kill and stop ranks of a group"
 	@echo "make parity   hold the forward pass and every cell of sweeps against transformers on SmolLM2-135M"
 	@echo "make bench    measure beside the Python peers"
 	@echo "make docs     the documentation of all modules, with its examples compiled"
@@ -43,6 +45,8 @@ test: setup
 test-slow: release
 	Tests/Slow/kill $(SUTURE) 300
 	Tests/Slow/kill-commands $(SUTURE) 100
+	Tests/Slow/full-disk $(SUTURE)
+	Tests/Slow/dead-ranks $(SUTURE)
 
 interop: release
 	@Scripts/setup-interop
@@ -53,7 +57,8 @@ fuzz:
 	.build/release/suture-fuzz $(SECONDS) $(SEED)
 
 fuzz-coverage:
-	swift build -c release --product suture-fuzz --scratch-path .build/coverage -Xswiftc -sanitize=fuzzer -Xswiftc -DLIBFUZZER
+	swift build -c release --product suture-fuzz --scratch-path .build/coverage -Xswiftc -sanitize=fuzzer \
+	  -Xswiftc -DLIBFUZZER $(LLD)
 	Tests/Fuzz/coverage .build/coverage/release/suture-fuzz $(SECONDS)
 
 fuzz-asan:

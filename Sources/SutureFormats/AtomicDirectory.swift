@@ -30,7 +30,7 @@ public enum AtomicDirectory {
         }
         do {
             let result = try body(temporary)
-            try sync(temporary, name: url.relativePath)
+            try OpenDirectory(temporary, name: url.relativePath).sync()
             try place(temporary, at: url, replacing: kind)
             return result
         } catch {
@@ -47,32 +47,32 @@ public enum AtomicDirectory {
     }
 
     private static func place(_ temporary: URL, at url: URL, replacing kind: FolderKind?) throws {
-        let parent = url.deletingLastPathComponent()
+        let parent = try OpenDirectory(url.deletingLastPathComponent(), name: url.relativePath)
         guard kind != nil, exists(url.path) else {
             // If the name was taken in the meantime this fails, except for an empty directory, which is no loss.
             guard rename(temporary.path, url.path) == 0 else {
                 if [EEXIST, ENOTEMPTY, ENOTDIR].contains(errno) { throw alreadyExists(url) }
                 throw FormatError.system(.writing, "cannot be put in its place", url.relativePath)
             }
-            return try sync(parent, name: url.relativePath)
+            return try parent.sync()
         }
         // Somebody may have put something there meanwhile.
         try checkReplacing(url, kind)
         // Both names always have a whole directory, whenever the machine stops.
         if cf_exchange(temporary.path, url.path) == 0 {
-            try sync(parent, name: url.relativePath)
+            try parent.sync()
             try? FileManager.default.removeItem(at: temporary)
             return
         }
         guard [ENOSYS, EINVAL, ENOTSUP].contains(errno) else {
             throw FormatError.system(.writing, "cannot be replaced", url.relativePath)
         }
-        try replaceInTwoSteps(temporary, url)
+        try replaceInTwoSteps(temporary, url, in: parent)
     }
 
     /// For file systems that cannot exchange names: if the machine stops between the steps, the old directory is whole
     /// under the hidden name with `.old`, and nothing removes it.
-    private static func replaceInTwoSteps(_ temporary: URL, _ url: URL) throws {
+    private static func replaceInTwoSteps(_ temporary: URL, _ url: URL, in parent: OpenDirectory) throws {
         let replaced = temporary.deletingPathExtension().appendingPathExtension("old")
         guard rename(url.path, replaced.path) == 0 else {
             throw FormatError.system(.writing, "cannot be replaced", url.relativePath)
@@ -83,7 +83,7 @@ public enum AtomicDirectory {
             errno = reason
             throw FormatError.system(.writing, "cannot be put in its place", url.relativePath)
         }
-        try sync(url.deletingLastPathComponent(), name: url.relativePath)
+        try parent.sync()
         try? FileManager.default.removeItem(at: replaced)
     }
 
@@ -100,16 +100,6 @@ public enum AtomicDirectory {
             let number = name.dropFirst(prefix.count).dropLast(4)
             guard UInt32(number) != nil, !number.hasPrefix("+") else { continue }
             try? FileManager.default.removeItem(at: parent.appending(path: name))
-        }
-    }
-
-    private static func sync(_ url: URL, name: String) throws {
-        let directory = open(url.path, O_RDONLY | O_CLOEXEC)
-        guard directory >= 0 else { throw FormatError.system(.writing, "cannot be synced", name) }
-        defer { close(directory) }
-        // Some file systems cannot sync a directory and say so with EINVAL; their names are on the disk already.
-        guard fsync(directory) == 0 || errno == EINVAL else {
-            throw FormatError.system(.writing, "cannot be synced", name)
         }
     }
 

@@ -159,6 +159,7 @@ public final class AtomicFile: @unchecked Sendable {
     }
 
     private func place(at url: URL, overwriting: Bool) throws {
+        let directory = try OpenDirectory(url.deletingLastPathComponent(), name: url.relativePath)
         if overwriting {
             guard rename(temporary, url.path) == 0 else {
                 throw FormatError.system(.writing, "cannot be put in its place", url.relativePath)
@@ -171,18 +172,7 @@ public final class AtomicFile: @unchecked Sendable {
             }
             unlink(temporary)
         }
-        try Self.syncDirectory(of: url)
-    }
-
-    /// The new name is on the disk only when the directory is.
-    private static func syncDirectory(of url: URL) throws {
-        let directory = open(url.deletingLastPathComponent().path, O_RDONLY | O_CLOEXEC)
-        guard directory >= 0 else { throw FormatError.system(.writing, "cannot be synced", url.relativePath) }
-        defer { close(directory) }
-        // Some file systems cannot sync a directory and say so with EINVAL; their names are on the disk already.
-        guard fsync(directory) == 0 || errno == EINVAL else {
-            throw FormatError.system(.writing, "cannot be synced", url.relativePath)
-        }
+        try directory.sync()
     }
 
     private static func checkReplacing(_ url: URL, _ overwriting: Bool) throws {

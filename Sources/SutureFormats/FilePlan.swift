@@ -110,6 +110,9 @@ extension FilePlan.Output {
             guard place.isRegular else {
                 throw FormatError(.notARegularFile, "not a regular file", subject: url.relativePath)
             }
+            guard access(place.path, W_OK) == 0 else {
+                throw FormatError.system(.writing, "cannot be written", url.relativePath)
+            }
             return
         case .folder(let kind) where place.exists:
             guard isForced, let kind else {

@@ -32,7 +32,7 @@ extension FormatError {
         case (EFBIG, .writing):
             return error(.cannotWrite, hint: "`ulimit -f` or the file system limits how large files may become")
         case (EROFS, .writing), (EACCES, .writing), (EPERM, .writing):
-            return error(.cannotWrite, hint: "name a place where you may write")
+            return error(.badPlace, hint: "name a place where you may write")
         case (_, .writing): return error(.cannotWrite)
         }
     }

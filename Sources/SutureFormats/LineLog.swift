@@ -21,7 +21,10 @@ public final class LineLog: @unchecked Sendable {
     public init(_ url: URL, firstLine: [UInt8], _ check: (_ lines: [[UInt8]]) throws -> Void) throws {
         let name = url.relativePath
         // Without O_NONBLOCK the opening of a pipe would wait for its other end.
-        let descriptor = open(url.path, O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC | O_NONBLOCK, 0o666)
+        let flags = O_RDWR | O_APPEND | O_CLOEXEC | O_NONBLOCK | O_CREAT
+        var descriptor = open(url.path, flags | O_EXCL, 0o666)
+        let isNew = descriptor >= 0
+        if !isNew, errno == EEXIST { descriptor = open(url.path, flags, 0o666) }
         guard descriptor >= 0 else { throw FormatError.system(.writing, "cannot be written", name) }
         file = OpenFile(descriptor, name: name)
         let bytes = try Self.content(file)
@@ -36,12 +39,16 @@ public final class LineLog: @unchecked Sendable {
             throw FormatError.system(.writing, "its last line cannot be cut off", name)
         }
         if isBegun {
-            try append(firstLine)
-            Self.syncDirectory(of: url)
+            do { try append(firstLine) } catch {
+                if isNew { unlink(url.path) }
+                throw error
+            }
+            // Where that cannot be synced, nothing is lost but time.
+            try? OpenDirectory(url.deletingLastPathComponent(), name: name).sync()
         }
     }
 
-    /// Adds a line, and waits until it is on the disk.
+    /// Adds a line, and waits until it is on the disk. Of a line that does not fit nothing stays.
     public func append(_ line: [UInt8]) throws {
         let bytes = line + [UInt8(ascii: "\n")]
         try lock.withLock {
@@ -49,7 +56,13 @@ public final class LineLog: @unchecked Sendable {
             while done < bytes.count {
                 let written = bytes[done...].withUnsafeBytes { write(file.descriptor, $0.baseAddress, $0.count) }
                 if written < 0, errno == EINTR { continue }
-                guard written > 0 else { throw FormatError.system(.writing, "cannot be written", file.name) }
+                guard written > 0 else {
+                    let error = FormatError.system(.writing, "cannot be written", file.name)
+                    let end = lseek(file.descriptor, 0, SEEK_END)
+                    // Where this fails, too, the next opening of the log cuts it off.
+                    if end >= done { _ = ftruncate(file.descriptor, end - off_t(done)) }
+                    throw error
+                }
                 done += written
             }
             guard fsync(file.descriptor) == 0 else { throw FormatError.system(.writing, "cannot be synced", file.name) }
@@ -72,13 +85,5 @@ public final class LineLog: @unchecked Sendable {
         // Asked again: who had the lock until now may have written.
         let count = Int(try status().st_size)
         return try TensorBytes(file, 0..<count).bytes(0..<count)
-    }
-
-    /// The name of a new file is on the disk with its directory; where that cannot be synced, nothing is lost but time.
-    private static func syncDirectory(of url: URL) {
-        let directory = open(url.deletingLastPathComponent().path, O_RDONLY | O_CLOEXEC)
-        guard directory >= 0 else { return }
-        fsync(directory)
-        close(directory)
     }
 }

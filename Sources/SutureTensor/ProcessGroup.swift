@@ -81,6 +81,21 @@ public final class ProcessGroup: Sendable {
         }
     }
 
+    /// What was heard of the others, and when it was news.
+    public struct Watch {
+        fileprivate var heard: [Int: (beats: Int, since: ContinuousClock.Instant)] = [:]
+
+        /// Nothing was heard yet.
+        public init() {}
+    }
+
+    /// Looks whether the others live, and waits for none of them: for calls now and then during work.
+    ///
+    /// - Throws: ``TensorError`` of kind `peers` that names the ranks that have died or hang.
+    public func check(_ watch: inout Watch) throws(TensorError) {
+        try requireSigns(of: Set(0..<size).subtracting([rank]), watch: &watch, for: patience)
+    }
+
     /// Returns when all have come to this call, however long they work before. One that is silent is not waited for.
     ///
     /// - Throws: ``TensorError`` of cause `peers` that names the ranks that have died or hang.
@@ -120,11 +135,6 @@ public final class ProcessGroup: Sendable {
     @discardableResult
     public func count(_ key: String, adding more: Int) throws(TensorError) -> Int {
         try place.count(engine, key, adding: more, within: patience)
-    }
-
-    /// What was heard of each rank, and when it was news.
-    private struct Watch {
-        var heard: [Int: (beats: Int, since: ContinuousClock.Instant)] = [:]
     }
 
     /// Throws with the ranks that have been silent for so long.

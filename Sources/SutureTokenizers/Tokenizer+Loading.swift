@@ -71,6 +71,15 @@ extension TokenizerParts {
     }
 
     private func id(of content: ByteString) -> Int? {
-        addedTokens.first { ByteString($0.content) == content }?.id ?? model.tokens.id(of: content.bytes)
+        if let added = addedTokens.first(where: { ByteString($0.content) == content }) { return added.id }
+        // A byte-level vocabulary is spelled in its own alphabet.
+        var bytes: [UInt8] = []
+        if case .bytes = model.symbols,
+            content.bytes.withUnsafeBufferPointer({ ByteAlphabet.decode($0, into: &bytes) }),
+            let id = model.tokens.id(of: bytes)
+        {
+            return id
+        }
+        return model.tokens.id(of: content.bytes)
     }
 }

@@ -11,7 +11,7 @@ extension Corruption {
             let seed = random.next()
             let places = drawn.indices.filter { drawn[$0] == index }
             if places.isEmpty { continue }
-            let changed = try corruption(pixels.indexSelected(0, at: places), seed: seed)
+            let changed = try corruption.applied(to: pixels.indexSelected(0, at: places), seed: seed)
             result = try result.replacing(0, at: Tensor(places), with: changed)
         }
         return result

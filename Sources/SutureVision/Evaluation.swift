@@ -40,8 +40,17 @@ extension ImageClassifier {
         _ images: ImageSet, batchSize: Int = 256, progress: ProgressHandler = { _, _, _ in }
     ) throws -> Evaluation {
         try check(images)
+        try requireMemory(for: images, batch: min(Self.batch(of: images, atMost: batchSize), images.count))
+        return try evaluated(images, batchSize: batchSize, progress: progress)
+    }
+
+    /// Tests the classifier where it was asked before the work whether there is memory for all of it: during the work, what
+    /// is kept for reuse is not free.
+    func evaluated(
+        _ images: ImageSet, batchSize: Int = 256, progress: (_ completed: Int) throws -> Void = { _ in }
+    ) throws -> Evaluation {
+        try check(images)
         let batchSize = Self.batch(of: images, atMost: batchSize)
-        try requireMemory(for: images, batch: min(batchSize, images.count))
         let classes = architecture.classes.count
         var result = Evaluation(
             confusion: Array(repeating: Array(repeating: 0, count: classes), count: classes), loss: 0)

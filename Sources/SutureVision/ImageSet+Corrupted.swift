@@ -31,7 +31,7 @@ extension ImageSet {
         var completed = 0
         func corrupt(_ corruption: Corruption, _ body: (Tensor, Range<Int>) throws -> Void) throws {
             try inBatches { pixels, range in
-                try body(try corruption(pixels, seed: corruption.seed(seed, at: range.lowerBound)), range)
+                try body(try corruption.applied(to: pixels, seed: corruption.seed(seed, at: range.lowerBound)), range)
                 completed += range.count
                 progress("corrupting images", completed, count * corruptions.count)
             }

@@ -1,3 +1,4 @@
+import Foundation
 import SutureModels
 
 /// Whether there is memory for work on images, asked before the work.
@@ -17,6 +18,8 @@ enum MemoryBudget {
         "\(count) \(count == 1 ? "image" : "images") of \(size.map(String.init).joined(separator: " x "))"
     }
 
+    /// By how much the heap grows at a time where freed memory is kept.
+    static let heapStep = Double(1 << 26)
     static let resize = "make the images smaller (--resize)"
 }
 
@@ -26,13 +29,15 @@ extension ImageClassifier {
         max(1, min(limit, (1 << 24) / max(1, images.pixels.shape[2] * images.pixels.shape[3])))
     }
 
-    /// Throws ``VisionError`` with code `tooLarge` where a pass of so many of the images does not fit into memory.
-    func requireMemory(for images: ImageSet, batch: Int) throws {
+    /// Throws ``VisionError`` with code `tooLarge` where a pass of so many of the images does not fit into memory, or
+    /// passes of one and another set of them: what the first left does not always fit the second.
+    func requireMemory(for images: ImageSet, batch: Int, isRepeated: Bool = false) throws {
         let size = images.pixels.shape.dropFirst()
+        let pass = architecture.bytes(
+            of: .evaluation, images: batch, height: images.pixels.shape[2], width: images.pixels.shape[3])
         try MemoryBudget.require(
-            architecture.bytes(
-                of: .evaluation, images: batch, height: images.pixels.shape[2], width: images.pixels.shape[3]),
-            for: "classify", of: MemoryBudget.named(batch, size), hint: MemoryBudget.resize)
+            (isRepeated ? 1.5 : 1) * pass + MemoryBudget.heapStep, for: "classify", of: MemoryBudget.named(batch, size),
+            hint: MemoryBudget.resize)
     }
 }
 
@@ -44,9 +49,9 @@ extension Training {
         let step = architecture.bytes(
             of: .training, images: batch, height: images.pixels.shape[2], width: images.pixels.shape[3])
         try MemoryBudget.require(
-            step + architecture.weightBytes(of: .training), for: "train on",
+            step + architecture.weightBytes(of: .training) + MemoryBudget.heapStep, for: "train on",
             of: "a batch of " + MemoryBudget.named(batch, size),
-            hint: "make the images (--resize), batches (--batch-size) or the network (--width) smaller")
+            hint: "make the images (--resize), batches (--batch) or the network (--width) smaller")
     }
 }
 
@@ -56,12 +61,24 @@ extension Corruption {
     func requireMemory(for shape: [Int], threads: Int) throws {
         let pixels = Double(shape[2]) * Double(shape[3])
         // Clouds are squares whose side is a power of two; random numbers are drawn for all of one.
-        let side = [shape[2], shape[3]].map { Double($0) }.max() ?? 0
-        let square = kind == .fog ? 4 * side * side : 0
-        let each = 4 * (pixels * Double(2 * shape[1] + 8) + 3 * square)
-        let bytes = 3 * Double(shape[0]) * Double(shape[1]) * pixels
+        let side = exp2(log2(Double(max(shape[2], shape[3]))).rounded(.up))
+        let clouds = kind == .fog ? 2 * side * side : 0
+        let each = 4 * (pixels * (Double(shape[1]) + planes) + clouds)
+        // As they came, in parts, together, and as a tensor.
+        let bytes = 4 * Double(shape[0]) * Double(shape[1]) * pixels
         try MemoryBudget.require(
             bytes + each * Double(min(threads, shape[0])), for: "apply \(self) to",
             of: MemoryBudget.named(shape[0], shape.dropFirst()), hint: MemoryBudget.resize + " or use fewer --threads")
+    }
+
+    /// How many numbers for each pixel the effect works with besides the image, as measured.
+    private var planes: Double {
+        switch kind {
+        case .elasticTransform: 10
+        case .glassBlur, .snow, .spatter: 9
+        case .frost, .gaussianBlur: 6
+        case .motionBlur, .defocusBlur: 4
+        default: 3
+        }
     }
 }

@@ -52,7 +52,7 @@ extension Robustness {
         for classifier in classifiers {
             try classifier.check(images)
             try classifier.requireMemory(
-                for: images, batch: min(ImageClassifier.batch(of: images, atMost: 256), images.count))
+                for: images, batch: min(ImageClassifier.batch(of: images, atMost: 256), images.count), isRepeated: true)
         }
         let blockSize = images.count(within: 1 << 29, atMost: Self.blockSize)
         let block = [min(blockSize, images.count)] + images.pixels.shape.dropFirst()
@@ -65,7 +65,7 @@ extension Robustness {
             for start in stride(from: 0, to: images.count, by: blockSize) {
                 let block = try images.block(start..<min(start + blockSize, images.count), corruption, seed: seed)
                 for (index, classifier) in classifiers.enumerated() {
-                    let evaluation = try classifier.evaluate(block)
+                    let evaluation = try classifier.evaluated(block)
                     sums[index] = sums[index]?.adding(evaluation) ?? evaluation
                 }
                 completed += block.count
@@ -91,7 +91,7 @@ extension ImageSet {
         let clean = try pixels.narrowed(0, range)
         var random = SeededGenerator(seed: seed &+ UInt64(range.lowerBound))
         return ImageSet(
-            pixels: try corruption?(clean, seed: random.next()) ?? clean, labels: Array(labels[range]), classes: classes
-        )
+            pixels: try corruption?.applied(to: clean, seed: random.next()) ?? clean,
+            labels: Array(labels[range]), classes: classes)
     }
 }

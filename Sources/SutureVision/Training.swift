@@ -139,10 +139,14 @@ public final class Training {
     public func run(heldOut: ImageSet? = nil, _ body: (Training) throws -> Bool = { _ in true }) throws
         -> ImageClassifier
     {
+        if let heldOut, !isDone {
+            let batch = ImageClassifier.batch(of: heldOut, atMost: 256)
+            try classifier().requireMemory(for: heldOut, batch: min(batch, heldOut.count))
+        }
         while !isDone {
             try advance()
             if let heldOut, step % stepsPerEpoch == 0 {
-                history[history.count - 1].heldOutAccuracy = try classifier().evaluate(heldOut).accuracy
+                history[history.count - 1].heldOutAccuracy = try classifier().evaluated(heldOut).accuracy
             }
             if try !body(self) { break }
         }

@@ -1,5 +1,6 @@
 import ArgumentParser
-import Foundation
+// For `stdout`, which is a variable in glibc.
+@preconcurrency import Foundation
 import SutureKit
 
 /// `suture`: parsing and printing only; what it does is in the libraries.
@@ -44,8 +45,7 @@ enum Main {
         do {
             var command = try Suture.parseAsRoot()
             try command.run()
-            // What was printed is in a buffer until now: a full disk shows only here.
-            guard fflush(nil) == 0 else { throw cannotPrint }
+            guard isPrinted else { throw cannotPrint }
             // At once: taking the tensor library apart takes longer than most commands.
             _exit(0)
         } catch let code as ExitCode {
@@ -59,6 +59,7 @@ enum Main {
             let code = Suture.exitCode(for: error)
             guard code != .success else {
                 print(message)
+                guard isPrinted else { fail(cannotPrint.description, cannotPrint.kind.rawValue) }
                 exit(0)
             }
             if code == .validationFailure {
@@ -105,5 +106,9 @@ func showAtOnce(_ text: String) throws {
         throw cannotPrint
     }
 }
+
+/// Whether what was printed has gone where it should: of its last part, which is in a buffer until now, a full disk shows
+/// only here; of what went before, it was noted.
+private var isPrinted: Bool { fflush(nil) == 0 && ferror(stdout) == 0 }
 
 private let cannotPrint = FormatError(.cannotWrite, "cannot be written", subject: "standard output")

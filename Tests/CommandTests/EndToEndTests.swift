@@ -8,7 +8,7 @@ struct EndToEndTests {
         "detect", "repair", "evaluate", "generate", "show", "check", "apply", "revert", "log", "combine", "extract",
         "transfer",
         "import", "export", "minimize", "bisect", "inspect", "diff", "convert", "parity", "train", "classify",
-        "faithful", "sweep", "reproduce"
+        "robustness", "corrupt", "signature", "faithful", "sweep", "reproduce", "report"
     ]
 
     @Test("a repair becomes a patch that is applied and taken off to the last bit")
@@ -204,7 +204,9 @@ struct EndToEndTests {
     }
 
     #if os(Linux)
-        @Test("a result that cannot be written is an error", arguments: ["inspect model", "generate model -p a"])
+        @Test(
+            "a result that cannot be written is an error, and so is one that does not fit into a buffer",
+            arguments: ["inspect model", "generate model -p a", "bisect --help", "repair --help"])
         func fullDisk(_ line: String) throws {
             let place = try Workplace()
             let full = try FileHandle(forWritingTo: URL(filePath: "/dev/full"))

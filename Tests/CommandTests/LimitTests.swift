@@ -58,7 +58,7 @@ struct LimitTests {
             let line = "train photos -o trained --architecture vgg11 --width 4 --epochs 1"
             check(
                 try Command.run(line, in: directory), 3,
-                ["a batch of 2 images of 1 x 8192 x 8192", "expected about", "GB free", "--resize", "--batch-size"])
+                ["a batch of 2 images of 1 x 8192 x 8192", "expected about", "GB free", "--resize", "(--batch)"])
             let few = directory.appending(path: "few/cat")
             try FileManager.default.createDirectory(at: few, withIntermediateDirectories: true)
             let little = Picture(pixels: [UInt8](repeating: 9, count: 4096), channels: 1, height: 64, width: 64)

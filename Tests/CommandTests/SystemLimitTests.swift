@@ -16,7 +16,7 @@ struct SystemLimitTests {
         arguments: [
             "convert model -o new", "apply model good.fix -o new", "extract model other -o new",
             "combine good.fix small.fix -o new", "corrupt images -o new --corruptions fog:1 --as arrays --format quiet",
-            "apply model good.fix -o old --force"
+            "apply model good.fix -o old --force", "evaluate model --data tasks.tsv --shots 0 --related 0 --log new"
         ])
     func size(_ line: String) throws {
         let place = try Workplace()
@@ -47,6 +47,9 @@ struct SystemLimitTests {
             let ofTheLoader = outcome.errors.contains("error while loading shared libraries") && outcome.status == 127
             #expect(isOurs || ofTheLoader, "\(line), \(count): \(outcome.status) \(outcome.errors)")
             #expect([0, 1, 127].contains(outcome.status), "\(line), \(count): \(outcome.status) \(outcome.errors)")
+            // What failed is not there, and what is there did not fail.
+            let isThere = FileManager.default.fileExists(atPath: place.url.path + "/new")
+            #expect(!isThere || outcome.status == 0, "\(line), \(count): \(outcome.errors)")
             try? FileManager.default.removeItem(at: place.url.appending(path: "new"))
         }
         #expect(codes.contains(1) || codes.contains(127))

@@ -70,7 +70,11 @@ enum Fuzz {
                 name = chosen.name
                 work = { try chosen.reader.read(input) }
             }
-            if only != nil { print(name) }
+            if only != nil {
+                print(name)
+                // A crash would lose it.
+                fflush(nil)
+            }
             counts[Int(round % 2)].0 += 1
             // The signal ends the process, and the input stays.
             Replay.limitTime(to: 10)

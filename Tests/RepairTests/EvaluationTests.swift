@@ -161,6 +161,31 @@ struct EvaluationTests {
         #expect(counted.calls == 0)
     }
 
+    @Test("one that dies is named while the others still have work, and what they found is in their logs")
+    func early() async throws {
+        let directory = FileManager.default.temporaryDirectory.appending(path: "suture-\(UUID().uuidString)")
+        try FileManager.default.createDirectory(at: directory, withIntermediateDirectories: true)
+        defer { try? FileManager.default.removeItem(at: directory) }
+        // Each repair takes longer than a process may be silent.
+        let slow = Counted(Recruit(), pause: 5)
+        let told = try await inRanks(2) { rank, port in
+            let group = try ProcessGroup(.init(rank: rank, size: 2, host: "127.0.0.1", port: port), patience: 2)
+            try group.meet()
+            if rank == 1 { return "left" }
+            do {
+                _ = try evaluation([slow]).run(at: directory.appending(path: "log"), in: group)
+                return "all"
+            } catch let error as RepairError {
+                return "\(error.code): \(error.found ?? "")"
+            }
+        }
+        #expect(told[0].hasPrefix("unfinished: rank 1 died"), "\(told)")
+        // Of the two of its share.
+        #expect(slow.calls == 1)
+        let log = try EvaluationLog(directory.appending(path: "log"), try evaluation([slow]).settings)
+        #expect(log.repairs.count == 1)
+    }
+
     @Test("a log of something else is refused, and no line of it is touched")
     func refused() throws {
         try withQuickDirectory { directory in
@@ -256,7 +281,9 @@ private final class Counted: RepairMethod, @unchecked Sendable {
     private(set) var calls = 0
     private let method: any RepairMethod
 
-    init(_ method: any RepairMethod) { self.method = method }
+    private let pause: Double
+
+    init(_ method: any RepairMethod, pause: Double = 0) { (self.method, self.pause) = (method, pause) }
 
     var name: String { method.name }
     var options: [String: Double] { method.options }
@@ -265,6 +292,7 @@ private final class Counted: RepairMethod, @unchecked Sendable {
 
     func propose(_ run: TeacherForcedRun, with prepared: PreparedMethod) throws -> Proposal {
         calls += 1
+        Thread.sleep(forTimeInterval: pause)
         return try prepared.propose([run])
     }
 }

@@ -27,6 +27,17 @@ struct WritingTests {
         }
     }
 
+    @Test("A special token may be any of the vocabulary, spelled in its alphabet")
+    func special() throws {
+        let tokenizer = try Tokenizer(gguf: GGUFFile(Goldens.url("tokenizers/gpt2.gguf")))
+        let id = try #require(tokenizer.id(of: " a"))
+        try withTemporaryDirectory { directory in
+            try tokenizer.write(toSnapshot: directory)
+            try Data(#"{"bos_token": "Ġa"}"#.utf8).write(to: directory.appending(path: "tokenizer_config.json"))
+            #expect(try Tokenizer(snapshot: directory).roles.beginning == id)
+        }
+    }
+
     private func check(_ name: String, _ gguf: URL) throws {
         let tokenizer = try Tokenizer(gguf: GGUFFile(gguf))
         try withTemporaryDirectory { directory in

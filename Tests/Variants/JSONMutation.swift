@@ -85,7 +85,7 @@ extension JSON {
 
     private static func altered(_ value: JSON, _ random: inout some RandomNumberGenerator) -> JSON {
         if let number = value.intValue, Int.random(in: 0..<3, using: &random) == 0 {
-            return [JSON(number &+ 1), JSON(number &- 1), JSON(number &* 2), JSON(number / 2), JSON(-number)]
+            return [JSON(number &+ 1), JSON(number &- 1), JSON(number &* 2), JSON(number / 2), JSON(0 &- number)]
                 .randomElement(using: &random) ?? value
         }
         if let text = value.stringValue, Int.random(in: 0..<3, using: &random) == 0 {

@@ -23,26 +23,35 @@ extension RepairEvaluation {
         part.share = (group.rank, group.size)
         let whole = tasks.reduce(0) { $0 + repaired($1).count } * (1 + methods.count)
         var told = 0
+        var watch = ProcessGroup.Watch()
         part.progress = { activity, done, total in
-            guard activity == Self.repairing else { return progress(activity, done, total) }
-            // A number for people: where it cannot be had, the work goes on.
-            let all = try? group.count("done", adding: done - told)
+            // Without the others there is no result; what was found so far is in the log.
+            let all = try Self.together { () throws(TensorError) in
+                try group.check(&watch)
+                return try group.count("done", adding: activity == Self.repairing ? done - told : 0)
+            }
+            guard activity == Self.repairing else { return try progress(activity, done, total) }
             told = done
-            progress(activity, all ?? done, whole)
+            try progress(activity, all, whole)
         }
         try part.run(log)
-        // The others may have more to do; one that has died is noticed.
+        // The others may have more to do.
+        try Self.together { () throws(TensorError) in try group.meet() }
+        let found = try group.gather(group.rank == 0 ? [] : MappedFile(own).copy())
+        guard group.rank == 0 else { return nil }
+        for (rank, lines) in found.enumerated().dropFirst() { try log.take(lines, of: "the log of rank \(rank)") }
+        return log
+    }
+
+    /// Says what it means where the others cannot be reached.
+    private static func together<Value>(_ body: () throws(TensorError) -> Value) throws -> Value {
         do {
-            try group.meet()
+            return try body()
         } catch {
             throw RepairError(
                 .unfinished, "a process that shares the evaluation is missing", found: error.reason,
                 hint: "start it again: it goes on with what the logs have")
         }
-        let found = try group.gather(group.rank == 0 ? [] : MappedFile(own).copy())
-        guard group.rank == 0 else { return nil }
-        for (rank, lines) in found.enumerated().dropFirst() { try log.take(lines, of: "the log of rank \(rank)") }
-        return log
     }
 
     /// `run.jsonl` for rank 0, `run.rank1.jsonl` for rank 1.

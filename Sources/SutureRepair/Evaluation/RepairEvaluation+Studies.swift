@@ -37,7 +37,7 @@ extension RepairEvaluation {
                     texts: texts.map { Array($0.prefix(model.architecture.contextLength)) }
                 ).run(
                     isKnown: { log.successions[place.at($0)] != nil },
-                    progress: { progress(activity, $0, failures.count) },
+                    progress: { try progress(activity, $0, failures.count) },
                     found: { record in
                         var record = record
                         (record.task, record.method) = (task, method)
@@ -83,7 +83,7 @@ extension RepairEvaluation {
                     (record.task, record.method, record.steps) = (task, method, fault?.steps ?? 0)
                     try log.append(record)
                     done += 1
-                    progress("rules and contexts", done, total)
+                    try progress("rules and contexts", done, total)
                 }
             }
         }

@@ -22,8 +22,8 @@ public struct RepairEvaluation {
     /// Keeps what methods compute once for a model.
     public var cache: StatisticsCache?
     /// Called with what is being done, how many steps of it are done, and of how many. Asking a question is one, and each
-    /// of its repairs.
-    public var progress: ProgressHandler = { _, _, _ in }
+    /// of its repairs. What it throws ends the evaluation; what was found until then is in the log.
+    public var progress: (_ activity: String, _ done: Int, _ of: Int) throws -> Void = { _, _, _ in }
 
     /// Questions of one data set.
     public struct Task: Sendable {
@@ -98,7 +98,7 @@ public struct RepairEvaluation {
         }
         let total = items.count * (1 + methods.count)
         var done = items.reduce(0) { $0 + settled(of: $1, in: log) }
-        progress(Self.repairing, done, total)
+        try progress(Self.repairing, done, total)
         for item in items {
             let before = settled(of: item, in: log)
             guard before < 1 + methods.count else { continue }
@@ -111,12 +111,12 @@ public struct RepairEvaluation {
                 try log.append(asked)
             }
             done += settled(of: item, in: log) - before
-            progress(Self.repairing, done, total)
+            try progress(Self.repairing, done, total)
             guard !asked.isRight, asked.unasked == nil else { continue }
             for method in methods.indices where log.repairs[item.by(method)] == nil {
                 try log.append(subject.repair(method))
                 done += 1
-                progress(Self.repairing, done, total)
+                try progress(Self.repairing, done, total)
             }
         }
     }

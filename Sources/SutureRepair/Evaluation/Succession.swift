@@ -51,7 +51,8 @@ struct Succession {
 
     /// Goes through the failures; `look` is asked whether a stop is of interest, and told what was found there.
     func run(
-        isKnown: (_ tried: Int) -> Bool, progress: (_ tried: Int) -> Void, found: (SuccessionRecord) throws -> Void
+        isKnown: (_ tried: Int) -> Bool, progress: (_ tried: Int) throws -> Void,
+        found: (SuccessionRecord) throws -> Void
     ) throws {
         let stops = Self.stops(failures.count)
         var change = WeightChange()
@@ -71,7 +72,7 @@ struct Succession {
                     }
                 }
             }
-            progress(index + 1)
+            try progress(index + 1)
             guard stops.contains(index + 1), !isKnown(index + 1) else { continue }
             var standing = 0
             for index in held.indices where try held[index].holds(in: model, with: change) { standing += 1 }

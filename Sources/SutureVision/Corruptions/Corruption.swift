@@ -41,6 +41,13 @@ public struct Corruption: Sendable, Hashable, Codable {
     /// - Throws: ``VisionError`` for pixels of another type or shape, and for a severity that is not in 1...5,
     ///   and with code `tooLarge` for images that cannot be changed in the memory there is.
     public func callAsFunction(_ pixels: Tensor, seed: UInt64, frost textures: [Picture] = []) throws -> Tensor {
+        try check(pixels)
+        if pixels.count == 0 { return pixels }
+        try requireMemory(for: pixels.shape, threads: Runtime.threads)
+        return try applied(to: pixels, seed: seed, frost: textures)
+    }
+
+    private func check(_ pixels: Tensor) throws {
         guard (1...5).contains(severity) else {
             throw VisionError(
                 .badRequest, "there is no such severity", subject: kind.rawValue, expected: "1...5",
@@ -51,8 +58,13 @@ public struct Corruption: Sendable, Hashable, Codable {
                 .mismatch, "these are no images", expected: "uint8 [count, 1 or 3, height, width]",
                 found: "\(pixels.dtype.rawValue) \(pixels.shape)")
         }
+    }
+
+    /// The images after this corruption, where it was asked before the work whether there is memory for all of it: during
+    /// the work, what is kept for reuse is not free.
+    func applied(to pixels: Tensor, seed: UInt64, frost textures: [Picture] = []) throws -> Tensor {
+        try check(pixels)
         if pixels.count == 0 { return pixels }
-        try requireMemory(for: pixels.shape, threads: Runtime.threads)
         let effect = try effect(height: pixels.shape[2], width: pixels.shape[3], frost: textures)
         let source: [UInt8] = try pixels.elements()
         let (count, size) = (pixels.shape[0], source.count / pixels.shape[0])
