@@ -47,7 +47,7 @@ extension LanguageModel {
     /// What the MLP of a layer reads of a stream `[..., width]`, the sum of ``Architecture/mlpSources(layer:)``: the same,
     /// normed.
     public func mlpInput(layer: Int, stream: Tensor) throws -> Tensor {
-        try weights.layers[checked(Neuron(layer: layer, index: 0)).layer].mlpNorm(stream)
+        try weights.layers[checked(Neuron(layer: layer, index: 0)).layer].mlpNorm?(stream) ?? stream
     }
 
     /// The hidden activations `[..., m]` of neurons without biases that read the normed stream with some matrices `[m, width]`.
