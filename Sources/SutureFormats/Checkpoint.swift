@@ -45,7 +45,7 @@ public struct Checkpoint: Sendable {
             config = snapshot.config
             tensors = snapshot.tensors.map { Tensor(name: $1.entry.name, type: $1.entry.type, shape: $1.entry.shape) }
         } else {
-            let translation = try GGUFTranslation(GGUFFile(url))
+            let translation = try GGUFTranslation(GGUFFile(model: url))
             source = .gguf(translation)
             config = JSONField(translation.config, source: url.relativePath)
             tensors = translation.tensors.map { Tensor(name: $0.name, type: .float32, shape: $0.shape) }
@@ -59,6 +59,18 @@ public struct Checkpoint: Sendable {
     /// The snapshot directory this is, or nil for a GGUF file.
     public var snapshot: SnapshotDirectory? {
         if case .snapshot(let snapshot) = source { snapshot } else { nil }
+    }
+
+    /// What is odd about the files but no error, one line each.
+    public var notices: [String] {
+        guard let snapshot else { return [] }
+        var notices = snapshot.notices
+        if let new = config.value["rope_parameters"], let old = config.value["rope_scaling"], !new.isNull, !old.isNull,
+            new != old
+        {
+            notices.append("\(config.path): rope_scaling is read; rope_parameters beside it differs")
+        }
+        return notices
     }
 
     /// The GGUF file this is, or nil for a snapshot directory.
@@ -148,7 +160,10 @@ extension Checkpoint {
     /// What identifies the model, wherever its files are: the SHA-256 of a GGUF file, or of the configuration of a
     /// snapshot and of the names and digests of its tensors.
     public func digest() throws -> String {
-        if let gguf { return try Digest.sha256(contentsOf: gguf.file) }
+        if let gguf {
+            let digests = try gguf.parts.map { try Digest.sha256(contentsOf: $0) }
+            return digests.count == 1 ? digests[0] : Digest.sha256(Array(digests.joined(separator: "\n").utf8))
+        }
         let digests = try Parallel.map(tensors) { "\($0.name)\0\(try digest(of: $0))\n" }
         return Digest.sha256(config.value.serialized() + Array(digests.joined().utf8))
     }

@@ -2,9 +2,8 @@ import Foundation
 
 /// A model directory as Hugging Face lays it out: `config.json`, safetensors in one file or in shards, and the rest.
 ///
-/// The weights are, in this order: the shards of `model.safetensors.index.json` if all of them are there, else
-/// `model.safetensors`, else all of `model*.safetensors`. An index of which a shard is missing is an error unless
-/// `model.safetensors` is there: such an index is a leftover, and ``notices`` says so.
+/// The weights are, in this order, which is that of transformers: `model.safetensors`, the shards of
+/// `model.safetensors.index.json`, all of `model*.safetensors`. What is there beside them is told by ``notices``.
 public struct SnapshotDirectory: Sendable {
     /// Where a tensor is: in which file, and what that file's header says of it.
     public struct Tensor: Sendable {
@@ -93,23 +92,30 @@ private struct WeightSelection {
 
     init(in url: URL) throws {
         let all = try FileManager.default.names(in: url)
+        let weights = all.filter { $0.hasPrefix("model") && $0.hasSuffix(".safetensors") }.sorted()
+        if weights.contains(SnapshotDirectory.singleName) {
+            names = [SnapshotDirectory.singleName]
+            let others = weights.filter { $0 != SnapshotDirectory.singleName && SplitName($0) != nil }
+            if let first = others.first {
+                let place = url.appending(path: SnapshotDirectory.singleName).relativePath
+                notices = ["\(place): read alone; \(first) and other shards beside it are not"]
+            }
+            return
+        }
         if all.contains(SnapshotDirectory.indexName) {
             let index = try ShardIndex(url.appending(path: SnapshotDirectory.indexName))
             let missing = index.shards.filter { !all.contains($0) }
-            if missing.isEmpty {
-                (names, self.index) = (index.shards, index)
-                return
-            }
-            guard all.contains(SnapshotDirectory.singleName) else {
+            guard missing.isEmpty else {
                 throw FormatError(
                     .missingFile, "weight files that the index names are missing", subject: index.name,
                     found: "no \(missing[0])" + (missing.count > 1 ? " and \(missing.count - 1) more" : ""),
                     hint: "fetch them again")
             }
-            notices = ["\(index.name): ignored, because it names missing files such as \(missing[0])"]
+            (names, self.index) = (index.shards, index)
+            return
         }
-        let weights = all.filter { $0.hasPrefix("model") && $0.hasSuffix(".safetensors") }.sorted()
-        names = weights.contains(SnapshotDirectory.singleName) ? [SnapshotDirectory.singleName] : weights
+        names = weights
+        try SplitName.checkComplete(weights, in: url)
         if names.isEmpty {
             let isPickled = all.contains { $0.hasSuffix(".bin") || $0.hasSuffix(".pth") || $0.hasSuffix(".pt") }
             throw FormatError(
@@ -149,15 +155,15 @@ private struct ShardIndex {
     /// - Parameter files: those of ``shards``, in their order.
     func check(files: [SafetensorsFile]) throws -> [String] {
         var listed = [Int](repeating: 0, count: files.count)
+        var notices: [String] = []
         for (tensor, shard) in shardOfTensor {
             guard let position = positions[shard], files[position][tensor.string] != nil else {
-                throw FormatError(
-                    .missingTensor, "tensor \"\(tensor)\" is not in the weight file that the index names",
-                    subject: name, expected: "it in \(shard)")
+                notices.append("\(name): tensor \"\(tensor)\" is not in \(shard), as the index says")
+                continue
             }
             listed[position] += 1
         }
-        return zip(files, listed).compactMap { file, listed in
+        return notices + zip(files, listed).compactMap { file, listed in
             let unlisted = file.tensors.count - listed
             return unlisted == 0 ? nil : "\(file.file.name): \(unlisted) tensors are not in the index"
         }

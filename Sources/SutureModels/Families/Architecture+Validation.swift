@@ -11,7 +11,10 @@ extension Architecture {
 
     /// The same with the prefix of the checkpoint's names; throws unless the tensors it needs are there, each of its shape.
     func fitted(to checkpoint: Checkpoint) throws -> Architecture {
-        let result = try prefixed { checkpoint[$0] != nil }
+        var result = try prefixed { checkpoint[$0] != nil }
+        if tiedHead, checkpoint[tensors.head.tensor + ".weight"] != nil {
+            result.tiedHead = try !checkpoint.hasOwnHead()
+        }
         for needed in result.neededTensors(in: 0..<layers) {
             guard let tensor = checkpoint[needed.name] else { throw needed.missing }
             guard tensor.type.isWeight else {
