@@ -45,8 +45,10 @@ extension GGUFTranslation {
     }
 
     private static func specials(_ file: GGUFFile) throws -> JSON.Members {
-        try ["bos_token_id", "eos_token_id"].compactMap { name in
-            try file.optionalInt(ByteString("tokenizer.ggml.\(name)")).map { (ByteString(name), JSON($0)) }
+        // Where there is none this is said: the classes of transformers take tokens of their own for granted.
+        try [("bos_token_id", "bos"), ("eos_token_id", "eos"), ("pad_token_id", "padding")].map { key, name in
+            let id = try file.optionalInt(ByteString("tokenizer.ggml.\(name)_token_id"))
+            return (ByteString(key), id.map { JSON($0) } ?? .null)
         }
     }
 

@@ -55,9 +55,22 @@ public struct SnapshotDirectory: Sendable {
             notices += try index.check(files: files)
         }
         self.notices = notices
-        indexFile =
-            FileManager.default.fileExists(atPath: url.appending(path: Self.indexName).path) ? Self.indexName : nil
-        otherFiles = try Self.files(in: url).filter { !selection.names.contains($0) && $0 != Self.indexName }
+        indexFile = selection.indexFile
+        otherFiles = try Self.files(in: url).filter { !selection.names.contains($0) && $0 != selection.indexFile }
+    }
+
+    /// One safetensors file as a model without a configuration: enough for what is done with tensors alone.
+    ///
+    /// - Throws: ``FormatError`` for a file that cannot be read or is malformed.
+    init(file: URL) throws {
+        url = file.deletingLastPathComponent()
+        config = JSONField(.object(JSONObject()), source: file.relativePath)
+        let weights = try SafetensorsFile(file)
+        files = [weights]
+        var tensors = OrderedTable<Tensor>()
+        for entry in weights.tensors { tensors.append(ByteString(entry.name), Tensor(file: weights, entry: entry)) }
+        self.tensors = tensors
+        (otherFiles, indexFile, notices) = ([], nil, [])
     }
 
     /// The tensor of that name.
@@ -88,22 +101,28 @@ public struct SnapshotDirectory: Sendable {
 private struct WeightSelection {
     var names: [String]
     var index: ShardIndex?
+    /// The name of an index, whether it was followed or not.
+    let indexFile: String?
     var notices: [String] = []
 
     init(in url: URL) throws {
         let all = try FileManager.default.names(in: url)
-        let weights = all.filter { $0.hasPrefix("model") && $0.hasSuffix(".safetensors") }.sorted()
-        if weights.contains(SnapshotDirectory.singleName) {
-            names = [SnapshotDirectory.singleName]
-            let others = weights.filter { $0 != SnapshotDirectory.singleName && SplitName($0) != nil }
+        let files = all.filter { $0.hasSuffix(".safetensors") }.sorted()
+        let stem = ["model", "diffusion_pytorch_model"].first { stem in files.contains { $0.hasPrefix(stem) } } ?? "model"
+        let weights = files.filter { $0.hasPrefix(stem) }
+        let (single, indexName) = ("\(stem).safetensors", "\(stem).safetensors.index.json")
+        indexFile = all.contains(indexName) ? indexName : nil
+        if weights.contains(single) {
+            names = [single]
+            let others = weights.filter { $0 != single && SplitName($0) != nil }
             if let first = others.first {
-                let place = url.appending(path: SnapshotDirectory.singleName).relativePath
+                let place = url.appending(path: single).relativePath
                 notices = ["\(place): read alone; \(first) and other shards beside it are not"]
             }
             return
         }
-        if all.contains(SnapshotDirectory.indexName) {
-            let index = try ShardIndex(url.appending(path: SnapshotDirectory.indexName))
+        if indexFile != nil {
+            let index = try ShardIndex(url.appending(path: indexName))
             let missing = index.shards.filter { !all.contains($0) }
             guard missing.isEmpty else {
                 throw FormatError(

@@ -27,7 +27,7 @@ import transformers
 from safetensors.torch import save_file
 from transformers import AutoModelForCausalLM
 
-from conformance import ggufs, variants
+from conformance import adapters, ggufs, tokens, variants
 
 transformers.logging.set_verbosity_error()
 transformers.utils.logging.disable_progress_bar()
@@ -87,7 +87,50 @@ def gguf(binary, seed, folder, family):
     return notes + ["converted, in transformers"], "equal" if far <= 1e-4 * size else "different", f"{far:.2g}"
 
 
-KINDS = dict(models=models, gguf=gguf)
+def adapter(binary, seed, folder, family):
+    notes, merged = adapters.variant(seed, folder, family)
+    patch, out = folder / "patch.safetensors", folder / "out"
+    code, _, error = suture(binary, "import", folder / "adapter", "--base", folder / "base", "-o", patch, "--format", "quiet")
+    if code < 0 or code > 4:
+        return notes, "crash", error[-200:]
+    if code == 0:
+        code, _, error = suture(binary, "apply", folder / "base", patch, "-o", out, "--format", "quiet")
+    if code != 0:
+        return notes, "refused", error
+    far, name = adapters.farthest(merged, adapters.stored(out))
+    if far > 1e-5:
+        return notes, "different", f"{name} by {far:.2g}"
+    # The other way: what is exported gives in peft what is applied here.
+    code, _, error = suture(binary, "export", patch, "--to", "peft", "--base", folder / "base", "-o", folder / "exported")
+    if code != 0:
+        return notes + ["export"], "equal" if "dense" in error or "matrices only" in error else "refused", error
+    again, missing = adapters.merged_again(folder)
+    far, name = adapters.farthest(again, adapters.stored(out))
+    if far > 1e-4 or missing:
+        return notes + ["export"], "different", f"{name} by {far:.2g} {missing}"
+    return notes, "equal", f"{far:.2g}"
+
+
+def tokenizer(binary, seed, folder, family):
+    notes, made, texts = tokens.build(seed)
+    made.save(str(folder / "tokenizer.json"))
+    (folder / "texts.json").write_text(json.dumps(texts))
+    code, out, error = suture(
+        Path(binary).with_name("suture-tokens"), folder / "tokenizer.json", folder / "texts.json")
+    if code < 0:
+        return notes, "crash", error[-200:]
+    if code != 0:
+        return notes, "refused", error
+    for text, found in zip(texts, json.loads(out)):
+        expected = made.encode(text)
+        if found["ids"] != expected.ids:
+            return notes, "different", f"{text!r}: {found['ids']} and not {expected.ids}"
+        if found["text"] != made.decode(expected.ids, skip_special_tokens=False):
+            return notes, "different", f"decoded: {found['text']!r} and not {made.decode(expected.ids, skip_special_tokens=False)!r}"
+    return notes, "equal", ""
+
+
+KINDS = dict(models=models, gguf=gguf, adapters=adapter, tokenizers=tokenizer)
 
 
 def plain(reason):

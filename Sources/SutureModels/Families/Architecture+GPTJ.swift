@@ -29,7 +29,7 @@ extension Architecture {
             positions: .rotary(
                 try RotaryPositions(
                     width: min(rotated, 1 << 16), theta: 10_000, .neighbors, subject: config.path)),
-            activation: try config.activation("activation_function"),
+            activation: try config.activation("activation_function", default: .geluTanh),
             isGated: false,
             window: nil,
             isParallel: true,

@@ -34,7 +34,7 @@ extension Architecture {
                 try RotaryPositions(
                     config, headWidth: headWidth,
                     .init(thetaKey: "rotary_emb_base", share: 0.25, shareKey: "rotary_pct"))),
-            activation: try config.activation("hidden_act"),
+            activation: try config.activation("hidden_act", default: .gelu),
             isGated: false,
             window: nil,
             isParallel: try config.bool("use_parallel_residual", default: true),

@@ -12,8 +12,10 @@ extension Architecture {
     }
 
     /// What the second and third versions have in common.
-    static func gemma2Like(_ config: JSONField, family: String) throws -> Architecture {
-        var architecture = try gemmaLike(config, family: family)
+    static func gemma2Like(
+        _ config: JSONField, family: String, positions: Positions? = nil
+    ) throws -> Architecture {
+        var architecture = try gemmaLike(config, family: family, positions: positions)
         architecture.queryScale = 1 / (try config.factor("query_pre_attn_scalar", default: 256)).squareRoot()
         architecture.tensors.attentionOutNorm = "layers.{}.post_attention_layernorm"
         architecture.tensors.mlpNorm = "layers.{}.pre_feedforward_layernorm"

@@ -3,7 +3,8 @@ import SutureFormats
 extension Architecture {
     /// Gemma 3, the text model: Gemma 2 with norms of queries and keys, and other positions in the layers with a window.
     static func gemma3(_ config: JSONField) throws -> Architecture {
-        var architecture = try gemma2Like(config, family: "gemma3_text")
+        // Positions are read below, for each kind of layer.
+        var architecture = try gemma2Like(config, family: "gemma3_text", positions: .learned)
         let layers = architecture.layers
         let pattern = try config.size("sliding_window_pattern", default: 6)
         architecture.windowedLayers =

@@ -2,7 +2,9 @@ import SutureFormats
 
 extension Architecture {
     /// Llama, and with it Mistral (a sliding window) and Qwen2 (biases on queries, keys and values); others start from it.
-    static func llama(_ config: JSONField, family: String) throws -> Architecture {
+    ///
+    /// `positions` are those of a family that has them described in another way.
+    static func llama(_ config: JSONField, family: String, positions: Positions? = nil) throws -> Architecture {
         let defaults = Defaults.of[family] ?? Defaults()
         let width = try config.size("hidden_size")
         let heads = try config.size("num_attention_heads")
@@ -29,8 +31,8 @@ extension Architecture {
             contextLength: try config.size("max_position_embeddings", default: defaults.context),
             norm: .rms,
             epsilon: try config.double("rms_norm_eps", default: defaults.epsilon),
-            positions: .rotary(try RotaryPositions(config, headWidth: headWidth, defaults.rotary)),
-            activation: try config.activation(family.hasPrefix("gemma") && family != "gemma" ? "hidden_activation" : "hidden_act"),
+            positions: try positions ?? .rotary(RotaryPositions(config, headWidth: headWidth, defaults.rotary)),
+            activation: try config.activation(defaults.activationKey, default: defaults.activation),
             isGated: true,
             window: try window(config, family: family),
             windowedLayers: try ["qwen2", "qwen3"].contains(family) ? laterLayers(config) : nil,
@@ -58,12 +60,18 @@ extension Architecture {
         var context = 2048
         var epsilon = 1e-6
         var isTied = false
+        var activation = Activation.silu
+        var activationKey: ByteString = "hidden_act"
         var rotary = RotaryPositions.Defaults()
 
         static let of: [String: Defaults] = [
-            "gemma": Defaults(headWidth: 256, keyValueHeads: 16, context: 8192, isTied: true),
-            "gemma2": Defaults(headWidth: 256, keyValueHeads: 4, context: 8192, isTied: true),
-            "gemma3_text": Defaults(headWidth: 256, keyValueHeads: 4, context: 131_072, isTied: true),
+            "gemma": Defaults(headWidth: 256, keyValueHeads: 16, context: 8192, isTied: true, activation: .geluTanh),
+            "gemma2": Defaults(
+                headWidth: 256, keyValueHeads: 4, context: 8192, isTied: true, activation: .geluTanh,
+                activationKey: "hidden_activation"),
+            "gemma3_text": Defaults(
+                headWidth: 256, keyValueHeads: 4, context: 131_072, isTied: true, activation: .geluTanh,
+                activationKey: "hidden_activation"),
             "mistral": Defaults(keyValueHeads: 8, context: 131_072),
             "olmo2": Defaults(epsilon: 1e-5),
             "phi3": Defaults(context: 4096, epsilon: 1e-5, rotary: .init(share: 1)),

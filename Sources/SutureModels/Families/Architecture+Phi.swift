@@ -25,7 +25,7 @@ extension Architecture {
             norm: .layer,
             epsilon: try config.double("layer_norm_eps", default: 1e-5),
             positions: .rotary(try RotaryPositions(config, headWidth: headWidth, .init(share: 0.5))),
-            activation: try config.activation("hidden_act"),
+            activation: try config.activation("hidden_act", default: .geluTanh),
             isGated: false,
             window: nil,
             isParallel: true,

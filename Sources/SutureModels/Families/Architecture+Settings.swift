@@ -60,11 +60,17 @@ extension Architecture {
             let name = "_" + key.string.lowercased()
             let found = telling.filter { name.contains("_" + $0.part) }
             if found.isEmpty || changesNothing(key, value, found.compactMap(\.neutral)) { continue }
+            if key == "quantization_config" {
+                throw ModelError(
+                    .unsupported, "the weights are quantized, in a way that is not read",
+                    subject: "\(config.path): \(key)",
+                    expected: "FP8 with scales, or weights that are not quantized",
+                    found: value["quant_method"]?.stringValue ?? value.brief,
+                    hint: "name the model's own snapshot, or a GGUF file of it")
+            }
             throw ModelError(
                 .unsupported,
-                key == "quantization_config"
-                    ? "quantized snapshots are not supported"
-                    : "this setting is not supported in the family \(family), and could change what the model computes",
+                "this setting is not supported in the family \(family), and could change what the model computes",
                 subject: "\(config.path): \(key)", found: value.brief)
         }
     }

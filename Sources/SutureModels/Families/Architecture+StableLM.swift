@@ -26,7 +26,7 @@ extension Architecture {
             norm: .layer,
             epsilon: try config.double("layer_norm_eps", default: 1e-5),
             positions: .rotary(try RotaryPositions(config, headWidth: headWidth, .init(share: 0.25))),
-            activation: try config.activation("hidden_act"),
+            activation: try config.activation("hidden_act", default: .silu),
             isGated: true,
             isParallel: isParallel,
             tiedHead: try config.bool("tie_word_embeddings", default: false),

@@ -25,7 +25,7 @@ extension Architecture {
             norm: .layer,
             epsilon: try config.double("norm_epsilon", default: 1e-5),
             positions: .rotary(try RotaryPositions(config, headWidth: headWidth)),
-            activation: try config.activation("hidden_act"),
+            activation: try config.activation("hidden_act", default: .geluTanh),
             isGated: false,
             window: try config.optionalSize("sliding_window"),
             tiedHead: try config.bool("tie_word_embeddings", default: true),

@@ -200,8 +200,11 @@ extension JSONField {
         return width / heads
     }
 
-    func activation(_ key: ByteString) throws -> Architecture.Activation {
-        let field = try require(key)
+    /// The activation under `key`, or the class's own where there is none.
+    func activation(
+        _ key: ByteString, default absent: Architecture.Activation
+    ) throws -> Architecture.Activation {
+        guard let field = try read(key) else { return absent }
         switch try field.string {
         case "silu", "swish": return .silu
         case "gelu": return .gelu

@@ -203,7 +203,7 @@ def metadata(rng, w, model, notes):
 def vocabulary(w):
     w.add_string("tokenizer.ggml.model", "gpt2")
     w.add_string("tokenizer.ggml.pre", "gpt-2")
-    w.add_array("tokenizer.ggml.tokens", [f"t{i}" for i in range(variants.VOCABULARY)])
+    w.add_array("tokenizer.ggml.tokens", ["t", "0", "t0"] + [f"<{i}>" for i in range(3, variants.VOCABULARY)])
     w.add_array("tokenizer.ggml.token_type", [1] * variants.VOCABULARY)
     w.add_array("tokenizer.ggml.merges", ["t 0"])
     w.add_uint32("tokenizer.ggml.bos_token_id", 1)
