@@ -58,7 +58,8 @@ struct GGUFFamily: Sendable {
 
     static let all: [String: GGUFFamily] = Dictionary(
         uniqueKeysWithValues: [
-            llama, qwen2, qwen3, gpt2, starcoder, starcoder2, phi2, phi3, gemma, gemma2, gemma3, gptNeoX, stablelm, olmo2,
+            llama, qwen2, qwen3, gpt2, starcoder, starcoder2, phi2, phi3, gemma, gemma2, gemma3, gptNeoX, stablelm,
+            olmo2,
             granite, smollm3
         ].map { ($0.name, $0) })
 

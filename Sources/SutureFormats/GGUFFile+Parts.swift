@@ -50,14 +50,16 @@ extension GGUFFile {
     /// The places of all parts, by the name of one: `NAME-00002-of-00003.gguf` is the second of three.
     private static func parts(of url: URL, count: Int, number: Int, _ file: GGUFFile) throws -> [URL] {
         func name(_ stem: Substring, _ index: Int) -> String {
-            func digits(_ number: Int) -> String { String(repeating: "0", count: max(0, 5 - "\(number)".count)) + "\(number)" }
+            func digits(_ number: Int) -> String {
+                String(repeating: "0", count: max(0, 5 - "\(number)".count)) + "\(number)"
+            }
             return "\(stem)-\(digits(index + 1))-of-\(digits(count)).gguf"
         }
         let own = url.lastPathComponent
         let stem = own.dropLast(name("", 0).count)
         guard (0..<count).contains(number), count <= 99_999, own == name(stem, number) else {
             throw FormatError(
-                .missingFile, "this is a part of a model that was split, and its name does not say where the others are",
+                .missingFile, "this is a part of a model, and its name does not say where the others are",
                 subject: file.file.name, expected: "NAME\(name("", max(0, min(number, 99_998))))",
                 found: "part \(number.addingReportingOverflow(1).partialValue) of \(count)",
                 hint: "name the parts so, or join them with gguf-split --merge")

@@ -49,13 +49,16 @@ extension GGUFTranslation {
         let trained = try settings.optionalSize("rope.scaling.original_context_length") ?? sizes.context
         let divisors = try Divisors(settings.file, pairs: pairs)
         if type == "yarn" {
-            guard divisors == nil else { throw settings.unfit("rope.scaling.type", "no yarn beside tensors of divisors") }
+            guard divisors == nil else {
+                throw settings.unfit("rope.scaling.type", "no yarn beside tensors of divisors")
+            }
             return try yarn(&settings, factor, attention, trained)
         }
         guard let divisors else {
             guard type != "longrope" else {
                 throw FormatError(
-                    .missingTensor, "the divisors of the rotary positions are missing", subject: settings.file.file.name,
+                    .missingTensor, "the divisors of the rotary positions are missing",
+                    subject: settings.file.file.name,
                     expected: "rope_factors_short.weight and rope_factors_long.weight")
             }
             if attention == 1 {
@@ -124,7 +127,8 @@ extension GGUFTranslation {
             }
             if let all = try read("rope_freqs.weight") {
                 (short, long) = (all, all)
-            } else if let short = try read("rope_factors_short.weight"), let long = try read("rope_factors_long.weight") {
+            } else if let short = try read("rope_factors_short.weight"), let long = try read("rope_factors_long.weight")
+            {
                 (self.short, self.long) = (short, long)
             } else {
                 return nil

@@ -13,7 +13,8 @@ struct ScaledWeights: Sendable {
     init?(_ directory: SnapshotDirectory) throws {
         guard let settings = try directory.config.optional("quantization_config"), settings.value.objectValue != nil,
             let method = settings.value["quant_method"]?.stringValue,
-            method == "fp8" || method == "compressed-tensors" && settings.value["format"]?.stringValue == "float-quantized",
+            method == "fp8"
+                || method == "compressed-tensors" && settings.value["format"]?.stringValue == "float-quantized",
             directory.tensors.contains(where: { $0.value.entry.type == .float8E4M3 })
         else { return nil }
         self.directory = directory

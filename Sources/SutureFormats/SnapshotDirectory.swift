@@ -108,7 +108,8 @@ private struct WeightSelection {
     init(in url: URL) throws {
         let all = try FileManager.default.names(in: url)
         let files = all.filter { $0.hasSuffix(".safetensors") }.sorted()
-        let stem = ["model", "diffusion_pytorch_model"].first { stem in files.contains { $0.hasPrefix(stem) } } ?? "model"
+        let stems = ["model", "diffusion_pytorch_model"]
+        let stem = stems.first { stem in files.contains { $0.hasPrefix(stem) } } ?? "model"
         let weights = files.filter { $0.hasPrefix(stem) }
         let (single, indexName) = ("\(stem).safetensors", "\(stem).safetensors.index.json")
         indexFile = all.contains(indexName) ? indexName : nil
@@ -182,10 +183,11 @@ private struct ShardIndex {
             }
             listed[position] += 1
         }
-        return notices + zip(files, listed).compactMap { file, listed in
-            let unlisted = file.tensors.count - listed
-            return unlisted == 0 ? nil : "\(file.file.name): \(unlisted) tensors are not in the index"
-        }
+        return notices
+            + zip(files, listed).compactMap { file, listed in
+                let unlisted = file.tensors.count - listed
+                return unlisted == 0 ? nil : "\(file.file.name): \(unlisted) tensors are not in the index"
+            }
     }
 
     private static func isPlainFileName(_ name: String) -> Bool {

@@ -6,7 +6,7 @@ struct SplitName {
     let number, count: Int
 
     init?(_ name: String) {
-        let parts = name.split(separator: ".").first.map { $0.split(separator: "-", omittingEmptySubsequences: false) } ?? []
+        let parts = (name.split(separator: ".").first ?? "").split(separator: "-", omittingEmptySubsequences: false)
         guard parts.count >= 4, parts[parts.count - 2] == "of", let count = Int(parts[parts.count - 1]),
             let number = Int(parts[parts.count - 3]), count > 0
         else { return nil }
@@ -24,7 +24,8 @@ struct SplitName {
             }
             throw FormatError(
                 .missingFile, "a weight file is missing", subject: url.relativePath,
-                expected: "\(count) files, by their names", found: "none with number \(missing)", hint: "fetch it again")
+                expected: "\(count) files, by their names", found: "none with number \(missing)", hint: "fetch it again"
+            )
         }
     }
 }

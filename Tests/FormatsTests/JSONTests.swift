@@ -52,7 +52,9 @@ struct JSONTests {
         ("/**/1", .malformedJSON, 0)
     ]
 
-    @Test("what Python writes for NaN and infinities is kept, and is no number", arguments: ["NaN", "Infinity", "-Infinity"])
+    @Test(
+        "what Python writes for NaN and infinities is kept, and is no number",
+        arguments: ["NaN", "Infinity", "-Infinity"])
     func notFinite(text: String) throws {
         let json = try JSON.parse("\u{FEFF}{\"a\": \(text)}")
         #expect(String(decoding: json.serialized(), as: UTF8.self) == "{\"a\":\(text)}")

@@ -70,7 +70,8 @@ struct SnapshotDirectoryTests {
     func unknownEntry() throws {
         try withShards { directory in
             let all = try map.require("a").string
-            try writeIndex(["a": JSON(all), "bb": JSON(all), "ccc": JSON(Self.shards[1]), "d": JSON(all)], to: directory)
+            try writeIndex(
+                ["a": JSON(all), "bb": JSON(all), "ccc": JSON(Self.shards[1]), "d": JSON(all)], to: directory)
             let snapshot = try SnapshotDirectory(directory)
             #expect(snapshot.tensors.count == 3 && snapshot.notices.count == 1)
         }

@@ -18,7 +18,8 @@ extension GGUFFamily {
     }
 
     /// Llama's tensors, from which those of others start.
-    static func llamaRoles(interleaved: Bool = false, biased: Set<String> = [], gains: Order = .same) -> [String: Role] {
+    static func llamaRoles(interleaved: Bool = false, biased: Set<String> = [], gains: Order = .same) -> [String: Role]
+    {
         func attention(_ part: String, _ target: String, _ shape: [Size], _ order: Order = .same) -> Role {
             Role(
                 name: "model.layers.{}.self_attn.\(target)", shape: shape, order: interleaved ? order : .same,

@@ -45,9 +45,10 @@ final class Forward {
         windowedRotation =
             try architecture.windowedPositions.flatMap { try Rotation($0, positions, device: model.device) } ?? rotation
         mask = try Forward.mask(positions, device: model.device)
-        windowedMask = try architecture.window.flatMap {
-            try Forward.mask(positions, window: $0, device: model.device)
-        } ?? mask
+        windowedMask =
+            try architecture.window.flatMap {
+                try Forward.mask(positions, window: $0, device: model.device)
+            } ?? mask
     }
 
     // MARK: - Stages
@@ -127,7 +128,8 @@ final class Forward {
         let edits = edits(in: layer)
         let visited = try visit(.mlpHidden(layer), rereading(edits, normed, hidden))
         let matrices = matrices(in: layer)
-        guard concerns(.mlpOut(layer)) || !edits.isEmpty || !matrices.isEmpty || !model.architecture.writesDirectly else {
+        guard concerns(.mlpOut(layer)) || !edits.isEmpty || !matrices.isEmpty || !model.architecture.writesDirectly
+        else {
             return try weights.down(visited, plus: residual)
         }
         let out = try adding(matrices, to: adding(edits, to: weights.down(visited), hidden: visited), hidden: visited)

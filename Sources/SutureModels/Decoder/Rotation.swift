@@ -14,7 +14,8 @@ struct Rotation {
         let rates = try Tensor(channels.map(Float.init), device: device).unsqueezed(0)
         let angles = try Tensor.arange(positions, device: device).to(.float32).unsqueezed(1) * rates
         let scale = rotary.scale
-        (cos, sin) = scale == 1 ? (try angles.cos(), try angles.sin()) : (try angles.cos() * scale, try angles.sin() * scale)
+        let (cos, sin) = (try angles.cos(), try angles.sin())
+        (self.cos, self.sin) = scale == 1 ? (cos, sin) : (try cos * scale, try sin * scale)
         self.pairing = pairing
     }
 

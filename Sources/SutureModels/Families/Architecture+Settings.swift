@@ -21,7 +21,8 @@ extension Architecture {
     private static let ofFamily: [String: Set<ByteString>] = [
         "codegen": ["rotary", "rotary_dim", "scale_attn_weights"],
         "gemma": ["attention_bias", "use_bidirectional_attention"],
-        "gemma2": gemma, "gemma3_text": gemma.union([
+        "gemma2": gemma,
+        "gemma3_text": gemma.union([
             "rope_local_base_freq", "sliding_window_pattern", "_sliding_window_pattern"
         ]),
         "gpt2": ["add_cross_attention", "scale_attn_weights", "scale_attn_by_inverse_layer_idx"],

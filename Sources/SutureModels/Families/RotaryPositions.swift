@@ -139,10 +139,10 @@ extension RotaryPositions {
     /// and sines grow with the factor.
     private mutating func scaleAsYarn(_ settings: JSONField, _ config: JSONField, theta: Double) throws {
         let trained = try Self.trained(settings, config)
-        guard try settings.object["factor"] != nil else { _ = try settings.require("factor"); return }
+        // It must be there, but may be null.
+        let given = try settings.object["factor"] == nil ? settings.require("factor") : settings.optional("factor")
         let factor =
-            try settings.optional("factor")?.number(in: Self.positive)
-            ?? Double(config.size("max_position_embeddings")) / trained
+            try given?.number(in: Self.positive) ?? Double(config.size("max_position_embeddings")) / trained
         let width = 2 * frequencies.count
         func nonzero(_ key: ByteString) throws -> Double? {
             guard let value = try settings.optional(key)?.number(in: 0...1e9), value != 0 else { return nil }
@@ -152,7 +152,8 @@ extension RotaryPositions {
             Double(width) * log(trained / (rotations * 2 * .pi)) / (2 * log(theta))
         }
         guard theta > 1 else {
-            throw ModelError(.unsupported, "this scaling needs a base above 1", subject: settings.path, found: "\(theta)")
+            throw ModelError(
+                .unsupported, "this scaling needs a base above 1", subject: settings.path, found: "\(theta)")
         }
         var (low, high) = (edge(try nonzero("beta_fast") ?? 32), edge(try nonzero("beta_slow") ?? 1))
         if try settings.object["truncate"] == nil || settings.require("truncate").bool {

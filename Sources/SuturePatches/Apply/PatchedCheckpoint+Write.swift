@@ -123,7 +123,8 @@ extension Checkpoint {
         throw PatchError(
             .needsSnapshot, "patches are applied to files only in a snapshot directory", subject: url.relativePath,
             found: gguf == nil
-                ? "weights of eight bits, which are not made again" : "a GGUF file, whose weights are not quantized again",
+                ? "weights of eight bits, which are not made again"
+                : "a GGUF file, whose weights are not quantized again",
             hint: "convert it first with `suture convert`, or apply the patch on load")
     }
 }

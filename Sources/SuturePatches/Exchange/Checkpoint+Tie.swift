@@ -7,7 +7,7 @@ extension Checkpoint {
         let isStored = try hasOwnHead()
         guard !isStored else { return }
         throw PatchError(
-            .notLowRank, "these embeddings are the model's head as well, and an adapter would change only one of the two",
+            .notLowRank, "these embeddings are the model's head as well, of which an adapter changes only one",
             subject: tensor, hint: "apply the patch instead")
     }
 }

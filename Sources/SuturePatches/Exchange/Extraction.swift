@@ -78,7 +78,9 @@ public struct Extraction: Sendable {
             parts.append(Part(tensor: found.edit.tensor, summary: found.edit.summary, error: found.error))
         }
         self.parts = parts
-        ignored = try pairs.oddities + pairs.pairs.filter { try $0.isBuffer && $0.hasDifferences() }
+        ignored =
+            try pairs.oddities
+            + pairs.pairs.filter { try $0.isBuffer && $0.hasDifferences() }
             .map { "\($0.name): a buffer, whose values differ" }
         patch = try Patch(
             base: table, edits: edits, method: Self.method(form, tuned, method), results: .null, tool: "suture",

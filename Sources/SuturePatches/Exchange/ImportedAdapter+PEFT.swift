@@ -35,9 +35,11 @@ extension ImportedAdapter {
                     hint: "name the model that the adapter was trained on")
             }
             let (aValues, bValues) = (try a.floats(), try b.floats())
-            let change = isOther
+            let change =
+                isOther
                 ? TensorChange.lowRank(
-                    name, a: transposed(bValues, b.shape[0], rank), b: transposed(aValues, rank, a.shape[1]), rank: rank,
+                    name, a: transposed(bValues, b.shape[0], rank), b: transposed(aValues, rank, a.shape[1]),
+                    rank: rank,
                     scale: scale)
                 : .lowRank(name, a: aValues, b: bValues, rank: rank, scale: scale)
             guard isDoRA || parts.magnitudes != nil else { return changes + [change] }
@@ -55,13 +57,16 @@ extension ImportedAdapter {
     /// Throws for what changes the result and is not known here.
     private func checkKind(_ config: JSONField) throws {
         for key: ByteString in [
-            "lora_bias", "layer_replication", "use_qalora", "alora_invocation_tokens", "target_parameters", "arrow_config",
-            "trainable_token_indices", "use_bdlora"
+            "lora_bias", "layer_replication", "use_qalora", "alora_invocation_tokens", "target_parameters",
+            "arrow_config", "trainable_token_indices", "use_bdlora"
         ] {
             guard let field = try config.optional(key) else { continue }
-            let isOff = field.value == false || field.value.arrayValue?.isEmpty == true
+            let isOff =
+                field.value == false || field.value.arrayValue?.isEmpty == true
                 || field.value.objectValue?.isEmpty == true
-            guard isOff else { throw unsupported(key.string, String(decoding: field.value.serialized(), as: UTF8.self)) }
+            guard isOff else {
+                throw unsupported(key.string, String(decoding: field.value.serialized(), as: UTF8.self))
+            }
         }
         // These begin with another base: what the factors have at first is taken off it.
         if let start = config.value["init_lora_weights"]?.stringValue,
@@ -75,7 +80,8 @@ extension ImportedAdapter {
     private func replacing(_ name: String, by payload: PayloadTensor) throws -> TensorChange? {
         guard let tensor = base[name], tensor.type.isPatchable, tensor.shape == payload.shape else {
             throw PatchError(
-                .wrongBase, "the model has this tensor in another shape or type", subject: "\(file.file.name): \(name)",
+                .wrongBase, "the model has this tensor in another shape or type",
+                subject: "\(file.file.name): \(name)",
                 expected: base[name].map { "\($0.type.rawValue)\($0.shape)" },
                 found: "\(payload.type.rawValue)\(payload.shape)")
         }
@@ -100,7 +106,8 @@ extension ImportedAdapter {
         let (rows, columns) = (shape[0], shape[1])
         guard wanted.count == (ofColumns ? columns : rows) else {
             throw PatchError(
-                .badPayload, "there is not one magnitude for each output", subject: "\(file.file.name): \(change.tensor)",
+                .badPayload, "there is not one magnitude for each output",
+                subject: "\(file.file.name): \(change.tensor)",
                 expected: "\(ofColumns ? columns : rows)", found: "\(wanted.count)")
         }
         var squares = [Double](repeating: 0, count: wanted.count)

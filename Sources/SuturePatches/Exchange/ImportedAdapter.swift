@@ -103,10 +103,12 @@ struct ImportedAdapter {
         }
         let isHead = name == "lm_head.weight" || name == "embed_out.weight"
         throw PatchError(
-            .wrongBase, isHead ? "the model has no head of its own: it is the table of embeddings" : "the model has no such tensor",
+            .wrongBase,
+            isHead ? "the model has no head of its own: it is the table of embeddings" : "the model has no such tensor",
             subject: "\(file.file.name): \(name)",
             hint: isHead
-                ? "a change of the head alone needs a model that stores one" : "name the model that the adapter was trained on")
+                ? "a change of the head alone needs a model that stores one"
+                : "name the model that the adapter was trained on")
     }
 
     func incomplete(_ module: String) -> PatchError {

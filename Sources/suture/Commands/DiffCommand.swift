@@ -47,7 +47,8 @@ struct DiffCommand: ParsableCommand {
 
     func run() throws {
         let difference = try CheckpointDifference(
-            Checkpoint(opening: URL(filePath: first)), Checkpoint(opening: URL(filePath: second)), rankTolerance: rank, topCount: top)
+            Checkpoint(opening: URL(filePath: first)), Checkpoint(opening: URL(filePath: second)), rankTolerance: rank,
+            topCount: top)
         let facts = Facts(
             equal: difference.equal,
             tensors: difference.tensors.map { tensor in
