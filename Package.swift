@@ -94,6 +94,8 @@ let package = Package(
             name: "suture-fuzz",
             dependencies: base + ["CTorchEngine", "SutureVision", "SutureTestSupport", "SutureVariants"],
             path: "Tests/Fuzz", exclude: ["Corpus", "coverage"]),
+        .executableTarget(
+            name: "suture-tokens", dependencies: ["SutureFormats", "SutureTokenizers"], path: "Tests/Interop/Tokens"),
         .target(
             name: "SutureVariants", dependencies: engine + ["SutureModels", "SutureTestSupport"], path: "Tests/Variants"
         ),

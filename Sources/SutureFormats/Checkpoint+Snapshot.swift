@@ -19,7 +19,8 @@ extension Checkpoint {
     ) throws {
         try SnapshotDirectory.create(at: url, from: self.url, overwriting: overwriting) { directory in
             let isKept = snapshot != nil && type == nil
-            try snapshot?.copy(snapshot?.otherFiles.filter { isKept || $0 != "config.json" } ?? [], to: directory)
+            let others = self.directory?.otherFiles.filter { isKept || $0 != "config.json" } ?? []
+            try self.directory?.copy(others, to: directory)
             if !isKept {
                 try AtomicFile.write(
                     config(storedAs: type).serialized(pretty: true), to: directory.appending(path: "config.json"))

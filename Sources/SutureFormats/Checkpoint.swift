@@ -26,9 +26,10 @@ public struct Checkpoint: Sendable {
     private enum Source: Sendable {
         case snapshot(SnapshotDirectory)
         case gguf(GGUFTranslation)
+        case scaled(ScaledWeights)
     }
 
-    /// Opens a snapshot directory, or a file in GGUF format.
+    /// Opens a snapshot directory, a file in GGUF format or its parts, or tensors alone in a safetensors file.
     ///
     /// - Throws: ``FormatError`` for files that are missing or malformed, and for a GGUF file with a setting or a tensor
     ///   that has no place in a snapshot.
@@ -39,13 +40,22 @@ public struct Checkpoint: Sendable {
             if errno == ENOENT { throw FormatError(.missingFile, "there is no such model", subject: url.relativePath) }
             throw FormatError.system(.reading, "cannot be opened", url.relativePath)
         }
-        if status.st_mode & S_IFMT == S_IFDIR {
-            let snapshot = try SnapshotDirectory(url)
-            source = .snapshot(snapshot)
-            config = snapshot.config
-            tensors = snapshot.tensors.map { Tensor(name: $1.entry.name, type: $1.entry.type, shape: $1.entry.shape) }
+        let isDirectory = status.st_mode & S_IFMT == S_IFDIR
+        if isDirectory || url.pathExtension == "safetensors" {
+            let snapshot = try isDirectory ? SnapshotDirectory(url) : SnapshotDirectory(file: url)
+            if let scaled = try ScaledWeights(snapshot) {
+                source = .scaled(scaled)
+                config = JSONField(scaled.config, source: snapshot.config.path)
+                tensors = scaled.tensors
+            } else {
+                source = .snapshot(snapshot)
+                config = snapshot.config
+                tensors = snapshot.tensors.map {
+                    Tensor(name: $1.entry.name, type: $1.entry.type, shape: $1.entry.shape)
+                }
+            }
         } else {
-            let translation = try GGUFTranslation(GGUFFile(url))
+            let translation = try GGUFTranslation(GGUFFile(model: url))
             source = .gguf(translation)
             config = JSONField(translation.config, source: url.relativePath)
             tensors = translation.tensors.map { Tensor(name: $0.name, type: .float32, shape: $0.shape) }
@@ -56,9 +66,26 @@ public struct Checkpoint: Sendable {
     /// The tensor of that name.
     public subscript(name: String) -> Tensor? { positions[ByteString(name)].map { tensors[$0] } }
 
-    /// The snapshot directory this is, or nil for a GGUF file.
+    /// The snapshot directory this is, or nil for a GGUF file and for weights of eight bits with scales.
     public var snapshot: SnapshotDirectory? {
         if case .snapshot(let snapshot) = source { snapshot } else { nil }
+    }
+
+    /// The directory this is in, or nil for a GGUF file.
+    var directory: SnapshotDirectory? {
+        if case .scaled(let scaled) = source { scaled.directory } else { snapshot }
+    }
+
+    /// What is odd about the files but no error, one line each.
+    public var notices: [String] {
+        guard let directory else { return [] }
+        var notices = directory.notices
+        if let new = config.value["rope_parameters"], let old = config.value["rope_scaling"], !new.isNull, !old.isNull,
+            new != old
+        {
+            notices.append("\(config.path): rope_scaling is read; rope_parameters beside it differs")
+        }
+        return notices
     }
 
     /// The GGUF file this is, or nil for a snapshot directory.
@@ -72,6 +99,9 @@ public struct Checkpoint: Sendable {
         case .snapshot(let snapshot):
             guard let stored = snapshot[tensor.name] else { throw missing(tensor.name) }
             return TensorData(stored.bytes)
+        case .scaled(let scaled):
+            guard let data = try scaled.data(of: tensor.name) else { throw missing(tensor.name) }
+            return data
         case .gguf(let translation):
             guard let position = positions[ByteString(tensor.name)] else { throw missing(tensor.name) }
             return try translation.data(of: translation.tensors[position])
@@ -138,6 +168,7 @@ extension Checkpoint {
         let names: [String] =
             switch source {
             case .snapshot(let snapshot): snapshot.tensors.map(\.value.entry.type.rawValue)
+            case .scaled(let scaled): scaled.directory.tensors.map(\.value.entry.type.rawValue)
             case .gguf(let translation): translation.tensors.map(\.stored.type.name)
             }
         return names.reduce(into: [:]) { $0[$1, default: 0] += 1 }
@@ -148,7 +179,10 @@ extension Checkpoint {
     /// What identifies the model, wherever its files are: the SHA-256 of a GGUF file, or of the configuration of a
     /// snapshot and of the names and digests of its tensors.
     public func digest() throws -> String {
-        if let gguf { return try Digest.sha256(contentsOf: gguf.file) }
+        if let gguf {
+            let digests = try gguf.parts.map { try Digest.sha256(contentsOf: $0) }
+            return digests.count == 1 ? digests[0] : Digest.sha256(Array(digests.joined(separator: "\n").utf8))
+        }
         let digests = try Parallel.map(tensors) { "\($0.name)\0\(try digest(of: $0))\n" }
         return Digest.sha256(config.value.serialized() + Array(digests.joined().utf8))
     }

@@ -1,25 +1,48 @@
-/// A family of models in GGUF files: where its tensors stand in a snapshot, and what shapes they must have.
+/// A family of models in GGUF files: where its tensors stand in a snapshot, what shapes they must have, and what its
+/// settings are called there.
 struct GGUFFamily: Sendable {
-    /// As `general.architecture` and `model_type` have it.
+    /// As `general.architecture` has it.
     let name: String
-    /// What stands before the names of its settings' epsilon.
-    let epsilonKey: String
+    /// As `model_type` has it, and the class in `architectures`.
+    let modelType, modelClass: String
+    /// The names of its settings' epsilon, here and in a snapshot.
+    let epsilon: (gguf: String, snapshot: ByteString)
     /// The roles of its tensors by their names without layer and suffix.
     let roles: [String: Role]
+    /// The names of sizes in a snapshot.
+    var sizeNames = SizeNames.usual
+    var rotary = Rotary.whole
+    /// Whether a head's width may be other than its share of the model's.
+    var hasOwnHeadWidth = true
+    /// Whether queries may share keys and values.
+    var sharesKeys = true
+    /// What all models of the family have.
+    var constants: JSON.Members = []
+    /// Reads the settings that only this family has.
+    var read: @Sendable (inout GGUFSettings, GGUFSizes) throws -> JSON.Members = { _, _ in [] }
+
+    /// How many of a head's channels are rotated.
+    enum Rotary: Sendable { case none, whole, part }
+
+    enum SizeNames: Sendable { case usual, gpt2 }
 
     /// Whether the rows of each head's queries and keys are in another order than in a snapshot.
     var isInterleaved: Bool { roles["blk.attn_q"]?.order == .queryHeads }
 
     /// Sizes that the settings of a file give.
-    enum Size: Sendable { case width, queries, keys, fused, hidden, vocabulary, context }
+    enum Size: Sendable { case width, queries, keys, head, fused, hidden, doubleHidden, vocabulary, context }
 
-    /// How the rows of a stored tensor stand to those of the original.
+    /// How what is stored stands to the original.
     enum Order: Sendable {
         case same
         /// The converter for Llama interleaves the two halves of each head's rows, those of a bias too.
         case queryHeads, keyHeads
         /// GPT-2's Conv1D matrices are stored the other way round; their biases are not.
         case transposed
+        /// All heads' queries, then keys, then values; the original has these three head by head.
+        case headByHead
+        /// The gains of Gemma's norms are stored with 1 added.
+        case oneAdded
     }
 
     /// What a tensor is.
@@ -33,67 +56,28 @@ struct GGUFFamily: Sendable {
         var mayHaveBias = false
     }
 
-    static let all: [String: GGUFFamily] = [
-        "llama": llamaLike("llama", interleaved: true, biased: ["q", "k", "v", "output", "gate", "up", "down"]),
-        "qwen2": llamaLike("qwen2", interleaved: false, biased: ["q", "k", "v"]),
-        "gpt2": gpt2
-    ]
+    static let all: [String: GGUFFamily] = Dictionary(
+        uniqueKeysWithValues: [
+            llama, qwen2, qwen3, gpt2, starcoder, starcoder2, phi2, phi3, gemma, gemma2, gemma3, gptNeoX, stablelm,
+            olmo2,
+            granite, smollm3
+        ].map { ($0.name, $0) })
 
-    private static func llamaLike(_ name: String, interleaved: Bool, biased: Set<String>) -> GGUFFamily {
-        func attention(_ part: String, _ target: String, _ shape: [Size], _ order: Order = .same) -> Role {
-            Role(
-                name: "model.layers.{}.self_attn.\(target)", shape: shape, order: interleaved ? order : .same,
-                mayHaveBias: biased.contains(part))
-        }
-        func mlp(_ part: String, _ shape: [Size]) -> Role {
-            Role(name: "model.layers.{}.mlp.\(part)_proj", shape: shape, mayHaveBias: biased.contains(part))
-        }
-        return GGUFFamily(
-            name: name, epsilonKey: "attention.layer_norm_rms_epsilon",
-            roles: [
-                "token_embd": Role(name: "model.embed_tokens", shape: [.vocabulary, .width]),
-                "blk.attn_norm": Role(name: "model.layers.{}.input_layernorm", shape: [.width]),
-                "blk.attn_q": attention("q", "q_proj", [.queries, .width], .queryHeads),
-                "blk.attn_k": attention("k", "k_proj", [.keys, .width], .keyHeads),
-                "blk.attn_v": attention("v", "v_proj", [.keys, .width]),
-                "blk.attn_output": attention("output", "o_proj", [.width, .queries]),
-                "blk.ffn_norm": Role(name: "model.layers.{}.post_attention_layernorm", shape: [.width]),
-                "blk.ffn_gate": mlp("gate", [.hidden, .width]),
-                "blk.ffn_up": mlp("up", [.hidden, .width]),
-                "blk.ffn_down": mlp("down", [.width, .hidden]),
-                "output_norm": Role(name: "model.norm", shape: [.width]),
-                "output": Role(name: "lm_head", shape: [.vocabulary, .width])
-            ])
+    /// The family in whose GGUF files a model of a snapshot is stored.
+    static func of(modelType: String) -> GGUFFamily? {
+        modelType == "mistral" ? llama : all.values.first { $0.modelType == modelType }
     }
-
-    private static let gpt2: GGUFFamily = {
-        func linear(_ target: String, _ shape: [Size]) -> Role {
-            Role(name: "transformer.h.{}.\(target)", shape: shape, order: .transposed, mayHaveBias: true)
-        }
-        func norm(_ target: String) -> Role { Role(name: target, shape: [.width], mayHaveBias: true) }
-        return GGUFFamily(
-            name: "gpt2", epsilonKey: "attention.layer_norm_epsilon",
-            roles: [
-                "token_embd": Role(name: "transformer.wte", shape: [.vocabulary, .width]),
-                "position_embd": Role(name: "transformer.wpe", shape: [.context, .width]),
-                "blk.attn_norm": norm("transformer.h.{}.ln_1"),
-                "blk.attn_qkv": linear("attn.c_attn", [.fused, .width]),
-                "blk.attn_output": linear("attn.c_proj", [.width, .width]),
-                "blk.ffn_norm": norm("transformer.h.{}.ln_2"),
-                "blk.ffn_up": linear("mlp.c_fc", [.hidden, .width]),
-                "blk.ffn_down": linear("mlp.c_proj", [.width, .hidden]),
-                "output_norm": norm("transformer.ln_f"),
-                "output": Role(name: "lm_head", shape: [.vocabulary, .width])
-            ])
-    }()
 
     /// The family that a file says it is of.
     static func of(_ file: GGUFFile) throws -> GGUFFamily {
         let name = try file.string("general.architecture")
         guard let family = all[name] else {
+            let isMixture = name.contains("moe") || ["mixtral", "dbrx", "grok", "arctic", "deepseek"].contains(name)
             throw FormatError(
-                .unsupportedModel, "this model family is not supported",
-                subject: "\(file.file.name): general.architecture", expected: "llama, qwen2 or gpt2", found: name)
+                .unsupportedModel,
+                isMixture ? "mixtures of experts are not supported" : "this model family is not supported",
+                subject: "\(file.file.name): general.architecture", expected: all.keys.sorted().joined(separator: ", "),
+                found: name)
         }
         return family
     }

@@ -13,6 +13,8 @@ public struct GGUFFile: Sendable {
         public let shape: [Int]
         /// Where the bytes are in the file, row-major.
         public let range: Range<Int>
+        /// In which of ``GGUFFile/parts`` they are.
+        var part = 0
 
         /// How many rows there are: the product of all sizes but the innermost.
         public var rowCount: Int { shape.dropLast().reduce(1, *) }
@@ -20,11 +22,14 @@ public struct GGUFFile: Sendable {
         public var rowLength: Int { shape.last ?? 1 }
     }
 
+    /// The file with the metadata: the first of several parts.
     public let file: MappedFile
     public let version: Int
     public let metadata: OrderedTable<GGUFValue>
     /// The tensors by name, in the order of the file.
-    public let tensors: OrderedTable<Tensor>
+    public internal(set) var tensors: OrderedTable<Tensor>
+    /// All files that are this one: more than one where it was split.
+    public internal(set) var parts: [MappedFile]
 
     /// Maps a file and checks all that comes before the data.
     ///
@@ -32,6 +37,7 @@ public struct GGUFFile: Sendable {
     ///   unsupported type, that overlap, or that reach past the end.
     public init(_ url: URL) throws {
         file = try MappedFile(url)
+        parts = [file]
         var reader = GGUFReader(file.bytes, source: file.name)
         version = try Self.readVersion(&reader)
         let tensorCount = try reader.count(of: "tensors", width: 24)
@@ -48,7 +54,7 @@ public struct GGUFFile: Sendable {
     public subscript(name: String) -> Tensor? { tensors[ByteString(name)] }
 
     /// The data of one of this file's tensors as stored, without a copy.
-    public func bytes(of tensor: Tensor) -> MappedBytes { MappedBytes(file, tensor.range) }
+    public func bytes(of tensor: Tensor) -> MappedBytes { MappedBytes(parts[tensor.part], tensor.range) }
 
     /// Some rows of a tensor as `Float`, row-major.
     ///
@@ -87,6 +93,9 @@ public struct GGUFFile: Sendable {
 extension GGUFFile {
     /// The integer under `key`; an error names the key if it is missing or of another type.
     public func int(_ key: ByteString) throws -> Int { try value(key, "an integer", \.intValue) }
+
+    /// The flag under `key`; an error names the key if it is missing or of another type.
+    public func bool(_ key: ByteString) throws -> Bool { try value(key, "a boolean", \.boolValue) }
 
     /// The finite number under `key`; an error names the key if it is missing or of another type.
     public func double(_ key: ByteString) throws -> Double {

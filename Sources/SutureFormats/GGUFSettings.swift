@@ -7,15 +7,6 @@ struct GGUFSettings {
     /// - Throws: ``FormatError`` for a file that is no whole model of a supported family.
     init(_ file: GGUFFile) throws {
         self.file = file
-        if let parts = try file.optionalInt("split.count"), parts > 1 {
-            let number = (try file.optionalInt("split.no")).map {
-                "part \($0.addingReportingOverflow(1).partialValue) "
-            }
-            throw FormatError(
-                .unsupportedModel, "this file is one of several that are one model", subject: file.file.name,
-                expected: "a whole model", found: "\(number ?? "one part ")of \(parts)",
-                hint: "join them, for instance with gguf-split --merge")
-        }
         if file.metadata["general.type"] != nil, case let type = try file.string("general.type"), type != "model" {
             throw FormatError(
                 .unsupportedModel, "this file is no model", subject: "\(file.file.name): general.type",
@@ -46,6 +37,13 @@ struct GGUFSettings {
 
     mutating func optionalNumber(_ name: String) throws -> Double? { has(name) ? try number(name) : nil }
 
+    /// Any finite number.
+    mutating func optionalDouble(_ name: String) throws -> Double? { has(name) ? try file.double(key(name)) : nil }
+
+    mutating func optionalInt(_ name: String) throws -> Int? { has(name) ? try file.int(key(name)) : nil }
+
+    mutating func optionalFlag(_ name: String) throws -> Bool? { has(name) ? try file.bool(key(name)) : nil }
+
     mutating func optionalText(_ name: String) throws -> String? { has(name) ? try file.string(key(name)) : nil }
 
     /// Throws if a setting is there and is not `size`.
@@ -65,14 +63,16 @@ struct GGUFSettings {
     /// Settings that change nothing, whatever they are.
     private static let harmless: Set<ByteString> = [
         "rope.scaling.finetuned", "rope.scaling.original_context_length", "attention.layer_norm_epsilon",
-        "attention.layer_norm_rms_epsilon"
+        "attention.layer_norm_rms_epsilon", "rope.scaling.yarn_beta_fast", "rope.scaling.yarn_beta_slow"
     ]
     /// Settings that change nothing as long as they are one of these numbers.
     private static let neutral: [ByteString: Set<Double>] = [
         "expert_count": [0], "expert_used_count": [0], "attention.scale": [0], "logit_scale": [0, 1],
         "embedding_scale": [0, 1], "residual_scale": [0, 1], "attn_logit_softcapping": [0],
         "final_logit_softcapping": [0], "attention.max_alibi_bias": [0], "attention.clamp_kqv": [0],
-        "attention.sliding_window": [0], "rope.scaling.attn_factor": [1], "pooling_type": [0]
+        "attention.sliding_window": [0], "rope.scaling.attn_factor": [1], "pooling_type": [0],
+        "rope.scaling.yarn_log_multiplier": [0], "rope.scaling.yarn_ext_factor": [1],
+        "rope.scaling.yarn_attn_factor": [1], "attention.gate_length": [0]
     ]
     private static let neutralFlags: [ByteString: Bool] = ["attention.causal": true, "use_parallel_residual": false]
 
@@ -107,7 +107,7 @@ struct GGUFSettings {
         return key
     }
 
-    private mutating func unfit(_ name: String, _ expected: String) -> FormatError {
+    mutating func unfit(_ name: String, _ expected: String) -> FormatError {
         let key = key(name)
         return FormatError(
             .malformedMetadata, "a setting is out of range", subject: "\(file.file.name): \(key)", expected: expected,

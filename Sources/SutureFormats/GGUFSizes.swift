@@ -10,17 +10,16 @@ struct GGUFSizes: Sendable {
         hidden = try settings.size("feed_forward_length")
         context = try settings.size("context_length")
         heads = try settings.size("attention.head_count")
-        if settings.family.name == "gpt2" {
+        let family = settings.family
+        if family.sharesKeys {
+            keyValueHeads = try settings.optionalSize("attention.head_count_kv") ?? heads
+        } else {
             keyValueHeads = heads
             try settings.require("attention.head_count_kv", heads)
-        } else {
-            keyValueHeads = try settings.optionalSize("attention.head_count_kv") ?? heads
         }
-        let stored = try settings.optionalSize("attention.key_length")
-        if stored == nil || settings.family.name == "gpt2" {
-            try settings.requireDivision("attention.head_count", of: width)
-        }
-        headWidth = settings.family.name == "gpt2" ? width / heads : stored ?? width / heads
+        let stored = family.hasOwnHeadWidth ? try settings.optionalSize("attention.key_length") : nil
+        if stored == nil { try settings.requireDivision("attention.head_count", of: width) }
+        headWidth = stored ?? width / heads
         try settings.require("attention.key_length", headWidth)
         try settings.require("attention.value_length", headWidth)
         if settings.family.isInterleaved, headWidth % 2 != 0 {
@@ -42,8 +41,10 @@ struct GGUFSizes: Sendable {
         case .width: width
         case .queries: heads * headWidth
         case .keys: keyValueHeads * headWidth
-        case .fused: 3 * width
+        case .head: headWidth
+        case .fused: (heads + 2 * keyValueHeads) * headWidth
         case .hidden: hidden
+        case .doubleHidden: 2 * hidden
         case .vocabulary: vocabulary
         case .context: context
         }

@@ -13,7 +13,8 @@ struct GGUFTranslation: Sendable {
         config = try Self.config(&settings, sizes)
         try settings.checkRest()
         let family = settings.family
-        tensors = try file.tensors.map { try Tensor($1, in: file, family, sizes) }
+        tensors = try file.tensors.filter { !Self.rotaryTensors.contains($0.key) || family.rotary == .none }
+            .map { try Tensor($0.value, in: file, family, sizes) }
     }
 
     /// The elements in the original's order, as float32.
@@ -26,13 +27,15 @@ struct GGUFTranslation: Sendable {
             switch tensor.layout {
             case .same:
                 try file.dequantize(stored, rows: 0..<rows, into: values)
-            case .interleaved(let headWidth) where stored.shape.count == 1:
+            case .oneAdded:
+                for (index, value) in try file.dequantize(stored).enumerated() { values[index] = value - 1 }
+            case .permuted(let order) where stored.shape.count == 1:
                 for (row, value) in try file.dequantize(stored).enumerated() {
-                    values[Self.original(row, headWidth)] = value
+                    values[order.original(row)] = value
                 }
-            case .interleaved(let headWidth):
+            case .permuted(let order):
                 for row in 0..<rows {
-                    let target = Self.original(row, headWidth) * columns
+                    let target = order.original(row) * columns
                     let part = UnsafeMutableBufferPointer(rebasing: values[target..<target + columns])
                     try file.dequantize(stored, rows: row..<row + 1, into: part)
                 }
@@ -43,12 +46,6 @@ struct GGUFTranslation: Sendable {
                 }
             }
         }
-    }
-
-    /// Stored row (head, pair, half) is original row (head, half, pair).
-    private static func original(_ row: Int, _ headWidth: Int) -> Int {
-        let inHead = row % headWidth
-        return row - inHead + inHead % 2 * (headWidth / 2) + inHead / 2
     }
 }
 
@@ -66,9 +63,29 @@ extension GGUFTranslation {
     /// How the rows of a stored tensor stand to those of the original.
     enum Layout: Sendable, Equatable {
         case same
-        /// The two halves of each head's rows are interleaved; a head's width is even and divides the rows.
-        case interleaved(headWidth: Int)
+        case permuted(RowOrder)
         case transposed
+        case oneAdded
+    }
+
+    /// Where the rows of a stored tensor stand in the original.
+    enum RowOrder: Sendable, Equatable {
+        /// Stored row (head, pair, half) is original row (head, half, pair); a head's width is even and divides the rows.
+        case interleaved(headWidth: Int)
+        /// Stored row (third, head, channel) is original row (head, third, channel).
+        case headByHead(heads: Int, headWidth: Int)
+
+        func original(_ row: Int) -> Int {
+            switch self {
+            case .interleaved(let width):
+                let inHead = row % width
+                return row - inHead + inHead % 2 * (width / 2) + inHead / 2
+            case .headByHead(let heads, let width):
+                let (third, rest) = row.quotientAndRemainder(dividingBy: heads * width)
+                let (head, channel) = rest.quotientAndRemainder(dividingBy: width)
+                return (head * 3 + third) * width + channel
+            }
+        }
     }
 }
 
@@ -108,9 +125,11 @@ extension GGUFTranslation.Tensor {
         name = pieces.joined(separator: layer ?? "") + "." + suffix
         self.stored = stored
         switch role.order {
-        case .queryHeads, .keyHeads: layout = .interleaved(headWidth: sizes.headWidth)
+        case .queryHeads, .keyHeads: layout = .permuted(.interleaved(headWidth: sizes.headWidth))
+        case .headByHead: layout = .permuted(.headByHead(heads: sizes.heads, headWidth: sizes.headWidth))
         case .transposed where suffix == "weight": layout = .transposed
-        case .transposed, .same: layout = .same
+        case .oneAdded where suffix == "weight": layout = .oneAdded
+        case .transposed, .same, .oneAdded: layout = .same
         }
         shape = layout == .transposed ? expected.reversed() : expected
     }
@@ -119,24 +138,43 @@ extension GGUFTranslation.Tensor {
 // MARK: - The other way
 
 extension GGUFTranslation {
-    /// Where a GGUF file has a matrix of a snapshot: under which name, and with how many heads its rows are interleaved.
-    static func place(of tensor: String, config: JSONField) throws -> (name: String, interleavedHeads: Int?) {
-        let family = try config.require("model_type").string
+    /// Where a GGUF file has a matrix of a snapshot: of which family, under which name, in which order of rows, and
+    /// whether the other way round.
+    struct Place {
+        let family, name: String
+        var order: RowOrder?
+        var isTransposed = false
+    }
+
+    static func place(of tensor: String, config: JSONField) throws -> Place {
+        let modelType = try config.require("model_type").string
         let parts = tensor.split(separator: ".").map(String.init)
         let layer = parts.first { Int($0) != nil } ?? ""
         let plain = parts.dropLast().map { $0 == layer ? "{}" : $0 }.joined(separator: ".")
-        guard let (kind, role) = GGUFFamily.all[family]?.roles.first(where: { $0.value.name == plain }),
-            let suffix = parts.last
+        // Published snapshots of some families have no prefix.
+        let spellings = [plain] + ["transformer.", "model.", "gpt_neox."].map { $0 + plain }
+        guard let family = GGUFFamily.of(modelType: modelType), let suffix = parts.last,
+            let (kind, role) = family.roles.first(where: { spellings.contains($0.value.name) })
         else {
             throw FormatError(
-                .unsupportedModel, "this tensor has no name in GGUF files of the family \(family)", subject: tensor)
+                .unsupportedModel, "this tensor has no name in GGUF files of the family \(modelType)", subject: tensor)
         }
         let name = kind.hasPrefix("blk.") ? "blk.\(layer).\(kind.dropFirst(4)).\(suffix)" : "\(kind).\(suffix)"
-        let heads = try config.require(family == "gpt2" ? "n_head" : "num_attention_heads").int
-        switch role.order {
-        case .queryHeads: return (name, heads)
-        case .keyHeads: return (name, try config.optional("num_key_value_heads")?.int ?? heads)
-        case .transposed, .same: return (name, nil)
+        func headWidth() throws -> Int {
+            let heads = try config.require(family.sizeNames == .gpt2 ? "n_head" : "num_attention_heads").int
+            if let stored = try config.optional("head_dim")?.int { return stored }
+            let width = try config.require(family.sizeNames == .gpt2 ? "n_embd" : "hidden_size").int
+            return heads > 0 ? width / heads : 0
         }
+        var place = Place(family: family.name, name: name)
+        switch role.order {
+        case .queryHeads, .keyHeads: place.order = .interleaved(headWidth: try headWidth())
+        case .headByHead:
+            place.order = .headByHead(
+                heads: try config.require("num_attention_heads").int, headWidth: try headWidth())
+        case .transposed: place.isTransposed = true
+        case .same, .oneAdded: break
+        }
+        return place
     }
 }

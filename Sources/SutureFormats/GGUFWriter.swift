@@ -82,8 +82,23 @@ extension [UInt8] {
 }
 
 extension Checkpoint {
-    /// Where a GGUF file of this model has a matrix: under which name, and with how many heads its rows are interleaved.
-    public func ggufPlace(of tensor: String) throws -> (name: String, interleavedHeads: Int?) {
-        try GGUFTranslation.place(of: tensor, config: config)
+    /// Where a GGUF file of this model has a matrix.
+    public func ggufPlace(of tensor: String) throws -> GGUFPlace {
+        let place = try GGUFTranslation.place(of: tensor, config: config)
+        return GGUFPlace(
+            family: place.family, name: place.name, isTransposed: place.isTransposed, order: place.order)
     }
+}
+
+/// Where a GGUF file has a matrix of a snapshot.
+public struct GGUFPlace: Sendable {
+    /// The family, as `general.architecture` has it.
+    public let family: String
+    public let name: String
+    /// Whether it is stored the other way round.
+    public let isTransposed: Bool
+    let order: GGUFTranslation.RowOrder?
+
+    /// Which row of the original a stored row is.
+    public func originalRow(_ row: Int) -> Int { order?.original(row) ?? row }
 }

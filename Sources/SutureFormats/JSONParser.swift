@@ -1,4 +1,5 @@
-/// A reader of RFC 8259, over raw bytes.
+/// A reader of RFC 8259, over raw bytes; as Python does, it also takes NaN and infinities, which no reader of a number
+/// accepts. A byte-order mark is skipped.
 struct JSONParser {
     private let bytes: UnsafeBufferPointer<UInt8>
     private let source: String
@@ -16,6 +17,7 @@ struct JSONParser {
     }
 
     mutating func parse() throws -> JSON {
+        if bytes.starts(with: ByteOrderMark.utf8) { position = ByteOrderMark.utf8.count }
         skipWhitespace()
         let value = try parseValue()
         skipWhitespace()
@@ -31,6 +33,10 @@ struct JSONParser {
         case UInt8(ascii: "\""): return .string(try parseString())
         case UInt8(ascii: "{"): return try nested { try $0.parseObject() }
         case UInt8(ascii: "["): return try nested { try $0.parseArray() }
+        case UInt8(ascii: "N"): return try parseWord("NaN", .number("NaN"))
+        case UInt8(ascii: "I"): return try parseWord("Infinity", .number("Infinity"))
+        case UInt8(ascii: "-") where bytes[position...].dropFirst().first == UInt8(ascii: "I"):
+            return try parseWord("-Infinity", .number("-Infinity"))
         case UInt8(ascii: "-"), UInt8(ascii: "0")...UInt8(ascii: "9"): return .number(try parseNumber())
         case UInt8(ascii: "t"): return try parseWord("true", .bool(true))
         case UInt8(ascii: "f"): return try parseWord("false", .bool(false))
@@ -209,12 +215,9 @@ extension JSONParser {
             return error(.truncated, "the text ends too early", at: position, expected: expected)
         }
         let isPrintable = 0x21..<0x7F ~= byte
-        // Python's writer makes NaN and Infinity unless told otherwise.
-        let isNaNOrInfinity = byte == UInt8(ascii: "N") || byte == UInt8(ascii: "I")
         return error(
             .malformedJSON, "this is not JSON", at: position, expected: expected,
-            found: isPrintable ? "\"\(Character(Unicode.Scalar(byte)))\"" : "byte \(byte)",
-            hint: isNaNOrInfinity ? "JSON has neither NaN nor Infinity" : nil)
+            found: isPrintable ? "\"\(Character(Unicode.Scalar(byte)))\"" : "byte \(byte)")
     }
 
     private func error(

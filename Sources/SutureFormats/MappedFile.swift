@@ -9,6 +9,11 @@ public final class MappedFile: Sendable {
     /// ``MappedBytes`` sees to that. Who reads them otherwise does, as the compiler may end an object's life behind its
     /// last use: `defer { withExtendedLifetime(file) {} }`.
     public nonisolated(unsafe) let bytes: UnsafeRawBufferPointer
+    /// The same of a text, without the byte-order mark that some editors put before it.
+    public var text: UnsafeRawBufferPointer {
+        bytes.starts(with: ByteOrderMark.utf8)
+            ? UnsafeRawBufferPointer(rebasing: bytes.dropFirst(ByteOrderMark.utf8.count)) : bytes
+    }
     /// The file as the user named it, for messages.
     public let name: String
     /// The same file for reading without the map.

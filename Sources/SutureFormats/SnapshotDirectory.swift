@@ -2,9 +2,8 @@ import Foundation
 
 /// A model directory as Hugging Face lays it out: `config.json`, safetensors in one file or in shards, and the rest.
 ///
-/// The weights are, in this order: the shards of `model.safetensors.index.json` if all of them are there, else
-/// `model.safetensors`, else all of `model*.safetensors`. An index of which a shard is missing is an error unless
-/// `model.safetensors` is there: such an index is a leftover, and ``notices`` says so.
+/// The weights are, in this order, which is that of transformers: `model.safetensors`, the shards of
+/// `model.safetensors.index.json`, all of `model*.safetensors`. What is there beside them is told by ``notices``.
 public struct SnapshotDirectory: Sendable {
     /// Where a tensor is: in which file, and what that file's header says of it.
     public struct Tensor: Sendable {
@@ -56,9 +55,22 @@ public struct SnapshotDirectory: Sendable {
             notices += try index.check(files: files)
         }
         self.notices = notices
-        indexFile =
-            FileManager.default.fileExists(atPath: url.appending(path: Self.indexName).path) ? Self.indexName : nil
-        otherFiles = try Self.files(in: url).filter { !selection.names.contains($0) && $0 != Self.indexName }
+        indexFile = selection.indexFile
+        otherFiles = try Self.files(in: url).filter { !selection.names.contains($0) && $0 != selection.indexFile }
+    }
+
+    /// One safetensors file as a model without a configuration: enough for what is done with tensors alone.
+    ///
+    /// - Throws: ``FormatError`` for a file that cannot be read or is malformed.
+    init(file: URL) throws {
+        url = file.deletingLastPathComponent()
+        config = JSONField(.object(JSONObject()), source: file.relativePath)
+        let weights = try SafetensorsFile(file)
+        files = [weights]
+        var tensors = OrderedTable<Tensor>()
+        for entry in weights.tensors { tensors.append(ByteString(entry.name), Tensor(file: weights, entry: entry)) }
+        self.tensors = tensors
+        (otherFiles, indexFile, notices) = ([], nil, [])
     }
 
     /// The tensor of that name.
@@ -89,27 +101,41 @@ public struct SnapshotDirectory: Sendable {
 private struct WeightSelection {
     var names: [String]
     var index: ShardIndex?
+    /// The name of an index, whether it was followed or not.
+    let indexFile: String?
     var notices: [String] = []
 
     init(in url: URL) throws {
         let all = try FileManager.default.names(in: url)
-        if all.contains(SnapshotDirectory.indexName) {
-            let index = try ShardIndex(url.appending(path: SnapshotDirectory.indexName))
-            let missing = index.shards.filter { !all.contains($0) }
-            if missing.isEmpty {
-                (names, self.index) = (index.shards, index)
-                return
+        let files = all.filter { $0.hasSuffix(".safetensors") }.sorted()
+        let stems = ["model", "diffusion_pytorch_model"]
+        let stem = stems.first { stem in files.contains { $0.hasPrefix(stem) } } ?? "model"
+        let weights = files.filter { $0.hasPrefix(stem) }
+        let (single, indexName) = ("\(stem).safetensors", "\(stem).safetensors.index.json")
+        indexFile = all.contains(indexName) ? indexName : nil
+        if weights.contains(single) {
+            names = [single]
+            let others = weights.filter { $0 != single && SplitName($0) != nil }
+            if let first = others.first {
+                let place = url.appending(path: single).relativePath
+                notices = ["\(place): read alone; \(first) and other shards beside it are not"]
             }
-            guard all.contains(SnapshotDirectory.singleName) else {
+            return
+        }
+        if indexFile != nil {
+            let index = try ShardIndex(url.appending(path: indexName))
+            let missing = index.shards.filter { !all.contains($0) }
+            guard missing.isEmpty else {
                 throw FormatError(
                     .missingFile, "weight files that the index names are missing", subject: index.name,
                     found: "no \(missing[0])" + (missing.count > 1 ? " and \(missing.count - 1) more" : ""),
                     hint: "fetch them again")
             }
-            notices = ["\(index.name): ignored, because it names missing files such as \(missing[0])"]
+            (names, self.index) = (index.shards, index)
+            return
         }
-        let weights = all.filter { $0.hasPrefix("model") && $0.hasSuffix(".safetensors") }.sorted()
-        names = weights.contains(SnapshotDirectory.singleName) ? [SnapshotDirectory.singleName] : weights
+        names = weights
+        try SplitName.checkComplete(weights, in: url)
         if names.isEmpty {
             let isPickled = all.contains { $0.hasSuffix(".bin") || $0.hasSuffix(".pth") || $0.hasSuffix(".pt") }
             throw FormatError(
@@ -149,18 +175,19 @@ private struct ShardIndex {
     /// - Parameter files: those of ``shards``, in their order.
     func check(files: [SafetensorsFile]) throws -> [String] {
         var listed = [Int](repeating: 0, count: files.count)
+        var notices: [String] = []
         for (tensor, shard) in shardOfTensor {
             guard let position = positions[shard], files[position][tensor.string] != nil else {
-                throw FormatError(
-                    .missingTensor, "tensor \"\(tensor)\" is not in the weight file that the index names",
-                    subject: name, expected: "it in \(shard)")
+                notices.append("\(name): tensor \"\(tensor)\" is not in \(shard), as the index says")
+                continue
             }
             listed[position] += 1
         }
-        return zip(files, listed).compactMap { file, listed in
-            let unlisted = file.tensors.count - listed
-            return unlisted == 0 ? nil : "\(file.file.name): \(unlisted) tensors are not in the index"
-        }
+        return notices
+            + zip(files, listed).compactMap { file, listed in
+                let unlisted = file.tensors.count - listed
+                return unlisted == 0 ? nil : "\(file.file.name): \(unlisted) tensors are not in the index"
+            }
     }
 
     private static func isPlainFileName(_ name: String) -> Bool {

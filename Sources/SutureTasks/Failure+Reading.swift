@@ -11,7 +11,7 @@ extension Failure {
         defer { withExtendedLifetime(file) {} }
         let isTable = url.pathExtension.lowercased() == "tsv"
         var failures: [Failure] = []
-        for (number, line) in file.bytes.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false)
+        for (number, line) in file.text.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false)
             .enumerated()
         {
             let place = "\(file.name), line \(number + 1)"

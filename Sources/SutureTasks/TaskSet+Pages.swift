@@ -24,7 +24,7 @@ extension TaskSet {
     private static func page(_ url: URL) throws -> [Task] {
         let file = try MappedFile(url)
         defer { withExtendedLifetime(file) {} }
-        guard let text = String(validating: file.bytes, as: UTF8.self) else {
+        guard let text = String(validating: file.text, as: UTF8.self) else {
             throw TaskError(.badList, "this page is not UTF-8", subject: url.relativePath)
         }
         var tasks: [Task] = []

@@ -121,12 +121,12 @@ extension TaskSet {
     private static func objects(_ url: URL) throws -> [Task] {
         let file = try MappedFile(url)
         defer { withExtendedLifetime(file) {} }
-        let start = file.bytes.first { !UInt8.whitespace.contains($0) }
+        let start = file.text.first { !UInt8.whitespace.contains($0) }
         if start == UInt8(ascii: "[") {
-            let root = JSONField(try JSON.parse(file.bytes, source: file.name), source: file.name)
+            let root = JSONField(try JSON.parse(file.text, source: file.name), source: file.name)
             return try root.array.map(task)
         }
-        let lines = file.bytes.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false)
+        let lines = file.text.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false)
         return try lines.enumerated().compactMap { number, line in
             if line.allSatisfy(UInt8.whitespace.contains) { return nil }
             let place = "\(file.name), line \(number + 1)"
@@ -150,8 +150,8 @@ extension TaskSet {
     private static func text(_ url: URL) throws -> String {
         let file = try MappedFile(url)
         defer { withExtendedLifetime(file) {} }
-        if let text = String(validating: file.bytes, as: UTF8.self) { return text }
-        return String(String.UnicodeScalarView(file.bytes.map { Unicode.Scalar($0) }))
+        if let text = String(validating: file.text, as: UTF8.self) { return text }
+        return String(String.UnicodeScalarView(file.text.map { Unicode.Scalar($0) }))
     }
 
     /// Lines; a line break at the end begins no other one.

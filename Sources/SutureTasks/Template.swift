@@ -24,7 +24,7 @@ public struct Template: Sendable, Equatable {
     public init(contentsOf url: URL) throws {
         let file = try MappedFile(url)
         defer { withExtendedLifetime(file) {} }
-        let root = JSONField(try JSON.parse(file.bytes, source: file.name), source: file.name)
+        let root = JSONField(try JSON.parse(file.text, source: file.name), source: file.name)
         do {
             frame = try Frame(root.require("frame").string)
         } catch let error as TaskError {

@@ -138,9 +138,11 @@ struct GGUFVocabularyReader {
             }
             return id
         }
+        // Behind any of these llama.cpp ends its answer.
+        let ends = try ["eos", "eot", "eom"].compactMap { try role($0) }
         return TokenRoles(
             beginning: try role("bos"), end: try role("eos"), unknown: try role("unknown"),
-            padding: try role("padding"))
+            padding: try role("padding"), named: ends.isEmpty ? nil : Set(ends))
     }
 
     private func flag(_ key: ByteString, default fallback: Bool) throws -> Bool {

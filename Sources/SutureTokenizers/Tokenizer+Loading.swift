@@ -18,6 +18,7 @@ extension Tokenizer {
         var parts = try Self.parts(tokenizerJSON: directory.appending(path: "tokenizer.json"))
         let config = directory.appending(path: "tokenizer_config.json")
         if FileManager.default.fileExists(atPath: config.path) { try parts.readRoles(of: config) }
+        parts.roles.named = try Self.stops(directory)
         try self.init(parts)
     }
 
@@ -38,6 +39,22 @@ extension Tokenizer {
         try self.init(GGUFVocabularyReader(file).parts())
     }
 
+    /// The end tokens of `generation_config.json`, else of `config.json`: where transformers stops.
+    private static func stops(_ directory: URL) throws -> Set<Int>? {
+        for name in ["generation_config.json", "config.json"] {
+            let url = directory.appending(path: name)
+            guard FileManager.default.fileExists(atPath: url.path) else { continue }
+            let field = try JSONField(file: url)
+            guard let ids = try field.optional("eos_token_id") else {
+                // A file for generation is the only one that is read, if it is there.
+                if name == "generation_config.json" { return nil }
+                continue
+            }
+            return Set(ids.value.arrayValue == nil ? [try ids.int] : try ids.array.map { try $0.int })
+        }
+        return nil
+    }
+
     private static func parts(tokenizerJSON url: URL) throws -> TokenizerParts {
         try TokenizerJSONReader(JSONField(file: url)).parts()
     }
@@ -54,11 +71,13 @@ extension JSONField {
 extension TokenizerParts {
     fileprivate mutating func readRoles(of url: URL) throws {
         let config = try JSONField(file: url)
-        func role(_ key: ByteString) throws -> Int? {
+        func role(_ key: ByteString, isNeeded: Bool = true) throws -> Int? {
             guard let field = try config.optional(key) else { return nil }
             // Old files have the token as an object with its settings.
             let content = try field.value.bytesValue ?? field.require("content").bytes
             guard let id = id(of: content) else {
+                // Nothing is padded here, and transformers would add the token.
+                if !isNeeded { return nil }
                 throw TokenizerError(
                     .unknownToken, "a special token is not in the vocabulary", subject: field.path,
                     found: "\"\(content)\"")
@@ -67,7 +86,7 @@ extension TokenizerParts {
         }
         roles = TokenRoles(
             beginning: try role("bos_token"), end: try role("eos_token"),
-            unknown: try role("unk_token") ?? roles.unknown, padding: try role("pad_token"))
+            unknown: try role("unk_token") ?? roles.unknown, padding: try role("pad_token", isNeeded: false))
     }
 
     private func id(of content: ByteString) -> Int? {

@@ -100,6 +100,11 @@ public struct TokenRoles: Sendable, Equatable {
     public var end: Int?
     public var unknown: Int?
     public var padding: Int?
+    /// The tokens behind which generation stops, if the model names them; else it is ``end``.
+    var named: Set<Int>?
+
+    /// The tokens behind which generation stops.
+    public var stops: Set<Int> { named ?? end.map { [$0] } ?? [] }
 }
 
 // MARK: The vocabulary

@@ -47,7 +47,7 @@ extension ImageClassifier {
     /// Tests the classifier where it was asked before the work whether there is memory for all of it: during the work, what
     /// is kept for reuse is not free.
     func evaluated(
-        _ images: ImageSet, batchSize: Int = 256, progress: ProgressHandler = { _ in }
+        _ images: ImageSet, batchSize: Int = 256, progress: ProgressHandler = { _, _, _ in }
     ) throws -> Evaluation {
         try check(images)
         let batchSize = Self.batch(of: images, atMost: batchSize)

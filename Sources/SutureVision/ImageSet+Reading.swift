@@ -130,7 +130,7 @@ extension ImageSet {
         guard FileManager.default.fileExists(atPath: url.path) else { return nil }
         let file = try MappedFile(url)
         defer { withExtendedLifetime(file) {} }
-        guard let text = String(validating: file.bytes, as: UTF8.self) else {
+        guard let text = String(validating: file.text, as: UTF8.self) else {
             throw VisionError(.badImages, "this file is not UTF-8", subject: file.name)
         }
         return text.split(whereSeparator: \.isNewline).map { $0.trimmingCharacters(in: .whitespaces) }

@@ -51,7 +51,7 @@ struct ModelOptions: ParsableArguments {
 
     func checkpoint() throws -> Checkpoint {
         if let threads { Runtime.threads = threads }
-        return try Checkpoint(url)
+        return try Checkpoint(opening: url)
     }
 
     /// Loads the model, with patches applied on the way.
@@ -70,6 +70,14 @@ extension ModelOptions {
         return try ImageClassifier.load(checkpoint, device: Device(device) ?? .cpu) { tensor, data in
             try patched?.data(for: tensor, current: data)
         }
+    }
+}
+
+extension Checkpoint {
+    /// Opens a model, and says what is odd about its files.
+    init(opening url: URL) throws {
+        try self.init(url)
+        for notice in notices { note(notice) }
     }
 }
 

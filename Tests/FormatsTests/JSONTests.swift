@@ -44,13 +44,23 @@ struct JSONTests {
         ("{a:1}", .malformedJSON, 1), ("'a'", .malformedJSON, 0), ("01", .trailingBytes, 1),
         ("+1", .malformedJSON, 0), (".5", .malformedJSON, 0), ("1.", .truncated, 2), ("1e", .truncated, 2),
         ("[1.e3]", .malformedJSON, 3), ("tru", .truncated, 3), ("trux", .malformedJSON, 3),
-        ("NaN", .malformedJSON, 0), ("Infinity", .malformedJSON, 0), ("-Infinity", .malformedJSON, 1),
+        ("Nan", .malformedJSON, 2), ("Inf", .truncated, 3), ("-Inf", .truncated, 4), ("+Infinity", .malformedJSON, 0),
         ("1 2", .trailingBytes, 2), ("{} ,", .trailingBytes, 3), ("\"\\x\"", .malformedJSON, 1),
         ("\"\\u12g4\"", .malformedJSON, 5), ("\"\\ud800\"", .malformedJSON, 1), ("\"\\udc00\"", .malformedJSON, 1),
         ("\"\\ud800\\u0041\"", .malformedJSON, 1), ("\"\\ud800\\n\"", .malformedJSON, 1), ("\"\n\"", .malformedJSON, 1),
-        ("\"\0\"", .malformedJSON, 1), ("{\"a\":1,\"a\":1}", .duplicateName, 7), ("\u{FEFF}{}", .malformedJSON, 0),
+        ("\"\0\"", .malformedJSON, 1), ("{\"a\":1,\"a\":1}", .duplicateName, 7), ("{}\u{FEFF}", .trailingBytes, 2),
         ("/**/1", .malformedJSON, 0)
     ]
+
+    @Test(
+        "what Python writes for NaN and infinities is kept, and is no number",
+        arguments: ["NaN", "Infinity", "-Infinity"])
+    func notFinite(text: String) throws {
+        let json = try JSON.parse("\u{FEFF}{\"a\": \(text)}")
+        #expect(String(decoding: json.serialized(), as: UTF8.self) == "{\"a\":\(text)}")
+        #expect(json["a"]?.doubleValue == nil)
+        #expect(throws: FormatError.self) { try json.require("a").double }
+    }
 
     @Test("what is not JSON is refused with its offset", arguments: faulty)
     func refusal(text: String, code: FormatError.Code, offset: Int) throws {

@@ -66,11 +66,30 @@ struct SnapshotDirectoryTests {
         }
     }
 
-    @Test("a leftover index yields to model.safetensors, and this is reported")
+    @Test("an entry of the index that is nowhere is reported")
+    func unknownEntry() throws {
+        try withShards { directory in
+            let all = try map.require("a").string
+            try writeIndex(
+                ["a": JSON(all), "bb": JSON(all), "ccc": JSON(Self.shards[1]), "d": JSON(all)], to: directory)
+            let snapshot = try SnapshotDirectory(directory)
+            #expect(snapshot.tensors.count == 3 && snapshot.notices.count == 1)
+        }
+    }
+
+    @Test("a shard that is missing by its name is told, without an index too")
+    func missingShard() throws {
+        try withShards { directory in
+            try FileManager.default.removeItem(at: directory.appending(path: Self.shards[1]))
+            let error = #expect(throws: FormatError.self) { try SnapshotDirectory(directory) }
+            #expect(error?.code == .missingFile && error?.found == "none with number 2", "\(error?.description ?? "")")
+        }
+    }
+
+    @Test("shards yield to model.safetensors, as in transformers, and this is reported")
     func leftoverIndex() throws {
         try withShards { directory in
             try writeIndex(map, to: directory)
-            try FileManager.default.removeItem(at: directory.appending(path: Self.shards[1]))
             try write(["whole"], to: directory.appending(path: "model.safetensors"))
             let snapshot = try SnapshotDirectory(directory)
             #expect(snapshot.tensors.keys.map(\.string) == ["whole"])

@@ -81,9 +81,18 @@ struct FamilyTests {
             ("phi", "qk_layernorm", true, "qk_layernorm"),
             ("gpt-bigcode", "scale_attn_weights", false, "scale_attn_weights"),
             ("gemma", "use_bidirectional_attention", true, "use_bidirectional_attention"),
-            ("qwen3", "use_sliding_window", true, "use_sliding_window"), ("codegen", "n_head", 6, "a multiple of 4"),
+            ("codegen", "n_head", 6, "a multiple of 4"),
             ("codegen", "rotary_dim", 8, "more channels are rotated"), ("gpt-neox", "hidden_act", "swish9", "swish9"),
-            ("gpt-neox", "rope_parameters", ["rope_type": "yarn"], "yarn"), ("llama", "model_type", "gemma2", "gemma2"),
+            ("gpt-neox", "rope_parameters", ["rope_type": "ntk"], "ntk"), ("llama", "model_type", "gemma9", "gemma9"),
+            ("gpt-neox", "rope_parameters", ["rope_type": "longrope", "short_factor": [1.0]], "long_factor"),
+            (
+                "llama", "rope_parameters",
+                [
+                    "rope_type": "longrope", "short_factor": [1.0], "long_factor": [1.0],
+                    "original_max_position_embeddings": 8
+                ], "a factor for each pair of channels"
+            ),
+            ("llama", "rope_parameters", ["full_attention": ["rope_type": "default"]], "by kind of layer"),
             ("starcoder2", "sliding_window", 0, "sliding_window: this size is out of range"),
             ("llama", "rope_parameters", ["rope_theta": 0.0], "rope_theta: this number is out of range"),
             ("llama", "rope_parameters", ["rope_theta": -10000.0], "found -10000.0"),
@@ -95,7 +104,6 @@ struct FamilyTests {
             ("llama-tied", "rope_scaling", Self.llama3(low: 0), "low_freq_factor"),
             ("llama-tied", "rope_scaling", Self.llama3(low: 4), "wrong order"),
             ("llama-tied", "rope_scaling", Self.llama3(trained: 0), "original_max_position_embeddings"),
-            ("llama-tied", "rope_parameters", ["rope_type": "default"], "rope_parameters and rope_scaling differ"),
             ("llama", "rms_norm_eps", 0.0, "the epsilon"), ("llama", "rms_norm_eps", -1e-5, "the epsilon"),
             ("gpt2", "layer_norm_epsilon", 1e300, "the epsilon"), ("llama", "head_dim", 7, "an even number"),
             ("gpt2", "n_head", 5, "cannot be shared out among the heads"),
@@ -107,9 +115,9 @@ struct FamilyTests {
             ("llama", "attention_multiplier", 0.5, "attention_multiplier: this setting is not supported"),
             ("gemma", "final_logit_softcapping", 30.0, "could change what the model computes"),
             ("llama", "sliding_window", 16, "sliding_window"), ("qwen3", "num_experts", 8, "num_experts"),
-            ("qwen2", "layer_types", ["full_attention", "sliding_attention"], "layer_types"),
+            ("qwen2", "layer_types", ["full_attention", "sliding_attention"], "2 entries"),
             ("gptj", "rotary", false, "rotary"), ("mistral", "attention_bias", true, "attention_bias"),
-            ("llama", "quantization_config", ["quant_method": "gptq"], "quantized snapshots are not supported")
+            ("llama", "quantization_config", ["quant_method": "gptq"], "the weights are quantized")
         ] as [(String, ByteString, JSON, String)])
     func refused(name: String, key: ByteString, value: JSON, says: String) throws {
         let error = #expect(throws: ModelError.self) { try Self.architecture(name, [key: value]) }
@@ -136,7 +144,8 @@ struct FamilyTests {
             ("llama", "sliding_window", nil), ("llama", "rope_interleaved", false), ("llama", "note", ["a": 1]),
             ("llama", "partial_rotary_factor", 1.0), ("qwen2", "sliding_window", 4096), ("llama", "properties", 7),
             ("starcoder2", "norm_type", "layer_norm"), ("phi", "qk_layernorm", false), ("gpt2", "attn_pdrop", 0.5),
-            ("llama", "attention_multiplier", 1.0), ("qwen3", "layer_types", ["full_attention"])
+            ("llama", "attention_multiplier", 1.0), ("gpt2", "layer_types", ["full_attention"]),
+            ("llama-tied", "rope_parameters", ["rope_type": "linear", "factor": 3.0])
         ] as [(String, ByteString, JSON)])
     func harmless(name: String, key: ByteString, value: JSON) throws {
         #expect(try Self.architecture(name, [key: value]) == Self.architecture(name, [:]))

@@ -16,8 +16,8 @@ final class Forward {
     /// The values kept, `[batch, positions, width]`.
     var captured: [Site: Tensor] = [:]
 
-    private let rotation: Rotation?
-    private var mask: Tensor?
+    private let rotation, windowedRotation: Rotation?
+    private let mask, windowedMask: Tensor?
 
     /// What happens to one row of the batch, or to all if nil.
     struct Change {
@@ -40,8 +40,15 @@ final class Forward {
         end = positions.upperBound
         self.changes = changes
         self.wanted = wanted
-        rotation = try Rotation(model, positions)
-        mask = try Forward.mask(model, positions)
+        let architecture = model.architecture
+        rotation = try Rotation(architecture.positions, positions, device: model.device)
+        windowedRotation =
+            try architecture.windowedPositions.flatMap { try Rotation($0, positions, device: model.device) } ?? rotation
+        mask = try Forward.mask(positions, device: model.device)
+        windowedMask =
+            try architecture.window.flatMap {
+                try Forward.mask(positions, window: $0, device: model.device)
+            } ?? mask
     }
 
     // MARK: - Stages
@@ -65,15 +72,17 @@ final class Forward {
         let architecture = model.architecture
         let weights = model.weights.layers[layer]
         var residual = try visit(.residual(layer), input)
-        let normed = try weights.attentionNorm(residual)
+        let normed = try weights.attentionNorm?(residual) ?? residual
+        let rotation = architecture.rotates(layer) ? architecture.isWindowed(layer) ? windowedRotation : rotation : nil
         let own = KeyValues(
             keys: try visitSplit(
-                .keys(layer), rotate(heads(of: weights.key(normed), architecture.keyValueHeads, weights.keyNorm))),
+                .keys(layer),
+                rotation.turned(heads(of: weights.key(normed), architecture.keyValueHeads, weights.keyNorm))),
             values: try visitSplit(.values(layer), split(weights.value(normed), architecture.keyValueHeads)))
 
         var asking = normed
         var rotationFrom = 0
-        var mask = mask
+        var mask = architecture.isWindowed(layer) ? windowedMask : mask
         if lastOnly, end - first > 1 {
             let columns = end - first
             asking = try normed.narrowed(1, columns - 1..<columns)
@@ -84,16 +93,23 @@ final class Forward {
         }
         let queries = try visitSplit(
             .queries(layer),
-            rotate(heads(of: weights.query(asking), architecture.heads, weights.queryNorm), from: rotationFrom))
+            rotation.turned(
+                heads(of: weights.query(asking), architecture.heads, weights.queryNorm), from: rotationFrom))
         let seen = try prefix?.appending(own) ?? own
         let columns = queries.shape[2]
-        let mixed = try Tensor.attention(
-            queries: queries, keys: seen.keys, values: seen.values, mask: mask,
-            causal: mask == nil && columns > 1, scale: architecture.attentionScale(layer))
+        let scale = architecture.attentionScale(layer)
+        let mixed =
+            if let cap = architecture.attentionCap {
+                try Tensor.attention(queries: queries, seen, mask: mask, scale: scale, cap: cap)
+            } else {
+                try Tensor.attention(
+                    queries: queries, keys: seen.keys, values: seen.values, mask: mask,
+                    causal: mask == nil && columns > 1, scale: scale)
+            }
         let read = try visitHeads(layer, merged(mixed))
         let written =
-            concerns(.attentionOut(layer))
-            ? try residual + visit(.attentionOut(layer), weights.output(read))
+            concerns(.attentionOut(layer)) || !architecture.writesDirectly
+            ? try residual + visit(.attentionOut(layer), model.scaled(weights.output(read), weights.attentionOutNorm))
             : try weights.output(read, plus: residual)
         return (ResidualStream(residual: written, entering: architecture.isParallel ? residual : nil), seen)
     }
@@ -102,16 +118,17 @@ final class Forward {
     func mlp(_ layer: Int, _ stream: ResidualStream) throws -> Tensor {
         let weights = model.weights.layers[layer]
         let residual = stream.residual
-        let normed = try weights.mlpNorm(stream.read)
+        let normed = try weights.mlpNorm?(stream.read) ?? stream.read
         let hidden = try model.hidden(layer, normed)
         let edits = edits(in: layer)
         let visited = try visit(.mlpHidden(layer), rereading(edits, normed, hidden))
         let matrices = matrices(in: layer)
-        guard concerns(.mlpOut(layer)) || !edits.isEmpty || !matrices.isEmpty else {
+        guard concerns(.mlpOut(layer)) || !edits.isEmpty || !matrices.isEmpty || !model.architecture.writesDirectly
+        else {
             return try weights.down(visited, plus: residual)
         }
         let out = try adding(matrices, to: adding(edits, to: weights.down(visited), hidden: visited), hidden: visited)
-        return try residual + visit(.mlpOut(layer), out)
+        return try residual + visit(.mlpOut(layer), model.scaled(out, weights.mlpOutNorm))
     }
 
     /// Scores of the next token where `positions` asks for them, from the stream that leaves the last layer:
@@ -171,8 +188,9 @@ final class Forward {
         try input.reshaped([input.shape[0], input.shape[1], heads, model.architecture.headWidth]).transposed(1, 2)
     }
 
-    /// Queries or keys as `[batch, heads, positions, width]`, each head's normed where the model does that.
+    /// Queries or keys as `[batch, heads, positions, width]`, normed where the model does that.
     private func heads(of projected: Tensor, _ count: Int, _ norm: Weights.Norm?) throws -> Tensor {
+        if model.architecture.normsHeadsTogether { return try split(norm?(projected) ?? projected, count) }
         let heads = try split(projected, count)
         return try norm?(heads) ?? heads
     }
@@ -185,18 +203,25 @@ final class Forward {
 
     // MARK: - Positions
 
-    private func rotate(_ input: Tensor, from column: Int = 0) throws -> Tensor {
-        try rotation?.turned(input, from: column) ?? input
-    }
-
     /// Which keys each query may see, `[queries, keys]`; nil where plain causality or nothing hides any.
-    private static func mask(_ model: LanguageModel, _ positions: Range<Int>) throws -> Tensor? {
-        let window = model.architecture.window.flatMap { $0 < positions.upperBound ? $0 : nil }
+    private static func mask(_ positions: Range<Int>, window: Int? = nil, device: Device) throws -> Tensor? {
+        let window = window.flatMap { $0 < positions.upperBound ? $0 : nil }
         guard window != nil || (positions.lowerBound > 0 && positions.count > 1) else { return nil }
-        let queries = try Tensor.arange(positions, device: model.device).unsqueezed(1)
-        let keys = try Tensor.arange(0..<positions.upperBound, device: model.device).unsqueezed(0)
+        let queries = try Tensor.arange(positions, device: device).unsqueezed(1)
+        let keys = try Tensor.arange(0..<positions.upperBound, device: device).unsqueezed(0)
         let causal = try keys .<= queries
         guard let window else { return causal }
         return try causal.logicalAnd(queries .< keys + Double(window))
+    }
+}
+
+extension Architecture {
+    /// Whether queries and keys of a layer are rotated.
+    fileprivate func rotates(_ layer: Int) -> Bool { !unrotatedLayers.contains(layer) }
+}
+
+extension Rotation? {
+    fileprivate func turned(_ input: Tensor, from column: Int = 0) throws -> Tensor {
+        try self?.turned(input, from: column) ?? input
     }
 }

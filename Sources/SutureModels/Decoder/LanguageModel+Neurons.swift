@@ -47,7 +47,7 @@ extension LanguageModel {
     /// What the MLP of a layer reads of a stream `[..., width]`, the sum of ``Architecture/mlpSources(layer:)``: the same,
     /// normed.
     public func mlpInput(layer: Int, stream: Tensor) throws -> Tensor {
-        try weights.layers[checked(Neuron(layer: layer, index: 0)).layer].mlpNorm(stream)
+        try weights.layers[checked(Neuron(layer: layer, index: 0)).layer].mlpNorm?(stream) ?? stream
     }
 
     /// The hidden activations `[..., m]` of neurons without biases that read the normed stream with some matrices `[m, width]`.
@@ -62,6 +62,13 @@ extension LanguageModel {
         let layer = weights.layers[layer]
         guard let gate = layer.gate else { return try activate(layer.up, normed) }
         return try layer.up(normed, times: activate(gate, normed))
+    }
+
+    /// What an output projection gives, as it is added to the stream.
+    func scaled(_ written: Tensor, _ norm: Weights.Norm?) throws -> Tensor {
+        let normed = try norm?(written) ?? written
+        let scale = architecture.residualScale
+        return scale == 1 ? normed : try normed * scale
     }
 
     func activate(_ input: Tensor) throws -> Tensor {

@@ -44,9 +44,9 @@ extension Architecture {
             if isOne(of: [tensors.query, tensors.key, tensors.value], norms: attentionNorms) {
                 return (attention, false)
             }
-            if isOne(of: [tensors.output]) { return (attention, true) }
+            if isOne(of: [tensors.output], norms: [tensors.attentionOutNorm]) { return (attention, true) }
             if isOne(of: [tensors.gate, tensors.up], norms: [tensors.mlpNorm]) { return (mlp, false) }
-            if isOne(of: [tensors.down]) { return (mlp, true) }
+            if isOne(of: [tensors.down], norms: [tensors.mlpOutNorm]) { return (mlp, true) }
         }
         return nil
     }

@@ -51,7 +51,13 @@ public final class LanguageModel: Sendable {
 
     /// The scores of the next token for residual vectors `[..., width]` that leave the last layer.
     public func logits(ofResidual residual: Tensor) throws -> Tensor {
-        try weights.head(weights.finalNorm(residual))
+        try bounded(weights.head(weights.finalNorm(residual)))
+    }
+
+    /// Scores as the model gives them out.
+    private func bounded(_ scores: Tensor) throws -> Tensor {
+        let scaled = architecture.logitScale == 1 ? scores : try scores * architecture.logitScale
+        return try architecture.logitCap.map { try (scaled / $0).tanh() * $0 } ?? scaled
     }
 
     /// The same for a few tokens only.
@@ -61,8 +67,9 @@ public final class LanguageModel: Sendable {
                 .outOfRange, "a token is not in the vocabulary", expected: "0..<\(architecture.vocabulary)",
                 found: "\(token)")
         }
-        return try weights.finalNorm(residual).linear(
-            head.indexSelected(0, at: tokens), bias: weights.head.bias?.indexSelected(0, at: tokens))
+        return try bounded(
+            weights.finalNorm(residual).linear(
+                head.indexSelected(0, at: tokens), bias: weights.head.bias?.indexSelected(0, at: tokens)))
     }
 
     /// Throws unless every prompt has tokens, all of the vocabulary, and fits the context.
@@ -86,9 +93,11 @@ public final class LanguageModel: Sendable {
 
 extension LanguageModel {
     /// The matrix `[d, width]` by which what is at a site is written to the residual stream: the output projection of an
-    /// MLP or of attention; nil for sites that are not read by one projection alone.
+    /// MLP or of attention; nil for sites that are not read by one projection alone, and where a norm or a factor lies
+    /// between.
     public func writing(_ site: Site) throws -> Tensor? {
         try site.check(architecture)
+        guard architecture.writesDirectly else { return nil }
         switch site {
         case .mlpHidden(let layer): return weights.layers[layer].down.weight
         case .heads(let layer): return weights.layers[layer].output.weight
@@ -106,8 +115,12 @@ extension LanguageModel {
         try Site.head(layer: layer, index: head).check(architecture)
         let width = architecture.headWidth
         let layer = weights.layers[layer]
-        var reading = try layer.query.weight.narrowed(0, head * width..<(head + 1) * width) * layer.attentionNorm.gain
-        if let norm = layer.queryNorm { reading = try reading * norm.gain.unsqueezed(1) }
+        let rows = head * width..<(head + 1) * width
+        var reading = try layer.query.weight.narrowed(0, rows)
+        if let norm = layer.attentionNorm { reading = try reading * norm.gain }
+        if let gain = layer.queryNorm?.gain {
+            reading = try reading * (architecture.normsHeadsTogether ? gain.narrowed(0, rows) : gain).unsqueezed(1)
+        }
         return architecture.norm == .layer ? try reading - reading.mean([1], keepingDims: true) : reading
     }
 }

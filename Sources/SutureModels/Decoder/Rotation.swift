@@ -4,15 +4,18 @@ import SutureTensor
 struct Rotation {
     /// Of the angles, `[positions, channels]`.
     private let cos, sin: Tensor
-    private let pairing: Architecture.Pairing
+    private let pairing: RotaryPositions.Pairing
 
-    /// For some positions; nil where the model does not rotate.
-    init?(_ model: LanguageModel, _ positions: Range<Int>) throws {
-        guard case .rotary(let frequencies, let pairing) = model.architecture.positions else { return nil }
+    /// For some positions; nil where they are not told by rotation.
+    init?(_ rule: Architecture.Positions?, _ positions: Range<Int>, device: Device) throws {
+        guard case .rotary(let rotary) = rule else { return nil }
+        let (frequencies, pairing) = (rotary.frequencies, rotary.pairing)
         let channels = pairing == .halves ? frequencies + frequencies : frequencies.flatMap { [$0, $0] }
-        let rates = try Tensor(channels.map(Float.init), device: model.device).unsqueezed(0)
-        let angles = try Tensor.arange(positions, device: model.device).to(.float32).unsqueezed(1) * rates
-        (cos, sin) = (try angles.cos(), try angles.sin())
+        let rates = try Tensor(channels.map(Float.init), device: device).unsqueezed(0)
+        let angles = try Tensor.arange(positions, device: device).to(.float32).unsqueezed(1) * rates
+        let scale = rotary.scale
+        let (cos, sin) = (try angles.cos(), try angles.sin())
+        (self.cos, self.sin) = scale == 1 ? (cos, sin) : (try cos * scale, try sin * scale)
         self.pairing = pairing
     }
 

@@ -193,7 +193,8 @@ extension Trace {
             case .mlpHidden(let layer): captured[site] = try model.hidden(layer, mlpInput(layer))
             case .mlpOut(let layer):
                 let hidden = try captured[.mlpHidden(layer)] ?? model.hidden(layer, mlpInput(layer))
-                captured[site] = try model.weights.layers[layer].down(hidden)
+                let weights = model.weights.layers[layer]
+                captured[site] = try model.scaled(weights.down(hidden), weights.mlpOutNorm)
             default:
                 throw ModelError(.notCaptured, "a trace is made without this site", subject: "\(site)")
             }

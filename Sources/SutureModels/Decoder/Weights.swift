@@ -33,10 +33,10 @@ struct Weights: Sendable {
     }
 
     struct Layer: Sendable {
-        var attentionNorm: Norm
+        var attentionNorm, attentionOutNorm: Norm?
         var query, key, value, output: Linear
         var queryNorm, keyNorm: Norm?
-        var mlpNorm: Norm
+        var mlpNorm, mlpOutNorm: Norm?
         var gate: Linear?
         var up, down: Linear
     }
@@ -68,14 +68,16 @@ struct Weights: Sendable {
         layers = try kept.enumerated().map { layer, kept in
             try kept
                 ?? Layer(
-                    attentionNorm: reader.norm(names.attentionNorm, layer),
+                    attentionNorm: names.attentionNorm.map { try reader.norm($0, layer) },
+                    attentionOutNorm: names.attentionOutNorm.map { try reader.norm($0, layer) },
                     query: reader.linear(names.query, layer),
                     key: reader.linear(names.key, layer),
                     value: reader.linear(names.value, layer),
                     output: reader.linear(names.output, layer),
                     queryNorm: names.queryNorm.map { try reader.norm($0, layer) },
                     keyNorm: names.keyNorm.map { try reader.norm($0, layer) },
-                    mlpNorm: reader.norm(names.mlpNorm, layer),
+                    mlpNorm: names.mlpNorm.map { try reader.norm($0, layer) },
+                    mlpOutNorm: names.mlpOutNorm.map { try reader.norm($0, layer) },
                     gate: names.gate.map { try reader.linear($0, layer) },
                     up: reader.linear(names.up, layer),
                     down: reader.linear(names.down, layer))

@@ -26,7 +26,7 @@ extension Architecture {
             norm: .layer,
             epsilon: try config.double("layer_norm_epsilon", default: 1e-5),
             positions: .learned,
-            activation: try config.activation("activation_function"),
+            activation: try config.activation("activation_function", default: .geluTanh),
             isGated: false,
             window: nil,
             scalesByLayer: try config.flag("scale_attn_by_inverse_layer_idx"),

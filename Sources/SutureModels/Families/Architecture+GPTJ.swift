@@ -27,9 +27,9 @@ extension Architecture {
             norm: .layer,
             epsilon: try config.double("layer_norm_epsilon", default: 1e-5),
             positions: .rotary(
-                frequencies: try Positions.frequencies(min(rotated, 1 << 16), theta: 10_000, subject: config.path),
-                .neighbors),
-            activation: try config.activation("activation_function"),
+                try RotaryPositions(
+                    width: min(rotated, 1 << 16), theta: 10_000, .neighbors, subject: config.path)),
+            activation: try config.activation("activation_function", default: .geluTanh),
             isGated: false,
             window: nil,
             isParallel: true,

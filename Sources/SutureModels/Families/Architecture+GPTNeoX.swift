@@ -30,8 +30,11 @@ extension Architecture {
             contextLength: try config.size("max_position_embeddings", default: 2048),
             norm: .layer,
             epsilon: try config.double("layer_norm_eps", default: 1e-5),
-            positions: try .rotary(config, headWidth: headWidth, partial: 0.25),
-            activation: try config.activation("hidden_act"),
+            positions: .rotary(
+                try RotaryPositions(
+                    config, headWidth: headWidth,
+                    .init(thetaKey: "rotary_emb_base", share: 0.25, shareKey: "rotary_pct"))),
+            activation: try config.activation("hidden_act", default: .gelu),
             isGated: false,
             window: nil,
             isParallel: try config.bool("use_parallel_residual", default: true),

@@ -4,7 +4,6 @@ extension Architecture {
     /// Phi-3 and 4: Llama with one tensor for queries, keys and values, and one for the MLP's gate and up projections.
     static func phi3(_ config: JSONField) throws -> Architecture {
         var architecture = try llama(config, family: "phi3")
-        architecture.positions = try .rotary(config, headWidth: architecture.headWidth, partial: 1)
         let queries = architecture.heads * architecture.headWidth
         let keys = architecture.keyValueHeads * architecture.headWidth
         let hidden = architecture.hiddenWidth

@@ -21,18 +21,37 @@ extension Architecture {
     private static let ofFamily: [String: Set<ByteString>] = [
         "codegen": ["rotary", "rotary_dim", "scale_attn_weights"],
         "gemma": ["attention_bias", "use_bidirectional_attention"],
+        "gemma2": gemma,
+        "gemma3_text": gemma.union([
+            "rope_local_base_freq", "sliding_window_pattern", "_sliding_window_pattern"
+        ]),
         "gpt2": ["add_cross_attention", "scale_attn_weights", "scale_attn_by_inverse_layer_idx"],
         "gpt_bigcode": ["add_cross_attention", "scale_attn_weights", "scale_attn_by_inverse_layer_idx"],
+        "granite": [
+            "attention_bias", "mlp_bias", "embedding_multiplier", "logits_scaling", "residual_multiplier",
+            "attention_multiplier"
+        ],
         "gpt_neox": ["attention_bias", "rotary_pct", "rotary_emb_base", "use_parallel_residual"],
         "gptj": ["rotary", "rotary_dim", "scale_attn_weights"],
         "llama": ["attention_bias", "mlp_bias"],
         "mistral": ["sliding_window"],
+        "olmo2": ["attention_bias"],
         "phi": ["qk_layernorm"],
         "phi3": ["sliding_window"],
         // With sliding windows switched off, what they would be changes nothing.
-        "qwen2": ["use_sliding_window", "sliding_window"],
-        "qwen3": ["attention_bias", "use_sliding_window", "sliding_window"],
+        "qwen2": ["use_sliding_window", "sliding_window", "layer_types"],
+        "qwen3": ["attention_bias", "use_sliding_window", "sliding_window", "layer_types"],
+        "smollm3": [
+            "attention_bias", "mlp_bias", "use_sliding_window", "sliding_window", "layer_types", "no_rope_layers",
+            "no_rope_layer_interval"
+        ],
+        "stablelm": ["use_qkv_bias", "qk_layernorm", "use_parallel_residual"],
         "starcoder2": ["use_bias", "sliding_window", "scale_attn_weights"]
+    ]
+
+    private static let gemma: Set<ByteString> = [
+        "attention_bias", "use_bidirectional_attention", "sliding_window", "layer_types", "query_pre_attn_scalar",
+        "final_logit_softcapping", "attn_logit_softcapping"
     ]
 
     /// Throws ``ModelError`` for a setting that the family does not read, but that could change what it computes.
@@ -42,11 +61,17 @@ extension Architecture {
             let name = "_" + key.string.lowercased()
             let found = telling.filter { name.contains("_" + $0.part) }
             if found.isEmpty || changesNothing(key, value, found.compactMap(\.neutral)) { continue }
+            if key == "quantization_config" {
+                throw ModelError(
+                    .unsupported, "the weights are quantized, in a way that is not read",
+                    subject: "\(config.path): \(key)",
+                    expected: "FP8 with scales, or weights that are not quantized",
+                    found: value["quant_method"]?.stringValue ?? value.brief,
+                    hint: "name the model's own snapshot, or a GGUF file of it")
+            }
             throw ModelError(
                 .unsupported,
-                key == "quantization_config"
-                    ? "quantized snapshots are not supported"
-                    : "this setting is not supported in the family \(family), and could change what the model computes",
+                "this setting is not supported in the family \(family), and could change what the model computes",
                 subject: "\(config.path): \(key)", found: value.brief)
         }
     }

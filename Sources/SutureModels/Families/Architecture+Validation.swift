@@ -11,7 +11,10 @@ extension Architecture {
 
     /// The same with the prefix of the checkpoint's names; throws unless the tensors it needs are there, each of its shape.
     func fitted(to checkpoint: Checkpoint) throws -> Architecture {
-        let result = try prefixed { checkpoint[$0] != nil }
+        var result = try prefixed { checkpoint[$0] != nil }
+        if tiedHead, checkpoint[tensors.head.tensor + ".weight"] != nil {
+            result.tiedHead = try !checkpoint.hasOwnHead()
+        }
         for needed in result.neededTensors(in: 0..<layers) {
             guard let tensor = checkpoint[needed.name] else { throw needed.missing }
             guard tensor.type.isWeight else {
@@ -53,15 +56,17 @@ extension Architecture {
                 .unsupported, "heads cannot be shared out", subject: source,
                 expected: "a multiple of \(keyValueHeads) key-value heads", found: "\(heads)")
         }
-        guard case .rotary(let frequencies, _) = positions else { return }
-        guard 2 * frequencies.count <= headWidth else {
-            throw ModelError(
-                .unsupported, "more channels are rotated than a head has", subject: source,
-                expected: "\(headWidth) at most", found: "\(2 * frequencies.count)")
-        }
-        // In radians a position, computed with as float32.
-        for frequency in frequencies {
-            try check("a frequency of the rotary positions is", frequency, Double(Float.leastNormalMagnitude)...1e6)
+        for case .rotary(let rotary)? in [positions, windowedPositions] {
+            guard 2 * rotary.frequencies.count <= headWidth else {
+                throw ModelError(
+                    .unsupported, "more channels are rotated than a head has", subject: source,
+                    expected: "\(headWidth) at most", found: "\(2 * rotary.frequencies.count)")
+            }
+            // In radians a position, computed with as float32.
+            for frequency in rotary.frequencies {
+                try check("a frequency of the rotary positions is", frequency, Double(Float.leastNormalMagnitude)...1e6)
+            }
+            try check("the scale of the rotary positions is", rotary.scale, 1e-6...1e9)
         }
     }
 }
@@ -114,9 +119,13 @@ extension Architecture {
 
     private func neededTensors(ofLayer layer: Int) -> [NeededTensor] {
         let (queries, keys) = (heads * headWidth, keyValueHeads * headWidth)
-        var needed = neededNorm(tensors.attentionNorm, layer, width) + neededNorm(tensors.mlpNorm, layer, width)
-        for norm in [tensors.queryNorm, tensors.keyNorm] {
-            if let norm { needed += neededNorm(norm, layer, headWidth) }
+        var needed: [NeededTensor] = []
+        for (norm, size) in [
+            (tensors.attentionNorm, width), (tensors.mlpNorm, width), (tensors.attentionOutNorm, width),
+            (tensors.mlpOutNorm, width), (tensors.queryNorm, normsHeadsTogether ? queries : headWidth),
+            (tensors.keyNorm, normsHeadsTogether ? keys : headWidth)
+        ] {
+            if let norm { needed += neededNorm(norm, layer, size) }
         }
         for (projection, input, output) in [
             (tensors.query, width, queries), (tensors.key, width, keys), (tensors.value, width, keys),

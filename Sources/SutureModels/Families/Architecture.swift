@@ -26,6 +26,12 @@ public struct Architecture: Sendable, Equatable {
     public var isGated: Bool
     /// How many positions back attention sees; nil for all.
     public var window: Int?
+    /// The layers to which the window applies; nil where to all.
+    public var windowedLayers: Set<Int>?
+    /// The positions in layers with a window, where they are others.
+    public var windowedPositions: Positions?
+    /// The layers that do not know positions.
+    public var unrotatedLayers: Set<Int> = []
     /// Whether attention scores of layer l are also divided by l + 1.
     public var scalesByLayer = false
     /// Whether attention and the MLP of a layer both read the stream that enters it, so that the MLP does not see what
@@ -35,6 +41,18 @@ public struct Architecture: Sendable, Equatable {
     public var embeddingScale = 1.0
     /// What is added to the stored gains of norms.
     public var gainOffset = 0.0
+    /// What attention and the MLP write is multiplied with before it is added to the stream.
+    public var residualScale = 1.0
+    /// What dot products of queries and keys are multiplied with, where it does not follow from the head's width.
+    public var queryScale: Double?
+    /// The c of c * tanh(x / c), by which scores of attention are bounded.
+    public var attentionCap: Double?
+    /// What the scores of the next token are multiplied with.
+    public var logitScale = 1.0
+    /// The c of c * tanh(x / c), by which scores of the next token are bounded.
+    public var logitCap: Double?
+    /// Whether the norm of queries and keys is over all heads together.
+    public var normsHeadsTogether = false
     /// Whether the head is the embedding table.
     public var tiedHead: Bool
     public var tensors: TensorNames
@@ -49,19 +67,10 @@ public struct Architecture: Sendable, Equatable {
 
     /// How the model knows where a token stands.
     public enum Positions: Sendable, Equatable {
-        /// Rotation of queries and keys: one frequency (radians a position) for each pair of channels. The channels
-        /// behind those pairs, if a head has more, are left alone.
-        case rotary(frequencies: [Double], Pairing)
+        /// Rotation of queries and keys.
+        case rotary(RotaryPositions)
         /// A table added to the embeddings.
         case learned
-    }
-
-    /// Which two of 2n channels are rotated together.
-    public enum Pairing: Sendable {
-        /// i and n + i, as in Llama.
-        case halves
-        /// 2i and 2i + 1, as in GPT-J.
-        case neighbors
     }
 
     /// The function of an MLP's hidden units.
@@ -69,12 +78,20 @@ public struct Architecture: Sendable, Equatable {
 
     /// What dot products of queries and keys are multiplied with in layer `layer`.
     public func attentionScale(_ layer: Int) -> Double {
-        let scale = 1 / Double(headWidth).squareRoot()
+        let scale = queryScale ?? 1 / Double(headWidth).squareRoot()
         return scalesByLayer ? scale / Double(layer + 1) : scale
     }
 }
 
 extension Architecture {
+    /// Whether attention and the MLP add to the stream what their output projections write: no norm or factor lies between.
+    public var writesDirectly: Bool {
+        residualScale == 1 && tensors.attentionOutNorm == nil && tensors.mlpOutNorm == nil
+    }
+
+    /// Whether the window applies to a layer.
+    func isWindowed(_ layer: Int) -> Bool { window != nil && windowedLayers?.contains(layer) ?? true }
+
     /// Reads the description from a checkpoint's configuration.
     ///
     /// Throws ``ModelError`` with code `unsupported` for a family or a feature that is not there, and
@@ -90,20 +107,27 @@ extension Architecture {
         }
         try Self.checkSettings(config, of: family)
         self = try describe(config)
+        for case .rotary(let rotary)? in [positions, windowedPositions] {
+            contextLength = min(contextLength, rotary.reach ?? contextLength)
+        }
         try validate(source)
     }
 
     /// What reads the configuration of each family, by its `model_type`.
     static let families: [String: @Sendable (JSONField) throws -> Architecture] = [
-        "codegen": codegen, "gemma": gemma, "gpt2": gpt2, "gpt_bigcode": gptBigCode, "gpt_neox": gptNeoX, "gptj": gptj,
-        "llama": { try llama($0, family: "llama") }, "mistral": { try llama($0, family: "mistral") }, "phi": phi,
-        "phi3": phi3, "qwen2": { try llama($0, family: "qwen2") }, "qwen3": qwen3, "starcoder2": starcoder2
+        "codegen": codegen, "gemma": gemma, "gemma2": gemma2, "gemma3_text": gemma3, "gpt2": gpt2,
+        "gpt_bigcode": gptBigCode, "gpt_neox": gptNeoX, "gptj": gptj, "granite": granite,
+        "llama": { try llama($0, family: "llama") }, "mistral": { try llama($0, family: "mistral") },
+        "olmo2": olmo2, "phi": phi, "phi3": phi3, "qwen2": { try llama($0, family: "qwen2") }, "qwen3": qwen3,
+        "smollm3": smollm3, "stablelm": stablelm, "starcoder2": starcoder2
     ]
 
     /// Why a family that is not there may not be: a layer with several MLPs has no neurons that all tokens share.
     private static func hint(_ config: JSONField) throws -> String? {
-        let keys: [ByteString] = ["num_experts", "num_local_experts", "n_routed_experts", "moe_num_experts"]
-        return try keys.contains { try config.optional($0) != nil } ? "mixtures of experts are not supported" : nil
+        try config.object.contains { key, value in
+            let name = key.string.lowercased()
+            return !value.isNull && (name.contains("expert") || ("_" + name).contains("_moe_"))
+        } ? "mixtures of experts are not supported" : nil
     }
 }
 
@@ -154,6 +178,17 @@ extension JSONField {
         return value
     }
 
+    /// Heads of keys and values: as many as `heads` where `null` is said, what the family's class has where nothing is.
+    func keyValueHeads(_ heads: Int, default absent: Int? = nil) throws -> Int {
+        let key: ByteString = "num_key_value_heads"
+        return try optionalSize(key) ?? (object[key] == nil ? absent ?? heads : heads)
+    }
+
+    /// A positive number that something is multiplied with, or `value`.
+    func factor(_ key: ByteString, default value: Double) throws -> Double {
+        try read(key)?.number(in: 1e-9...1e9) ?? value
+    }
+
     /// The width of a head: what the configuration says, else an equal share of `width`.
     func headWidth(_ key: ByteString? = nil, width: Int, heads: Int) throws -> Int {
         if let key, let stored = try optionalSize(key) { return stored }
@@ -165,8 +200,11 @@ extension JSONField {
         return width / heads
     }
 
-    func activation(_ key: ByteString) throws -> Architecture.Activation {
-        let field = try require(key)
+    /// The activation under `key`, or the class's own where there is none.
+    func activation(
+        _ key: ByteString, default absent: Architecture.Activation
+    ) throws -> Architecture.Activation {
+        guard let field = try read(key) else { return absent }
         switch try field.string {
         case "silu", "swish": return .silu
         case "gelu": return .gelu

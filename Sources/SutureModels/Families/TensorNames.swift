@@ -45,12 +45,15 @@ public struct TensorNames: Sendable, Equatable {
     var prefixes: [String]
     var embedding: String
     var positions: String?
-    var attentionNorm: String
+    /// Nil where attention reads the stream as it is.
+    var attentionNorm: String?
     var query, key, value, output: Projection
-    /// The norm of each head's queries and keys, before they are rotated.
+    /// The norms of queries and keys, before they are rotated: of each head's, or of all heads' together.
     var queryNorm, keyNorm: String?
     /// The same as ``attentionNorm`` where both share one.
-    var mlpNorm: String
+    var mlpNorm: String?
+    /// The norms of what attention and the MLP write.
+    var attentionOutNorm, mlpOutNorm: String?
     var gate: Projection?
     var up, down: Projection
     var finalNorm: String
@@ -68,7 +71,7 @@ public struct TensorNames: Sendable, Equatable {
     /// The names that the tensors of a layer can have.
     func tensors(ofLayer layer: Int) -> Set<String> {
         let projections = [query, key, value, output, gate, up, down].compactMap(\.?.tensor)
-        let norms = [attentionNorm, queryNorm, keyNorm, mlpNorm].compactMap(\.self)
+        let norms = [attentionNorm, queryNorm, keyNorm, mlpNorm, attentionOutNorm, mlpOutNorm].compactMap(\.self)
         return Set((projections + norms).map { name($0, layer: layer) }.flatMap { [$0 + ".weight", $0 + ".bias"] })
     }
 }

@@ -122,7 +122,9 @@ extension Checkpoint {
         if let snapshot { return snapshot }
         throw PatchError(
             .needsSnapshot, "patches are applied to files only in a snapshot directory", subject: url.relativePath,
-            found: "a GGUF file, whose weights are not quantized again",
+            found: gguf == nil
+                ? "weights of eight bits, which are not made again"
+                : "a GGUF file, whose weights are not quantized again",
             hint: "convert it first with `suture convert`, or apply the patch on load")
     }
 }

@@ -18,6 +18,8 @@ public struct PatchedCheckpoint: Sendable {
     public let stack: PatchStack
     /// The tensors that either changes, by name, as they are in the base.
     public let touched: OrderedTable<BaseTensor>
+    /// A stored head that is the embeddings once more, if these are changed and it is not: it is changed with them.
+    private let copy: (head: String, embeddings: String)?
 
     /// The checkpoint with the patches it has.
     ///
@@ -33,6 +35,13 @@ public struct PatchedCheckpoint: Sendable {
         self.stack = stack
         var touched = present.base
         for (name, base) in stack.base { touched[name] = base }
+        let changesEmbeddings = touched.contains { Checkpoint.isEmbedding($0.key.string) }
+        var copy = changesEmbeddings ? try checkpoint.copiedHead() : nil
+        if let (head, embeddings) = copy {
+            if touched[ByteString(head)] != nil { copy = nil }
+            if copy != nil, let base = touched[ByteString(embeddings)] { touched[ByteString(head)] = base }
+        }
+        self.copy = copy
         self.touched = touched
         let differences = touched.compactMap { name, base in
             base.difference(to: checkpoint[name.string], named: name.string)
@@ -120,12 +129,13 @@ public struct PatchedCheckpoint: Sendable {
     func pass(over tensor: Checkpoint.Tensor, current: TensorBytes? = nil) throws -> TensorPass {
         let name = ByteString(tensor.name)
         guard let base = touched[name] else { preconditionFailure("no patch changes \(name)") }
-        let present = present.sum(for: tensor.name)
+        let source = tensor.name == copy?.head ? copy?.embeddings ?? tensor.name : tensor.name
+        let present = present.sum(for: source)
         return TensorPass(
             name: tensor.name, base: base, current: try current ?? checkpoint.pieces(of: tensor),
             kept: present?.needsOriginal == true
                 ? try checkpoint.snapshot.map { try KeptOriginal.read(base, in: $0.url) } : nil,
-            present: present, wanted: stack.sum(for: tensor.name))
+            present: present, wanted: stack.sum(for: source))
     }
 
     /// Throws an error that lists these, if there are any.

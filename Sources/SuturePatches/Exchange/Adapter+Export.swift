@@ -12,16 +12,29 @@ extension Adapter {
     /// - Throws: `FormatError` if there is something already or it cannot be written.
     public func writePEFT(to url: URL, base: Checkpoint?, overwriting: Bool = false) throws {
         let isConv1D = try modules.map { try Self.isConv1D($0.tensor, base: base) }
+        let isEmbedding = try modules.map { module in
+            guard Checkpoint.isEmbedding(module.tensor) else { return false }
+            try base?.refuseTied(module.tensor)
+            return true
+        }
+        let names = try modules.map { Self.moduleName(try Self.transformersName($0.tensor, base: base)) }
         let config: JSON = [
             "peft_type": "LORA", "task_type": "CAUSAL_LM", "base_model_name_or_path": .null, "bias": "none",
             "fan_in_fan_out": JSON(isConv1D.contains(true)), "inference_mode": true, "init_lora_weights": true,
             "lora_alpha": JSON(rank), "lora_dropout": 0.0, "modules_to_save": .null, "r": JSON(rank),
-            "target_modules": .array(modules.map { JSON(Self.moduleName($0.tensor)) }), "use_dora": false,
+            "target_modules": .array(names.map { JSON($0) }), "use_dora": false,
             "use_rslora": false
         ]
-        let tensors = zip(modules, isConv1D).flatMap { module, isConv1D -> [SafetensorsSource] in
-            let name = "base_model.model." + Self.moduleName(module.tensor)
+        let tensors = modules.indices.flatMap { index -> [SafetensorsSource] in
+            let (module, isConv1D, name) = (modules[index], isConv1D[index], "base_model.model." + names[index])
             let (rows, columns) = (module.shape[0], module.shape[1])
+            if isEmbedding[index] {
+                // Of embeddings the product is the other way round, and the names are others.
+                return [
+                    Self.source("\(name).lora_embedding_A", [rank, rows], transposed(module.b, rows, rank)),
+                    Self.source("\(name).lora_embedding_B", [columns, rank], transposed(module.a, rank, columns))
+                ]
+            }
             let (a, b) =
                 isConv1D
                 ? (transposed(module.b, rows, rank), transposed(module.a, rank, columns)) : (module.a, module.b)
@@ -70,19 +83,31 @@ extension Adapter {
     ///   - base: the model that the patch is for, a snapshot or a GGUF file.
     ///   - url: its place.
     public func writeGGUF(to url: URL, base: Checkpoint, overwriting: Bool = false) throws {
-        let family = try base.config.require("model_type").string
+        var family = ""
         let matrices = try modules.flatMap { module -> [GGUFWriter.Matrix] in
-            let (name, heads) = try base.ggufPlace(of: module.tensor)
+            let place = try base.ggufPlace(of: module.tensor)
+            family = place.family
             let (rows, columns) = (module.shape[0], module.shape[1])
+            if place.name == "token_embd.weight" {
+                // llama.cpp takes rows of the first factor by tokens.
+                try base.refuseTied(module.tensor)
+                return [
+                    GGUFWriter.Matrix("\(place.name).lora_a", [rows, rank], module.b),
+                    GGUFWriter.Matrix("\(place.name).lora_b", [columns, rank], transposed(module.a, rank, columns))
+                ]
+            }
             var (a, b, outputs, inputs) = (module.a, module.b, rows, columns)
-            if family == "gpt2" {
+            if place.isTransposed {
                 (a, b) = (transposed(module.b, rows, rank), transposed(module.a, rank, columns))
                 (outputs, inputs) = (columns, rows)
             }
-            if let heads { b = interleaved(b, rows: outputs, heads: heads) }
+            b = (0..<outputs).flatMap { row in
+                let source = place.originalRow(row) * rank
+                return b[source..<source + rank]
+            }
             return [
-                GGUFWriter.Matrix("\(name).lora_a", [rank, inputs], a),
-                GGUFWriter.Matrix("\(name).lora_b", [outputs, rank], b)
+                GGUFWriter.Matrix("\(place.name).lora_a", [rank, inputs], a),
+                GGUFWriter.Matrix("\(place.name).lora_b", [outputs, rank], b)
             ]
         }
         // With alpha the rank, loaders scale by 1.
@@ -94,16 +119,20 @@ extension Adapter {
             ], matrices, to: url, overwriting: overwriting)
     }
 
-    /// Row (head, half, pair) becomes row (head, pair, half), as the converter for Llama has it.
-    private func interleaved(_ b: [Float], rows: Int, heads: Int) -> [Float] {
-        let pairs = rows / heads / 2
-        var result = b
-        for row in 0..<rows {
-            let (head, inHead) = row.quotientAndRemainder(dividingBy: 2 * pairs)
-            let source = head * 2 * pairs + (inHead % 2) * pairs + inHead / 2
-            result.replaceSubrange(row * rank..<(row + 1) * rank, with: b[source * rank..<(source + 1) * rank])
+    /// The name that transformers has for a tensor: some published snapshots leave out the prefix of the model.
+    private static func transformersName(_ tensor: String, base: Checkpoint?) throws -> String {
+        let family = try base?.config.optional("model_type")?.string
+        let prefix =
+            switch family {
+            case "gpt2", "gpt_bigcode", "gptj", "codegen": "transformer."
+            case "gpt_neox": "gpt_neox."
+            case nil: tensor.hasPrefix("h.") ? "transformer." : ""
+            default: "model."
+            }
+        let isInModel = ["h.", "layers.", "wte.", "wpe.", "embed_tokens.", "embed_in.", "ln_f.", "norm."].contains {
+            tensor.hasPrefix($0)
         }
-        return result
+        return isInModel ? prefix + tensor : tensor
     }
 
     private static func moduleName(_ tensor: String) -> String {
@@ -113,7 +142,7 @@ extension Adapter {
     /// Whether a matrix is stored `[in, out]`.
     static func isConv1D(_ tensor: String, base: Checkpoint?) throws -> Bool {
         let isNamedSo = ["c_attn", "c_proj", "c_fc"].contains { tensor.hasSuffix(".\($0).weight") }
-        guard let base else { return isNamedSo && tensor.hasPrefix("transformer.h.") }
+        guard let base else { return isNamedSo && (tensor.hasPrefix("transformer.h.") || tensor.hasPrefix("h.")) }
         return try isNamedSo && base.config.optional("model_type")?.string == "gpt2"
     }
 

@@ -67,7 +67,7 @@ public struct Extraction: Sendable {
         // Factors take memory and are computed by several threads anyway.
         let threads = if case .lowRank = form { 1 } else { ProcessInfo.processInfo.activeProcessorCount }
         let made = try Parallel.map(pairs.pairs, threads: threads) { pair in
-            try pair.taking(portion(pair.name)).flatMap { try Self.extract($0, form, writer) }
+            pair.isBuffer ? nil : try pair.taking(portion(pair.name)).flatMap { try Self.extract($0, form, writer) }
         }
         var table = OrderedTable<BaseTensor>()
         var edits: [Edit] = []
@@ -78,7 +78,10 @@ public struct Extraction: Sendable {
             parts.append(Part(tensor: found.edit.tensor, summary: found.edit.summary, error: found.error))
         }
         self.parts = parts
-        ignored = pairs.oddities
+        ignored =
+            try pairs.oddities
+            + pairs.pairs.filter { try $0.isBuffer && $0.hasDifferences() }
+            .map { "\($0.name): a buffer, whose values differ" }
         patch = try Patch(
             base: table, edits: edits, method: Self.method(form, tuned, method), results: .null, tool: "suture",
             created: Date.now.ISO8601Format(), parents: [],

@@ -11,6 +11,7 @@ struct TensorPair: Sendable {
     var rejection: Rejection?
 
     var count: Int { base.shape.reduce(1, *) }
+    var isBuffer: Bool { base.isBuffer && tuned.isBuffer }
     var isPatchable: Bool { base.type.isPatchable && tuned.type.isPatchable }
 
     /// Whether any byte differs, or the types do and any element.
@@ -97,13 +98,27 @@ struct CheckpointPairs {
     let pairs: [TensorPair]
     /// The others, each with what is odd.
     let unpaired: [(name: String, oddity: String)]
+    /// Buffers that only one of them has: masks and the like, no weights.
+    let buffers: [String]
     private let source: String
 
     init(_ base: Checkpoint, _ tuned: Checkpoint) throws {
         source = "\(base.url.relativePath) and \(tuned.url.relativePath)"
-        var (pairs, unpaired): ([TensorPair], [(String, String)]) = ([], [])
+        var (pairs, unpaired, buffers): ([TensorPair], [(String, String)], [String]) = ([], [], [])
+        let names = TensorNaming(base, tuned)
+        // A head that is the embeddings once more says nothing new where the other has none or the same.
+        let copies = (try base.copiedHead()?.head, try tuned.copiedHead()?.head)
+        func isCopy(_ name: String, in first: String?, _ second: String?, _ other: Checkpoint.Tensor?) -> Bool {
+            name == first && (other == nil || name == second)
+        }
         for tensor in base.tensors.sorted(by: { ByteString($0.name) < ByteString($1.name) }) {
-            guard let other = tuned[tensor.name] else {
+            let found = tuned[names.second(tensor.name)]
+            if isCopy(tensor.name, in: copies.0, copies.1, found) { continue }
+            if tensor.isBuffer {
+                if found == nil { buffers.append(tensor.name) }
+                if found == nil || tensor.type.isPatchable { continue }
+            }
+            guard let other = found else {
                 unpaired.append((tensor.name, "only in the first"))
                 continue
             }
@@ -116,15 +131,23 @@ struct CheckpointPairs {
                     name: tensor.name, base: tensor, baseBytes: try base.pieces(of: tensor), tuned: other,
                     tunedBytes: try tuned.pieces(of: other)))
         }
-        for tensor in tuned.tensors where base[tensor.name] == nil {
-            unpaired.append((tensor.name, "only in the second"))
+        for tensor in tuned.tensors where base[names.first(tensor.name)] == nil {
+            if isCopy(tensor.name, in: copies.1, copies.0, nil) { continue }
+            if tensor.isBuffer {
+                buffers.append(tensor.name)
+            } else {
+                unpaired.append((tensor.name, "only in the second"))
+            }
         }
+        self.buffers = buffers
         self.pairs = pairs
         self.unpaired = unpaired
     }
 
     /// The unpaired ones, for people.
-    var oddities: [String] { unpaired.map { "\($0.name): \($0.oddity)" } }
+    var oddities: [String] {
+        unpaired.map { "\($0.name): \($0.oddity)" } + buffers.map { "\($0): a buffer of one of the models" }
+    }
 
     func refuseUnpaired(where portion: (String) -> Extraction.Portion = { _ in .all }) throws {
         let unpaired = unpaired.filter { if case .nothing = portion($0.name) { false } else { true } }
@@ -133,5 +156,46 @@ struct CheckpointPairs {
             .conflict, "the models do not have the same tensors", subject: source,
             found: "\(first.name): \(first.oddity)" + (unpaired.count > 1 ? ", and \(unpaired.count - 1) more" : ""),
             hint: "leave such tensors out if they are not meant")
+    }
+}
+
+/// How two models call the same tensors: published snapshots of one model have a prefix or none.
+struct TensorNaming {
+    private let removed, added: String
+
+    /// Names of the first model as the second has them.
+    func second(_ name: String) -> String { Self.change(name, removed, added) }
+
+    /// Names of the second model as the first has them.
+    func first(_ name: String) -> String { Self.change(name, added, removed) }
+
+    private static func change(_ name: String, _ removed: String, _ added: String) -> String {
+        if removed == added || !removed.isEmpty && !name.hasPrefix(removed) { return name }
+        // The head stands beside the model.
+        if removed.isEmpty, name.hasPrefix("lm_head.") || name.hasPrefix("embed_out.") { return name }
+        return added + name.dropFirst(removed.count)
+    }
+
+    init(_ first: Checkpoint, _ second: Checkpoint) {
+        func prefix(_ model: Checkpoint) -> String {
+            let embedding = model.tensors.first {
+                Checkpoint.isEmbedding($0.name) && !$0.name.hasSuffix("wpe.weight")
+            }
+            let found = ["transformer.", "model.", "gpt_neox."].first { embedding?.name.hasPrefix($0) == true }
+            return found ?? ""
+        }
+        (removed, added) = (prefix(first), prefix(second))
+    }
+}
+
+extension Checkpoint.Tensor {
+    /// Whether this is no weight but what a network computes once or counts: masks, frequencies, numbers of batches.
+    var isBuffer: Bool {
+        switch type {
+        case .int64, .int32, .int16, .int8, .uint64, .uint32, .uint16, .uint8, .bool: true
+        default:
+            name.hasSuffix("rotary_emb.inv_freq") || name.hasSuffix(".attn.masked_bias")
+                || name.hasSuffix(".attn.bias") && shape.count == 4
+        }
     }
 }

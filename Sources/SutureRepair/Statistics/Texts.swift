@@ -15,7 +15,7 @@ public enum Texts {
     public static func read(_ url: URL) throws -> [String] {
         let file = try MappedFile(url)
         defer { withExtendedLifetime(file) {} }
-        guard let text = String(validating: file.bytes, as: UTF8.self) else {
+        guard let text = String(validating: file.text, as: UTF8.self) else {
             throw RepairError(.badList, "this file is not UTF-8", subject: file.name)
         }
         let texts = split(text)

@@ -13,7 +13,7 @@ extension PromptPair {
         let file = try MappedFile(url)
         defer { withExtendedLifetime(file) {} }
         var pairs: [PromptPair] = []
-        let lines = file.bytes.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false)
+        let lines = file.text.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false)
         for (number, line) in lines.enumerated() where !line.allSatisfy({ $0 <= UInt8(ascii: " ") }) {
             let place = "\(file.name), line \(number + 1)"
             let json = try JSON.parse(UnsafeRawBufferPointer(rebasing: line), source: place)

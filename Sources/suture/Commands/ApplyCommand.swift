@@ -22,7 +22,7 @@ struct PatchOptions: ParsableArguments {
 
     func patched() throws -> PatchedCheckpoint {
         let patches = try patch.map { AppliedPatch(try Patch(contentsOf: URL(filePath: $0)), scale: scale) }
-        return try PatchedCheckpoint(Checkpoint(URL(filePath: model))).adding(patches)
+        return try PatchedCheckpoint(Checkpoint(opening: URL(filePath: model))).adding(patches)
     }
 }
 
@@ -84,7 +84,7 @@ struct ApplyCommand: ParsableCommand {
     }
 
     private func transferred() throws -> PatchedCheckpoint {
-        let checkpoint = try Checkpoint(URL(filePath: patches.model))
+        let checkpoint = try Checkpoint(opening: URL(filePath: patches.model))
         let moved = try patches.patch.map { path in
             AppliedPatch(try Patch(contentsOf: URL(filePath: path)).transferred(to: checkpoint), scale: patches.scale)
         }

@@ -44,7 +44,7 @@ struct ConvertCommand: ParsableCommand {
 
     func run() throws {
         try result.check(reading: [], from: model)
-        let checkpoint = try Checkpoint(URL(filePath: model))
+        let checkpoint = try Checkpoint(opening: URL(filePath: model))
         // Nothing is written that could not be loaded; models of other families are copied as they are.
         if checkpoint.gguf != nil || Architecture.isFamily(checkpoint.config) { _ = try Architecture(checkpoint) }
         if dtype != nil, try !PatchedCheckpoint(checkpoint).present.patches.isEmpty {
@@ -55,7 +55,10 @@ struct ConvertCommand: ParsableCommand {
         try checkpoint.writeSnapshot(
             to: result.url, overwriting: result.force, shardSize: shardSize.bytes, as: dtype?.storage
         ) { directory in
-            if let file = checkpoint.gguf { try Tokenizer(gguf: file).write(toSnapshot: directory) }
+            guard let file = checkpoint.gguf else { return }
+            let tokenizer = try Tokenizer(gguf: file)
+            try tokenizer.write(toSnapshot: directory)
+            try tokenizer.writeGenerationFiles(of: file, toSnapshot: directory)
         }
         let report = try Report(converted: checkpoint, to: result.output)
         printing.show(report, quietly: result.output)

@@ -27,7 +27,8 @@ struct DiffCommand: ParsableCommand {
 
     func run() throws {
         let difference = try CheckpointDifference(
-            Checkpoint(URL(filePath: first)), Checkpoint(URL(filePath: second)), rankTolerance: rank, topCount: top)
+            Checkpoint(opening: URL(filePath: first)), Checkpoint(opening: URL(filePath: second)), rankTolerance: rank,
+            topCount: top)
         let report = try Report(difference, title: "\(first) and \(second)")
         let names = difference.tensors.map(\.name) + difference.others
         printing.show(report, quietly: names.joined(separator: "\n"))

@@ -43,7 +43,7 @@ struct ExportCommand: ParsableCommand {
         let form = to == .gguf ? FilePlan.Form.file : .folder(.adapter)
         try FilePlan(reading: [patch, base], writing: [destination(output, form, force: force)]).check()
         let adapter = try Adapter(AppliedPatch(Patch(contentsOf: URL(filePath: patch)), scale: scale))
-        let model = try base.map { try Checkpoint(URL(filePath: $0)) }
+        let model = try base.map { try Checkpoint(opening: URL(filePath: $0)) }
         let url = URL(filePath: output)
         switch to {
         case .peft: try adapter.writePEFT(to: url, base: model, overwriting: force)
@@ -74,7 +74,7 @@ struct ImportCommand: ParsableCommand {
 
     func run() throws {
         try result.check(reading: [adapter, base])
-        let patch = try Patch(importing: URL(filePath: adapter), base: Checkpoint(URL(filePath: base)))
+        let patch = try Patch(importing: URL(filePath: adapter), base: Checkpoint(opening: URL(filePath: base)))
         try result.write(patch, printing)
     }
 }

@@ -80,7 +80,8 @@ struct ExtractCommand: ParsableCommand {
             form = .quantized(options)
         }
         let extraction = try Extraction(
-            from: Checkpoint(URL(filePath: base)), to: Checkpoint(URL(filePath: tuned)), as: form, isPartial: shared,
+            from: Checkpoint(opening: URL(filePath: base)), to: Checkpoint(opening: URL(filePath: tuned)), as: form,
+            isPartial: shared,
             spool: result.spool())
         for name in extraction.ignored { note("left out: \(name)") }
         try result.write(extraction.patch, printing, making: PatchMaking(extraction))

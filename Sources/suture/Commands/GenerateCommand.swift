@@ -46,6 +46,7 @@ struct GenerateCommand: ParsableCommand {
     func run() throws {
         let checkpoint = try model.checkpoint()
         let tokenizer = try Tokenizer(checkpoint)
+        let stops = tokenizer.roles.stops
         let text = prompt == "-" ? try standardInput() : prompt
         let ids = tokenizer.encode(text, specials: .opening).ids
         let patches = try patch.map { AppliedPatch(try Patch(contentsOf: URL(filePath: $0)), scale: scale) }
@@ -53,10 +54,10 @@ struct GenerateCommand: ParsableCommand {
         let isStreaming = printing.format == .human && !compare
         var stream = StreamingDecoder(tokenizer)
         let written = try patched.generate(ids, limit: tokens) { generated in
-            if isStreaming, let last = generated.last, last != tokenizer.roles.end {
+            if isStreaming, let last = generated.last, !stops.contains(last) {
                 try showAtOnce(stream.append(last))
             }
-            return generated.last == tokenizer.roles.end
+            return generated.last.map(stops.contains) ?? false
         }
         let expectation = try expect.map { try ExpectedAnswer($0, after: text, patched, tokenizer) }
         if isStreaming {
@@ -67,7 +68,7 @@ struct GenerateCommand: ParsableCommand {
         let original =
             compare
             ? try tokenizer.decode(
-                model.load(checkpoint).generate(ids, limit: tokens) { $0.last == tokenizer.roles.end },
+                model.load(checkpoint).generate(ids, limit: tokens) { $0.last.map(stops.contains) ?? false },
                 skippingSpecials: true) : nil
         let report = try Report(
             GeneratedAnswer(

@@ -24,7 +24,7 @@ struct ExperimentOptions: ParsableArguments {
 
     func checkpoint() throws -> Checkpoint {
         if let threads { Runtime.threads = threads }
-        return try Checkpoint(URL(filePath: model))
+        return try Checkpoint(opening: URL(filePath: model))
     }
 }
 

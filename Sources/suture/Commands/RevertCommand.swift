@@ -18,6 +18,7 @@ struct RevertCommand: ParsableCommand {
 
     func run() throws {
         try result.check(reading: [], from: model)
-        try writing.write(PatchedCheckpoint(Checkpoint(URL(filePath: model))).removing(id), to: result, printing)
+        try writing.write(
+            PatchedCheckpoint(Checkpoint(opening: URL(filePath: model))).removing(id), to: result, printing)
     }
 }

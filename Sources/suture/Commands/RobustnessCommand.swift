@@ -69,7 +69,7 @@ struct RobustnessCommand: ParsableCommand {
             classifiers.append(
                 try model.loadClassifier(checkpoint, patches: patches.map { AppliedPatch($0, scale: scale) }))
         }
-        if let baseline { classifiers.append(try model.loadClassifier(Checkpoint(URL(filePath: baseline)))) }
+        if let baseline { classifiers.append(try model.loadClassifier(Checkpoint(opening: URL(filePath: baseline)))) }
         let results = try measure(classifiers)
         let comparison = RobustnessComparison(
             before: results[0], after: Array(zip(scales, results[1...])),

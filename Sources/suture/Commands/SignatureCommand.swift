@@ -71,10 +71,10 @@ struct SignatureCommand: ParsableCommand {
 
         func run() throws {
             try result.check(reading: [pretrained, standard, robust])
-            let model = try Checkpoint(URL(filePath: standard))
+            let model = try Checkpoint(opening: URL(filePath: standard))
             let extraction = try signature.extract(
-                pretrained: Checkpoint(URL(filePath: pretrained)), standard: model,
-                robust: Checkpoint(URL(filePath: robust)), spool: result.spool())
+                pretrained: Checkpoint(opening: URL(filePath: pretrained)), standard: model,
+                robust: Checkpoint(opening: URL(filePath: robust)), spool: result.spool())
             try extraction.patch.write(to: result.url, overwriting: result.force)
             let report = try Report(
                 extraction.patch, title: result.url.lastPathComponent, making: making(extraction, of: model))

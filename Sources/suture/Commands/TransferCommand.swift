@@ -36,8 +36,8 @@ struct TransferCommand: ParsableCommand {
     func run() throws {
         try result.check(reading: [base, tuned], from: target)
         let transfer = try DifferenceTransfer(
-            from: Checkpoint(URL(filePath: base)), to: Checkpoint(URL(filePath: tuned)),
-            onto: Checkpoint(URL(filePath: target)), scale: scale, isPartial: shared)
+            from: Checkpoint(opening: URL(filePath: base)), to: Checkpoint(opening: URL(filePath: tuned)),
+            onto: Checkpoint(opening: URL(filePath: target)), scale: scale, isPartial: shared)
         for name in transfer.ignored { note("left as it is: \(name)") }
         let changed = try transfer.write(to: result.url, overwriting: result.force)
         let report = try Report(transferred: changed, leaving: transfer.ignored, to: result.output)
