@@ -51,13 +51,14 @@ public final class ProcessGroup: Sendable {
         func count(_ key: String, adding more: Int = 0) throws(TensorError) -> Int {
             try place.count(engine, key, adding: more, within: patience)
         }
-        _ = try count("size of \(place.rank)", adding: place.size)
-        _ = try count("came of \(place.rank)", adding: 1)
+        // At once that it has come and to a group of which size, so that nobody sees half of it.
+        let one = 1 << 20
+        _ = try count("came of \(place.rank)", adding: one + place.size)
         var missing = Array(0..<place.size)
         while true {
             var absent: [Int] = []
             for other in missing {
-                let times = try count("came of \(other)")
+                let (times, theirs) = try count("came of \(other)").quotientAndRemainder(dividingBy: one)
                 guard times < 2 else {
                     throw place.error("\(times) processes say that they are rank \(other) (RANK)")
                 }
@@ -65,7 +66,6 @@ public final class ProcessGroup: Sendable {
                     absent.append(other)
                     continue
                 }
-                let theirs = try count("size of \(other)")
                 guard theirs == place.size else {
                     throw place.error(
                         "rank \(other) says that there are \(theirs) processes, and this one \(place.size) (WORLD_SIZE)"
