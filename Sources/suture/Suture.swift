@@ -46,10 +46,9 @@ enum Main {
             var command = try Suture.parseAsRoot()
             try command.run()
             guard isPrinted else { throw cannotPrint }
-            // At once: taking the tensor library apart takes longer than most commands.
-            _exit(0)
+            end(0)
         } catch let code as ExitCode {
-            exit(code.rawValue)
+            end(code.rawValue)
         } catch let error as TensorError {
             fail(error.told, error.kind.rawValue)
         } catch let error as any Diagnostic {
@@ -60,11 +59,11 @@ enum Main {
             guard code != .success else {
                 print(message)
                 guard isPrinted else { fail(cannotPrint.description, cannotPrint.kind.rawValue) }
-                exit(0)
+                end(0)
             }
             if code == .validationFailure {
                 note(message)
-                exit(DiagnosticKind.usage.rawValue)
+                end(DiagnosticKind.usage.rawValue)
             }
             let error = FormatError(foundation: error)
             fail(error.description, error.kind.rawValue)
@@ -73,7 +72,14 @@ enum Main {
 
     private static func fail(_ message: String, _ code: Int32) -> Never {
         note("error: \(message)")
-        exit(code)
+        end(code)
+    }
+
+    /// Ends at once: taking the tensor library apart takes longer than most commands, and aborts the process where one of
+    /// its threads still waits for a peer.
+    private static func end(_ code: Int32) -> Never {
+        fflush(nil)
+        _exit(code)
     }
 }
 
