@@ -43,14 +43,11 @@ def write_json():
     json_case("overlong-utf8", "invalidUTF8", b'{"a": "\xc0\xaf"}')
     json_case("surrogate-utf8", "invalidUTF8", b'{"a": "\xed\xa0\x80"}')
     json_case("lone-surrogate", "malformedJSON", b'{"a": "\\ud800"}')
-    json_case("nan", "malformedJSON", b'{"rms_norm_eps": NaN}')
-    json_case("minus-infinity", "malformedJSON", b"[-Infinity]")
     json_case("hex-number", "malformedJSON", b'{"a": 0x10}')
     json_case("leading-zero", "malformedJSON", b"[012]")
     json_case("comment", "malformedJSON", b'{"a": 1 // one\n}')
     json_case("single-quotes", "malformedJSON", b"{'a': 1}")
     json_case("trailing-comma", "malformedJSON", b"[1, 2,]")
-    json_case("byte-order-mark", "malformedJSON", b"\xef\xbb\xbf{}")
     json_case("utf16", "malformedJSON", '{"a": 1}'.encode("utf-16"))
     json_case("control-character", "malformedJSON", b'{"a": "\x01"}')
 
@@ -238,8 +235,6 @@ def write_snapshots():
     ):
         snapshot_case(f"index-path-{label}", "unsafePath", {**good, "b": path})
     snapshot_case("index-shard-missing", "missingFile", good, files={NAMES[0]: SHARD_1})
-    snapshot_case("index-tensor-missing", "missingTensor", {**good, "c": NAMES[1]})
-    snapshot_case("index-tensor-in-other-shard", "missingTensor", {"a": NAMES[1], "b": NAMES[0]})
     snapshot_case("index-duplicate-tensor", "duplicateName", index=(
         b'{"weight_map": {"a": "%b", "a": "%b"}}' % (NAMES[0].encode(), NAMES[1].encode())))
     snapshot_case("index-no-map", "missingKey", index=b'{"metadata": {}}')
