@@ -47,6 +47,7 @@ public struct ASTRA: JointRepairMethod {
         let reserved: Set<Neuron>
     }
 
+    /// Reads how active neurons are on the reference texts.
     public func prepare(_ material: RepairMaterial) throws -> Preparation {
         Preparation(
             basis: try SemanticBasis(material.model), energies: try KeyEnergies(material), reserved: material.reserved)

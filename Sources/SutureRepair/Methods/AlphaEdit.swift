@@ -42,6 +42,7 @@ public struct AlphaEdit: JointRepairMethod {
         let openings: [[Int]]
     }
 
+    /// Finds what the edited layers seldom read.
     public func prepare(_ material: RepairMaterial) throws -> Preparation {
         let edited = try MassEdit.layers(of: material.model, from: layer, count: layers)
         return Preparation(

@@ -36,6 +36,7 @@ public struct GapStep: RepairMethod {
         let reserved: Set<Neuron>
     }
 
+    /// Reads what the last layers do on the reference texts.
     public func prepare(_ material: RepairMaterial) throws -> Preparation {
         Preparation(
             basis: try SemanticBasis(material.model),

@@ -44,6 +44,7 @@ public struct MEMIT: JointRepairMethod {
         let openings: [[Int]]
     }
 
+    /// Reads the second moments of the edited layers' keys.
     public func prepare(_ material: RepairMaterial) throws -> Preparation {
         let edited = try MassEdit.layers(of: material.model, from: layer, count: layers)
         return Preparation(

@@ -35,6 +35,7 @@ public struct MINT: RepairMethod {
         let reserved: Set<Neuron>
     }
 
+    /// Solves for the differences of tokens once.
     public func prepare(_ material: RepairMaterial) throws -> Preparation {
         Preparation(basis: try SemanticBasis(material.model), reserved: material.reserved)
     }

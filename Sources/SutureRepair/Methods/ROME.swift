@@ -45,6 +45,7 @@ public struct ROME: RepairMethod {
         let openings: [[Int]]
     }
 
+    /// Reads the second moment of the edited layer's keys.
     public func prepare(_ material: RepairMaterial) throws -> Preparation {
         Preparation(
             moments: try KeyMoments(material, layers: [layer(of: material.model)], ridge: ridge),

@@ -65,6 +65,7 @@ public struct Recruit: JointRepairMethod {
         let reserved: Set<Neuron>
     }
 
+    /// Reads what the recruited layer reads on the reference texts.
     public func prepare(_ material: RepairMaterial) throws -> Preparation {
         let basis = try SemanticBasis(material.model)
         let layer = Self.layer(of: material.model.architecture.layers)

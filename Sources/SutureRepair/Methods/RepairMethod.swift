@@ -32,6 +32,7 @@ extension RepairMethod {
     }
     public var needsMargin: Bool { false }
 
+    /// The method, ready for a model.
     public func prepared(_ material: RepairMaterial) throws -> PreparedMethod {
         let preparation = try prepare(material)
         return PreparedMethod(self) { runs, _ in try propose(runs[0], with: preparation) }
@@ -39,6 +40,7 @@ extension RepairMethod {
 }
 
 extension RepairMethod where Preparation == Void {
+    /// Nothing is needed.
     public func prepare(_ material: RepairMaterial) {}
 }
 
@@ -61,6 +63,7 @@ extension JointRepairMethod {
         try propose([run], sparing: [], with: preparation)
     }
 
+    /// The method, ready for a model.
     public func prepared(_ material: RepairMaterial) throws -> PreparedMethod {
         let preparation = try prepare(material)
         return PreparedMethod(self) { runs, kept in try propose(runs, sparing: kept, with: preparation) }

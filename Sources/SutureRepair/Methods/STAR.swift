@@ -42,6 +42,7 @@ public struct STAR: JointRepairMethod {
         let energies: KeyEnergies
     }
 
+    /// Reads how active neurons are on the reference texts.
     public func prepare(_ material: RepairMaterial) throws -> Preparation {
         Preparation(basis: try SemanticBasis(material.model), energies: try KeyEnergies(material))
     }
