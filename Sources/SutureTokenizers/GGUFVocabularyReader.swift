@@ -142,7 +142,7 @@ struct GGUFVocabularyReader {
         let ends = try ["eos", "eot", "eom"].compactMap { try role($0) }
         return TokenRoles(
             beginning: try role("bos"), end: try role("eos"), unknown: try role("unknown"),
-            padding: try role("padding"), named: ends.isEmpty ? nil : Set(ends))
+            padding: try role("padding"), named: try ends == [role("eos")] || ends.isEmpty ? nil : Set(ends))
     }
 
     private func flag(_ key: ByteString, default fallback: Bool) throws -> Bool {

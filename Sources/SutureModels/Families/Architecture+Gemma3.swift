@@ -9,7 +9,7 @@ extension Architecture {
         let pattern = try config.size("sliding_window_pattern", default: 6)
         architecture.windowedLayers =
             try windowedLayers(config, of: layers) ?? Set((0..<layers).filter { ($0 + 1) % pattern != 0 })
-        architecture.attentionCap = try config.cap("attn_logit_softcapping", default: nil)
+        // transformers reads `attn_logit_softcapping` and does not use it.
         architecture.logitCap = try config.cap("final_logit_softcapping", default: nil)
         architecture.tensors.queryNorm = "layers.{}.self_attn.q_norm"
         architecture.tensors.keyNorm = "layers.{}.self_attn.k_norm"
