@@ -190,6 +190,8 @@ extension Trace {
         var captured = captured
         for site in sites where captured[site] == nil {
             switch site {
+            // The stream is kept anyway.
+            case .residual(let layer) where residuals.indices.contains(layer - firstLayer): continue
             case .mlpHidden(let layer): captured[site] = try model.hidden(layer, mlpInput(layer))
             case .mlpOut(let layer):
                 let hidden = try captured[.mlpHidden(layer)] ?? model.hidden(layer, mlpInput(layer))
