@@ -97,7 +97,9 @@ struct RepairCommand: ParsableCommand {
         }
         guard prompt != "" else { throw ValidationError("--prompt is empty.") }
         guard expected != "" else { throw ValidationError("--expected is empty.") }
-        _ = try chosenMethod
+        do { _ = try chosenMethod } catch let error as RepairError {
+            throw ValidationError("--set \(error.description)")
+        }
         guard batch >= 1 else { throw ValidationError("--batch is at least 1, not \(batch).") }
         if let maxDivergence, !(maxDivergence >= 0) { throw ValidationError("--max-divergence is not negative.") }
         if let maxChanged, !(0...1).contains(maxChanged) {
