@@ -9,6 +9,8 @@ struct Loudest: RepairMethod {
     let name = "loudest"
     var size = 2.0
 
+    static let settings: [MethodSetting<Self>] = [.init("size", "how much is added", 0...100, \.size)]
+
     func propose(_ run: TeacherForcedRun, with preparation: Void) throws -> Proposal {
         let (failure, model) = (run.failure, run.model)
         guard let place = try model.scores(failure).wrong(failure.answer).first else { return Proposal() }

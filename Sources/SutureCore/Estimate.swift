@@ -6,6 +6,7 @@ public struct Estimate: Sendable, Codable, Equatable {
     public var low: Double
     public var high: Double
 
+    /// A number with an interval that is known.
     public init(_ value: Double, low: Double, high: Double) {
         self.value = value
         self.low = low

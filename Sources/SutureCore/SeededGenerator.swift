@@ -4,6 +4,7 @@
 public struct SeededGenerator: Sendable {
     private var state: UInt64
 
+    /// Equal random seeds give equal numbers.
     public init(seed: UInt64) { state = seed }
 
     /// The next 64 random bits.

@@ -16,8 +16,8 @@ extension Terminal {
         }
 
         /// Blue for good, orange for bad and mixed: told apart by nearly every eye.
-        public func callAsFunction(_ outcome: Report.Tone, _ text: String) -> String {
-            switch outcome {
+        public func callAsFunction(_ tone: Report.Tone, _ text: String) -> String {
+            switch tone {
             case .good: paint("34", text)
             case .bad, .mixed: paint("33", text)
             case .neutral: text

@@ -79,12 +79,12 @@ extension TerminalRenderer {
     /// One text under the other, changed lines marked.
     func comparison(_ comparison: Report.Comparison) -> String {
         let spans = comparison.spans
-        return side(comparison.beforeTitle, spans.before, mark: "-", outcome: .bad) + "\n"
-            + side(comparison.afterTitle, spans.after, mark: "+", outcome: .good)
+        return side(comparison.beforeTitle, spans.before, mark: "-", tone: .bad) + "\n"
+            + side(comparison.afterTitle, spans.after, mark: "+", tone: .good)
     }
 
     private func side(
-        _ title: String, _ spans: [Report.Comparison.Span], mark: String, outcome: Report.Tone
+        _ title: String, _ spans: [Report.Comparison.Span], mark: String, tone: Report.Tone
     ) -> String {
         var lines = [(text: "", isChanged: false)]
         for span in spans {
@@ -97,7 +97,7 @@ extension TerminalRenderer {
         }
         let marked = lines.flatMap { line in
             cut(Visible.line(line.text), to: width - 2).map { piece in
-                line.isChanged ? style(outcome, "\(mark) \(piece)") : "  \(piece)"
+                line.isChanged ? style(tone, "\(mark) \(piece)") : "  \(piece)"
             }
         }
         return ([style.dim(wrap(Visible.line(title)))] + marked).joined(separator: "\n")

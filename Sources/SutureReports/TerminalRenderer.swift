@@ -88,9 +88,9 @@ struct TerminalRenderer {
         }
     }
 
-    func symbol(_ outcome: Report.Tone) -> String {
-        guard !isUnicode else { return outcome.symbol }
-        switch outcome {
+    func symbol(_ tone: Report.Tone) -> String {
+        guard !isUnicode else { return tone.symbol }
+        switch tone {
         case .good: return "+"
         case .bad: return "x"
         case .mixed: return "~"

@@ -5,8 +5,8 @@ import SutureTensor
 /// A training of a classifier, step by step: stochastic gradient descent on the cross-entropy.
 ///
 /// The same start, images, plan and number of threads give the same weights to the last bit, also when the training was
-/// interrupted and went on from its files: whatever is drawn for a step is drawn from the plan's seed and the number of
-/// the step alone.
+/// interrupted and resumed from its files: every random choice of a step follows from the plan's random seed and the number
+/// of the step alone.
 public final class Training {
     /// Gives the pixels of some images in another state, `[batch, channels, height, width]` (uint8) as they came; equal
     /// seeds give equal pixels.

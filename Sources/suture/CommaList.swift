@@ -17,7 +17,7 @@ struct CommaList<Element: ExpressibleByArgument & Hashable>: ExpressibleByArgume
     static var allValueStrings: [String] { Element.allValueStrings }
 }
 
-/// A name with a number, such as `factor=0.5`.
+/// A name with a number, such as `factor=0.5`; in a list each name stands once.
 struct NamedNumber: ExpressibleByArgument, Hashable {
     let name: String
     let value: Double
@@ -27,4 +27,7 @@ struct NamedNumber: ExpressibleByArgument, Hashable {
         guard sides.count == 2, !sides[0].isEmpty, let value = Double(sides[1]), value.isFinite else { return nil }
         (name, self.value) = (String(sides[0]), value)
     }
+
+    static func == (a: NamedNumber, b: NamedNumber) -> Bool { a.name == b.name }
+    func hash(into hasher: inout Hasher) { hasher.combine(name) }
 }

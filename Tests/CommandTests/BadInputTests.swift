@@ -252,6 +252,7 @@ extension BadInputTests {
         Case("repair model -p a -e b --budget neurons=1.5", "--budget"),
         Case("repair model --failures key.jsonl --subject a", "--subject goes with --prompt"),
         Case("repair model -p a -e b --set margin=-1", "margin: this cannot be set so"),
+        Case("repair model -p a -e b --set margin=1,margin=2", "is invalid"),
         Case("repair model -p a -e b --set margin=nan", "'margin=nan'"),
         Case("repair model -p a -e b --method mint --set factor=0", "factor: this cannot be set so"),
         Case("repair model -p a -e b --max-divergence=-1", "--max-divergence"),

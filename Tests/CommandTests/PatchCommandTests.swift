@@ -238,6 +238,25 @@ struct PatchCommandTests {
             try place.json("export a.fix --to \(target) --base model --scale 0.3 -o third")["exact"] as? Bool == false)
     }
 
+    @Test(
+        "a pattern of an adapter is matched, or refused where matching could take long",
+        arguments: [
+            (#"layers\\.[0-9]+\\.mlp\\.down_proj"#, true), ("(a+)+b", false), ("(.*)*(.*)*x", false), ("[", false)
+        ])
+    func patterns(_ pattern: String, isRead: Bool) throws {
+        let place = try Place()
+        try place.run("export a.fix --to peft --base model -o adapter")
+        let url = place.url("adapter/adapter_config.json")
+        let config = try String(contentsOf: url, encoding: .utf8)
+        let changed = "{\"alpha_pattern\": {\"\(pattern)\": 1}," + config.drop { $0 != "{" }.dropFirst()
+        try Data(
+            changed.replacing(#""alpha_pattern": {},"#, with: "").replacing(#""alpha_pattern":{},"#, with: "").utf8
+        ).write(to: url)
+        let outcome = try Command.run("import adapter --base model -o again.fix", in: place.url)
+        #expect(outcome.status == (isRead ? 0 : 4), "\(outcome.errors)")
+        #expect(isRead || outcome.errors.contains("this regular expression"))
+    }
+
     @Test("an adapter for llama.cpp, and a plain file of differences")
     func otherFormats() throws {
         let place = try Place()

@@ -134,15 +134,30 @@ private struct Patterns {
     init(_ field: JSONField?) throws {
         guard let field else { return }
         for key in try field.object.keys.map(\.string) {
-            guard let pattern = try? Regex("(.*\\.)?(\(key))") else {
+            guard Self.isQuick(key), let pattern = try? Regex("(.*\\.)?(\(key))") else {
                 throw PatchError(
-                    .unsupportedKind, "this regular expression cannot be read", subject: field.path, found: key)
+                    .unsupportedKind, "this regular expression cannot be read, or could take long",
+                    subject: field.path, expected: "at most 3 of *, + and {, none of them of a group", found: key)
             }
             entries.append((pattern, try field.require(ByteString(key)).double))
         }
     }
 
+    /// Whether matching takes no more than a power of a name's length that is small, whatever the name: a pattern comes
+    /// from a file.
+    private static func isQuick(_ pattern: String) -> Bool {
+        let quantifiers: Set<Character> = ["*", "+", "{"]
+        let isOfGroup = zip(pattern, pattern.dropFirst()).contains { $0 == ")" && quantifiers.contains($1) }
+        return pattern.count <= 200 && !isOfGroup && !pattern.contains("(?")
+            && pattern.count { quantifiers.contains($0) } <= 3
+    }
+
     func value(of module: String) throws -> Double? {
-        try entries.first { try $0.pattern.wholeMatch(in: module) != nil }?.value
+        if entries.isEmpty { return nil }
+        guard module.utf8.count <= 256 else {
+            throw PatchError(
+                .unsupportedKind, "the name is too long for patterns", subject: module, expected: "256 bytes at most")
+        }
+        return try entries.first { try $0.pattern.wholeMatch(in: module) != nil }?.value
     }
 }

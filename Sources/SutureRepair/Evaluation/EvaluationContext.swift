@@ -73,7 +73,7 @@ final class EvaluationContext {
     func subject(_ item: EvaluationLog.Place) throws -> RepairSubject { try RepairSubject(item, self) }
 }
 
-/// A question on the context: the original model's run of it, and of all that a repair of it is measured on.
+/// A question of an evaluation: the original model's run of it, and of all that a repair of it is measured on.
 struct RepairSubject {
     private let item: EvaluationLog.Place
     private let context: EvaluationContext
@@ -81,6 +81,8 @@ struct RepairSubject {
     /// The whole answer, or what is repaired of it.
     private var failure: TokenizedFailure
     private var trace: Trace?
+    /// How long the run took that ``trace`` is of: a part of each repair.
+    private var traceSeconds = 0.0
     private var variants: [(kind: Question.Variant, answer: [Int], run: ReferenceRun)] = []
     private var related: [ReferenceRun] = []
     private var unasked: String?
@@ -103,7 +105,10 @@ struct RepairSubject {
             unasked = "prompt and answer are longer than the model's context"
             return
         }
+        let clock = ContinuousClock()
+        let start = clock.now
         let whole = try model.trace([failure.forced])
+        traceSeconds = (clock.now - start) / .seconds(1)
         guard context.evaluation.settings.firstToken,
             let wrong = try whole.scores(failure).wrong(failure.answer).first
         else {
@@ -140,7 +145,7 @@ struct RepairSubject {
         let clock = ContinuousClock()
         let start = clock.now
         let proposal = try prepared.propose([TeacherForcedRun(failure, trace)])
-        let seconds = (clock.now - start) / .seconds(1)
+        let seconds = traceSeconds + (clock.now - start) / .seconds(1)
         var abandoned = proposal.abandoned
         var change = abandoned == nil ? proposal.change : WeightChange()
         let changed = try change.isEmpty ? nil : finite { try answered(in: trace.applying(change)) }

@@ -35,26 +35,18 @@ public struct AlphaEdit: JointRepairMethod {
                 "openings", "beginnings of reference texts behind which the values have to hold", 0...1000, \.openings)
         ] + ValueSearch.settings.map { $0.within(\AlphaEdit.search) }
 
-    /// What the edited layers seldom read, and what stands before prompts in turn.
-    public struct Preparation: Sendable {
-        let layers: Range<Int>
-        let rare: RareKeys
-        let openings: [[Int]]
-    }
-
     /// Finds what the edited layers seldom read.
-    public func prepare(_ material: RepairMaterial) throws -> Preparation {
-        let edited = try MassEdit.layers(of: material.model, from: layer, count: layers)
-        return Preparation(
-            layers: edited, rare: try RareKeys(material, layers: Array(edited), threshold: threshold),
-            openings: material.openings(openings))
+    public func prepare(_ material: RepairMaterial) throws -> MassEditPreparation<RareKeys> {
+        try MassEditPreparation(material, from: layer, count: layers, openings: openings) {
+            try RareKeys(material, layers: $0, threshold: threshold)
+        }
     }
 
     /// Gives the keys of all failures new values.
     public func propose(
-        _ asked: [TeacherForcedRun], sparing kept: [TokenizedFailure], with preparation: Preparation
+        _ asked: [TeacherForcedRun], sparing kept: [TokenizedFailure], with preparation: MassEditPreparation<RareKeys>
     ) throws -> Proposal {
-        let rare = preparation.rare
+        let rare = preparation.statistics
         let edit = try MassEdit(
             asked, sparing: kept, openings: preparation.openings, search: search, layers: preparation.layers)
         return try edit.proposal { layer, keys, missing, spared in

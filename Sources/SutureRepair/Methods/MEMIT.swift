@@ -37,31 +37,23 @@ public struct MEMIT: JointRepairMethod {
             .init("ridge", "what is added to the diagonal of C, relative to its mean", 0...1000, \.ridge)
         ] + ValueSearch.settings.map { $0.within(\MEMIT.search) }
 
-    /// The second moments of the edited layers' keys, and what stands before prompts in turn.
-    public struct Preparation: Sendable {
-        let layers: Range<Int>
-        let moments: KeyMoments
-        let openings: [[Int]]
-    }
-
     /// Reads the second moments of the edited layers' keys.
-    public func prepare(_ material: RepairMaterial) throws -> Preparation {
-        let edited = try MassEdit.layers(of: material.model, from: layer, count: layers)
-        return Preparation(
-            layers: edited, moments: try KeyMoments(material, layers: Array(edited), ridge: ridge),
-            openings: material.openings(openings))
+    public func prepare(_ material: RepairMaterial) throws -> MassEditPreparation<KeyMoments> {
+        try MassEditPreparation(material, from: layer, count: layers, openings: openings) {
+            try KeyMoments(material, layers: $0, ridge: ridge)
+        }
     }
 
     /// Gives the keys of all failures new values.
     public func propose(
-        _ asked: [TeacherForcedRun], sparing kept: [TokenizedFailure], with preparation: Preparation
+        _ asked: [TeacherForcedRun], sparing kept: [TokenizedFailure], with preparation: MassEditPreparation<KeyMoments>
     ) throws -> Proposal {
         let edit = try MassEdit(
             asked, sparing: kept, openings: preparation.openings, search: search, layers: preparation.layers)
         return try edit.proposal { layer, keys, missing, spared in
             try MassEdit.change(
                 keys, missing, spared, weight: balance * Double(keys.shape[1]),
-                lift: { try preparation.moments.lifted($0, layer: layer) })
+                lift: { try preparation.statistics.lifted($0, layer: layer) })
         }
     }
 }

@@ -1,6 +1,21 @@
 import SutureModels
 import SutureTensor
 
+/// What MEMIT and AlphaEdit need of a model: statistics of the edited layers, and what stands before prompts in turn.
+public struct MassEditPreparation<Statistics: Sendable>: Sendable {
+    let layers: Range<Int>
+    let statistics: Statistics
+    let openings: [[Int]]
+
+    init(
+        _ material: RepairMaterial, from layer: Int?, count: Int, openings: Int, read: ([Int]) throws -> Statistics
+    ) throws {
+        layers = try MassEdit.layers(of: material.model, from: layer, count: count)
+        statistics = try read(Array(layers))
+        self.openings = material.openings(openings)
+    }
+}
+
 /// What MEMIT and AlphaEdit share: the values that failures should have, brought in layer by layer.
 struct MassEdit {
     private let contexts: [EditContexts]

@@ -13,7 +13,8 @@ public struct MethodSetting<Method>: Sendable {
     private let get: @Sendable (Method) -> Double?
     private let set: @Sendable (inout Method, Double) -> Void
 
-    init(
+    /// A number.
+    public init(
         _ name: String, _ summary: String, _ range: ClosedRange<Double>,
         _ path: any WritableKeyPath<Method, Double> & Sendable
     ) {
@@ -21,15 +22,16 @@ public struct MethodSetting<Method>: Sendable {
             name, summary, range, isWhole: false, get: { $0[keyPath: path] }, set: { $0[keyPath: path] = $1 })
     }
 
-    init(
+    /// A whole number.
+    public init(
         _ name: String, _ summary: String, _ range: ClosedRange<Int>,
         _ path: any WritableKeyPath<Method, Int> & Sendable
     ) {
         self.init(whole: name, summary, range, { Double($0[keyPath: path]) }, { $0[keyPath: path] = Int($1) })
     }
 
-    /// One that follows from the model unless it is set.
-    init(
+    /// A whole number that follows from the model unless it is set.
+    public init(
         _ name: String, _ summary: String, _ range: ClosedRange<Int>,
         _ path: any WritableKeyPath<Method, Int?> & Sendable
     ) {
@@ -37,7 +39,7 @@ public struct MethodSetting<Method>: Sendable {
     }
 
     /// One that is on (1) or off (0).
-    init(_ name: String, _ summary: String, _ path: any WritableKeyPath<Method, Bool> & Sendable) {
+    public init(_ name: String, _ summary: String, _ path: any WritableKeyPath<Method, Bool> & Sendable) {
         self.init(whole: name, summary, 0...1, { $0[keyPath: path] ? 1 : 0 }, { $0[keyPath: path] = $1 == 1 })
     }
 
