@@ -37,7 +37,7 @@ struct OverlapTests {
         "classify <classifier <images --patch <good.fix",
         "robustness <classifier --data <images --signature <good.fix --baseline <no-classes --report >new.html",
         "corrupt <images --all -o >new --sheet >new.png", "corrupt <arrays/fog.npy --all -o >new --sheet >new.png",
-        "inspect <model", "convert <model -o >new", "convert <text.gguf -o >new"
+        "report <key.jsonl --report >new.html", "inspect <model", "convert <model -o >new", "convert <text.gguf -o >new"
     ]
 
     /// Options and arguments that name no file.
