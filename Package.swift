@@ -71,7 +71,7 @@ let package = Package(
         .target(name: "SutureTemplates"),
         .target(name: "SutureModels", dependencies: engine),
         .target(name: "SuturePatches", dependencies: core + ["SutureFormats", "SutureTensor"]),
-        .target(name: "SutureTasks", dependencies: engine),
+        .target(name: "SutureTasks", dependencies: engine + ["SutureTemplates"]),
         .target(name: "SutureRepair", dependencies: repair, resources: [.embedInCode("Resources")]),
         .target(name: "SutureSubspaces", dependencies: base),
         .target(name: "SutureVision", dependencies: engine + ["SutureModels", "CImages"]),

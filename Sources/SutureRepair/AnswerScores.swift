@@ -70,17 +70,18 @@ extension Trace {
 struct FreeAnswer {
     /// The tokens up to the end, and with it.
     let tokens: [Int]
-    /// The answer as text, with one character of what closes it; as it is where it does not end in time.
+    /// The answer as text, with ``Frame/ending``; as it is where it does not end in time.
     let text: String
     let isEnded: Bool
 
-    /// Writes behind a prompt, until `closing` or twice as much as is expected.
-    init(_ prompt: Trace, closing: String, expecting count: Int, _ tokenizer: Tokenizer) throws {
+    /// Writes behind a prompt, until the frame's closing or twice as much as is expected.
+    init(_ prompt: Trace, _ frame: Frame, expecting count: Int, _ tokenizer: Tokenizer) throws {
+        let closing = frame.closing
         var session = try DecodingSession(prompt)
         tokens = try session.write(limit: max(2 * count, count + 32)) { tokenizer.decode($0).contains(closing) }
         let written = tokenizer.decode(tokens)
         let end = written.range(of: closing)
-        text = end.map { String(written[..<$0.lowerBound] + closing.prefix(1)) } ?? written
+        text = end.map { String(written[..<$0.lowerBound]) + frame.ending } ?? written
         isEnded = end != nil
     }
 }

@@ -1,4 +1,5 @@
 import SutureModels
+import SutureTasks
 import SutureTokenizers
 
 /// How a model does on an answer that was expected, token by token, under teacher forcing.
@@ -15,10 +16,10 @@ public struct ExpectedAnswer: Codable, Sendable {
     public var tokens: [Token]
 
     /// Throws `TaskError` for an answer that cannot be split from its prompt.
-    public init(_ expected: String, after prompt: String, _ model: LanguageModel, _ tokenizer: Tokenizer) throws {
-        let failure = try TokenizedFailure(Failure(prompt: prompt, expected: expected), tokenizer)
+    public init(_ asked: Failure, _ model: LanguageModel, _ tokenizer: Tokenizer) throws {
+        let failure = try TokenizedFailure(asked, tokenizer)
         let scores = try model.scores(failure)
-        self.expected = expected
+        expected = asked.expected
         tokens = failure.answer.indices.map { place in
             let (wanted, top) = (failure.answer[place], scores.top[place])
             return Token(

@@ -5,8 +5,9 @@ extension Failure {
     /// Reads failures from a file: JSON Lines with `prompt`, `expected` and perhaps `subject`, or, where its name ends in
     /// `.tsv`, two columns with a tab between, in which `\n`, `\t` and `\\` stand for line break, tab and backslash.
     ///
-    /// Throws ``TaskError`` with code `badList`, or a `FormatError`, naming the line.
-    public static func read(_ url: URL) throws -> [Failure] {
+    /// With a chat format a prompt is what the user says; a line may have `messages`, objects with `role` and `content`, in
+    /// place of it. Throws ``TaskError`` with code `badList`, or a `FormatError`, naming the line.
+    public static func read(_ url: URL, chat: ChatFormat? = nil) throws -> [Failure] {
         let file = try MappedFile(url)
         defer { withExtendedLifetime(file) {} }
         let isTable = url.pathExtension.lowercased() == "tsv"
@@ -16,14 +17,14 @@ extension Failure {
         {
             let place = "\(file.name), line \(number + 1)"
             let bytes = line.last == UInt8(ascii: "\r") ? line.dropLast() : line
-            if bytes.allSatisfy({ $0 == UInt8(ascii: " ") }) { continue }
-            let failure = try isTable ? Failure(row: bytes, place) : Failure(json: bytes, place)
-            guard !failure.prompt.isEmpty, !failure.expected.isEmpty else {
+            if bytes.allSatisfy({ $0 == UInt8(ascii: " ") || $0 == UInt8(ascii: "\t") }) { continue }
+            let asked = try isTable ? Asked(row: bytes, place) : Asked(json: bytes, place, isChat: chat != nil)
+            guard asked.messages.last?.content.isEmpty == false, !asked.expected.isEmpty else {
                 throw TaskError(
                     .badList, "a failure needs a prompt and an expected answer", subject: place,
-                    found: failure.prompt.isEmpty ? "an empty prompt" : "an empty answer")
+                    found: asked.expected.isEmpty ? "an empty answer" : "an empty prompt")
             }
-            failures.append(failure)
+            failures.append(try asked.failure(chat))
         }
         guard !failures.isEmpty else {
             throw TaskError(
@@ -43,15 +44,34 @@ extension Failure {
             return JSON.object(line).serialized() + [UInt8(ascii: "\n")]
         }
     }
+}
 
-    private init(json line: Slice<UnsafeRawBufferPointer>, _ place: String) throws {
+/// A line of a list of failures.
+private struct Asked {
+    var messages: [ChatMessage]
+    var expected: String
+    var subject: String?
+
+    init(json line: Slice<UnsafeRawBufferPointer>, _ place: String, isChat: Bool) throws {
         let fields = JSONField(try JSON.parse(UnsafeRawBufferPointer(rebasing: line), source: place), source: place)
-        self.init(
-            prompt: try fields.require("prompt").string, expected: try fields.require("expected").string,
-            subject: try fields.optional("subject")?.string)
+        if let list = try fields.optional("messages") {
+            guard isChat else {
+                throw TaskError(
+                    .badList, "this failure is a conversation", subject: list.path, expected: "a prompt",
+                    hint: "give --chat, which writes it with the model's chat template")
+            }
+            guard try fields.optional("prompt") == nil else {
+                throw TaskError(.badList, "a failure has a prompt or messages, not both", subject: place)
+            }
+            messages = try ChatMessage.read(list)
+        } else {
+            messages = [ChatMessage("user", try fields.require("prompt").string)]
+        }
+        expected = try fields.require("expected").string
+        subject = try fields.optional("subject")?.string
     }
 
-    private init(row: Slice<UnsafeRawBufferPointer>, _ place: String) throws {
+    init(row: Slice<UnsafeRawBufferPointer>, _ place: String) throws {
         let columns = row.split(separator: UInt8(ascii: "\t"), omittingEmptySubsequences: false)
         guard columns.count == 2 else {
             throw TaskError(
@@ -64,6 +84,12 @@ extension Failure {
             }
             return Escapes.read(text)
         }
-        self.init(prompt: try text(columns[0]), expected: try text(columns[1]))
+        messages = [ChatMessage("user", try text(columns[0]))]
+        expected = try text(columns[1])
+    }
+
+    func failure(_ chat: ChatFormat?) throws -> Failure {
+        if let chat { return try chat.failure(messages, expected: expected, subject: subject) }
+        return Failure(prompt: messages.last?.content ?? "", expected: expected, subject: subject)
     }
 }

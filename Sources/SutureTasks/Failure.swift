@@ -60,19 +60,13 @@ public struct TokenizedFailure: Sendable, Equatable, Codable {
                 .badRequest, "a failure needs a prompt and an expected answer",
                 found: failure.expected.isEmpty ? "an empty answer" : "an empty prompt")
         }
-        let whole = tokenizer.encode(failure.prompt + failure.expected, specials: .opening).ids
-        if whole.starts(with: prompt) && whole.count > prompt.count {
-            answer = Array(whole[prompt.count...])
-        } else {
-            answer = tokenizer.encode(failure.expected).ids
-            // A tokenizer that puts a space before every text would put one into the middle of this one.
-            if tokenizer.decode(prompt + answer) == tokenizer.decode(prompt) + " " + failure.expected {
-                throw TaskError(
-                    .badRequest, "the answer begins within a word, where this tokenizer cannot split",
-                    expected: "an answer that begins with a space or a new word",
-                    found: String(reflecting: String(failure.expected.prefix(60))))
-            }
+        guard let answer = tokenizer.continuation(failure.expected, after: failure.prompt) else {
+            throw TaskError(
+                .badRequest, "the answer begins within a word, where this tokenizer cannot split",
+                expected: "an answer that begins with a space or a new word",
+                found: String(reflecting: String(failure.expected.prefix(60))))
         }
+        self.answer = answer
         guard let text = failure.subject else { return }
         guard !text.isEmpty, let place = failure.prompt.ranges(of: text).last else {
             throw TaskError(
@@ -82,9 +76,6 @@ public struct TokenizedFailure: Sendable, Equatable, Codable {
         let bytes = failure.prompt.utf8
         let start = bytes.distance(from: bytes.startIndex, to: place.lowerBound)
         let end = bytes.distance(from: bytes.startIndex, to: place.upperBound)
-        let touched = encoding.offsets.indices.filter {
-            encoding.offsets[$0].lowerBound < end && encoding.offsets[$0].upperBound > start
-        }
-        if let first = touched.first, let last = touched.last { subject = first..<last + 1 }
+        subject = encoding.tokens(of: start..<end)
     }
 }

@@ -1,9 +1,13 @@
+import SutureTokenizers
+
 /// How intents and code are put before a model that has seen no instructions: examples, then the question.
 public struct Frame: Sendable, Equatable {
     /// What stands before an intent, between it and its code, and behind the code.
     public let opening: String
     public let middle: String
     public let closing: String
+    /// How questions and answers become turns of a conversation; nil for plain text.
+    public let chat: ChatFormat?
 
     /// A frame from its text, in which `{intent}` and `{code}` stand once each, in this order, and `\n`, `\t` and `\\` for
     /// line break, tab and backslash.
@@ -25,8 +29,13 @@ public struct Frame: Sendable, Equatable {
             closing: String(text[code.upperBound...]))
     }
 
-    private init(opening: String, middle: String, closing: String) {
-        (self.opening, self.middle, self.closing) = (opening, middle, closing)
+    private init(opening: String, middle: String, closing: String, chat: ChatFormat? = nil) {
+        (self.opening, self.middle, self.closing, self.chat) = (opening, middle, closing, chat)
+    }
+
+    /// The same words before each intent, but each question is a turn of a conversation, and so is each answer.
+    public func asTurns(_ chat: ChatFormat) -> Frame {
+        Frame(opening: opening, middle: middle, closing: chat.closing, chat: chat)
     }
 
     /// Intent to bash.
@@ -42,15 +51,25 @@ public struct Frame: Sendable, Equatable {
             .replacing("\t", with: "\\t")
     }
 
-    /// The same frame with another word before each intent.
-    var reopened: Frame {
-        Frame(opening: opening == "Task: " ? "Request: " : "Task: ", middle: middle, closing: closing)
+    /// What of the closing is kept behind an answer as text: its line break, and no end token.
+    public var ending: String { chat == nil ? String(closing.prefix(1)) : "" }
+
+    /// An answer as text.
+    public func text(_ answer: [Int], _ tokenizer: Tokenizer) -> String {
+        tokenizer.decode(answer, skippingSpecials: chat != nil)
     }
 
-    /// A question behind examples, and the answer with the line break that ends it.
+    /// The same frame with another word before each intent.
+    var reopened: Frame {
+        Frame(opening: opening == "Task: " ? "Request: " : "Task: ", middle: middle, closing: closing, chat: chat)
+    }
+
+    /// A question behind examples, and the answer with the line break, or the token, that ends it.
     ///
-    /// White space before the answer belongs to it: tokens begin with it.
-    public func failure(_ task: TaskSet.Task, after shots: [TaskSet.Task]) -> Failure {
+    /// White space before the answer belongs to it: tokens begin with it. Throws ``TaskError`` where a chat template
+    /// refuses the conversation.
+    public func failure(_ task: TaskSet.Task, after shots: [TaskSet.Task]) throws -> Failure {
+        if let chat { return try chat.failure(task, after: shots, opening: opening) }
         let examples = shots.map { opening + $0.intent + middle + $0.code + closing }.joined()
         let end = middle.lastIndex { $0 != " " }.map { middle.index(after: $0) } ?? middle.startIndex
         return Failure(

@@ -10,7 +10,9 @@ public struct Question: Sendable, Equatable {
     public var frame: Frame
 
     /// The prompt and the answer that it should have.
-    public var failure: Failure { frame.failure(task, after: shots) }
+    ///
+    /// Throws ``TaskError`` where a chat template refuses it; so do the others.
+    public var failure: Failure { get throws { try frame.failure(task, after: shots) } }
 
     /// How a question can be put otherwise, with the same answer.
     public enum Variant: String, Sendable, Codable, CaseIterable {
@@ -25,19 +27,24 @@ public struct Question: Sendable, Equatable {
     }
 
     /// The question put otherwise.
-    public func failure(_ variant: Variant) -> Failure {
+    public func failure(_ variant: Variant) throws -> Failure {
         switch variant {
         case .reworded:
-            frame.failure(.init(intent: Rewording.reworded(task.intent), code: task.code), after: shots)
-        case .reframed: frame.reopened.failure(task, after: shots)
-        case .reordered: frame.failure(task, after: shots.reversed())
-        case .otherShots: frame.failure(task, after: otherShots)
+            try frame.failure(.init(intent: Rewording.reworded(task.intent), code: task.code), after: shots)
+        case .reframed: try frame.reopened.failure(task, after: shots)
+        case .reordered: try frame.failure(task, after: shots.reversed())
+        case .otherShots: try frame.failure(task, after: otherShots)
         }
     }
 
     /// The variants that are not the question itself.
-    public var variants: [Variant] { Variant.allCases.filter { failure($0) != failure } }
+    public var variants: [Variant] {
+        get throws {
+            let failure = try failure
+            return try Variant.allCases.filter { try self.failure($0) != failure }
+        }
+    }
 
     /// The questions behind the same examples.
-    public var relatedFailures: [Failure] { related.map { frame.failure($0, after: shots) } }
+    public var relatedFailures: [Failure] { get throws { try related.map { try frame.failure($0, after: shots) } } }
 }

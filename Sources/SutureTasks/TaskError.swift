@@ -7,6 +7,8 @@ public typealias TaskError = CodedError<TaskErrorCode>
 public enum TaskErrorCode: String, ErrorCode {
     /// A file of tasks, templates or failures is not as it should be.
     case badList
+    /// A model has no chat template, or its template cannot write this conversation.
+    case noChat
     /// The request makes no sense as it stands.
     case badRequest
     /// A program that checks answers could not be run.
@@ -14,7 +16,7 @@ public enum TaskErrorCode: String, ErrorCode {
 
     public var kind: DiagnosticKind {
         switch self {
-        case .badList: .badInput
+        case .badList, .noChat: .badInput
         case .badRequest: .usage
         case .failed: .failed
         }

@@ -63,6 +63,20 @@ struct ModelOptions: ParsableArguments {
     }
 }
 
+/// Whether a language model is asked in its chat format.
+struct ChatOptions: ParsableArguments {
+    @Flag(help: "Ask as in a conversation, with the model's own chat template: a prompt is what the user says.")
+    var chat = false
+
+    /// The chat format, if it was asked for, and the tokenizer to use.
+    func formats(_ checkpoint: Checkpoint) throws -> (chat: ChatFormat?, tokenizer: Tokenizer) {
+        let tokenizer = try Tokenizer(checkpoint)
+        guard chat else { return (nil, tokenizer) }
+        let format = try ChatFormat(checkpoint, tokenizer)
+        return (format, format.tokenizer)
+    }
+}
+
 extension ModelOptions {
     /// Loads a classifier of images, with patches applied on the way.
     func loadClassifier(_ checkpoint: Checkpoint, patches: [AppliedPatch] = []) throws -> ImageClassifier {

@@ -22,7 +22,7 @@ struct Suture: ParsableCommand {
                     ShowCommand.self, CheckCommand.self, ApplyCommand.self, RevertCommand.self, LogCommand.self,
                     CombineCommand.self, ExtractCommand.self, TransferCommand.self, ImportCommand.self,
                     ExportCommand.self,
-                    MinimizeCommand.self, BisectCommand.self
+                    MinimizeCommand.self, BisectCommand.self, RebaseCommand.self
                 ]),
             CommandGroup(name: "Signatures", subcommands: [SignatureCommand.self]),
             CommandGroup(

@@ -52,13 +52,17 @@ struct TaskOptions: ParsableArguments {
 
     /// The questions of each data set, and what their answers are written in where that is known.
     func questions(
-        of data: [String], related: Int = 0
+        of data: [String], _ chat: ChatFormat?, related: Int = 0
     ) throws -> [(questions: [Question], language: SyntaxCheck.Language?)] {
         guard [1, data.count].contains(task.count) else {
             throw ValidationError("--task is given once, or once for each of the \(data.count) data sets.")
         }
         let names = task.count == 1 ? data.map { _ in task[0] } : task
-        let templates = try names.map(chosenTemplate)
+        let templates = try names.map { name in
+            var template = try chosenTemplate(name)
+            if let chat { template.frame = template.frame.asTurns(chat) }
+            return template
+        }
         let urls = data.map { URL(filePath: $0) }
         let ofLines = urls.indices.filter { data.count == 1 || TaskSet.isLines(urls[$0]) }
         guard codes.isEmpty || codes.count == ofLines.count else {

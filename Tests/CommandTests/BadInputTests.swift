@@ -340,6 +340,8 @@ extension BadInputTests {
         Case("import stray.fix --base model -o new", "no such tensor"),
         Case("minimize good.fix --check false -o new", "the check fails with the whole patch"),
         Case("bisect model --check true", "there is nothing to find"),
+        Case("rebase model good.fix --onto small.fix -o new", "does not say what it repaired"),
+        Case("repair model --failures good.fix -o new", "does not say what it repaired"),
         Case("bisect patched --check true", "holds with all patches"),
         Case("bisect patched --check false", "fails without any patch"),
         Case("transfer model model other -o new", "do not differ"),

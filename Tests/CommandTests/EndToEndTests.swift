@@ -7,7 +7,7 @@ struct EndToEndTests {
     static let commands = [
         "detect", "repair", "evaluate", "generate", "show", "check", "apply", "revert", "log", "combine", "extract",
         "transfer",
-        "import", "export", "minimize", "bisect", "inspect", "diff", "convert", "parity", "train", "classify",
+        "import", "export", "minimize", "bisect", "rebase", "inspect", "diff", "convert", "parity", "train", "classify",
         "robustness", "corrupt", "signature", "faithful", "sweep", "reproduce", "report"
     ]
 

@@ -23,6 +23,7 @@ struct OverlapTests {
         "export <good.fix --base <model --to peft -o >new", "export <good.fix --base <model --to mlx -o >new",
         "export <good.fix --base <text.gguf --to gguf -o >new",
         "minimize <good.fix --check true -o >new", "bisect <patched --check true",
+        "rebase <model <good.fix --onto <small.fix -o >new",
         "signature extract --pretrained <model --standard <other --robust <patched -o >new",
         "signature re-estimate <classifier <images -o >new", "signature compare <good.fix <small.fix",
         "faithful <model --direction <good.fix --pairs <key.jsonl --train-pairs <type.jsonl --report >new.html",

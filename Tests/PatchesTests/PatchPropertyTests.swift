@@ -45,11 +45,13 @@ private struct Laws {
         let base = try PatchedCheckpoint(Checkpoint(sample.base))
         // In order or one by one in another, with the others' files linked or copied: the same weights.
         let order = layers.shuffled(using: &random)
-        try write(base.adding(order.map(\.applied)), to: all)
+        try write(base.adding(order.map(\.applied), allowingConflicts: true), to: all)
         try expect(all, has: layers)
         var current = sample.base
         for (step, layer) in layers.prefix(2).enumerated() {
-            try write(PatchedCheckpoint(Checkpoint(current)).adding([layer.applied]), to: url("step-\(step)"))
+            try write(
+                PatchedCheckpoint(Checkpoint(current)).adding([layer.applied], allowingConflicts: true),
+                to: url("step-\(step)"))
             current = url("step-\(step)")
         }
         try expect(current, has: Array(layers.prefix(2)))
@@ -86,9 +88,9 @@ private struct Laws {
     /// `apply(a then b)` is `apply(combine(a, b))`.
     private func checkCombination() throws {
         guard layers.count > 1, layers.contains(where: { $0.applied.scale != 0 }) else { return }
-        let combined = try Combination(layers.map(\.applied), .sum).patch
+        let combined = try Combination(layers.map(\.applied), .sum, allowingConflicts: true).patch
         let checkpoint = try Checkpoint(sample.base)
-        let stacked = try PatchedCheckpoint(checkpoint).adding(layers.map(\.applied))
+        let stacked = try PatchedCheckpoint(checkpoint).adding(layers.map(\.applied), allowingConflicts: true)
         let single = try PatchedCheckpoint(checkpoint).adding([AppliedPatch(combined)])
         for tensor in checkpoint.tensors {
             let current = try checkpoint.data(of: tensor)

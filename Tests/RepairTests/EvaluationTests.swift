@@ -27,7 +27,7 @@ struct EvaluationTests {
     ) throws -> RepairEvaluation {
         let set = TaskSet((0..<24).map { .init(intent: "show \($0)", code: "f\($0)") })
         let questions = try set.questions(Template(.bash), shots: 1, limit: 4, seed: 1, related: 2)
-        return RepairEvaluation(
+        return try RepairEvaluation(
             model, tokenizer, tasks: [.init("tiny", questions)], methods: methods, name: "tiny", digest: "0",
             firstToken: firstToken, texts: texts)
     }
@@ -83,10 +83,10 @@ struct EvaluationTests {
             #expect(repair.unrelated.positions == positions)
             #expect(abs(repair.unrelated.mean - sum / Double(positions)) < 1e-4)
 
-            #expect(repair.variants.count == question.variants.count)
-            for variant in question.variants {
+            #expect(try repair.variants.count == question.variants.count)
+            for variant in try question.variants {
                 var put = try TokenizedFailure(question.failure(variant), tokenizer)
-                let known = failure.prompt.count - tokenizer.encode(question.failure.prompt).ids.count
+                let known = try failure.prompt.count - tokenizer.encode(question.failure.prompt).ids.count
                 if firstToken {
                     put = TokenizedFailure(prompt: put.prompt + put.answer[..<known], answer: [put.answer[known]])
                 }

@@ -63,12 +63,12 @@ struct StudyTests {
     @Test("a free answer ends where the model closes it, and else with the limit")
     func freeAnswer() throws {
         let trace = try model.trace([tokenizer.encode("show 1").ids])
-        let open = try FreeAnswer(trace, closing: "no model writes this", expecting: 3, tokenizer)
+        let open = try FreeAnswer(trace, Frame("{intent}{code}no model writes this"), expecting: 3, tokenizer)
         #expect(!open.isEnded && open.tokens.count == 35 && open.text == tokenizer.decode(open.tokens))
-        let endless = try FreeAnswer(trace, closing: "", expecting: 3, tokenizer)
+        let endless = try FreeAnswer(trace, Frame("{intent}{code}"), expecting: 3, tokenizer)
         #expect(!endless.isEnded && endless.tokens == open.tokens)
         let third = tokenizer.decode(Array(open.tokens[2..<3]))
-        let closed = try FreeAnswer(trace, closing: third, expecting: 3, tokenizer)
+        let closed = try FreeAnswer(trace, Frame("{intent}{code}" + third), expecting: 3, tokenizer)
         #expect(closed.isEnded && closed.tokens.count <= 3 && open.tokens.starts(with: closed.tokens))
         #expect(closed.text.hasSuffix(third.prefix(1)) && !closed.text.dropLast().contains(third))
     }
@@ -146,7 +146,7 @@ struct StudyTests {
     @Test("an evaluation with all studies can be stopped and gone on with")
     func whole() throws {
         try withQuickDirectory { directory in
-            let evaluation = RepairEvaluation(
+            let evaluation = try RepairEvaluation(
                 model, tokenizer, tasks: [.init("tiny", try questions(10))], methods: [Recruit(), GapStep()],
                 name: "tiny",
                 digest: "0", firstToken: true, studies: Set(RepairEvaluation.Study.allCases))

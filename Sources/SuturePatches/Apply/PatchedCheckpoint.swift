@@ -51,9 +51,15 @@ public struct PatchedCheckpoint: Sendable {
 
     /// The checkpoint with further patches on top.
     ///
-    /// - Throws: ``PatchError`` if the checkpoint has one of them already, or lacks a tensor of the right type and shape.
-    public func adding(_ patches: [AppliedPatch]) throws -> PatchedCheckpoint {
-        try PatchedCheckpoint(checkpoint, present: present, stack: stack.adding(patches))
+    /// - Parameters:
+    ///   - patches: the patches, in their order.
+    ///   - allowingConflicts: whether patches that exclude one another (``NeuronConflict``) are taken all the same.
+    /// - Throws: ``PatchError`` if the checkpoint has one of them already, or lacks a tensor of the right type and shape, or
+    ///   with `conflict` if patches exclude one another.
+    public func adding(_ patches: [AppliedPatch], allowingConflicts: Bool = false) throws -> PatchedCheckpoint {
+        let sum = try stack.adding(patches)
+        if !allowingConflicts { try sum.refuseConflicts(besides: stack) }
+        return try PatchedCheckpoint(checkpoint, present: present, stack: sum)
     }
 
     /// The checkpoint with other patches than it has.

@@ -50,15 +50,19 @@ public struct Combination: Sendable {
     ///   - mode: how they are combined.
     ///   - spool: where new changes go until the patch is written.
     ///   - patches: the patches.
-    /// - Throws: ``PatchError`` for fewer than two patches, for two that were made for different models, for options out
-    ///   of range, and with `emptyPatch` if nothing is left.
-    public init(_ patches: [AppliedPatch], _ mode: Mode, spool: SpoolFile? = nil) throws {
+    ///   - allowingConflicts: whether patches that exclude one another (``NeuronConflict``) are taken all the same.
+    /// - Throws: ``PatchError`` for fewer than two patches, for two that were made for different models or that exclude one
+    ///   another, for options out of range, and with `emptyPatch` if nothing is left.
+    public init(
+        _ patches: [AppliedPatch], _ mode: Mode, spool: SpoolFile? = nil, allowingConflicts: Bool = false
+    ) throws {
         guard patches.count > 1 else {
             throw PatchError(
                 .badScale, "one patch alone cannot be combined", expected: "two or more", found: "\(patches.count)")
         }
         try Self.check(mode)
         let stack = try PatchStack(patches)
+        if !allowingConflicts { try stack.refuseConflicts() }
         let names = stack.base.keys.sorted()
         overlaps = try Parallel.map(names.map(\.string)) { try Self.overlap(stack, $0) }.compactMap { $0 }
         let writer = EditWriter(spool: try spool ?? SpoolFile())

@@ -125,7 +125,7 @@ struct RepairSubject {
     mutating func ask() throws -> AskedRecord {
         var record = AskedRecord(
             task: item.task, question: item.question, prompt: tokenizer.decode(failure.prompt),
-            expected: tokenizer.decode(failure.answer), written: "", isRight: false,
+            expected: question.frame.text(failure.answer, tokenizer), written: "", isRight: false,
             reading: AnswerReading(tokens: failure.answer.count, right: 0, logProbability: 0), variants: [:],
             unasked: unasked)
         guard let trace else { return record }
@@ -186,11 +186,10 @@ struct RepairSubject {
     private func answered(in run: Trace) throws -> Answered {
         let (scores, written) = try run.answer(failure)
         let isRight = written == failure.answer
-        var (text, isWhole) = (tokenizer.decode(written), true)
+        var (text, isWhole) = (question.frame.text(written, tokenizer), true)
         if !isRight, !context.evaluation.settings.firstToken {
             let free = try FreeAnswer(
-                run.prefix(failure.prompt.count), closing: question.frame.closing, expecting: failure.answer.count,
-                tokenizer)
+                run.prefix(failure.prompt.count), question.frame, expecting: failure.answer.count, tokenizer)
             (text, isWhole) = (free.text, free.isEnded)
         }
         let targets = try Tensor(failure.answer, shape: [failure.answer.count, 1], device: model.device)
@@ -214,7 +213,7 @@ struct RepairSubject {
     private mutating func lookAround() throws {
         guard variants.isEmpty, related.isEmpty else { return }
         let whole = try TokenizedFailure(question.failure, tokenizer)
-        for kind in question.variants {
+        for kind in try question.variants {
             // The same answer may be other tokens behind another prompt: there the same repair cannot be looked for.
             guard var variant = try? TokenizedFailure(question.failure(kind), tokenizer), fits(variant),
                 variant.answer == whole.answer

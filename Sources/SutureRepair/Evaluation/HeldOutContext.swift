@@ -18,7 +18,7 @@ public struct HeldOutReading: Sendable, Codable, Equatable {
 final class HeldOutContext {
     private let model: LanguageModel
     private let tokenizer: Tokenizer
-    private let questions: [(failure: TokenizedFailure, closing: String, written: FreeAnswer)]
+    private let questions: [(failure: TokenizedFailure, frame: Frame, written: FreeAnswer)]
     /// Runs of the original model along the right answers and along what it writes; they reach down to `lowest`.
     private var runs: [(right: ReferenceRun, written: ReferenceRun)] = []
     private var lowest: Int
@@ -30,22 +30,23 @@ final class HeldOutContext {
         self.tokenizer = tokenizer
         lowest = model.architecture.layers
         let asked = questions.compactMap { question in
-            (try? TokenizedFailure(question.failure, tokenizer)).map { ($0, question.frame.closing) }
+            (try? TokenizedFailure(question.failure, tokenizer)).map { ($0, question.frame) }
         }.filter { $0.0.forced.count <= model.architecture.contextLength }
         var shares: [Double] = []
-        self.questions = try asked.map { failure, closing in
+        self.questions = try asked.map { failure, frame in
             let scores = try model.scores(failure)
             shares.append(1 - Double(scores.wrong(failure.answer).count) / Double(failure.answer.count))
-            return (failure, closing, try Self.write(failure, closing, model, tokenizer))
+            return (failure, frame, try Self.write(failure, frame, model, tokenizer))
         }
-        before = Self.reading(self.questions.map { ($0.failure, $0.written.text) }, shares, tokenizer)
+        before = Self.reading(
+            self.questions.map { ($0.frame.text($0.failure.answer, tokenizer), $0.written.text) }, shares)
     }
 
     private static func write(
-        _ failure: TokenizedFailure, _ closing: String, _ model: LanguageModel, _ tokenizer: Tokenizer
+        _ failure: TokenizedFailure, _ frame: Frame, _ model: LanguageModel, _ tokenizer: Tokenizer
     ) throws -> FreeAnswer {
         try FreeAnswer(
-            model.trace([failure.prompt]), closing: closing, expecting: failure.answer.count, tokenizer)
+            model.trace([failure.prompt]), frame, expecting: failure.answer.count, tokenizer)
     }
 
     /// How the model does under a change. A greedy answer stays as it is where each of its tokens does.
@@ -62,29 +63,28 @@ final class HeldOutContext {
         }
         var changed: LanguageModel?
         var shares: [Double] = []
-        var answers: [(TokenizedFailure, String)] = []
-        for ((failure, closing, written), run) in zip(questions, runs) {
+        var answers: [(expected: String, written: String)] = []
+        for ((failure, frame, written), run) in zip(questions, runs) {
             shares.append(try run.right.share(of: failure.answer, change))
+            let expected = frame.text(failure.answer, tokenizer)
             guard try run.written.share(of: written.tokens, change) < 1 else {
-                answers.append((failure, written.text))
+                answers.append((expected, written.text))
                 continue
             }
             let patched = try changed ?? model.applying(change)
             changed = patched
             // What cannot be written at all scores nothing.
-            let now = try finite { try Self.write(failure, closing, patched, tokenizer) }
-            answers.append((failure, now?.text ?? ""))
+            let now = try finite { try Self.write(failure, frame, patched, tokenizer) }
+            answers.append((expected, now?.text ?? ""))
         }
-        return Self.reading(answers, shares, tokenizer)
+        return Self.reading(answers, shares)
     }
 
     private static func reading(
-        _ answers: [(TokenizedFailure, String)], _ shares: [Double], _ tokenizer: Tokenizer
+        _ answers: [(expected: String, written: String)], _ shares: [Double]
     ) -> HeldOutReading {
         var counts = BLEU.Counts()
-        for (failure, written) in answers {
-            counts += BLEU().counts(written, tokenizer.decode(failure.answer))
-        }
+        for (expected, written) in answers { counts += BLEU().counts(written, expected) }
         return HeldOutReading(
             questions: answers.count, tokens: shares.reduce(0, +) / Double(max(1, shares.count)),
             right: shares.count { $0 == 1 }, bleu: counts)

@@ -39,6 +39,8 @@ public struct RepairEvaluation {
         }
     }
 
+    /// Throws `TaskError` where a chat template refuses a question.
+    ///
     /// - Parameters:
     ///   - model: the original model.
     ///   - tokenizer: its tokenizer.
@@ -52,7 +54,7 @@ public struct RepairEvaluation {
     public init(
         _ model: LanguageModel, _ tokenizer: Tokenizer, tasks: [Task], methods: [any RepairMethod], name: String,
         digest: String, firstToken: Bool = false, studies: Set<Study> = [], texts: [String] = Texts.reference
-    ) {
+    ) throws {
         self.model = model
         self.tokenizer = tokenizer
         self.tasks = tasks
@@ -60,8 +62,8 @@ public struct RepairEvaluation {
         self.texts = texts
         settings = EvaluationSettings(
             model: name, digest: digest,
-            tasks: tasks.map { task in
-                .init(name: task.name, questions: task.questions.count, digest: Self.digest(task.questions))
+            tasks: try tasks.map { task in
+                try .init(name: task.name, questions: task.questions.count, digest: Self.digest(task.questions))
             },
             methods: methods.map { .init(name: $0.name, options: $0.options) }, firstToken: firstToken,
             studies: Study.allCases.filter(studies.contains),
@@ -69,9 +71,9 @@ public struct RepairEvaluation {
                 JSON.array([texts, Texts.guards, Texts.heldOut].map { .array($0.map { JSON($0) }) }).serialized()))
     }
 
-    private static func digest(_ questions: [Question]) -> String {
-        let texts = questions.flatMap { question in
-            ([question.failure] + question.variants.map(question.failure) + question.relatedFailures).flatMap {
+    private static func digest(_ questions: [Question]) throws -> String {
+        let texts = try questions.flatMap { question in
+            try ([question.failure] + question.variants.map(question.failure) + question.relatedFailures).flatMap {
                 [$0.prompt, $0.expected]
             }
         }

@@ -20,7 +20,8 @@ import SutureTensor
 ///
 /// is nearly nothing below the threshold and nearly flat around 1: inputs as similar as another wording
 /// of the same request get the whole repair. What it writes is sized by the gap (`StepSolver`). The
-/// neuron is the one of its layer that does least on reference texts and in the prompt.
+/// neuron is one of those of its layer that do least on reference texts and in the prompt; which, is drawn by
+/// what is repaired, so that repairs made apart take different ones and add up.
 public struct Recruit: JointRepairMethod {
     public let name = "recruit"
     public var needsMargin: Bool { true }
@@ -36,6 +37,8 @@ public struct Recruit: JointRepairMethod {
     public var rounds = 6
     /// How many beginnings of reference texts stand in for the question.
     public var openings = 8
+    /// How many of the idlest neurons one is drawn from.
+    public var spread = 128
 
     public init() {}
 
@@ -46,7 +49,8 @@ public struct Recruit: JointRepairMethod {
             "threshold", "how similar an input must be, 0 (about something else) to 1 (the prompt)", 0...1, \.threshold),
         .init("sharpness", "how sharply both sides of the threshold are told apart", 0.01...10_000, \.sharpness),
         .init("rounds", "how often a step may be corrected", 1...1000, \.rounds),
-        .init("openings", "beginnings of reference texts that stand in for the question", 0...1000, \.openings)
+        .init("openings", "beginnings of reference texts that stand in for the question", 0...1000, \.openings),
+        .init("spread", "how many of the idlest neurons one is drawn from, by what is repaired", 1...100_000, \.spread)
     ]
 
     /// The activation's other factor is zero here, so that it is as large at 0.8, another wording, as at 1, the prompt itself.
@@ -104,7 +108,8 @@ public struct Recruit: JointRepairMethod {
         let effect = try peaks.reduce(reads.peak) { try $0.maximum($1) } * reads.energy
         let reserved = try preparation.reserved.union(changed(in: reads.layer, from: preparation.original, to: model))
         func recruit(for place: Proposal.Place, besides taken: Set<Neuron>) throws -> StepSolver.Repair {
-            let neuron = try idlest(effect, in: reads.layer, without: reserved.union(taken))
+            let neuron = try idle(
+                effect, in: reads.layer, without: reserved.union(taken), drawnBy: failures[place.failure])
             let position = failures[place.failure].places.lowerBound + place.token
             let elsewhere = try others[place.failure]?.selected(1, place.token)
             let key = try key(
@@ -153,13 +158,19 @@ public struct Recruit: JointRepairMethod {
         return try inputs.narrowed(1, length - failure.answer.count..<length)
     }
 
-    /// The neuron that does least, of those that are free.
-    private func idlest(_ effect: Tensor, in layer: Int, without taken: Set<Neuron>) throws -> Neuron {
-        let order = try (-effect).top(min(taken.count + 1, effect.count)).indices.ints()
-        guard let index = order.first(where: { !taken.contains(Neuron(layer: layer, index: $0)) }) else {
+    /// One of the free neurons that do least; equal failures get equal ones.
+    private func idle(
+        _ effect: Tensor, in layer: Int, without taken: Set<Neuron>, drawnBy failure: TokenizedFailure
+    ) throws -> Neuron {
+        let order = try (-effect).top(min(taken.count + spread, effect.count)).indices.ints()
+        let free = Array(order.map { Neuron(layer: layer, index: $0) }.filter { !taken.contains($0) }.prefix(spread))
+        // FNV-1a, the same everywhere.
+        let seed = failure.forced.reduce(UInt64(0xcbf2_9ce4_8422_2325)) { ($0 ^ UInt64($1)) &* 0x100_0000_01b3 }
+        guard !free.isEmpty else {
             throw RepairError(.badRequest, "every neuron of layer \(layer) belongs to a patch already")
         }
-        return Neuron(layer: layer, index: index)
+        var random = SeededGenerator(seed: seed)
+        return random.pick(free)
     }
 
     /// The neurons of a layer that earlier repairs have changed.

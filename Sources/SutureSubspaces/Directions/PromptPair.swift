@@ -89,11 +89,15 @@ public struct TokenizedPair: Hashable, Sendable {
     /// a role whose word is not in its prompt.
     public init(_ pair: PromptPair, _ tokenizer: Tokenizer) throws {
         func single(_ text: String) throws -> Int {
-            let ids = tokenizer.encode(text).ids
+            let ids = tokenizer.continuation(text, after: pair.base.text) ?? []
             guard ids.count == 1 else {
+                let led = tokenizer.continuation(" " + text, after: pair.base.text) ?? []
                 throw SubspaceError(
-                    .badTokens, "an answer must be one token", subject: "\"\(text)\"", found: "\(ids.count) tokens",
-                    hint: "most words need the space before them: \" Paris\"")
+                    .badTokens, "an answer must be one token behind its prompt", subject: "\"\(text)\"",
+                    found: ids.isEmpty ? "no token begins there" : "\(ids.count) tokens",
+                    hint: led.count == 1
+                        ? "with the space before it, it is one: \" \(text)\""
+                        : "choose answers that are one token of this model")
             }
             return ids[0]
         }
@@ -110,41 +114,50 @@ public struct TokenizedPair: Hashable, Sendable {
 
     /// The prompts of a pair, with answers that are given as tokens.
     init(_ pair: PromptPair, _ tokenizer: Tokenizer, answer: Int, other: Int, target: Int? = nil) throws {
-        let (base, baseRoles) = try Self.encode(pair.base, tokenizer)
-        let (source, sourceRoles) = try Self.encode(pair.source, tokenizer)
+        let (base, source) = (try pair.base.tokens(tokenizer), try pair.source.tokens(tokenizer))
         self.init(
-            base: base, source: source, answer: answer, other: other, target: target, baseRoles: baseRoles,
-            sourceRoles: sourceRoles, baseLabel: pair.base.label, sourceLabel: pair.source.label)
+            base: base.ids, source: source.ids, answer: answer, other: other, target: target,
+            baseRoles: base.roles.mapValues { $0.upperBound - 1 },
+            sourceRoles: source.roles.mapValues { $0.upperBound - 1 }, baseLabel: pair.base.label,
+            sourceLabel: pair.source.label)
     }
+}
 
-    private static func encode(_ prompt: Prompt, _ tokenizer: Tokenizer) throws -> ([Int], [String: Int]) {
-        let encoding = tokenizer.encode(prompt.text, specials: .opening)
-        guard !prompt.text.isEmpty, !encoding.ids.isEmpty else {
-            throw SubspaceError(.badTokens, "a prompt has no tokens", subject: "\"\(prompt.text)\"")
+extension Prompt {
+    /// The tokens of the prompt, and which of them each role's word has.
+    ///
+    /// Throws ``SubspaceError`` with code `badTokens` for a prompt without tokens, or a role whose word is not in it.
+    func tokens(_ tokenizer: Tokenizer) throws -> (ids: [Int], roles: [String: Range<Int>]) {
+        let encoding = tokenizer.encode(text, specials: .opening)
+        guard !text.isEmpty, !encoding.ids.isEmpty else {
+            throw SubspaceError(.badTokens, "a prompt has no tokens", subject: "\"\(text)\"")
         }
-        var roles: [String: Int] = [:]
-        for (role, word) in prompt.roles {
-            guard let end = prompt.text.end(of: word.text, occurrence: word.occurrence),
-                let token = encoding.offsets.firstIndex(where: { $0.contains(end - 1) })
+        var found: [String: Range<Int>] = [:]
+        for (role, word) in roles {
+            guard let bytes = text.bytes(of: word.text, occurrence: word.occurrence),
+                let tokens = encoding.tokens(of: bytes)
             else {
                 throw SubspaceError(
-                    .badTokens, "the word of a role is not in its prompt", subject: "\(role) in \"\(prompt.text)\"",
+                    .badTokens, "the word of a role is not in its prompt", subject: "\(role) in \"\(text)\"",
                     expected: "occurrence \(word.occurrence) of \"\(word.text)\"")
             }
-            roles[role] = token
+            found[role] = tokens
         }
-        return (encoding.ids, roles)
+        return (encoding.ids, found)
     }
 }
 
 extension String {
-    /// Where in the UTF-8 an occurrence of a word ends.
-    fileprivate func end(of word: String, occurrence: Int) -> Int? {
+    /// Where in the UTF-8 an occurrence of a word stands.
+    fileprivate func bytes(of word: String, occurrence: Int) -> Range<Int>? {
         guard !word.isEmpty, occurrence > 0 else { return nil }
         var rest = self[...]
         for count in 1...occurrence {
             guard let range = rest.firstRange(of: word) else { return nil }
-            if count == occurrence { return utf8.distance(from: utf8.startIndex, to: range.upperBound) }
+            if count == occurrence {
+                let start = utf8.distance(from: utf8.startIndex, to: range.lowerBound)
+                return start..<start + utf8.distance(from: range.lowerBound, to: range.upperBound)
+            }
             rest = rest[range.upperBound...]
         }
         return nil

@@ -98,7 +98,7 @@ public struct FactualPairs: Sendable {
         let asked = group.compactMap { fact -> (fact: Fact, prompt: [Int], first: Int)? in
             let prompt = tokenizer.encode(Self.text(fact, template), specials: .opening).ids
             guard seen.insert(fact.subject).inserted, !prompt.isEmpty,
-                let first = tokenizer.encode(" " + fact.attribute).ids.first
+                let first = Self.answer(fact, template, tokenizer)
             else { return nil }
             return (fact, prompt, first)
         }
@@ -113,11 +113,16 @@ public struct FactualPairs: Sendable {
         template.replacing("{}", with: fact.subject)
     }
 
+    /// The first token of a fact's attribute, as it continues the prompt.
+    private static func answer(_ fact: Fact, _ template: String, _ tokenizer: Tokenizer) -> Int? {
+        tokenizer.continuation(" " + fact.attribute, after: text(fact, template))?.first
+    }
+
     /// nil where both have the same answer, or answers that begin alike.
     private func pair(_ base: Fact, _ source: Fact, _ template: String, _ tokenizer: Tokenizer) throws -> TokenizedPair?
     {
-        guard let answer = tokenizer.encode(" " + base.attribute).ids.first,
-            let other = tokenizer.encode(" " + source.attribute).ids.first, answer != other
+        guard let answer = Self.answer(base, template, tokenizer), let other = Self.answer(source, template, tokenizer),
+            answer != other
         else { return nil }
         func prompt(_ fact: Fact) -> Prompt {
             Prompt(Self.text(fact, template), roles: ["subject": .init(fact.subject)])

@@ -17,14 +17,14 @@ public struct IOI: Sendable {
     let places: [String]
     let objects: [String]
 
-    /// The words of a split that are one token for `tokenizer`, with the space before them.
+    /// The words of a split that are one token for `tokenizer` behind another word.
     ///
     /// Throws ``SubspaceError`` with code `badTokens` where too few are left.
     public init(_ split: Split, _ tokenizer: Tokenizer) throws {
         let isTrain = split == .train
         func half(_ words: [String]) throws -> [String] {
             let own = words.enumerated().filter { ($0.offset % 2 == 0) == isTrain }.map(\.element)
-            let single = own.filter { tokenizer.encode(" " + $0).ids.count == 1 }
+            let single = own.filter { tokenizer.continuation(" " + $0, after: "The")?.count == 1 }
             guard single.count >= 8 else {
                 throw SubspaceError(
                     .badTokens, "too few words are one token of this model", expected: "8 of \(own.count) at least",

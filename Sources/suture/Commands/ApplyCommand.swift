@@ -15,6 +15,8 @@ struct PatchOptions: ParsableArguments {
         help: "How much of the patches to apply; 1 is all, 0 nothing, less than 0 the opposite.")
     var scale = 1.0
 
+    @OptionGroup var conflicts: ConflictOptions
+
     func validate() throws {
         guard !patch.isEmpty else { throw ValidationError("Name at least one patch file.") }
         guard scale.isFinite else { throw ValidationError("--scale is a finite number.") }
@@ -22,8 +24,15 @@ struct PatchOptions: ParsableArguments {
 
     func patched() throws -> PatchedCheckpoint {
         let patches = try patch.map { AppliedPatch(try Patch(contentsOf: URL(filePath: $0)), scale: scale) }
-        return try PatchedCheckpoint(Checkpoint(opening: URL(filePath: model))).adding(patches)
+        return try PatchedCheckpoint(Checkpoint(opening: URL(filePath: model))).adding(
+            patches, allowingConflicts: conflicts.allowConflicts)
     }
+}
+
+/// What happens to patches that exclude one another.
+struct ConflictOptions: ParsableArguments {
+    @Flag(help: "Take patches that change the same neurons, although one may undo the other.")
+    var allowConflicts = false
 }
 
 /// Where a model is written.
@@ -88,6 +97,6 @@ struct ApplyCommand: ParsableCommand {
         let moved = try patches.patch.map { path in
             AppliedPatch(try Patch(contentsOf: URL(filePath: path)).transferred(to: checkpoint), scale: patches.scale)
         }
-        return try PatchedCheckpoint(checkpoint).adding(moved)
+        return try PatchedCheckpoint(checkpoint).adding(moved, allowingConflicts: patches.conflicts.allowConflicts)
     }
 }

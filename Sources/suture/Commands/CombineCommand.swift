@@ -25,6 +25,7 @@ struct CombineCommand: ParsableCommand {
     @Option(help: "The seed by which dare draws.")
     var seed: UInt64 = 0
 
+    @OptionGroup var conflicts: ConflictOptions
     @OptionGroup var result: PatchOutputOptions
     @OptionGroup var printing: OutputOptions
 
@@ -43,7 +44,8 @@ struct CombineCommand: ParsableCommand {
             case .ties: .ties(density: density)
             case .dare: .dare(drop: drop, seed: seed)
             }
-        let combination = try Combination(patches.map(Self.applied), chosen, spool: result.spool())
+        let combination = try Combination(
+            patches.map(Self.applied), chosen, spool: result.spool(), allowingConflicts: conflicts.allowConflicts)
         try result.write(combination.patch, printing, making: PatchMaking(combination))
     }
 

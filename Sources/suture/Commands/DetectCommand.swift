@@ -24,6 +24,8 @@ struct DetectCommand: ParsableCommand {
 
     @OptionGroup var tasks: TaskOptions
 
+    @OptionGroup var chatting: ChatOptions
+
     @Option(help: "A patch to apply on load; may be given several times.")
     var patch: [String] = []
 
@@ -42,9 +44,9 @@ struct DetectCommand: ParsableCommand {
         try FilePlan(
             reading: [model.model] + tasks.files([data]) + patch, writing: [destination(output, force: force)]
         ).check()
-        let questions = try tasks.questions(of: [data]).flatMap(\.questions).map(\.failure)
         let checkpoint = try model.checkpoint()
-        let tokenizer = try Tokenizer(checkpoint)
+        let (chat, tokenizer) = try chatting.formats(checkpoint)
+        let questions = try tasks.questions(of: [data], chat).flatMap(\.questions).map { try $0.failure }
         let patches = try patch.map { AppliedPatch(try Patch(contentsOf: URL(filePath: $0))) }
         let network = try model.load(checkpoint, patches: patches)
         let progress = printing.progress

@@ -30,6 +30,8 @@ struct EvaluateCommand: ParsableCommand {
 
     @OptionGroup var tasks: TaskOptions
 
+    @OptionGroup var chatting: ChatOptions
+
     @Option(help: "The methods, with commas between: \(MethodName.allCases.map(\.rawValue).joined(separator: ", ")).")
     var methods = CommaList<MethodName>([.recruit, .gap, .mint])
 
@@ -94,15 +96,16 @@ struct EvaluateCommand: ParsableCommand {
             writing: logs.map { try destination($0, .log) }
                 + (isFirst ? [report, csv, latex] : []).map { try destination($0, force: force) }
         ).check()
-        let asked = try tasks.questions(of: data, related: related)
+        let checkpoint = try model.checkpoint()
+        let (chat, tokenizer) = try chatting.formats(checkpoint)
+        let asked = try tasks.questions(of: data, chat, related: related)
         for language in Set(asked.compactMap(\.language)) where SyntaxCheck(language) == nil {
             note("\(language.rawValue) is not there: whether answers are well-formed is not checked")
         }
         // Before the model is loaded, which takes each process another time.
         let group = try place.map { try ProcessGroup($0, patience: patience) }
-        let checkpoint = try model.checkpoint()
-        var evaluation = RepairEvaluation(
-            try model.load(checkpoint), try Tokenizer(checkpoint),
+        var evaluation = try RepairEvaluation(
+            try model.load(checkpoint), tokenizer,
             tasks: zip(names, asked).map { .init($0, $1.questions, language: $1.language) },
             methods: methods.elements.map(\.method), name: model.url.lastPathComponent, digest: try checkpoint.digest(),
             firstToken: firstToken, studies: Set(study?.elements ?? []),

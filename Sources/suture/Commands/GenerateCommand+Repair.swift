@@ -8,7 +8,7 @@ extension GenerateCommand {
             let patches = scale == 1 ? patch.map { " --patch=\(quoted($0))" }.joined() : ""
             let which = scale == 1 || patch.isEmpty ? "" : " (of the model with these patches applied)"
             note(
-                "repair it\(which): suture repair \(quoted(model.model))\(patches) --prompt=\(quoted(prompt)) "
+                "repair it\(which): suture repair \(quoted(model.model))\(chatting.chat ? " --chat" : "")\(patches) --prompt=\(quoted(prompt)) "
                     + "--expected=\(quoted(expected)) -o fix.safetensors")
             return
         }
@@ -21,7 +21,8 @@ extension GenerateCommand {
     }
 
     private var modelFlags: [String] {
-        ["--device=\(model.device)"] + (model.threads.map { ["--threads=\($0)"] } ?? [])
+        ["--device=\(model.device)"] + (chatting.chat ? ["--chat"] : [])
+            + (model.threads.map { ["--threads=\($0)"] } ?? [])
     }
 
     /// A word as a shell takes it.

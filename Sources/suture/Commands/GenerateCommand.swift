@@ -14,6 +14,8 @@ struct GenerateCommand: ParsableCommand {
 
     @OptionGroup var model: ModelOptions
 
+    @OptionGroup var chatting: ChatOptions
+
     @Option(name: .shortAndLong, help: "What the model reads; - reads standard input.")
     var prompt: String
 
@@ -45,9 +47,10 @@ struct GenerateCommand: ParsableCommand {
 
     func run() throws {
         let checkpoint = try model.checkpoint()
-        let tokenizer = try Tokenizer(checkpoint)
-        let stops = tokenizer.roles.stops
-        let text = prompt == "-" ? try standardInput() : prompt
+        let (chat, tokenizer) = try chatting.formats(checkpoint)
+        let stops = tokenizer.roles.stops.union([chat?.stop].compactMap(\.self))
+        let said = prompt == "-" ? try standardInput() : prompt
+        let text = try chat?.prompt([ChatMessage("user", said)]) ?? said
         let ids = tokenizer.encode(text, specials: .opening).ids
         let patches = try patch.map { AppliedPatch(try Patch(contentsOf: URL(filePath: $0)), scale: scale) }
         let patched = try model.load(checkpoint, patches: patches)
@@ -59,7 +62,12 @@ struct GenerateCommand: ParsableCommand {
             }
             return generated.last.map(stops.contains) ?? false
         }
-        let expectation = try expect.map { try ExpectedAnswer($0, after: text, patched, tokenizer) }
+        let expectation = try expect.map { expected in
+            let failure =
+                try chat?.failure([ChatMessage("user", said)], expected: expected)
+                ?? Failure(prompt: text, expected: expected)
+            return try ExpectedAnswer(failure, patched, tokenizer)
+        }
         if isStreaming {
             try showAtOnce(stream.finish() + "\n")
             if expectation == nil { return }
@@ -76,7 +84,7 @@ struct GenerateCommand: ParsableCommand {
             title: model.url.lastPathComponent)
         printing.show(report, quietly: answer)
         if let expectation, expectation.wrong != nil, printing.format == .human {
-            try offerRepair(after: text, expecting: expectation.expected)
+            try offerRepair(after: said, expecting: expect ?? expectation.expected)
         }
     }
 

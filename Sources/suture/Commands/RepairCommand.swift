@@ -20,6 +20,8 @@ struct RepairCommand: ParsableCommand {
 
     @OptionGroup var model: ModelOptions
 
+    @OptionGroup var chatting: ChatOptions
+
     @Option(help: "A patch to apply on load, whose repairs have to hold; may be given several times.")
     var patch: [String] = []
 
@@ -32,7 +34,7 @@ struct RepairCommand: ParsableCommand {
     @Option(help: "The part of the prompt that the answer is about (rome, memit, alphaedit).")
     var subject: String?
 
-    @Option(help: "A file of failures: .jsonl or .tsv.")
+    @Option(help: "A file of failures: .jsonl or .tsv; or a patch, for what it repaired.")
     var failures: String?
 
     @Option(name: .shortAndLong, help: "Where to write the patch (a safetensors file).")
@@ -116,14 +118,11 @@ struct RepairCommand: ParsableCommand {
             ]
         ).check()
         let method = try chosenMethod
-        let list =
-            try failures.map { try Failure.read(URL(filePath: $0)) } ?? [
-                Failure(prompt: prompt ?? "", expected: expected ?? "", subject: subject)
-            ]
+        let checkpoint = try model.checkpoint()
+        let (chat, tokenizer) = try chatting.formats(checkpoint)
+        let list = try list(chat)
         let texts = try guardTexts.map { try Texts.read(URL(filePath: $0)) }
         let reference = try corpus.map { try Texts.read(URL(filePath: $0)) } ?? Texts.reference
-        let checkpoint = try model.checkpoint()
-        let tokenizer = try Tokenizer(checkpoint)
         let progress = printing.progress
         defer { progress.finish() }
 
@@ -170,6 +169,27 @@ struct RepairCommand: ParsableCommand {
             if printing.format == .human { note("wrote \(repairs.count) patches to \(each)") }
         }
         if let error = result.report.abandoned { throw error }
+    }
+
+    /// What is to be repaired.
+    private func list(_ chat: ChatFormat?) throws -> [Failure] {
+        if let failures {
+            let url = URL(filePath: failures)
+            // No text has a zero in its first bytes; the file of a patch begins with the length of its header.
+            guard try MappedFile(url).bytes.prefix(8).contains(0) else { return try Failure.read(url, chat: chat) }
+            let repaired = try Patch(contentsOf: url).repaired
+            guard !repaired.isEmpty else {
+                throw RepairError(
+                    .badRequest, "this patch does not say what it repaired", subject: failures,
+                    expected: "a patch of suture repair, with its report")
+            }
+            return repaired
+        }
+        let (prompt, expected) = (prompt ?? "", expected ?? "")
+        return [
+            try chat?.failure([ChatMessage("user", prompt)], expected: expected, subject: subject)
+                ?? Failure(prompt: prompt, expected: expected, subject: subject)
+        ]
     }
 
     /// By what pathway a repair works, where a page is asked for to say it on.

@@ -1,0 +1,47 @@
+import ArgumentParser
+import Foundation
+import SutureKit
+
+struct RebaseCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "rebase",
+        abstract: "Make a repair anew on top of other patches, so that they work together.",
+        discussion: """
+            What PATCH repaired, as its own report has it, is repaired again by its method, on the model with the patches \
+            named by --onto, whose repairs have to hold.
+
+            suture rebase model second.safetensors --onto first.safetensors -o second-on-first.safetensors
+            """)
+
+    @OptionGroup var model: ModelOptions
+
+    @Argument(help: "A patch that suture repair made.")
+    var patch: String
+
+    @Option(help: "A patch that comes first; may be given several times.")
+    var onto: [String]
+
+    @OptionGroup var result: PatchOutputOptions
+    @OptionGroup var printing: OutputOptions
+
+    func run() throws {
+        try result.check(reading: [model.model, patch] + onto)
+        let old = try Patch(contentsOf: URL(filePath: patch))
+        guard let method = MethodName(rawValue: old.method.name), !old.repaired.isEmpty else {
+            throw RepairError(
+                .badRequest, "this patch does not say what it repaired", subject: patch,
+                expected: "a patch of suture repair, with its report")
+        }
+        let settings = (old.method.options.objectValue ?? [:]).compactMap { name, value in
+            value.doubleValue.map { "\(name)=\($0)" }
+        }
+        let repair = try RepairCommand.parse(
+            [model.model, "--failures=\(patch)", "--method=\(method.rawValue)", "--output=\(result.output)"]
+                + onto.map { "--patch=\($0)" } + (settings.isEmpty ? [] : ["--set=\(settings.joined(separator: ","))"])
+                + (result.force ? ["--force"] : []) + [
+                    "--device=\(model.device)", "--format=\(printing.format.rawValue)"
+                ]
+                + (model.threads.map { ["--threads=\($0)"] } ?? []))
+        try repair.run()
+    }
+}
