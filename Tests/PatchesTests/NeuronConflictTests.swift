@@ -40,7 +40,7 @@ struct NeuronConflictTests {
                 #expect(error?.found == "neuron 3 of \(Self.module)")
                 #expect(error?.subject == "\(anew.shortID) and \(other.shortID)")
                 let both = [AppliedPatch(anew), AppliedPatch(other)]
-                #expect(throws: PatchError.self) { try Combination(both, .sum) }
+                #expect(throws: PatchError.self) { _ = try Combination(both, .sum) }
                 // Who insists gets the sum.
                 _ = try Combination(both, .sum, allowingConflicts: true)
                 try patched.adding([AppliedPatch(other)], allowingConflicts: true).check()

@@ -53,7 +53,8 @@ struct ChatFormatTests {
             // What stands behind the end, such as a line break, is no part of the answer.
             #expect(each.whole.starts(with: tokens.prompt + tokens.answer), "\(what)")
             let rest = each.whole.dropFirst((tokens.prompt + tokens.answer).count)
-            #expect(chat.tokenizer.decode(Array(rest)).allSatisfy(\.isWhitespace), "\(what)")
+            let left = chat.tokenizer.decode(Array(rest))
+            #expect(left.allSatisfy { $0.isWhitespace }, "\(what)")
         }
     }
 
