@@ -22,19 +22,20 @@ public struct IOI: Sendable {
     /// Throws ``SubspaceError`` with code `badTokens` where too few are left.
     public init(_ split: Split, _ tokenizer: Tokenizer) throws {
         let isTrain = split == .train
-        func half(_ words: [String]) throws -> [String] {
+        func half(_ words: [String], _ what: String) throws -> [String] {
             let own = words.enumerated().filter { ($0.offset % 2 == 0) == isTrain }.map(\.element)
             let single = own.filter { tokenizer.continuation(" " + $0, after: "The")?.count == 1 }
             guard single.count >= 8 else {
                 throw SubspaceError(
-                    .badTokens, "too few words are one token of this model", expected: "8 of \(own.count) at least",
-                    found: "\(single.count)")
+                    .badTokens, "too few of the built-in \(what) are one token of this model",
+                    expected: "8 of \(own.count) at least", found: "\(single.count)",
+                    hint: "use pairs of your own, with words that the model knows")
             }
             return single
         }
-        names = try half(IOIWords.names)
-        places = try half(IOIWords.places)
-        objects = try half(IOIWords.objects)
+        names = try half(IOIWords.names, "names")
+        places = try half(IOIWords.places, "places")
+        objects = try half(IOIWords.objects, "objects")
         templates = isTrain ? IOIWords.trainTemplates : IOIWords.heldOutTemplates
     }
 
