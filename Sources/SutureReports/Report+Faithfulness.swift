@@ -8,8 +8,8 @@ extension Report {
         let concerns = study.checks.filter { $0.reading == .concern }
         var blocks: [Block] = [
             .facts([
-                Fact("May be said", "This direction \(Self.sentence(study.level))."),
-                Fact("Not more, because", study.obstacles.isEmpty ? "-" : study.obstacles.joined(separator: "; ")),
+                Fact("Strongest claim supported", Self.sentence(study.level)),
+                Fact("What blocks more", study.obstacles.isEmpty ? "nothing" : study.obstacles.joined(separator: "; ")),
                 Fact(
                     "Dormancy score",
                     String(format: "%.2f; planted illusions lay above %.2f", study.dormancyScore.value, study.threshold)
@@ -19,7 +19,8 @@ extension Report {
             .barChart(Self.decompositions(study)),
             .heading("The checks")
         ]
-        for check in study.checks { blocks += Self.blocks(check) }
+        for check in study.checks where !check.values.isEmpty { blocks += Self.blocks(check) }
+        blocks += Self.unmeasured(study.checks)
         let sides = [("row", "the row part"), ("null", "the kernel part")].compactMap { part, name in
             study.evidence.inputs[part].map { Self.inputSide($0, name) }
         }
@@ -47,10 +48,11 @@ extension Report {
                 Fact("Intervals", "95%, from 1000 resamples of the held-out pairs")
             ])
         ]
-        let tone: Report.Tone = study.level == .mediates ? .good : study.level == .none ? .neutral : .mixed
+        let tone: Report.Tone =
+            study.level == .mediates ? .good : study.level == .none ? .neutral : study.isDormant ? .bad : .mixed
         try self.init(
             title: "Faithfulness of a direction", subtitle: "\(study.model), \(study.location)",
-            verdict: .init(tone, "This direction \(Self.sentence(study.level))."), schema: "suture.faithful/1",
+            verdict: .init(tone, study.headline), schema: "suture.faithful/1",
             data: study,
             blocks: blocks)
     }
@@ -69,9 +71,6 @@ extension Report {
             }
         let text = [check.shows.isEmpty ? nil : "Shows: \(check.shows)", "Cannot show: \(check.cannotShow)"]
             .compactMap(\.self).joined(separator: " ")
-        guard !check.values.isEmpty else {
-            return [.paragraph("\(check.question) Not measured. \(check.cannotShow)")]
-        }
         let hasIntervals = check.values.contains { $0.low != nil }
         let hasControls = check.values.contains { $0.control != nil }
         let table = Table(
@@ -81,7 +80,7 @@ extension Report {
             rows: check.values.map { value in
                 var cells: [Table.Cell] = [
                     .init(value.name),
-                    .init(Numeral.short(value.value), highlight: check.reading == .concern ? .bad : nil)
+                    .init(Numeral.short(value.value), highlight: value.isWrong == true ? .bad : nil)
                 ]
                 if hasIntervals {
                     cells.append(
@@ -93,6 +92,17 @@ extension Report {
                 return cells
             })
         return [.table(table), .paragraph(text)]
+    }
+
+    /// The checks that do not apply, in a line for each reason.
+    private static func unmeasured(_ checks: [FaithfulnessReport.Check]) -> [Block] {
+        let missing = checks.filter(\.values.isEmpty)
+        var reasons: [String] = []
+        for check in missing where !reasons.contains(check.cannotShow) { reasons.append(check.cannotShow) }
+        return reasons.map { reason in
+            let names = missing.filter { $0.cannotShow == reason }.map(\.id.rawValue).joined(separator: ", ")
+            return .paragraph("Not measured: \(names). \(reason)")
+        }
     }
 
     private static func inputSide(_ inputs: Evidence.Inputs, _ part: String) -> Plot {

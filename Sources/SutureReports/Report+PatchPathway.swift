@@ -10,7 +10,7 @@ extension Report {
             title: "Pathway of a patch", subtitle: study.model,
             verdict: .init(
                 level == .mediates ? .good : level == .none ? .neutral : .mixed,
-                "This patch \(Self.sentence(level))."),
+                study.headline),
             schema: "suture.pathway/2", data: study,
             blocks: [.facts(Self.pathwayVerdict(study))] + Self.pathwayEvidence(study))
     }
@@ -19,8 +19,8 @@ extension Report {
     static func pathwayVerdict(_ study: PatchPathway) -> [Fact] {
         let verdict = study.verdict
         return [
-            Fact("May be said", "This patch \(sentence(verdict.level))."),
-            Fact("Not more, because", verdict.obstacles.isEmpty ? "-" : verdict.obstacles.joined(separator: "; "))
+            Fact("Strongest claim supported", sentence(verdict.level)),
+            Fact("What blocks more", verdict.obstacles.isEmpty ? "nothing" : verdict.obstacles.joined(separator: "; "))
         ]
     }
 

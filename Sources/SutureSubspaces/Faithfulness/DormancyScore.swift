@@ -19,10 +19,38 @@ public struct DormancyScore: Sendable, Codable {
 
     /// The larger of two means: of what says that the whole does not carry the effect, and of what says that the
     /// direction reads one thing and writes another.
-    public var value: Double {
-        let absent = (created + shrinks + pushed) / 3
-        guard let readsKernel, let silent else { return absent }
-        return max(absent, (readsKernel + silent + pushed) / 3)
+    public var value: Double { max(absent, beside ?? 0) }
+
+    private var absent: Double { (created + shrinks + pushed) / 3 }
+
+    private var beside: Double? {
+        guard let readsKernel, let silent else { return nil }
+        return (readsKernel + silent + pushed) / 3
+    }
+
+    /// The two readings that decide the score, in words, with their numbers.
+    func reasons(_ evidence: Evidence) -> [String] {
+        func percent(_ share: Double) -> String { "\(Int((100 * share).rounded()))%" }
+        let push = evidence.dormancy.ratio
+        var found = [
+            (
+                pushed,
+                push.isFinite
+                    ? String(format: "it moves the output %.1f times as far as inputs naturally do", push)
+                    : "it moves the output where inputs naturally never do"
+            )
+        ]
+        if let beside, beside >= absent, let readsKernel, let silent {
+            found.append((readsKernel, "\(percent(readsKernel)) of its effect reads what reaches no output by itself"))
+            found.append(
+                (
+                    silent, "inputs differ \(percent(1 - silent)) as much along the part that does reach it"
+                ))
+        } else {
+            found.append((created, "the whole component carries \(percent(1 - created)) of its effect"))
+            found.append((shrinks, "the channels that hold it, patched whole, carry \(percent(1 - shrinks))"))
+        }
+        return found.sorted { $0.0 > $1.0 }.prefix(2).map(\.1)
     }
 
     /// Above this, planted models were illusory, with the fewest mistakes on 800 networks of the calibration families

@@ -51,8 +51,8 @@ struct FaithfulnessChecks {
     let space: RowSpace?
     let evidence: Evidence
     var checks: [FaithfulnessReport.Check] = []
-    /// The largest |FLDD| of what should do nothing.
-    var control = 0.0
+    /// What should do nothing, and does most: by |FLDD|, and by how often the answer becomes the target.
+    var control = (name: "nothing", fldd: 0.0, interchange: 0.0)
 
     /// The residual stream that the location's component writes to: where reading heads are looked for.
     static func stream(_ location: Location, _ model: LanguageModel) -> Location? {
@@ -151,11 +151,10 @@ struct FaithfulnessChecks {
         var level = FaithfulnessReport.Level.none
         var obstacles: [String] = []
         func has(_ id: FaithfulnessReport.CheckName) -> Bool { checks.first { $0.id == id }?.reading == .concern }
-        let effect = score.fldd
-        if effect.low > 0.1, effect.value > 3 * control {
-            level = .controls
+        if let obstacle = controlObstacle {
+            obstacles.append(obstacle)
         } else {
-            obstacles.append("the effect is small, or controls have one as large")
+            level = .controls
         }
         if level == .controls {
             if has(.generalization) || has(.trainingPairs) {
@@ -176,9 +175,28 @@ struct FaithfulnessChecks {
         }
         return FaithfulnessReport(
             model: modelName, location: location.description, method: subspace.method, options: subspace.options,
-            trainPairs: plan.train.count, heldOutPairs: heldOut.count, checks: checks, evidence: evidence,
+            directions: subspace.count, trainPairs: plan.train.count, heldOutPairs: heldOut.count, checks: checks,
+            evidence: evidence,
             sweep: try sweep(),
             dormancyScore: dormancy, threshold: DormancyScore.threshold, level: level, obstacles: obstacles)
+    }
+
+    /// Why it may not be said that the direction controls the output; nil where it does.
+    ///
+    /// Any push away from an answer lowers the logit difference, and so does one that was learned from shuffled sources where
+    /// there are many answers; but no such push makes the model say the target. Either number is enough.
+    private var controlObstacle: String? {
+        let (effect, said) = (score.fldd, score.interchange)
+        let controlled = control.interchange - floor
+        if effect.low > 0.1, effect.value > 3 * control.fldd { return nil }
+        if said.low - floor > 0.1, said.value - floor > 3 * max(0, controlled) { return nil }
+        func percent(_ value: Double) -> String { String(format: "%.0f%%", 100 * value) }
+        guard effect.low > 0.1 else {
+            return "its effect is small: FLDD \(percent(effect.value)), at least \(percent(effect.low))"
+        }
+        return "\(control.name) has an FLDD of \(percent(control.fldd)) where this has \(percent(effect.value)), "
+            + "and makes the model say the target in \(percent(control.interchange)) where this does in "
+            + percent(said.value)
     }
 
     /// The first held-out pair whose prompts are equally long, patched everywhere.

@@ -4,23 +4,35 @@ import SutureTensor
 extension FaithfulnessChecks {
     /// The effect itself, and what should have none.
     mutating func controls() throws {
-        let randoms = try (1...5).map { seed in
-            try effect(Directions.random(model, at: location, count: subspace.count, seed: UInt64(seed)).patch)
+        let none = Estimate(0, low: 0, high: 0)
+        func inert(_ name: String, _ patch: SubspacePatch) throws -> Estimate {
+            let outputs = try runs.outputs(patch)
+            let (effect, said) = (fldd(outputs), Score(outputs, clean: clean, pairs: heldOut).interchange.value)
+            if abs(effect.value) > control.fldd { (control.name, control.fldd) = (name, abs(effect.value)) }
+            control.interchange = max(control.interchange, said)
+            return effect
         }
-        let random = randoms.max { abs($0.value) < abs($1.value) } ?? Estimate(0, low: 0, high: 0)
+        let randoms = try (1...5).map { seed in
+            try inert(
+                "a random direction",
+                Directions.random(model, at: location, count: subspace.count, seed: UInt64(seed)).patch)
+        }
+        let random = randoms.max { abs($0.value) < abs($1.value) } ?? none
         var das = plan.das
         das.directions = subspace.count
         let shuffled = try PairedRuns(model, Directions.shuffled(plan.train, seed: 1), at: [location])
         let learned = try das.train(shuffled, at: location) { [plan] epoch, count, _ in
             plan.progress("learning where there is nothing to learn", epoch, count)
         }
-        let shuffledEffect = try effect(learned.patch)
-        control = max(abs(random.value), abs(shuffledEffect.value))
+        let shuffledEffect = try inert("a direction learned from shuffled sources", learned.patch)
         let randomMLP = try randomMLPEffect(das)
         add(
             .effectSize,
             [
-                .init("FLDD", score.fldd), .init("interchange accuracy", score.interchange, control: floor),
+                .init("FLDD: 0% changes nothing, 100% takes the answer's lead, 200% turns it round", score.fldd),
+                .init(
+                    "interchange accuracy", score.interchange, control: floor,
+                    isWrong: score.fldd.value > 0.3 && score.interchange.value - floor < 0.1),
                 .init("two-way accuracy", score.twoWay), .init("KL(clean || patched), nats", score.divergence),
                 .init("logit difference, patched", score.difference, control: Bootstrap.mean(clean.difference))
             ],
@@ -32,13 +44,22 @@ extension FaithfulnessChecks {
         add(
             .inertDirections,
             [
-                .init("FLDD of the strongest of 5 random directions", random, control: score.fldd.value),
-                .init("learned from shuffled sources, FLDD", shuffledEffect, control: score.fldd.value)
+                .init(
+                    "FLDD of the strongest of 5 random directions", random, control: score.fldd.value,
+                    isWrong: abs(random.value) > score.fldd.value / 3),
+                .init(
+                    "learned from shuffled sources, FLDD", shuffledEffect, control: score.fldd.value,
+                    isWrong: abs(shuffledEffect.value) > score.fldd.value / 3)
             ]
                 + (randomMLP.map {
-                    [.init("learned in an MLP with random weights, FLDD", $0, control: score.fldd.value)]
+                    [
+                        .init(
+                            "learned in an MLP with random weights, FLDD", $0, control: score.fldd.value,
+                            isWrong: $0.value > score.fldd.value / 2)
+                    ]
                 } ?? []),
-            control > score.fldd.value / 3 || (randomMLP?.value ?? 0) > score.fldd.value / 2 ? .concern : .supports,
+            control.fldd > score.fldd.value / 3 || (randomMLP?.value ?? 0) > score.fldd.value / 2
+                ? .concern : .supports,
             shows:
                 "That the effect needs this direction rather than any; and, where an MLP that has learned nothing gives as much, "
                 + "that the effect says nothing of what this one has learned.",
@@ -58,7 +79,7 @@ extension FaithfulnessChecks {
         }
         add(
             .identity,
-            [.init("largest |change of a logit|", change)],
+            [.init("largest |change of a logit|", change, isWrong: change >= 1e-3)],
             change < 1e-3 ? .supports : .concern, shows: "That the machinery is right.",
             cannot: "Anything about the model.")
     }
@@ -84,7 +105,9 @@ extension FaithfulnessChecks {
         add(
             .wholeComponent,
             [
-                .init("whole component, FLDD", wholeScore.fldd, control: score.fldd.value),
+                .init(
+                    "whole component, FLDD", wholeScore.fldd, control: score.fldd.value,
+                    isWrong: wholeScore.fldd.value < 0.5 * score.fldd.value),
                 .init("whole component, interchange accuracy", wholeScore.interchange, control: score.interchange.value)
             ],
             wholeScore.fldd.value < 0.5 * score.fldd.value ? .concern : .supports,
@@ -113,7 +136,9 @@ extension FaithfulnessChecks {
         add(
             .rowPart,
             [
-                .init("row part, FLDD", rowScore?.fldd ?? none, control: score.fldd.value),
+                .init(
+                    "row part, FLDD", rowScore?.fldd ?? none, control: score.fldd.value,
+                    isWrong: rowEffect < 0.5 * evidence.direction.value),
                 .init("row part, not normalised, FLDD", evidence.effect(.rowRaw) ?? none),
                 .init(
                     "row part, interchange accuracy", rowScore?.interchange ?? none, control: score.interchange.value),
@@ -126,7 +151,8 @@ extension FaithfulnessChecks {
             cannot: "A faithful direction can lose half as well; in rank one the test is blind.")
         let nullEffect = evidence.effect(.null) ?? none
         add(
-            .kernelPart, [.init("kernel part, FLDD", nullEffect)],
+            .kernelPart,
+            [.init("kernel part, FLDD", nullEffect, isWrong: isExact && abs(nullEffect.value) >= 1e-3)],
             isExact ? (abs(nullEffect.value) < 1e-3 ? .supports : .concern) : .information,
             shows: isExact
                 ? "That the decomposition is right."
@@ -146,7 +172,9 @@ extension FaithfulnessChecks {
         add(
             .readsKernel,
             [
-                .init("reads the kernel part, writes the direction, FLDD", readNull, control: evidence.direction.value),
+                .init(
+                    "reads the kernel part, writes the direction, FLDD", readNull, control: evidence.direction.value,
+                    isWrong: readNull.value > 0.5 * evidence.direction.value),
                 .init("reads the row part, writes the direction, FLDD", readRow, control: evidence.direction.value),
                 .init("sum less the whole effect", evidence.additivity ?? none, control: 0)
             ],
@@ -161,7 +189,8 @@ extension FaithfulnessChecks {
                 .init("gap / deviation along the row part", evidence.rowSeparation ?? none),
                 .init(
                     "gap / deviation along the kernel part", evidence.nullSeparation ?? none,
-                    control: evidence.rowSeparation?.value)
+                    control: evidence.rowSeparation?.value,
+                    isWrong: (evidence.nullSeparation ?? none).value > 2 * (evidence.rowSeparation ?? none).value)
             ],
             (evidence.nullSeparation ?? none).value > 2 * (evidence.rowSeparation ?? none).value
                 ? .concern : .information,
@@ -175,8 +204,10 @@ extension FaithfulnessChecks {
         add(
             .outputRange,
             [
-                .init("patch / natural difference", dormancy.ratio, control: 1),
-                .init("share outside everything natural", dormancy.outside, control: 0)
+                .init("patch / natural difference", dormancy.ratio, control: 1, isWrong: dormancy.ratio.value > 3),
+                .init(
+                    "share outside everything natural", dormancy.outside, control: 0,
+                    isWrong: dormancy.outside.value > 0.05)
             ],
             dormancy.ratio.value > 3 || dormancy.outside.value > 0.05 ? .concern : .supports,
             shows: "Whether the patch asks the rest of the network for what it never sees.",
@@ -184,9 +215,15 @@ extension FaithfulnessChecks {
         add(
             .naturalness,
             [
-                .init("distance to the nearest natural value / usual", evidence.neighborRatio, control: 1),
-                .init("energy beyond channels' ranges", evidence.rangeExit, control: 0),
-                .init("energy on silent channels", evidence.quietShare, control: 0)
+                .init(
+                    "distance to the nearest natural value / usual", evidence.neighborRatio, control: 1,
+                    isWrong: evidence.neighborRatio.value > 2),
+                .init(
+                    "energy beyond channels' ranges", evidence.rangeExit, control: 0,
+                    isWrong: evidence.rangeExit.value > 0.5),
+                .init(
+                    "energy on silent channels", evidence.quietShare, control: 0,
+                    isWrong: evidence.quietShare.value > 0.2)
             ],
             evidence.neighborRatio.value > 2 || evidence.rangeExit.value > 0.5 || evidence.quietShare.value > 0.2
                 ? .concern : .supports,
@@ -196,7 +233,9 @@ extension FaithfulnessChecks {
             evidence.supersets.map {
                 .init(
                     "\($0.channels) channels with \(Int($0.share * 100))% of the direction, FLDD", $0.effect,
-                    control: evidence.direction.value)
+                    control: evidence.direction.value,
+                    isWrong: $0.share == evidence.supersets.last?.share
+                        && $0.effect.value < 0.5 * evidence.direction.value)
             },
             (evidence.supersets.last?.effect.value ?? 0) < 0.5 * evidence.direction.value ? .concern : .supports,
             shows: "A feature in a component should be in the channels that hold it, too.",
@@ -204,7 +243,11 @@ extension FaithfulnessChecks {
         let (chance, accuracy) = try leakage()
         add(
             .otherKnowledge,
-            [.init("nearest-mean accuracy for the answer's word", accuracy, control: chance)],
+            [
+                .init(
+                    "nearest-mean accuracy for the answer's word", accuracy, control: chance,
+                    isWrong: accuracy.value > 3 * chance + 0.02)
+            ],
             accuracy.value > 3 * chance + 0.02 ? .concern : .supports,
             shows: "Whether the words themselves can be read off.", cannot: "Only the answer's identity was looked for."
         )

@@ -22,16 +22,18 @@ extension FaithfulnessChecks {
         add(
             .generalization,
             [
-                .init("held-out pairs, FLDD", score.fldd, control: train.value),
+                .init(
+                    "held-out pairs, FLDD", score.fldd, control: train.value,
+                    isWrong: score.fldd.value < 0.7 * train.value),
                 .init("the pairs it was learned from, FLDD", train)
             ]
-                + each.map { .init("base \($0.0), FLDD", $0.1) },
+                + each.map { .init("base \($0.0), FLDD", $0.1, isWrong: $0.1.value < 0.3 * score.fldd.value) },
             score.fldd.value < 0.7 * train.value || least < 0.3 * score.fldd.value ? .concern : .supports,
             shows: "The control is the effect on the pairs it was learned from.",
             cannot: "Other tasks and other kinds of text.")
         let count = Double(plan.train.count) / Double(subspace.count)
         add(
-            .trainingPairs, [.init("pairs for each direction", count)],
+            .trainingPairs, [.init("pairs for each direction", count, isWrong: count < 10)],
             count < 10 ? .concern : .information,
             shows: "One pair can be fitted by nearly any direction.",
             cannot: "Many pairs of one template are not many tasks.")
@@ -47,7 +49,9 @@ extension FaithfulnessChecks {
         let resampled = fldd(
             try runs.outputs(ablating: location, .resample(seed: 1), directions: subspace.basis))
         var values: [FaithfulnessReport.Value] = [
-            .init("set to its mean: share of the logit difference lost", own, control: random.value),
+            .init(
+                "set to its mean: share of the logit difference lost", own, control: random.value,
+                isWrong: own.value < 0.1),
             .init("set to another prompt's: share of the logit difference lost", resampled, control: random.value)
         ]
         if !plan.unrelated.isEmpty {
@@ -198,7 +202,9 @@ extension FaithfulnessChecks {
             [
                 .init("|cos| with another seed's", cosine, control: baseline),
                 .init("another seed's effect, FLDD", try effect(other.patch), control: score.fldd.value),
-                .init("what of that is orthogonal to this, FLDD", restEffect, control: score.fldd.value)
+                .init(
+                    "what of that is orthogonal to this, FLDD", restEffect, control: score.fldd.value,
+                    isWrong: abs(restEffect.value) > 0.5 * score.fldd.value)
             ],
             abs(restEffect.value) > 0.5 * score.fldd.value ? .concern : .information,
             shows: "Whether quite another direction does the same.", cannot: "Only one other was learned.")

@@ -31,15 +31,18 @@ public struct FaithfulnessReport: Sendable, Codable {
         public var low: Double?
         public var high: Double?
         public var control: Double?
+        /// Whether this number is what makes its check a concern; nil where it is not.
+        public var isWrong: Bool?
 
-        init(_ name: String, _ value: Double, control: Double? = nil) {
+        init(_ name: String, _ value: Double, control: Double? = nil, isWrong: Bool = false) {
             self.name = name
             self.value = value
             self.control = control
+            self.isWrong = isWrong ? true : nil
         }
 
-        init(_ name: String, _ estimate: Estimate, control: Double? = nil) {
-            self.init(name, estimate.value, control: control)
+        init(_ name: String, _ estimate: Estimate, control: Double? = nil, isWrong: Bool = false) {
+            self.init(name, estimate.value, control: control, isWrong: isWrong)
             low = estimate.low
             high = estimate.high
         }
@@ -63,6 +66,8 @@ public struct FaithfulnessReport: Sendable, Codable {
     public var location: String
     public var method: String
     public var options: [String: Double]
+    /// How many directions the subspace has; nil in files from before it was written there.
+    public var directions: Int?
     public var trainPairs: Int
     public var heldOutPairs: Int
     public var checks: [Check]
@@ -76,7 +81,8 @@ public struct FaithfulnessReport: Sendable, Codable {
     public var obstacles: [String]
 
     private enum CodingKeys: String, CodingKey {
-        case model, method, options, trainPairs, heldOutPairs, checks, evidence, sweep, dormancyScore, threshold, level
+        case model, method, options, directions, trainPairs, heldOutPairs, checks, evidence, sweep, dormancyScore,
+            threshold, level
         case obstacles
         // Its name in files.
         case location = "spot"
@@ -84,6 +90,21 @@ public struct FaithfulnessReport: Sendable, Codable {
 
     /// The check of that name.
     public func check(_ id: CheckName) -> Check? { checks.first { $0.id == id } }
+
+    /// The whole verdict in a sentence: what was shown, and what speaks against it first.
+    public var headline: String {
+        let subject = (directions ?? 1) == 1 ? "This direction" : "This subspace of \(directions ?? 1) directions"
+        if level == .none { return "\(subject) \(level.rawValue): \(obstacles.joined(separator: "; "))." }
+        if isDormant {
+            let level = level == .controls ? Level.controls : .generalises
+            return "\(subject) \(level.rawValue), but probably through a dormant pathway: "
+                + "\(dormancyScore.reasons(evidence).joined(separator: ", and "))."
+        }
+        return "\(subject) \(level == .mediates ? "is " : "")\(level.rawValue)."
+    }
+
+    /// Whether most of the evidence points to a dormant pathway.
+    public var isDormant: Bool { dormancyScore.value > threshold }
 
     /// Objections that apply to every number here, from both sides of the debate.
     public static let caveats = [

@@ -31,10 +31,12 @@ enum Naturalness {
             let lengths = try a.square().sum([1], keepingDims: true) + b.square().sum([1]).unsqueezed(0)
             return try (lengths - products * 2).clamped(to: 0...Double.infinity)
         }
-        // A natural value's nearest neighbor is not itself.
+        // A natural value's nearest neighbor is not itself, nor the same prompt once more: those are apart by rounding only.
         let own = try squares(reference, reference)
-        let isSelf = try Tensor.arange(0..<limit).unsqueezed(0) .== Tensor.arange(0..<limit).unsqueezed(1)
-        let usual = try own.filled(.infinity, where: isSelf).min([1]).sqrt().mean().item()
+        let lengths = try reference.square().sum([1], keepingDims: true)
+        let isSame = try own .<= (lengths + lengths.transposed()) * 1e-6
+        let nearest = try own.filled(.infinity, where: isSame).min([1]).sqrt().elements(as: Double.self)
+        let usual = Bootstrap.mean(nearest.filter(\.isFinite))
         let found = try squares(probes, reference).min([1]).sqrt().elements(as: Double.self)
         return found.map { usual > 0 ? $0 / usual : .infinity }
     }

@@ -147,15 +147,33 @@ extension PatchPathway {
             return (.controls, ["the answers do not hold behind other text or in other words"])
         }
         var obstacles: [String] = []
-        if share(.readsKernel) > 0.5 { obstacles.append("most of it reads what the original projections cannot see") }
-        if parts.contains(where: { $0.push > 3 || $0.outside > 0.5 }) {
-            obstacles.append("what it writes is not natural there")
+        func percent(_ share: Double) -> String { String(format: "%.0f%%", 100 * share) }
+        let unseen = share(.readsKernel)
+        if unseen > 0.5 {
+            obstacles.append("\(percent(min(unseen, 1))) of it reads what the original projections cannot see")
         }
-        if parts.contains(where: { ($0.rangeExit ?? 0) > 0.5 }) {
-            obstacles.append("it sets activations to what they never are")
+        if let part = parts.filter({ $0.push > 3 || $0.outside > 0.5 }).max(by: { $0.push < $1.push }) {
+            obstacles.append(
+                String(format: "what it writes is %.1f natural deviations long, ", part.push)
+                    + "\(percent(part.outside)) of it outside everything natural")
         }
-        if use < 1e-4 { obstacles.append("the model did not use what it reads") }
+        if let exit = parts.compactMap(\.rangeExit).max(), exit > 0.5 {
+            obstacles.append("\(percent(exit)) of the activations it sets are what they never are")
+        }
+        if use < 1e-4 { obstacles.append(String(format: "the model did not use what it reads (KL %.1g nats)", use)) }
         return obstacles.isEmpty ? (.mediates, []) : (.generalises, obstacles)
+    }
+
+    /// The whole verdict in a sentence: what was shown, and what speaks against it first.
+    public var headline: String {
+        let (level, obstacles) = verdict
+        let reasons = obstacles.prefix(2).joined(separator: ", and ")
+        return switch level {
+        case .none: "This patch \(level.rawValue): \(reasons)."
+        case .controls: "This patch \(level.rawValue), but \(reasons)."
+        case .generalises: "This patch \(level.rawValue), but probably not through the model's own pathway: \(reasons)."
+        case .mediates: "This patch is \(level.rawValue)."
+        }
     }
 
     /// What is true of all these numbers, from both sides of the debate.

@@ -19,7 +19,7 @@ extension FaithfulCommand {
         progress.finish()
         let page = try Report(pathway)
         try reports.write(page)
-        printing.show(page, quietly: pathway.verdict.level.rawValue)
+        printing.show(page, quietly: pathway.headline)
     }
 
     /// What the patch's own report calls fixed.

@@ -143,7 +143,7 @@ struct FaithfulCommand: ParsableCommand {
         progress.finish()
         let page = try Report(result)
         try reports.write(page)
-        printing.show(page, quietly: result.level.rawValue)
+        printing.show(page, quietly: result.headline)
     }
 
     /// The direction that ``method`` finds.
