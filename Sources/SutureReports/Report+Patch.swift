@@ -1,6 +1,7 @@
 import Foundation
 import SutureFormats
 import SuturePatches
+import SutureRepair
 
 extension Report {
     /// What there is to say of a patch, also when one was just made: then `making` tells how.
@@ -34,6 +35,7 @@ extension Report {
                         ]
                     }))
         ]
+        if let table = Self.repairs(patch) { blocks.append(.table(table)) }
         for (name, value) in [("Options", patch.method.options), ("Results", patch.results)] {
             let lines = JSONOutline.facts(of: value)
             if !lines.isEmpty { blocks += [.heading(name), .facts(lines)] }
@@ -44,14 +46,31 @@ extension Report {
             blocks: blocks + (making?.blocks ?? []) + more)
     }
 
+    /// What a repair's own report says of each failure; nil for other patches.
+    private static func repairs(_ patch: Patch) -> Table? {
+        let rows = (patch.results["failures"]?.arrayValue ?? []).compactMap { failure -> [Table.Cell]? in
+            func text(_ key: ByteString) -> String? { failure[key]?.stringValue.map { Visible.line($0) } }
+            guard let prompt = text("prompt"), let expected = text("expected"), let status = text("status") else {
+                return nil
+            }
+            return [
+                .init(prompt), .init(expected), .init(text("before") ?? ""), .init(text("after") ?? ""),
+                .init(status, highlight: status == RepairReport.Status.fixed.rawValue ? .good : .bad)
+            ]
+        }
+        if rows.isEmpty { return nil }
+        return Table(
+            caption: "What it repairs", columns: ["Prompt", "Expected", "Before", "After", "Then"], rows: rows)
+    }
+
     /// How a patch file is used, for a card that is kept beside it.
-    public static func card(of file: String) -> [Block] {
+    public static func card(of file: String, _ patch: Patch) -> [Block] {
         [
             .heading("How to use it"),
             .facts([
                 .init("Would it apply", "suture check MODEL \(file)"),
                 .init("Apply it", "suture apply MODEL \(file) -o PATCHED"),
-                .init("Take it off", "suture revert PATCHED ID -o BASE")
+                .init("Take it off", "suture revert PATCHED \(patch.shortID) -o BASE")
             ]),
             .paragraph(
                 "The patch fits exactly the tensors named above, with the content they had when it was made; anything else "

@@ -1,5 +1,7 @@
 import Foundation
 import SuturePatches
+import SutureRepair
+import SutureTasks
 
 extension Report {
     /// What a model has, also shown after it was written; with how far each patch takes the weights, where that is known.
@@ -10,17 +12,18 @@ extension Report {
             total += change ?? 0
             return StackFacts.Entry(
                 id: applied.patch.id, scale: applied.scale, method: applied.patch.method.name,
-                created: applied.patch.created, tensors: applied.patch.edits.map(\.tensor), change: change,
+                created: applied.patch.created, fixes: applied.patch.repaired,
+                tensors: applied.patch.edits.map(\.tensor), change: change,
                 drift: change.map { _ in total })
         }
         let percent = { (share: Double?) in share.map { Table.Cell(String(format: "%.2g%%", 100 * $0)) } }
         let table = Table(
-            columns: ["Patch", .number("Scale"), "Method", "Made", .number("Tensors")]
+            columns: ["Patch", .number("Scale"), "Method", "Fixes", "Made", .number("Tensors")]
                 + (drift == nil ? [] : [.number("Change"), .number("Drift")]),
             rows: zip(stack.patches, entries).map { applied, entry in
                 [
-                    .init(applied.patch.shortID), .init("\(entry.scale)"), .init(entry.method), .init(entry.created),
-                    .init("\(entry.tensors.count)")
+                    .init(applied.patch.shortID), .init("\(entry.scale)"), .init(entry.method),
+                    .init(Self.fixes(entry.fixes)), .init(entry.created), .init("\(entry.tensors.count)")
                 ] + [percent(entry.change), percent(entry.drift)].compactMap(\.self)
             })
         let legend = Block.paragraph(
@@ -29,6 +32,15 @@ extension Report {
         try self.init(
             title: title, schema: "suture.log/1", data: StackFacts(patches: entries),
             blocks: entries.isEmpty ? [.paragraph("No patches.")] : [.table(table)] + (drift == nil ? [] : [legend]))
+    }
+
+    /// The first of what a patch says it repaired, and how many more there are: `... of Australia is -> Canberra`.
+    static func fixes(_ failures: [Failure]) -> String {
+        guard let first = failures.first else { return "-" }
+        let line = first.prompt.split(whereSeparator: \.isNewline).last.map(String.init) ?? first.prompt
+        let prompt = line.count > 40 ? "..." + line.suffix(37) : line
+        let more = failures.count > 1 ? ", and \(failures.count - 1) more" : ""
+        return Visible.line("\(prompt) -> \(first.expected.trimmingCharacters(in: .whitespacesAndNewlines))\(more)")
     }
 
     /// What writing a model with patches would do, file by file.
@@ -105,6 +117,8 @@ private struct StackFacts: Encodable, Sendable {
         var id: String
         var scale: Double
         var method, created: String
+        /// What the patch's own report calls fixed.
+        var fixes: [Failure]
         var tensors: [String]
         /// The norm of the change relative to that of all touched tensors, and the sum of these so far.
         var change, drift: Double?

@@ -269,6 +269,7 @@ extension BadInputTests {
         Case("revert patched 0123 -o new", "the model has no such patch"),
         Case("revert model 0123 -o new", "the model has no such patch"),
         Case("revert patched '' -o new", "the model has no such patch"),
+        Case("revert model --last -o new", "this model has no patches"),
         Case("diff model", "<second>"),
         Case("diff model other --rank 2", "--rank is 0 or more"),
         Case("diff model other --top=-1", "--top is 0...1000"),

@@ -47,11 +47,60 @@ struct EndToEndTests {
 
         let log = try #require(try json("log fixed")["patches"] as? [[String: Any]])
         #expect(log.map { $0["id"] as? String } == [id])
+        #expect((log[0]["fixes"] as? [[String: Any]])?.first?["expected"] as? String == "Z")
+        #expect(try place.run("log fixed").output.contains("abc -> Z"))
         let drift = try #require(log[0]["drift"] as? Double)
         #expect(drift > 0 && drift < 1 && log[0]["change"] as? Double == drift)
         _ = try json("revert fixed \(id.dropFirst("sha256:".count).prefix(8)) -o reverted")
         #expect(try weights(place.url.appending(path: "reverted")) == original)
         #expect(try place.run("log reverted --format quiet").output.isEmpty)
+    }
+
+    @Test("repairs made apart that take one neuron are refused together, and one of them is made anew on the other")
+    func rebase() throws {
+        let place = try Workplace()
+        for (prompt, answer, patch) in [("abc", "Z", "one"), ("def", "r", "two")] {
+            try place.done("repair model -p \(prompt) -e \(answer) --set spread=1 -o \(patch)")
+        }
+        for line in [
+            "check model one two", "apply model one two -o both", "apply model one two -o both --dry-run",
+            "combine one two -o both", "generate model -p abc --patch one --patch two"
+        ] {
+            let outcome = try place.run(line)
+            #expect(outcome.status == 3 && outcome.errors.contains("change the same neuron"), "\(line)")
+            #expect(outcome.errors.contains("suture rebase"))
+        }
+        try place.done("apply model one two --allow-conflicts -o forced")
+        try place.done("combine one two --allow-conflicts -o both")
+
+        try place.done("rebase model two --onto one -o two-on-one")
+        for (prompt, answer) in [("abc", "Z"), ("def", "r")] {
+            let line = "generate model -p \(prompt) -n 1 --patch one --patch two-on-one"
+            #expect(try place.run(line).text == "\(answer)\n")
+        }
+    }
+
+    @Test("a conversation is asked in the model's own format, and repaired there")
+    func chat() throws {
+        let place = try Workplace()
+        let without = try place.run("generate model -p abc --chat")
+        #expect(without.status == 4 && without.errors.contains("no chat template"))
+        let template =
+            "{% for m in messages %}[{{ m.role }}]{{ m.content }}!{% endfor %}{% if add_generation_prompt %}>{% endif %}"
+        try Data(template.utf8).write(to: place.url.appending(path: "model/chat_template.jinja"))
+        try Data(#"{"eos_token": "!"}"#.utf8).write(to: place.url.appending(path: "model/tokenizer_config.json"))
+        #expect(try place.done("generate model -p abc --chat -n 1")["prompt"] as? String == "[user]abc!>")
+        try place.done("repair model --chat -p abc -e Z -o fix")
+        #expect(try place.run("generate model --chat -p abc -n 1 --patch fix").text == "Z\n")
+        try Data(
+            #"{"messages": [{"role": "system", "content": "s"}, {"role": "user", "content": "u"}], "expected": "Q"}"#
+                .utf8
+        )
+        .write(to: place.url.appending(path: "chats.jsonl"))
+        let repaired = try place.done("repair model --chat --failures chats.jsonl -o fix --force")
+        let failures = try #require(repaired["failures"] as? [[String: Any]])
+        #expect(failures.map { $0["prompt"] as? String } == ["[system]s![user]u!>"])
+        #expect(try place.run("repair model --failures chats.jsonl").errors.contains("--chat"))
     }
 
     @Test(

@@ -17,6 +17,7 @@ struct OverlapTests {
         "generate <model -p a --patch <good.fix",
         "show <good.fix", "check <model <good.fix", "log <model", "diff <model <other",
         "apply <model <good.fix <small.fix -o >new", "revert <patched 0123 -o >new",
+        "revert <patched <good.fix -o >new",
         "combine <good.fix <small.fix=0.5 -o >new", "extract <model <other -o >new",
         "transfer <model <other <patched -o >new", "import <plain.fix --base <model -o >new",
         "import <half-adapter --base <model -o >new",

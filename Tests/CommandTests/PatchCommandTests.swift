@@ -82,6 +82,13 @@ struct PatchCommandTests {
             try place.run("revert one \(second.dropFirst(7).prefix(6)) -o none --force")
             #expect(try place.weights("none") == place.weights("model") && !place.exists("none/suture.lock.json"))
         }
+        // By its file, and the last one.
+        try place.run("revert both a.fix -o one --force")
+        #expect(try place.run("log one --format quiet").text == "\(b)\n")
+        try place.run("revert both --last -o one --force")
+        #expect(try place.run("log one --format quiet").text == "\(a)\n")
+        #expect(try place.run("revert both a.fix --last -o two").status == 2)
+        #expect(try place.run("revert both -o two").status == 2)
         try place.run("apply model a.fix --scale 0 -o zero")
         #expect(try place.weights("zero") == place.weights("model"))
     }

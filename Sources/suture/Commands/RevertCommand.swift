@@ -9,16 +9,34 @@ struct RevertCommand: ParsableCommand {
     @Argument(help: "A patched snapshot directory.")
     var model: String
 
-    @Argument(help: "The id of a patch that `suture log` lists, or its first digits.")
-    var id: String
+    @Argument(help: "The id of a patch that `suture log` lists, or its first digits, or the patch's file.")
+    var id: String?
+
+    @Flag(help: "Take off the patch that was applied last.")
+    var last = false
 
     @OptionGroup var result: ModelOutputOptions
     @OptionGroup var writing: WritingOptions
     @OptionGroup var printing: OutputOptions
 
+    func validate() throws {
+        guard (id != nil) != last else { throw ValidationError("Name the patch, or give --last.") }
+    }
+
     func run() throws {
-        try result.check(reading: [], from: model)
-        try writing.write(
-            PatchedCheckpoint(Checkpoint(opening: URL(filePath: model))).removing(id), to: result, printing)
+        let file = id.flatMap { FileManager.default.fileExists(atPath: $0) ? $0 : nil }
+        try result.check(reading: [file], from: model)
+        let patched = try PatchedCheckpoint(Checkpoint(opening: URL(filePath: model)))
+        try writing.write(patched.removing(chosen(file, patched.present)), to: result, printing)
+    }
+
+    /// The id of the patch that is to go.
+    private func chosen(_ file: String?, _ present: PatchStack) throws -> String {
+        if let file { return try Patch(contentsOf: URL(filePath: file)).id }
+        if let id { return id }
+        guard let last = present.patches.last else {
+            throw PatchError(.notApplied, "this model has no patches", subject: model)
+        }
+        return last.patch.id
     }
 }

@@ -19,7 +19,7 @@ struct ShowCommand: ParsableCommand {
         let patch = try Patch(contentsOf: URL(filePath: patch))
         if format == .quiet { return print(patch.id) }
         let title = URL(filePath: self.patch).lastPathComponent
-        let report = try Report(patch, title: title, more: format == .markdown ? Report.card(of: title) : [])
+        let report = try Report(patch, title: title, more: format == .markdown ? Report.card(of: title, patch) : [])
         switch format {
         case .markdown: print(report.markdown(), terminator: "")
         case .json: print(report.json, terminator: "")
