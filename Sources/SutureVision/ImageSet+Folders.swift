@@ -5,7 +5,7 @@ import SutureTensor
 extension ImageSet {
     /// Reads `train/CLASS/*.png` and `test/CLASS/*.png` (or `val`), or where there are no such parts `CLASS/*.png`, or all the
     /// pictures of one folder as one class. Classes are in the order of `classes.txt`, if that is there, or of their names.
-    init(folders url: URL, split: Split, fit: Fit) throws {
+    init(folders url: URL, split: Split, fit: ImageFit) throws {
         let top = try Folder(url)
         let parts = top.folders.filter { ["train", "test", "val"].contains($0) }
         guard !parts.isEmpty else {
@@ -25,7 +25,7 @@ extension ImageSet {
         try self.init(classes: classes, of: try Folder(url.appending(path: wanted)), fit)
     }
 
-    private init(classes: [String], of folder: Folder, _ fit: Fit) throws {
+    private init(classes: [String], of folder: Folder, _ fit: ImageFit) throws {
         var (files, labels): ([URL], [Int]) = ([], [])
         if let stray = folder.pictures.first {
             throw VisionError(
@@ -55,7 +55,7 @@ extension ImageSet {
 
     /// Reads Tiny-ImageNet: `wnids.txt` names the classes, `train/CLASS/images` has their pictures, `val/images` those for
     /// tests, whose classes are in `val/val_annotations.txt`. Classes are in the order of their names.
-    init(tinyImageNet url: URL, split: Split, fit: Fit) throws {
+    init(tinyImageNet url: URL, split: Split, fit: ImageFit) throws {
         let classes = Folder.ordered(try Self.names(in: url.appending(path: "wnids.txt")) ?? [])
         var (files, labels): ([URL], [Int]) = ([], [])
         switch split {
@@ -91,7 +91,7 @@ extension ImageSet {
     }
 
     /// Grey pictures become colours where others are.
-    private init(files: [URL], labels: [Int], classes: [String], fit: Fit) throws {
+    private init(files: [URL], labels: [Int], classes: [String], fit: ImageFit) throws {
         var pixels: [UInt8] = []
         var (channels, height, width) = (1, 0, 0)
         for (index, url) in files.enumerated() {

@@ -8,16 +8,6 @@ extension ImageSet {
         case train, test
     }
 
-    /// How pictures come to one size.
-    public enum Fit: Sendable, Equatable {
-        /// They have it already.
-        case none
-        /// Each becomes a square of so many pixels a side, as ``Picture/resized(height:width:)`` says.
-        case resized(Int)
-        /// Each is laid in the middle of a black square of so many pixels a side.
-        case padded(Int)
-    }
-
     /// Reads one part of a set of images, whose form is told from the files at `url`:
     ///
     /// - a directory of MNIST or Fashion-MNIST: `train-images-idx3-ubyte` and so on, also with `.gz`
@@ -35,7 +25,7 @@ extension ImageSet {
     ///   - split: which part.
     ///   - fit: how pictures come to one size.
     ///   - severity: 1...5, a fifth of the images of a `.npy` file; nil for all of them.
-    public init(contentsOf url: URL, split: Split, fit: Fit = .none, severity: Int? = nil) throws {
+    public init(contentsOf url: URL, split: Split, fit: ImageFit = .none, severity: Int? = nil) throws {
         func has(_ names: String...) -> Bool {
             names.contains { FileManager.default.fileExists(atPath: url.appending(path: $0).path) }
         }
@@ -83,7 +73,7 @@ extension ImageSet {
     static let classFiles = ["classes.txt", "batches.meta.txt", "fine_label_names.txt"]
 
     /// The same images in another size.
-    public func fitted(_ fit: Fit) throws -> ImageSet {
+    public func fitted(_ fit: ImageFit) throws -> ImageSet {
         let (channels, height, width) = (pixels.shape[1], pixels.shape[2], pixels.shape[3])
         switch fit {
         case .none: return self
@@ -139,7 +129,7 @@ extension ImageSet {
 }
 
 extension Picture {
-    func fitted(_ fit: ImageSet.Fit) throws -> Picture {
+    func fitted(_ fit: ImageFit) throws -> Picture {
         switch fit {
         case .none: self
         case .resized(let size): try resized(height: size, width: size)

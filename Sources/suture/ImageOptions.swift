@@ -12,9 +12,12 @@ struct ImageOptions: ParsableArguments {
     /// The files that are read where a set is named.
     static func files(_ path: String) -> [String] { ImageSet.files(URL(filePath: path)).map(\.relativePath) }
 
-    /// Reads the set; `severity` names a fifth of a `.npy` file.
-    func images(_ path: String, severity: Int? = nil) throws -> ImageSet {
-        try ImageSet(contentsOf: URL(filePath: path), split: split, fit: size.fit, severity: severity)
+    /// Reads the set, as a classifier's own images were prepared unless something else is asked for; `severity` names a
+    /// fifth of a `.npy` file.
+    func images(_ path: String, for classifier: ClassifierArchitecture? = nil, severity: Int? = nil) throws -> ImageSet
+    {
+        try ImageSet(
+            contentsOf: URL(filePath: path), split: split, fit: size.fit(for: classifier?.fit), severity: severity)
     }
 }
 
@@ -33,7 +36,16 @@ struct ImageSizeOptions: ParsableArguments {
         }
     }
 
-    var fit: ImageSet.Fit { resize.map { .resized($0) } ?? pad.map { .padded($0) } ?? .none }
+    /// What is asked for; nil where nothing is.
+    private var asked: ImageFit? { resize.map { .resized($0) } ?? pad.map { .padded($0) } }
+
+    /// What is asked for, else what a model was trained on; it is told where both are there and differ.
+    func fit(for known: ImageFit? = nil) -> ImageFit {
+        if let asked, let known, asked != known {
+            note("the model was trained on \(known), and now gets \(asked)")
+        }
+        return asked ?? known ?? .none
+    }
 }
 
 extension ImageSet.Split: ExpressibleByArgument {}

@@ -225,6 +225,22 @@ struct EndToEndTests {
         #expect(try place.run("classify three-classes three --format quiet").status == 0)
     }
 
+    @Test("a classifier remembers how its images were prepared, and another preparation is told")
+    func preparation() throws {
+        let place = try Workplace()
+        let options = "--init classifier --epochs 2 --batch 8"
+        try place.done("train images -o padded \(options) --pad 24")
+        func loss(_ line: String) throws -> Double { try #require(place.done("classify \(line)")["loss"] as? Double) }
+        #expect(try loss("padded images") == loss("padded images --pad 24"))
+        #expect(try loss("padded images") != loss("padded images --resize 24"))
+        #expect(try place.run("classify padded images --pad 24").errors.isEmpty)
+        #expect(
+            try place.run("classify padded images --resize 24 --format quiet").errors
+                == "the model was trained on images padded to 24x24, and now gets images resized to 24x24\n")
+        try place.done("train images -o further --init padded --epochs 1 --batch 8")
+        #expect(try loss("further images") == loss("further images --pad 24"))
+    }
+
     @Test("a patch of a classifier is applied on load")
     func patchedClassifier() throws {
         let place = try Workplace()

@@ -92,7 +92,7 @@ private struct Files: Sendable {
         try write("val_0.png\tn2\t0\t0\t62\t62\nval_1.png\tn1\t0\t0\t62\t62\n", to: "tiny/val/val_annotations.txt")
     }
 
-    func read(_ path: String, _ split: ImageSet.Split = .train, fit: ImageSet.Fit = .none, severity: Int? = nil) throws
+    func read(_ path: String, _ split: ImageSet.Split = .train, fit: ImageFit = .none, severity: Int? = nil) throws
         -> ImageSet
     {
         try ImageSet(contentsOf: root.appending(path: path), split: split, fit: fit, severity: severity)

@@ -14,7 +14,8 @@ import SutureFormats
 //       "channels": 3,                       1 for grey images
 //       "classes": ["plane", "car"],
 //       "mean": [0.49, 0.48, 0.45],          of pixels in 0...1
-//       "std": [0.25, 0.24, 0.26]
+//       "std": [0.25, 0.24, 0.26],
+//       "preparation": {"pad": 32}           or {"resize": 224}, or {}; may be left out
 //     }
 extension ClassifierArchitecture {
     /// Reads the description from a checkpoint's configuration.
@@ -36,6 +37,7 @@ extension ClassifierArchitecture {
         classes = try config.require("classes").array.map { try $0.string }
         mean = try config.require("mean").array.map { try $0.double }
         deviation = try config.require("std").array.map { try $0.double }
+        fit = try config.optional("preparation").map { try ImageFit($0) }
         guard channels != 2 else {
             throw ModelError(.unsupported, "images are grey or coloured", subject: source, expected: "1 or 3 channels")
         }
@@ -72,7 +74,29 @@ extension ClassifierArchitecture {
         members["classes"] = .array(classes.map { JSON($0) })
         members["mean"] = .array(mean.map { JSON($0) })
         members["std"] = .array(deviation.map { JSON($0) })
+        if let fit { members["preparation"] = fit.config }
         return .object(members)
+    }
+}
+
+extension ImageFit {
+    fileprivate init(_ config: JSONField) throws {
+        let (pad, resize) = (try config.optional("pad"), try config.optional("resize"))
+        switch (pad, resize) {
+        case (nil, nil): self = .none
+        case (let pad?, nil): self = .padded(try pad.int(in: 1...4096))
+        case (nil, let resize?): self = .resized(try resize.int(in: 1...4096))
+        default:
+            throw ModelError(.unsupported, "images are padded or resized, not both", subject: config.path)
+        }
+    }
+
+    fileprivate var config: JSON {
+        switch self {
+        case .none: [:]
+        case .padded(let size): ["pad": JSON(size)]
+        case .resized(let size): ["resize": JSON(size)]
+        }
     }
 }
 

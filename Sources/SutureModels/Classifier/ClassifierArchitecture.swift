@@ -18,6 +18,8 @@ public struct ClassifierArchitecture: Sendable, Equatable {
     public var mean: [Double]
     /// The standard deviation of each channel, likewise.
     public var deviation: [Double]
+    /// How the images were prepared that it was trained on; nil where its files do not say.
+    public var fit: ImageFit?
 
     public init(_ network: Network, channels: Int, classes: [String], mean: [Double]? = nil, deviation: [Double]? = nil)
     {

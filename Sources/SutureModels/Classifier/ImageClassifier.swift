@@ -61,6 +61,13 @@ public final class ImageClassifier: Sendable {
         try Tensor.withoutGradients { try architecture.scores(of: pixels.to(device), with: tensors) }
     }
 
+    /// The same network, trained from now on with images that are prepared so.
+    public func preparing(_ fit: ImageFit) throws -> ImageClassifier {
+        var other = architecture
+        other.fit = fit
+        return try ImageClassifier(other, tensors: tensors, device: device)
+    }
+
     /// The same network with some tensors replaced, under their checkpoint names.
     public func replacing(_ replacements: [String: Tensor]) throws -> ImageClassifier {
         try ImageClassifier(architecture, tensors: tensors.merging(replacements) { $1 }, device: device)

@@ -34,7 +34,7 @@ struct ClassifyCommand: ParsableCommand {
         let patches = try patch.map { AppliedPatch(try Patch(contentsOf: URL(filePath: $0)), scale: scale) }
         let classifier = try model.loadClassifier(checkpoint, patches: patches)
         Runtime.keepFreedMemory()
-        let images = try reading.images(data, severity: severity)
+        let images = try reading.images(data, for: classifier.architecture, severity: severity)
         let progress = printing.progress
         defer { progress.finish() }
         let evaluation = try classifier.evaluate(images, progress: progress.handler)

@@ -82,7 +82,7 @@ struct RobustnessCommand: ParsableCommand {
     }
 
     private func measure(_ classifiers: [ImageClassifier]) throws -> [Robustness] {
-        let all = try reading.images(data)
+        let all = try reading.images(data, for: classifiers[0].architecture)
         let images = try limit.map { try all.subset(Array(0..<min($0, all.count))) } ?? all
         let names = corruptions?.elements ?? Corruption.Kind.allCases.filter { !$0.isExtra }.map { CorruptionName($0) }
         let corruptions = amounts.corruptions(names, of: images)

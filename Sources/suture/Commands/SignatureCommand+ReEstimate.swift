@@ -32,7 +32,7 @@ extension SignatureCommand {
             let checkpoint = try model.checkpoint()
             let classifier = try model.loadClassifier(checkpoint)
             Runtime.keepFreedMemory()
-            let images = try reading.images(data)
+            let images = try reading.images(data, for: classifier.architecture)
             let progress = printing.progress
             defer { progress.finish() }
             let averages = try classifier.runningAverages(on: images, batchSize: batch, progress: progress.handler)

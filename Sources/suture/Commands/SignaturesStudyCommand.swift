@@ -85,9 +85,9 @@ struct SignaturesStudyCommand: ParsableCommand {
         study.corruptedShare = corruptedShare
         study.corruptions = try corruptions.complete(option: "--corruptions")
         study.parts = Set(studies?.elements ?? SignatureStudy.Part.allCases)
-        let all = try ImageSet(contentsOf: URL(filePath: data), split: .train, fit: size.fit)
+        let all = try ImageSet(contentsOf: URL(filePath: data), split: .train, fit: size.fit())
         let train = try limit.map { try all.subset(Array(0..<min($0, all.count))) } ?? all
-        let test = try ImageSet(contentsOf: URL(filePath: data), split: .test, fit: size.fit)
+        let test = try ImageSet(contentsOf: URL(filePath: data), split: .test, fit: size.fit())
         let progress = printing.progress
         defer { progress.finish() }
         let result = try study.run(train: train, test: test, models: URL(filePath: models), progress: progress.handler)

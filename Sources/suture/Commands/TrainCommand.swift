@@ -77,12 +77,13 @@ struct TrainCommand: ParsableCommand {
         try result.check(reading: inputs)
         if let threads { Runtime.threads = threads }
         Runtime.keepFreedMemory()
-        let images = try ImageSet(contentsOf: URL(filePath: data), split: .train, fit: size.fit)
+        let fit = try size.fit(for: (resume ?? initial).flatMap(Self.fit))
+        let images = try ImageSet(contentsOf: URL(filePath: data), split: .train, fit: fit)
         let begun = try resume.map { try Training.plan(of: URL(filePath: $0)) }
         let parts = try images.parts(settingAside: heldOut, seed: begun?.seed ?? options.seed)
         let training =
             try resume.map { try Training(resuming: URL(filePath: $0), on: parts.kept) }
-            ?? Training(start(parts.kept), on: parts.kept, plan: options.plan())
+            ?? Training(start(parts.kept).preparing(fit), on: parts.kept, plan: options.plan())
 
         try checkSteps(of: training)
 
@@ -106,6 +107,12 @@ struct TrainCommand: ParsableCommand {
             training, seconds: seconds, images: (training.step - first) * training.batchSize,
             parameters: classifier.parameterCount, title: "Training of \(result.url.lastPathComponent)")
         printing.show(report, quietly: result.output)
+    }
+
+    /// How the images of a classifier were prepared.
+    private static func fit(of path: String) throws -> ImageFit? {
+        let config = try Checkpoint(URL(filePath: path)).config
+        return try ClassifierArchitecture(config: config.value, source: config.path).fit
     }
 
     /// The network that training begins with.
