@@ -20,9 +20,9 @@ struct GGUFSettings {
     mutating func has(_ name: String) -> Bool { file.metadata[key(name)] != nil }
 
     /// A number of things: small enough for a product of two.
-    mutating func size(_ name: String) throws -> Int {
+    mutating func size(_ name: String, atMost limit: Int = 1 << 28) throws -> Int {
         let value = try file.int(key(name))
-        guard (1...1 << 28).contains(value) else { throw unfit(name, "1...\(1 << 28)") }
+        guard (1...limit).contains(value) else { throw unfit(name, "1...\(limit)") }
         return value
     }
 

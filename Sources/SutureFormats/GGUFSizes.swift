@@ -5,7 +5,8 @@ struct GGUFSizes: Sendable {
     /// - Throws: ``FormatError`` for a setting that is missing, of another type, out of range, or does not fit the others.
     init(_ settings: inout GGUFSettings) throws {
         let file = settings.file
-        layers = try settings.size("block_count")
+        // More than any model has: settings of each layer are written out before the tensors are looked at.
+        layers = try settings.size("block_count", atMost: 1024)
         width = try settings.size("embedding_length")
         hidden = try settings.size("feed_forward_length")
         context = try settings.size("context_length")

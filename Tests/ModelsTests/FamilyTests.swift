@@ -163,7 +163,7 @@ struct FamilyTests {
         "whatever a number in a configuration is, the answer is a description or an error", arguments: TinyModel.names)
     func hostileNumbers(name: String) throws {
         let config = try #require(try Self.config(name).objectValue)
-        let values: [JSON] = [-1, 0, 1, 3, JSON(Int.max), JSON(Int.min), 1e300, "x", nil]
+        let values: [JSON] = [-1, 0, 1, 3, JSON(1 << 20), JSON(1 << 28), JSON(Int.max), JSON(Int.min), 1e300, "x", nil]
         var described = 0
         for (key, value) in config where value.doubleValue != nil {
             for value in values {

@@ -15,7 +15,7 @@ extension Architecture {
         }
         return Architecture(
             family: "gpt2",
-            layers: try config.size("n_layer"),
+            layers: try config.layers("n_layer"),
             width: width,
             heads: heads,
             keyValueHeads: heads,

@@ -16,7 +16,7 @@ extension Architecture {
         }
         return Architecture(
             family: "gptj",
-            layers: try config.size("n_layer"),
+            layers: try config.layers("n_layer"),
             width: width,
             heads: heads,
             keyValueHeads: heads,

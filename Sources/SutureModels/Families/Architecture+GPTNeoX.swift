@@ -20,7 +20,7 @@ extension Architecture {
         }
         return Architecture(
             family: "gpt_neox",
-            layers: try config.size("num_hidden_layers"),
+            layers: try config.layers("num_hidden_layers"),
             width: width,
             heads: heads,
             keyValueHeads: heads,

@@ -21,7 +21,7 @@ extension Architecture {
         }
         return Architecture(
             family: family,
-            layers: try config.size("num_hidden_layers"),
+            layers: try config.layers("num_hidden_layers"),
             width: width,
             heads: heads,
             keyValueHeads: try config.keyValueHeads(heads, default: defaults.keyValueHeads),
@@ -100,7 +100,7 @@ extension Architecture {
 
     /// Of Qwen the layers with a window: what `layer_types` says, else those behind the first `max_window_layers`.
     private static func laterLayers(_ config: JSONField) throws -> Set<Int>? {
-        let layers = try config.size("num_hidden_layers")
+        let layers = try config.layers("num_hidden_layers")
         if let listed = try windowedLayers(config, of: layers) { return listed }
         let first = try config.optional("max_window_layers")?.int ?? 28
         return Set((0..<layers).filter { $0 >= first })

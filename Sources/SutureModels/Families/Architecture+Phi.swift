@@ -14,7 +14,7 @@ extension Architecture {
         }
         return Architecture(
             family: "phi",
-            layers: try config.size("num_hidden_layers"),
+            layers: try config.layers("num_hidden_layers"),
             width: width,
             heads: heads,
             keyValueHeads: try config.keyValueHeads(heads),

@@ -32,6 +32,9 @@ extension Architecture {
         config.value["model_type"]?.stringValue.map { families[$0] != nil } ?? false
     }
 
+    /// More layers than any model has.
+    static let layerLimit = 1024
+
     /// Throws unless a network can be built and computed with these numbers: all that loading relies on.
     func validate(_ source: String) throws {
         func check<Number: Comparable>(_ what: String, _ value: Number, _ range: ClosedRange<Number>) throws {
@@ -41,7 +44,7 @@ extension Architecture {
                     expected: "\(range.lowerBound)...\(range.upperBound)", found: "\(value)")
             }
         }
-        try check("layers is", layers, 1...1024)
+        try check("layers is", layers, 1...Self.layerLimit)
         try check("width is", width, 1...1 << 20)
         try check("heads is", heads, 1...1 << 16)
         try check("key and value heads is", keyValueHeads, 1...1 << 16)

@@ -134,6 +134,18 @@ extension Architecture {
 extension JSONField {
     /// A number of things that tensors are measured in: small enough for a product of two.
     func size(_ key: ByteString) throws -> Int { try require(key).checkedSize }
+
+    /// A number of layers, each of which is gone through before all of the description is checked.
+    func layers(_ key: ByteString) throws -> Int {
+        let count = try size(key)
+        guard count <= Architecture.layerLimit else {
+            throw ModelError(
+                .unsupported, "there are too many layers", subject: try require(key).path,
+                expected: "1...\(Architecture.layerLimit)", found: "\(count)")
+        }
+        return count
+    }
+
     func optionalSize(_ key: ByteString) throws -> Int? { try optional(key)?.checkedSize }
     func size(_ key: ByteString, default value: Int) throws -> Int { try optionalSize(key) ?? value }
 
