@@ -1,5 +1,6 @@
 import Foundation
 import SutureFormats
+import SutureModels
 import SutureTensor
 import SutureTestSupport
 import SutureVision
