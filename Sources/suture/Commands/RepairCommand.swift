@@ -176,7 +176,9 @@ struct RepairCommand: ParsableCommand {
         if let failures {
             let url = URL(filePath: failures)
             // No text has a zero in its first bytes; the file of a patch begins with the length of its header.
-            guard try MappedFile(url).bytes.prefix(8).contains(0) else { return try Failure.read(url, chat: chat) }
+            let file = try MappedFile(url)
+            let isPatch = withExtendedLifetime(file) { $0.bytes.prefix(8).contains(0) }
+            guard isPatch else { return try Failure.read(url, chat: chat) }
             let repaired = try Patch(contentsOf: url).repaired
             guard !repaired.isEmpty else {
                 throw RepairError(
