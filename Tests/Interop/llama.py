@@ -211,6 +211,9 @@ def settings_of(rng, family):
         for key in set(rope) - {"rope_theta", "partial_rotary_factor"}:
             del rope[key]
         rope["rope_type"] = "default"
+    if rope.get("rope_type") == "longrope":
+        # Of its two lists llama.cpp takes the one for its room, which is 256 tokens at least; Suture has the first alone.
+        rope["original_max_position_embeddings"] = 512
     return settings
 
 
@@ -221,9 +224,7 @@ def check_family(family, count=6):
         folder = WORK / f"{family}-{seed}"
         folder.mkdir()
         notes, rng, _, path = ggufs.variant(seed, folder / "model.gguf", family, settings_of, plain=True)
-        # Of the two lists of longrope llama.cpp takes the one for its room for tokens, which is 256 at least.
-        lengths = (40,) if "longrope" in notes else (11, 40)
-        texts = [[rng.randrange(variants.VOCABULARY) for _ in range(length)] for length in lengths]
+        texts = [[rng.randrange(variants.VOCABULARY) for _ in range(length)] for length in (11, 40)]
         try:
             far = relative(path, logits_of(path, texts))
             far_adapted = relative(*with_adapter(folder, path, texts, rng))
