@@ -2,7 +2,7 @@
 SMOLLM2 := .deps/smollm2/SmolLM2-135M-Instruct.Q4_1.gguf
 SUTURE := .build/release/suture
 
-.PHONY: help demo demo-signatures test test-slow interop conformance fuzz fuzz-coverage fuzz-asan setup release parity bench docs format lint clean
+.PHONY: help demo demo-signatures test test-slow interop interop-llama conformance fuzz fuzz-coverage fuzz-asan setup release parity bench docs format lint clean
 
 SWIFT_FILES := Sources Tests Benchmarks/Sources Examples Snippets Package.swift
 SECONDS ?= 60
@@ -15,6 +15,7 @@ help:
 	@echo "make demo-signatures  train classifiers, make one robust with a file, take it off again (a minute or two)"
 	@echo "make test     run all tests"
 	@echo "make interop  hold what is exported against peft, transformers and gguf"
+	@echo "make interop-llama  hold tokens, logits and exported adapters against llama.cpp, which is built once (ten minutes)"
 	@echo "make conformance  random variants of models, GGUF files, adapters and tokenizers, held against the real libraries"
 	@echo "make fuzz     feed broken files and models to all that reads them (SECONDS=60 SEED=1)"
 	@echo "make fuzz-coverage  let libFuzzer look for inputs that reach new code (SECONDS=60 for each reader)"
@@ -52,6 +53,11 @@ test-slow: release
 interop: release
 	@Scripts/setup-interop
 	.deps/interop/bin/python Tests/Interop/interop.py $(SUTURE)
+
+interop-llama: release
+	swift build -c release --product suture-tokens
+	@Scripts/setup-llama
+	.deps/llama/bin/python Tests/Interop/llama.py $(SUTURE) $(SMOLLM2)
 
 conformance: release
 	swift build -c release --product suture-tokens

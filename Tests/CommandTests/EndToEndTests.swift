@@ -48,7 +48,7 @@ struct EndToEndTests {
         let log = try #require(try json("log fixed")["patches"] as? [[String: Any]])
         #expect(log.map { $0["id"] as? String } == [id])
         #expect((log[0]["fixes"] as? [[String: Any]])?.first?["expected"] as? String == "Z")
-        #expect(try place.run("log fixed").output.contains("abc -> Z"))
+        #expect(try place.run("log fixed").text.contains("abc -> Z"))
         let drift = try #require(log[0]["drift"] as? Double)
         #expect(drift > 0 && drift < 1 && log[0]["change"] as? Double == drift)
         _ = try json("revert fixed \(id.dropFirst("sha256:".count).prefix(8)) -o reverted")

@@ -173,6 +173,18 @@ struct GGUFModelTests {
         #expect(found == expected)
     }
 
+    @Test("a Granite without rotary positions, as llama.cpp takes this setting, is refused")
+    func granitePositions() throws {
+        func granite(_ draft: inout GGUFDraft, isRotary: UInt8) {
+            draft.metadata = draft.metadata.map { ($0.key.replacing("llama.", with: "granite."), $0.field) }
+            draft.set("general.architecture", .text("granite"))
+            draft.set("granite.rope.scaling.finetuned", .value(type: 7, [isRotary]))
+        }
+        #expect(try scores("llama") { granite(&$0, isRotary: 1) }.allSatisfy(\.isFinite))
+        let error = try refusal("llama") { granite(&$0, isRotary: 0) }
+        #expect(error.description.contains("rope.scaling.finetuned"), "\(error)")
+    }
+
     @Test("linear scaling by its old key, or by a factor without a type, is what it is by the new ones")
     func linearScaling() throws {
         let expected = try scores("llama-linear")

@@ -192,6 +192,22 @@ struct PatchVerbTests {
         }
     }
 
+    @Test("embeddings of positions are not exported for llama.cpp, which would leave them as they are")
+    func positions() throws {
+        let base = try Checkpoint(Goldens.url("models/gpt2"))
+        let name = "transformer.wpe.weight"
+        let rows = try #require(base[name]?.shape.first)
+        let ones = [Float](repeating: 1, count: rows)
+        let patch = try Patch([.columns([1], of: name, adding: ones)], of: base, method: .init(name: "by hand"))
+        let adapter = try Adapter(AppliedPatch(patch))
+        try withTemporaryDirectory { directory in
+            let url = directory.appending(path: "adapter.gguf")
+            let error = try #require(throws: PatchError.self) { try adapter.writeGGUF(to: url, base: base) }
+            #expect(error.kind == .refused && error.description.contains(name), "\(error)")
+            try adapter.writePEFT(to: directory.appending(path: "adapter"), base: base)
+        }
+    }
+
     @Test("a patch is put on another model only as a patch of its own")
     func transfer() throws {
         try withBase { base, directory in

@@ -8,6 +8,12 @@ extension GGUFFamily {
             let value = try settings.optionalDouble(name) ?? 0
             return JSON(value == 0 ? absent : GGUFTranslation.shortest(value))
         }
+        guard try settings.optionalFlag("rope.scaling.finetuned") ?? true else {
+            // For llama.cpp this is how the family says that it has no rotary positions at all.
+            throw FormatError(
+                .unsupportedModel, "models without rotary positions are not supported",
+                subject: "\(settings.file.file.name): granite.rope.scaling.finetuned", expected: "true", found: "false")
+        }
         return try biases(settings) + [
             ("attention_multiplier", factor("attention.scale", 1 / Double(sizes.headWidth).squareRoot())),
             ("embedding_multiplier", factor("embedding_scale")), ("residual_multiplier", factor("residual_scale")),

@@ -82,12 +82,19 @@ extension Adapter {
     ///   - overwriting: whether what is there already is replaced.
     ///   - base: the model that the patch is for, a snapshot or a GGUF file.
     ///   - url: its place.
+    /// - Throws: ``PatchError`` for embeddings that are the head as well, and for those of positions.
     public func writeGGUF(to url: URL, base: Checkpoint, overwriting: Bool = false) throws {
         var family = ""
         let matrices = try modules.flatMap { module -> [GGUFWriter.Matrix] in
             let place = try base.ggufPlace(of: module.tensor)
             family = place.family
             let (rows, columns) = (module.shape[0], module.shape[1])
+            guard place.name != "position_embd.weight" else {
+                // llama.cpp loads such factors and does not use them.
+                throw PatchError(
+                    .notLowRank, "llama.cpp adapts no embeddings of positions", subject: module.tensor,
+                    hint: "apply the patch instead")
+            }
             if place.name == "token_embd.weight" {
                 // llama.cpp takes rows of the first factor by tokens.
                 try base.refuseTied(module.tensor)

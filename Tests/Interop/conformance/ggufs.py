@@ -195,6 +195,8 @@ def metadata(rng, w, model, notes):
         module = next(m for m in model.modules() if "RotaryEmbedding" in type(m).__name__)
         w.add_float32(f"{arch}.rope.scaling.attn_factor", float(module.attention_scaling))
         if family != "phi3":
+            # Of other families llama.cpp looks for the divisors behind this word only.
+            w.add_string(f"{arch}.rope.scaling.type", "longrope")
             w.add_uint32(f"{arch}.rope.scaling.original_context_length", rope["original_max_position_embeddings"])
         w.add_tensor("rope_factors_long.weight", np.array(rope["long_factor"], dtype=np.float32))
         w.add_tensor("rope_factors_short.weight", np.array(rope["short_factor"], dtype=np.float32))
@@ -210,22 +212,22 @@ def vocabulary(w):
     w.add_uint32("tokenizer.ggml.eos_token_id", 2)
 
 
-def variant(seed, path, family=None):
-    """Writes a file and returns notes and the model with the numbers that it stores."""
+def variant(seed, path, family=None, choose=settings_of, plain=False):
+    """Writes a file and returns notes and the model with the numbers that it stores; a plain one is whole and float32."""
     rng = random.Random(seed * 7919 + 1)
     family = family or rng.choice(list(ARCHITECTURES))
     notes = [family]
-    settings = settings_of(rng, family)
+    settings = choose(rng, family)
     rope = settings.get("rope_parameters", {})
     notes.append(rope.get("full_attention", rope).get("rope_type", "none"))
     model = variants.build(AutoConfig.for_model(family, **settings), seed)
-    split = rng.random() < 0.25
+    split = rng.random() < 0.25 and not plain
     target = path.with_name("model") if split else path
     w = gguf.GGUFWriter(None if split else path, ARCHITECTURES[family], split_max_tensors=6 if split else 0)
     w.path = target
     metadata(rng, w, model, notes)
     vocabulary(w)
-    quantized = rng.random() < 0.6
+    quantized = rng.random() < 0.6 and not plain
     with torch.no_grad():
         state = {n: p for n, p in model.state_dict().items()}
         for name, t in tensors_of(model):
