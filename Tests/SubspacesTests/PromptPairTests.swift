@@ -16,11 +16,12 @@ struct PromptPairTests {
 
     @Test("an answer is the token that continues the prompt", arguments: names)
     func answers(name: String) throws {
+        let rival = name == "gemma" ? " in" : " a"
         let tokenizer = try tokenizer(name)
         let base = "This is what they said to"
-        let pair = PromptPair(base: Prompt(base), source: Prompt(base), answer: " the", other: " a")
+        let pair = PromptPair(base: Prompt(base), source: Prompt(base), answer: " the", other: rival)
         let tokens = try TokenizedPair(pair, tokenizer)
-        for (token, text) in [(tokens.answer, " the"), (tokens.other, " a")] {
+        for (token, text) in [(tokens.answer, " the"), (tokens.other, rival)] {
             #expect(tokenizer.encode(base + text, specials: .opening).ids == tokens.base + [token])
         }
         var wrong = pair

@@ -37,8 +37,8 @@ public struct Recruit: JointRepairMethod {
     public var rounds = 6
     /// How many beginnings of reference texts stand in for the question.
     public var openings = 8
-    /// How many of the idlest neurons one is drawn from.
-    public var spread = 128
+    /// The share of the layer's neurons, the idlest ones, that one is drawn from.
+    public var spread = 0.08
 
     public init() {}
 
@@ -50,7 +50,9 @@ public struct Recruit: JointRepairMethod {
         .init("sharpness", "how sharply both sides of the threshold are told apart", 0.01...10_000, \.sharpness),
         .init("rounds", "how often a step may be corrected", 1...1000, \.rounds),
         .init("openings", "beginnings of reference texts that stand in for the question", 0...1000, \.openings),
-        .init("spread", "how many of the idlest neurons one is drawn from, by what is repaired", 1...100_000, \.spread)
+        .init(
+            "spread", "the share of neurons, the idlest ones, that one is drawn from, by what is repaired", 0...1,
+            \.spread)
     ]
 
     /// The activation's other factor is zero here, so that it is as large at 0.8, another wording, as at 1, the prompt itself.
@@ -162,8 +164,9 @@ public struct Recruit: JointRepairMethod {
     private func idle(
         _ effect: Tensor, in layer: Int, without taken: Set<Neuron>, drawnBy failure: TokenizedFailure
     ) throws -> Neuron {
-        let order = try (-effect).top(min(taken.count + spread, effect.count)).indices.ints()
-        let free = Array(order.map { Neuron(layer: layer, index: $0) }.filter { !taken.contains($0) }.prefix(spread))
+        let count = max(1, Int(spread * Double(effect.count)))
+        let order = try (-effect).top(min(taken.count + count, effect.count)).indices.ints()
+        let free = Array(order.map { Neuron(layer: layer, index: $0) }.filter { !taken.contains($0) }.prefix(count))
         // FNV-1a, the same everywhere.
         let seed = failure.forced.reduce(UInt64(0xcbf2_9ce4_8422_2325)) { ($0 ^ UInt64($1)) &* 0x100_0000_01b3 }
         guard !free.isEmpty else {

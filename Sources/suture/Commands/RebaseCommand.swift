@@ -21,6 +21,7 @@ struct RebaseCommand: ParsableCommand {
     @Option(help: "A patch that comes first; may be given several times.")
     var onto: [String]
 
+    @OptionGroup var limits: LimitOptions
     @OptionGroup var result: PatchOutputOptions
     @OptionGroup var printing: OutputOptions
 
@@ -38,7 +39,7 @@ struct RebaseCommand: ParsableCommand {
         let repair = try RepairCommand.parse(
             [model.model, "--failures=\(patch)", "--method=\(method.rawValue)", "--output=\(result.output)"]
                 + onto.map { "--patch=\($0)" } + (settings.isEmpty ? [] : ["--set=\(settings.joined(separator: ","))"])
-                + (result.force ? ["--force"] : []) + [
+                + limits.arguments + (result.force ? ["--force"] : []) + [
                     "--device=\(model.device)", "--format=\(printing.format.rawValue)"
                 ]
                 + (model.threads.map { ["--threads=\($0)"] } ?? []))

@@ -73,14 +73,7 @@ struct RepairCommand: ParsableCommand {
     @Option(help: "A file of texts, one on a line, that the patch should leave alone.")
     var guardTexts: String?
 
-    @Option(help: "Refuse a patch that diverges more: mean KL in nats a token.")
-    var maxDivergence: Double?
-
-    @Option(help: "Refuse a patch that changes a larger share of the most likely tokens, 0...1.")
-    var maxChanged: Double?
-
-    @Option(help: "Refuse a patch that raises perplexity on built-in held-out text by a larger factor, such as 1.01.")
-    var maxPerplexity: Double?
+    @OptionGroup var limits: LimitOptions
 
     @Flag(help: "Write over files that are there.")
     var force = false
@@ -103,11 +96,6 @@ struct RepairCommand: ParsableCommand {
             throw ValidationError("--set \(error.description)")
         }
         guard batch >= 1 else { throw ValidationError("--batch is at least 1, not \(batch).") }
-        if let maxDivergence, !(maxDivergence >= 0) { throw ValidationError("--max-divergence is not negative.") }
-        if let maxChanged, !(0...1).contains(maxChanged) {
-            throw ValidationError("--max-changed is 0...1, not \(maxChanged).")
-        }
-        if let maxPerplexity, !(maxPerplexity > 0) { throw ValidationError("--max-perplexity is above 0.") }
     }
 
     func run() throws {
@@ -138,9 +126,7 @@ struct RepairCommand: ParsableCommand {
         repair.earlier = stack.repaired
         if let budget { repair.budget = budget }
         if let texts { repair.guardTexts = texts }
-        if let maxDivergence { repair.limits.maximumDivergence = maxDivergence }
-        if let maxChanged { repair.limits.maximumChangedTop = maxChanged }
-        if let maxPerplexity { repair.limits.maximumPerplexityRatio = maxPerplexity }
+        limits.set(&repair.limits)
         let result = try repair.run(list, modelName: model.url.lastPathComponent)
         let pathway = try pathway(of: result, network, tokenizer, progress.handler)
         progress.finish()
