@@ -20,7 +20,7 @@ help:
 	@echo "make fuzz     feed broken files and models to all that reads them (SECONDS=60 SEED=1)"
 	@echo "make fuzz-coverage  let libFuzzer look for inputs that reach new code (SECONDS=60 for each reader)"
 	@echo "make fuzz-asan  the same inputs as fuzz, with AddressSanitizer in the Swift, C and C++ parts"
-	@echo "make test-slow  kill commands 1,000 times, take their disks, rights and descriptors, kill and stop ranks of a group"
+	@echo "make test-slow  kill commands 1,000 times, take their disks, rights and descriptors, kill and stop ranks of a group, stack 100 repairs"
 	@echo "make parity   hold the forward pass and every cell of sweeps against transformers on SmolLM2-135M"
 	@echo "make bench    measure beside the Python peers"
 	@echo "make docs     the documentation of all modules, with its examples compiled"
@@ -49,6 +49,7 @@ test-slow: release
 	Tests/Slow/kill-commands $(SUTURE) 100
 	Tests/Slow/full-disk $(SUTURE)
 	Tests/Slow/dead-ranks $(SUTURE)
+	Tests/Slow/stack-repairs $(SUTURE) $(SMOLLM2) Tests/Slow/failures.jsonl
 
 interop: release
 	@Scripts/setup-interop
