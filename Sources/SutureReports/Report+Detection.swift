@@ -36,6 +36,42 @@ extension Report {
                     ]))
     }
 
+    /// The page of test cases: how many are met, and those that are not.
+    public init(testing detection: Detection, title: String) throws {
+        let wrong = detection.answers.filter { !$0.isRight }
+        let count = detection.answers.count + detection.unasked
+        let table = Table(
+            caption: "Not met", columns: ["prompt", .code("expected"), .code("written")],
+            rows: wrong.map { [.init($0.prompt), .init($0.expected), .init($0.written)] })
+        let unasked = Block.paragraph(
+            "Not asked, longer than the model's context or not to be split into tokens: \(detection.unasked).")
+        try self.init(
+            title: title,
+            verdict: Verdict(
+                detection.areAllRight ? .good : .bad,
+                "\(count - wrong.count - detection.unasked) of \(count) cases are met."),
+            schema: "suture.test/1", data: Cases(detection),
+            blocks: (wrong.isEmpty ? [] : [.table(table)]) + (detection.unasked > 0 ? [unasked] : []))
+    }
+
+    private struct Cases: Encodable, Sendable {
+        struct Case: Encodable, Sendable {
+            let prompt, expected, written: String
+            let met: Bool
+        }
+        let met: Bool
+        let unasked: Int
+        let cases: [Case]
+
+        init(_ detection: Detection) {
+            met = detection.areAllRight
+            unasked = detection.unasked
+            cases = detection.answers.map {
+                Case(prompt: $0.prompt, expected: $0.expected, written: $0.written, met: $0.isRight)
+            }
+        }
+    }
+
     private struct Page: Encodable, Sendable {
         let exactMatch: Double
         let tokenAccuracy: Double

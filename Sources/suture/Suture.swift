@@ -13,7 +13,8 @@ struct Suture: ParsableCommand {
             CommandGroup(
                 name: "Repair",
                 subcommands: [
-                    DetectCommand.self, RepairCommand.self, EvaluateCommand.self, GenerateCommand.self,
+                    DetectCommand.self, RepairCommand.self, TestCommand.self, EvaluateCommand.self,
+                    GenerateCommand.self,
                     ReportCommand.self
                 ]),
             CommandGroup(

@@ -14,7 +14,7 @@ struct OverlapTests {
             + " -o >new --each >each --report >new.html",
         "evaluate <model --data <texts.txt --codes <utf8.txt --template <key.jsonl --corpus <empty.txt"
             + " --log >new.log --report >new.html --csv >new.csv --latex >new.tex",
-        "generate <model -p a --patch <good.fix",
+        "generate <model -p a --patch <good.fix", "test <model <key.jsonl --patch <good.fix --report >new.html",
         "show <good.fix", "check <model <good.fix", "log <model", "diff <model <other",
         "apply <model <good.fix <small.fix -o >new", "revert <patched 0123 -o >new",
         "revert <patched <good.fix -o >new",

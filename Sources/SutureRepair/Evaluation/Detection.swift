@@ -21,6 +21,9 @@ public struct Detection: Sendable, Codable {
     /// How many questions could not be asked: longer than the model's context, or not to be split into tokens.
     public let unasked: Int
 
+    /// Whether every question was asked and answered rightly.
+    public var areAllRight: Bool { unasked == 0 && answers.allSatisfy(\.isRight) }
+
     /// The share of questions that are answered rightly in free writing.
     public var exactMatch: Double { Double(answers.count(where: \.isRight)) / Double(answers.count) }
 
