@@ -63,19 +63,19 @@ struct EndToEndTests {
     @Test("test cases that are met end with 0, others with 1")
     func cases() throws {
         let place = try Workplace()
-        let answer = try place.run("generate model -p abc -n 1").text.dropLast()
-        let cases = [["prompt": "abc", "expected": String(answer)], ["prompt": "def", "expected": "~"]]
+        try place.done("repair model -p abc -e Z -o fix \(Self.unlimited)")
+        let cases = [["prompt": "abc", "expected": "Z"], ["prompt": "def", "expected": "~~"]]
         for (name, list) in [("met", Array(cases[..<1])), ("unmet", cases)] {
             let lines = try list.map { String(decoding: try JSONSerialization.data(withJSONObject: $0), as: UTF8.self) }
             try Data(lines.joined(separator: "\n").utf8).write(to: place.url.appending(path: "\(name).jsonl"))
         }
-        #expect(try place.done("test model met.jsonl")["met"] as? Bool == true)
-        let outcome = try place.run("test model unmet.jsonl --format json --report page.html")
+        #expect(try place.done("test model met.jsonl --patch fix")["met"] as? Bool == true)
+        let outcome = try place.run("test model unmet.jsonl --patch fix --format json --report page.html")
         #expect(outcome.status == 1)
         let results = try outcome.json()
         #expect(results["met"] as? Bool == false)
         #expect((results["cases"] as? [[String: Any]])?.map { $0["met"] as? Bool } == [true, false])
-        #expect(try place.run("test model unmet.jsonl --format quiet").text == "1 of 2\n")
+        #expect(try place.run("test model unmet.jsonl --patch fix --format quiet").text == "1 of 2\n")
     }
 
     @Test("repairs made apart that take one neuron are refused together, and one of them is made anew on the other")
