@@ -199,7 +199,8 @@ extension GGUFFile {
             guard let type = GGUFType(rawValue: number) else {
                 throw reader.error(
                     .unknownType, "the type of tensor \"\(name)\" is not supported", at: start,
-                    found: GGUFType.unsupportedName(number) ?? "type \(number)")
+                    found: GGUFType.unsupportedName(number) ?? "type \(number)",
+                    hint: "llama-quantize --allow-requantize FILE NEW Q8_0 makes a file of a type that is")
             }
             self.type = type
             shape = sizes.reversed().map { Int(clamping: $0) }

@@ -35,11 +35,18 @@ LAYER = {
 POST = {"post_attention_layernorm": "post_attention_norm", "post_feedforward_layernorm": "post_ffw_norm",
         "pre_feedforward_layernorm": "ffn_norm"}  # fmt: skip
 TYPES = [Q.F32, Q.F16, Q.BF16, Q.Q4_0, Q.Q4_1, Q.Q5_0, Q.Q5_1, Q.Q8_0]
+# Types that gguf reads and does not make: where the halves of a block are that scale it, and how large its values are
+# for halves of one.
+BLOCKS = {
+    Q.Q2_K: ((80, 13), (82, 11)), Q.Q3_K: ((108, 43),), Q.Q4_K: ((0, 290), (2, 37)), Q.Q5_K: ((0, 600), (2, 37)),
+    Q.Q6_K: ((208, 1400),), Q.IQ4_NL: ((0, 70),), Q.IQ4_XS: ((0, 1300),),
+}  # fmt: skip
+UNREAD = [Q.IQ1_S, Q.IQ2_XXS, Q.IQ2_XS, Q.IQ3_XXS, Q.IQ3_S, Q.TQ1_0, Q.MXFP4]
 
 
 def settings_of(rng, family):
     """Settings that a GGUF file of the family can hold."""
-    c = variants.config_of(rng, family)
+    c = variants.config_of(rng, family, wide=rng.random() < 0.4)
     for key in ("hidden_act", "activation_function", "hidden_activation"):
         if key in c:
             c[key] = {
@@ -80,6 +87,18 @@ def settings_of(rng, family):
         if "sliding_attention" in rope:
             rope["sliding_attention"]["rope_theta"] = 10000.0
     return c
+
+
+def stored(t, kind, rng):
+    """A tensor in a type: quantized, or random blocks where gguf has no rule for that."""
+    if kind not in BLOCKS and kind not in UNREAD:
+        return gguf.quantize(t, kind)
+    length, size = gguf.GGML_QUANT_SIZES[kind]
+    data = np.frombuffer(rng.randbytes(t.size // length * size), dtype=np.uint8).reshape(-1, size).copy()
+    for place, spread in BLOCKS.get(kind, ()):
+        scales = np.array([rng.uniform(0.1, 0.4) / spread for _ in data], dtype=np.float16)
+        data[:, place:place + 2] = scales.view(np.uint8).reshape(-1, 2)
+    return data.reshape(*t.shape[:-1], -1)
 
 
 def interleave(t, heads):
@@ -225,17 +244,22 @@ def variant(seed, path, family=None):
     w.path = target
     metadata(rng, w, model, notes)
     vocabulary(w)
-    quantized = rng.random() < 0.6
+    quantized, unread = rng.random() < 0.7, rng.random() < 0.03
+    used = set()
     with torch.no_grad():
         state = {n: p for n, p in model.state_dict().items()}
         for name, t in tensors_of(model):
-            kind = rng.choice(TYPES) if quantized and t.ndim == 2 and "position" not in name else Q.F32
-            if kind not in (Q.F32, Q.F16, Q.BF16) and t.shape[-1] % 32:
+            kind = rng.choice([*TYPES, *BLOCKS]) if quantized and t.ndim == 2 and "position" not in name else Q.F32
+            if unread and t.ndim == 2:
+                kind = rng.choice(UNREAD)
+            if t.shape[-1] % gguf.GGML_QUANT_SIZES[kind][0]:
                 kind = Q.F16
-            data = gguf.quantize(t, kind)
+            data = stored(t, kind, rng)
             w.add_tensor(name, data, raw_dtype=kind)
-            put_back(model, state, name, gguf.dequantize(data, kind))
-    notes.append("quantized" if quantized else "f32")
+            if kind not in UNREAD:
+                put_back(model, state, name, gguf.dequantize(data, kind))
+            used.add(kind.name)
+    notes.extend(sorted(used))
     w.write_header_to_file()
     w.write_kv_data_to_file()
     w.write_tensors_to_file()
