@@ -248,7 +248,11 @@ def variant(seed, path, family=None):
     used = set()
     with torch.no_grad():
         state = {n: p for n, p in model.state_dict().items()}
-        for name, t in tensors_of(model):
+        tensors = list(tensors_of(model))
+        if family in ("phi", "qwen2", "stablelm") and rng.random() < 0.4:
+            notes.append("fused")
+            tensors = list(fused(tensors))
+        for name, t in tensors:
             kind = rng.choice([*TYPES, *BLOCKS]) if quantized and t.ndim == 2 and "position" not in name else Q.F32
             if unread and t.ndim == 2:
                 kind = rng.choice(UNREAD)
@@ -257,7 +261,7 @@ def variant(seed, path, family=None):
             data = stored(t, kind, rng)
             w.add_tensor(name, data, raw_dtype=kind)
             if kind not in UNREAD:
-                put_back(model, state, name, gguf.dequantize(data, kind))
+                put_back(model, state, name, gguf.dequantize(data, kind).reshape(t.shape))
             used.add(kind.name)
     notes.extend(sorted(used))
     w.write_header_to_file()
@@ -271,8 +275,25 @@ def variant(seed, path, family=None):
     return notes, rng, model, path
 
 
+def fused(tensors):
+    """Queries, keys and values as older converters store them, one under the other."""
+    named = dict(tensors)
+    for name, t in tensors:
+        if ".attn_q." in name:
+            yield name.replace("attn_q", "attn_qkv"), np.concatenate([named[name.replace("attn_q", f"attn_{p}")] for p in "qkv"])
+        elif ".attn_k." not in name and ".attn_v." not in name:
+            yield name, t
+
+
 def put_back(model, state, name, stored):
     """Gives a tensor of the model the numbers that the file has for it."""
+    c = model.config
+    if ".attn_qkv." in name and not any("qkv" in n or "query_key" in n or "c_attn" in n for n in state):
+        shared = getattr(c, "num_key_value_heads", None) or c.num_attention_heads
+        width = stored.shape[0] // (c.num_attention_heads + 2 * shared)
+        for part, rows in zip("qkv", np.split(stored, [c.num_attention_heads * width, (c.num_attention_heads + shared) * width])):
+            put_back(model, state, name.replace("attn_qkv", f"attn_{part}"), rows)
+        return
     for source, (target, make) in back(model).items():
         if target == name:
             value = torch.from_numpy(np.ascontiguousarray(make(stored))).float()
