@@ -40,6 +40,9 @@ struct HostileCase: Sendable, CustomTestStringConvertible {
         HostileCase("an added space that takes the spaces before it") { size in
             (json(added([" "], left: true)), many(" ", size))
         },
+        HostileCase("an added space that takes the spaces behind it") { size in
+            (json(added([" "]).replacing("\"rstrip\": false", with: "\"rstrip\": true")), many(" ", size))
+        },
         HostileCase("a pattern that nearly stands everywhere is replaced") { size in
             let pattern = many("a", size / 2) + "b"
             return (
