@@ -6,6 +6,11 @@ extension Checkpoint {
         }
     }
 
+    /// Whether a tensor has a row or a number for each token: embeddings, the head and its bias, by their names.
+    public static func isOfVocabulary(_ name: String) -> Bool {
+        isEmbedding(name) && !name.hasSuffix("wpe.weight") || heads.contains(name) || name == "lm_head.bias"
+    }
+
     /// The names of the head in all families.
     private static let heads = ["lm_head.weight", "embed_out.weight"]
 

@@ -78,6 +78,7 @@ public struct Checkpoint: Sendable {
 
     /// What is odd about the files but no error, one line each.
     public var notices: [String] {
+        if let gguf { return gguf.notices }
         guard let directory else { return [] }
         var notices = directory.notices
         if let new = config.value["rope_parameters"], let old = config.value["rope_scaling"], !new.isNull, !old.isNull,

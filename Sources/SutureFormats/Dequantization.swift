@@ -10,11 +10,18 @@
 //   Q4_1  f16 d, f16 m, 16 bytes q                 value = d * q + m
 //   Q5_0  f16 d, 32 bits h, 16 bytes q             value = d * (q + 16 h - 16), bit i of h belongs to value i
 //   Q5_1  f16 d, f16 m, 32 bits h, 16 bytes q      value = d * (q + 16 h) + m
+//   Q2_K  16 bytes, each a scale s (lo) and a minimum m (hi), 64 bytes q (2 bits each), f16 d, f16 dmin
+//                                                  value = (d * s) * q - dmin * m
+//   Q3_K  32 bytes h (1 bit each), 64 bytes q (2 bits each), 12 bytes of 16 scales s of 6 bits, f16 d
+//                                                  value = (d * (s - 32)) * (q + 4 h - 4), bit j of h[i] as in Q5_K
 //   Q4_K  f16 d, f16 dmin, 12 bytes of 8 scales s and 8 minima m of 6 bits, 128 bytes q
 //                                                  value = (d * s) * q - dmin * m, 32 lo, 32 hi of each 32 bytes
 //   Q5_K  as Q4_K with 32 bytes h before q         q + 16 h, bit j of h[i] belongs to value i of part j
 //   Q6_K  128 bytes q, 64 bytes h (2 bits each), 16 x int8 s, f16 d
 //                                                  value = (d * s) * (q + 16 h - 32)
+//   IQ4_NL  as Q4_0                                value = d * t[q], t a table of 16 levels
+//   IQ4_XS  f16 d, 16 bits and 4 bytes of 8 scales s of 6 bits (upper 2, lower 4), 128 bytes q
+//                                                  value = (d * (s - 32)) * t[q], 16 lo, 16 hi of each 16 bytes
 
 extension GGUFType {
     /// Converts whole blocks to `Float`.
@@ -40,9 +47,13 @@ extension GGUFType {
         case .q4_1: convertQ4_1(source, blockCount, target)
         case .q5_0: convertQ5_0(source, blockCount, target)
         case .q5_1: convertQ5_1(source, blockCount, target)
+        case .q2_K: convertQ2_K(source, blockCount, target)
+        case .q3_K: convertQ3_K(source, blockCount, target)
         case .q4_K: convertQ4_K(source, blockCount, target)
         case .q5_K: convertQ5_K(source, blockCount, target)
         case .q6_K: convertQ6_K(source, blockCount, target)
+        case .iq4_NL: convertIQ4_NL(source, blockCount, target)
+        case .iq4_XS: convertIQ4_XS(source, blockCount, target)
         case .i8, .i16, .i32, .i64, .f64:
             throw FormatError(.unknownType, "tensors of type \(name) are not weights", found: name)
         }
@@ -143,7 +154,81 @@ private func convertQ5_1(_ source: UnsafeRawPointer, _ count: Int, _ target: Uns
     }
 }
 
+/// The levels of the IQ4 types.
+private let levels: [Int8] = [-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113]
+
+/// 32 values from the levels that 16 bytes name.
+@inline(__always)
+private func convertLevels(_ quants: UnsafeRawPointer, scale: Float, _ values: UnsafeMutablePointer<Float>) {
+    levels.withUnsafeBufferPointer { levels in
+        for index in 0..<16 {
+            let pair = Int(byte(quants, index))
+            values[index] = scale * Float(levels[pair & 15])
+            values[index + 16] = scale * Float(levels[pair >> 4])
+        }
+    }
+}
+
+private func convertIQ4_NL(_ source: UnsafeRawPointer, _ count: Int, _ target: UnsafeMutablePointer<Float>) {
+    for block in 0..<count {
+        let bytes = source + 18 * block
+        convertLevels(bytes + 2, scale: half(bytes, 0), target + 32 * block)
+    }
+}
+
 // MARK: Blocks of 256
+
+/// Two bits of value `index` of part `part`: parts 0 to 3 share 32 bytes, and so do 4 to 7.
+@inline(__always)
+private func twoBits(_ quants: UnsafeRawPointer, _ part: Int, _ index: Int) -> Int32 {
+    Int32(byte(quants, 32 * (part / 4) + index) &>> UInt8(part % 4 * 2) & 3)
+}
+
+private func convertQ2_K(_ source: UnsafeRawPointer, _ count: Int, _ target: UnsafeMutablePointer<Float>) {
+    for block in 0..<count {
+        let bytes = source + 84 * block
+        let (blockScale, blockMinimum) = (half(bytes, 80), half(bytes, 82))
+        for side in 0..<16 {
+            let packed = byte(bytes, side)
+            let (scale, minimum) = (blockScale * Float(packed & 15), blockMinimum * Float(packed >> 4))
+            let values = target + 256 * block + 16 * side
+            for index in 0..<16 {
+                values[index] = scale * Float(twoBits(bytes + 16, side / 2, side % 2 * 16 + index)) - minimum
+            }
+        }
+    }
+}
+
+private func convertQ3_K(_ source: UnsafeRawPointer, _ count: Int, _ target: UnsafeMutablePointer<Float>) {
+    for block in 0..<count {
+        let bytes = source + 110 * block
+        let (blockScale, scales) = (half(bytes, 108), bytes + 96)
+        for side in 0..<16 {
+            // The lower four bits of sides 0 to 7, and of 8 to 15, share eight bytes; the upper two are in the last four.
+            let low = byte(scales, side % 8) &>> UInt8(side / 8 * 4) & 15
+            let high = byte(scales, 8 + side % 4) &>> UInt8(side / 4 * 2) & 3
+            let scale = blockScale * Float(Int32(low | high << 4) - 32)
+            let values = target + 256 * block + 16 * side
+            for index in 0..<16 {
+                let place = side % 2 * 16 + index
+                let bit = Int32(byte(bytes, place) &>> UInt8(side / 2) & 1)
+                values[index] = scale * Float(twoBits(bytes + 32, side / 2, place) + 4 * bit - 4)
+            }
+        }
+    }
+}
+
+private func convertIQ4_XS(_ source: UnsafeRawPointer, _ count: Int, _ target: UnsafeMutablePointer<Float>) {
+    for block in 0..<count {
+        let bytes = source + 136 * block
+        let highs = UInt16(littleEndian: bytes.loadUnaligned(fromByteOffset: 2, as: UInt16.self))
+        for part in 0..<8 {
+            let low = Int32(byte(bytes, 4 + part / 2) &>> UInt8(part % 2 * 4) & 15)
+            let scale = half(bytes, 0) * Float((low | Int32(highs &>> UInt16(2 * part) & 3) << 4) - 32)
+            convertLevels(bytes + 8 + 16 * part, scale: scale, target + 256 * block + 32 * part)
+        }
+    }
+}
 
 /// Scale and minimum of part `part`: 6 bits each, the upper two of parts 4 to 7 beside those of parts 0 to 3.
 @inline(__always)

@@ -39,7 +39,7 @@ extension FolderKind {
     /// A model's folder; what it has from the model that it was made from, byte for byte, is its own.
     public static func model(from source: URL? = nil) -> FolderKind {
         FolderKind("a model") { paths in
-            paths.contains("config.json") && paths.contains { isWeightFile($0) }
+            paths.contains { isWeightFile($0) }
         } owns: { path, folder in
             if isModelFile(path) { return true }
             guard let source else { return false }
@@ -49,14 +49,15 @@ extension FolderKind {
 
     private static let modelFiles: Set<String> = [
         "config.json", "generation_config.json", "preprocessor_config.json", "processor_config.json",
-        "model.safetensors.index.json", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json",
+        "model.safetensors.index.json", "diffusion_pytorch_model.safetensors.index.json", "tokenizer.json",
+        "tokenizer_config.json", "special_tokens_map.json",
         "added_tokens.json", "vocab.json", "vocab.txt", "merges.txt", "tokenizer.model", "spiece.model",
         "chat_template.jinja", "chat_template.json", "training.json", "training.safetensors", "suture.lock.json",
         "README.md", "LICENSE", "LICENSE.txt", "LICENSE.md", "NOTICE", ".gitattributes", ".DS_Store"
     ]
 
     private static func isWeightFile(_ path: String) -> Bool {
-        path.wholeMatch(of: /model(-[0-9]+(-of-[0-9]+)?)?\.safetensors/) != nil
+        path.wholeMatch(of: /(diffusion_pytorch_)?model(\.[a-z0-9_]+)?(-[0-9]+(-of-[0-9]+)?)?\.safetensors/) != nil
     }
 
     private static func isModelFile(_ path: String) -> Bool {

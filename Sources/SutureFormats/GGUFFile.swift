@@ -53,6 +53,15 @@ public struct GGUFFile: Sendable {
     /// The tensor of that name.
     public subscript(name: String) -> Tensor? { tensors[ByteString(name)] }
 
+    /// What is odd about the file but no error, one line each.
+    public var notices: [String] {
+        let cut = metadata["tokenizer.ggml.pre"]?.stringValue ?? "default"
+        guard metadata["tokenizer.ggml.model"]?.stringValue == "gpt2", cut == "default" else { return [] }
+        return [
+            "\(file.name): tokenizer.ggml.pre does not say how the model cuts text; as llama.cpp does by default is a guess"
+        ]
+    }
+
     /// The data of one of this file's tensors as stored, without a copy.
     public func bytes(of tensor: Tensor) -> MappedBytes { MappedBytes(parts[tensor.part], tensor.range) }
 
@@ -199,7 +208,8 @@ extension GGUFFile {
             guard let type = GGUFType(rawValue: number) else {
                 throw reader.error(
                     .unknownType, "the type of tensor \"\(name)\" is not supported", at: start,
-                    found: GGUFType.unsupportedName(number) ?? "type \(number)")
+                    found: GGUFType.unsupportedName(number) ?? "type \(number)",
+                    hint: "llama-quantize --allow-requantize FILE NEW Q8_0 makes a file of a type that is")
             }
             self.type = type
             shape = sizes.reversed().map { Int(clamping: $0) }

@@ -14,7 +14,7 @@ struct GGUFTranslation: Sendable {
         try settings.checkRest()
         let family = settings.family
         tensors = try file.tensors.filter { !Self.rotaryTensors.contains($0.key) || family.rotary == .none }
-            .map { try Tensor($0.value, in: file, family, sizes) }
+            .flatMap { try Tensor.all(of: $0.value, in: file, family, sizes) }
     }
 
     /// The elements in the original's order, as float32.

@@ -3,7 +3,8 @@ import Foundation
 /// A model directory as Hugging Face lays it out: `config.json`, safetensors in one file or in shards, and the rest.
 ///
 /// The weights are, in this order, which is that of transformers: `model.safetensors`, the shards of
-/// `model.safetensors.index.json`, all of `model*.safetensors`. What is there beside them is told by ``notices``.
+/// `model.safetensors.index.json`, all of `model*.safetensors`; diffusers' names with `diffusion_pytorch_model` are read
+/// likewise. What is there beside them is told by ``notices``.
 public struct SnapshotDirectory: Sendable {
     /// Where a tensor is: in which file, and what that file's header says of it.
     public struct Tensor: Sendable {
@@ -14,7 +15,7 @@ public struct SnapshotDirectory: Sendable {
     }
 
     public let url: URL
-    /// What `config.json` says.
+    /// What `config.json` says: nothing where there is none, which is enough for what is done with tensors alone.
     public let config: JSONField
     /// The weight files, in the order of their names.
     public let files: [SafetensorsFile]
@@ -79,9 +80,13 @@ public struct SnapshotDirectory: Sendable {
     private static func config(in url: URL) throws -> JSON {
         let file = url.appending(path: "config.json")
         guard FileManager.default.fileExists(atPath: file.path) else {
-            throw FormatError(
-                .missingFile, "config.json is missing", subject: url.relativePath,
-                hint: "name the directory of a model as Hugging Face lays it out")
+            let name = url.lastPathComponent
+            guard !name.hasPrefix(".") || !name.hasSuffix(".tmp") else {
+                throw FormatError(
+                    .missingFile, "an interrupted command left this folder", subject: url.relativePath,
+                    hint: "run that command again")
+            }
+            return .object(JSONObject())
         }
         return try JSON.parse(contentsOf: file)
     }
@@ -137,12 +142,22 @@ private struct WeightSelection {
         names = weights
         try SplitName.checkComplete(weights, in: url)
         if names.isEmpty {
-            let isPickled = all.contains { $0.hasSuffix(".bin") || $0.hasSuffix(".pth") || $0.hasSuffix(".pt") }
             throw FormatError(
                 .missingFile, "there are no weights", subject: url.relativePath, expected: "model*.safetensors",
-                found: "\(all.count) other files",
-                hint: isPickled ? "convert the weights to safetensors: pickled files are not read" : nil)
+                found: "\(all.count) other files", hint: Self.hint(all, in: url))
         }
+    }
+
+    /// What could be meant by a folder without weights of a known name.
+    private static func hint(_ names: [String], in url: URL) -> String? {
+        if let file = names.sorted().first(where: { $0.hasSuffix(".safetensors") }) {
+            return "name the file \(file) itself"
+        }
+        if names.contains("model_index.json") {
+            return "a pipeline has several models: name the folder of one, such as unet"
+        }
+        let isPickled = names.contains { $0.hasSuffix(".bin") || $0.hasSuffix(".pth") || $0.hasSuffix(".pt") }
+        return isPickled ? "convert the weights to safetensors: pickled files are not read" : nil
     }
 }
 

@@ -9,7 +9,8 @@ extension Report {
             tensors: difference.tensors.map { tensor in
                 DifferenceFacts.Tensor(
                     name: tensor.name, shape: tensor.shape, types: [tensor.types.0, tensor.types.1],
-                    elements: tensor.elements, changed: tensor.changed, norm: tensor.norm,
+                    elements: tensor.elements, changed: tensor.changed, notNumbers: tensor.notNumbers,
+                    norm: tensor.norm,
                     relativeNorm: tensor.relativeNorm, largest: tensor.largest, sparsity: tensor.sparsity,
                     rank: tensor.rank,
                     slices: tensor.slice == .rows ? "rows" : "columns",
@@ -25,9 +26,13 @@ extension Report {
                 ]
             })
         let neurons = facts.tensors.filter { !$0.top.isEmpty }.map { Fact($0.name, Self.neurons(of: $0)) }
+        let odd = facts.tensors.filter { $0.notNumbers > 0 }.map {
+            Fact($0.name, "\($0.notNumbers) elements, of which the norm says nothing")
+        }
         let isSame = facts.tensors.isEmpty && facts.others.isEmpty
         var blocks: [Block] = facts.tensors.isEmpty ? [] : [.table(table)]
         if !neurons.isEmpty { blocks += [.heading("Most changed"), .facts(neurons)] }
+        if !odd.isEmpty { blocks += [.heading("Not numbers, or infinite"), .facts(odd)] }
         if !facts.others.isEmpty {
             blocks += [.heading("Not compared"), .paragraph(facts.others.joined(separator: "\n"))]
         }
@@ -74,7 +79,7 @@ private struct DifferenceFacts: Encodable, Sendable {
         var name: String
         var shape: [Int]
         var types: [String]
-        var elements, changed: Int
+        var elements, changed, notNumbers: Int
         var norm, relativeNorm, largest, sparsity: Double
         var rank: Int?
         var slices: String

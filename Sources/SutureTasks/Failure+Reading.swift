@@ -24,7 +24,13 @@ extension Failure {
                     .badList, "a failure needs a prompt and an expected answer", subject: place,
                     found: asked.expected.isEmpty ? "an empty answer" : "an empty prompt")
             }
-            failures.append(try asked.failure(chat))
+            let failure = try asked.failure(chat)
+            if let subject = failure.subject, subject.isEmpty || !failure.prompt.contains(subject) {
+                throw TaskError(
+                    .badList, "the subject is not in the prompt", subject: place, expected: "a part of the prompt",
+                    found: String(reflecting: String(subject.prefix(60))))
+            }
+            failures.append(failure)
         }
         guard !failures.isEmpty else {
             throw TaskError(

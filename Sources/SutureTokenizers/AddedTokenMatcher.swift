@@ -20,24 +20,30 @@ struct AddedTokenMatcher: Sendable {
         case token(Int, Range<Int>)
     }
 
-    /// Cuts `text` into tokens and what lies between them.
+    /// Cuts `text` into tokens and what lies between them. As in the reference, spaces that a token takes behind it are
+    /// looked through for further tokens all the same.
     func split(_ text: UTF8Bytes) -> [Part] {
         guard !tokens.isEmpty else { return text.isEmpty ? [] : [.text(0..<text.count)] }
         var parts: [Part] = []
         var rest = 0
         var position = 0
+        var spaces = 0..<0
         for match in automaton.matchesFromTheEnd(in: text).reversed() where match.start >= position {
             let token = tokens[match.pattern]
             let end = match.start + automaton.lengths[match.pattern]
             if !token.isSingleWord || isSingleWord(match.start..<end, in: text) {
                 var (start, stop) = (match.start, end)
-                if token.stripsLeft { start = startOfSpace(before: start, notBefore: rest, in: text) }
-                if token.stripsRight { stop = endOfSpace(after: stop, in: text) }
+                if token.stripsLeft { start = max(startOfSpace(before: start, notBefore: rest, in: text), rest) }
+                if token.stripsRight {
+                    // A run of spaces is gone through once, however many tokens are in it.
+                    if !spaces.contains(stop) { spaces = stop..<endOfSpace(after: stop, in: text) }
+                    stop = spaces.upperBound
+                }
                 if rest < start { parts.append(.text(rest..<start)) }
-                parts.append(.token(token.id, start..<stop))
-                rest = stop
+                if start < stop { parts.append(.token(token.id, start..<stop)) }
+                rest = max(start, stop)
             }
-            position = max(end, rest)
+            position = end
         }
         if rest < text.count { parts.append(.text(rest..<text.count)) }
         return parts

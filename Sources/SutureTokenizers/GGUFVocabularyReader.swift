@@ -40,7 +40,9 @@ struct GGUFVocabularyReader {
     }
 
     private func byteLevelParts() throws -> TokenizerParts {
-        let scheme = try Scheme(named: file.string("tokenizer.ggml.pre"), subject: subject("tokenizer.ggml.pre"))
+        let key: ByteString = "tokenizer.ggml.pre"
+        let scheme = try GGUFPreTokenizer(
+            named: file.metadata[key] == nil ? nil : file.string(key), subject: subject(key))
         var builder = try filledBuilder(isByteLevel: true)
         for (rank, merge) in try file.strings("tokenizer.ggml.merges").enumerated() {
             func position() -> String { "\(subject("tokenizer.ggml.merges"))[\(rank)]" }
@@ -160,34 +162,6 @@ struct GGUFVocabularyReader {
             throw TokenizerError(
                 .malformed, "there is not one value for each token", subject: "\(file.file.name): \(key)",
                 expected: "\(expected)", found: "\(count)")
-        }
-    }
-}
-
-/// What the name of a pre-tokenizer in a GGUF file stands for, by the `tokenizer.json` of the models it names.
-private struct Scheme {
-    var normalizers: [Normalizer] = []
-    var preTokenizers: [PreTokenizer]
-    var ignoresMerges = false
-    var addsBeginning = false
-
-    init(named name: String, subject: String) throws {
-        switch name {
-        case "gpt-2", "phi-2":
-            preTokenizers = [.pattern(.gpt2)]
-        case "smollm", "starcoder", "refact":
-            preTokenizers = [.digits(individually: true), .pattern(.gpt2)]
-        case "llama-bpe", "llama3", "llama-v3":
-            preTokenizers = [.pattern(.llama3(digits: 3))]
-            ignoresMerges = true
-            addsBeginning = true
-        case "qwen2", "deepseek-r1-qwen":
-            normalizers = [.compose]
-            preTokenizers = [.pattern(.llama3(digits: 1))]
-        default:
-            throw TokenizerError(
-                .unsupported, "the pre-tokenizer \"\(name)\" is not supported", subject: subject,
-                expected: "gpt-2, smollm, llama-bpe or qwen2")
         }
     }
 }

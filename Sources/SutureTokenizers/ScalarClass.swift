@@ -1,10 +1,10 @@
 /// What a scalar is to the patterns of pre-tokenizers.
 ///
-/// The classes are those of the reference, measured scalar by scalar (`UnicodeTables.swift`). Its parts carry different
+/// The classes are those of the reference, measured scalar by scalar (`UnicodeTables+Classes.swift`). Its parts carry different
 /// Unicode versions: ``number`` is that of its regular expressions, ``numeric`` that of its `Digits`; they differ in 13
 /// scalars.
 struct ScalarClass: OptionSet {
-    let rawValue: UInt8
+    let rawValue: UInt16
 
     /// `\p{L}`
     static let letter = ScalarClass(rawValue: 1)
@@ -16,6 +16,14 @@ struct ScalarClass: OptionSet {
     static let word = ScalarClass(rawValue: 8)
     /// What `Digits` splits off.
     static let numeric = ScalarClass(rawValue: 16)
+
+    /// `\p{NAME}` of a general category, or of a group of them.
+    static let named: [String: ScalarClass] = [
+        "L": letter, "N": number, "Lu": ScalarClass(rawValue: 1 << 5), "Lt": ScalarClass(rawValue: 1 << 6),
+        "Ll": ScalarClass(rawValue: 1 << 7), "Lm": ScalarClass(rawValue: 1 << 8), "Lo": ScalarClass(rawValue: 1 << 9),
+        "M": ScalarClass(rawValue: 1 << 10), "P": ScalarClass(rawValue: 1 << 11),
+        "S": ScalarClass(rawValue: 1 << 12), "Nd": ScalarClass(rawValue: 1 << 13)
+    ]
 }
 
 /// The class of every scalar: pages of 256, equal pages stored once.
@@ -23,16 +31,16 @@ struct ScalarClassTable: Sendable {
     static let shared = ScalarClassTable()
 
     private let pages: [UInt16]
-    private let classes: [UInt8]
+    private let classes: [UInt16]
 
     private init() {
         var pages: [UInt16] = []
-        var classes: [UInt8] = []
-        var uniformPages: [UInt8: UInt16] = [:]
-        var page: [UInt8] = []
+        var classes: [UInt16] = []
+        var uniformPages: [UInt16: UInt16] = [:]
+        var page: [UInt16] = []
         page.reserveCapacity(256)
 
-        func addUniformPage(_ value: UInt8) {
+        func addUniformPage(_ value: UInt16) {
             if let known = uniformPages[value] { return pages.append(known) }
             let new = UInt16(classes.count / 256)
             uniformPages[value] = new
@@ -41,7 +49,7 @@ struct ScalarClassTable: Sendable {
         }
 
         NumberList(UnicodeTables.classes).readEach { run in
-            let value = UInt8(truncatingIfNeeded: run.values[1])
+            let value = UInt16(truncatingIfNeeded: run.values[1])
             var length = run.values[0]
             while length > 0 {
                 if page.isEmpty, length >= 256 {

@@ -1,10 +1,10 @@
-/// The regular expressions by which byte-level tokenizers cut text, each as a scanner written by hand.
-///
-/// A pattern is recognized by its exact text; there is no general regular expression engine here.
+/// The regular expressions by which byte-level tokenizers cut text: the most common ones, recognized by their exact text,
+/// as scanners written by hand, others as they are.
 enum SplitPattern: Sendable {
     case gpt2
     /// Digits in groups of at most `digits`: three for Llama 3, one for Qwen 2.
     case llama3(digits: Int)
+    case expression(SplitExpression)
 
     private static let gpt2Text =
         #"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"#
@@ -23,16 +23,24 @@ enum SplitPattern: Sendable {
         }
     }
 
+    /// Whether what it does not match stays; those written by hand match everything.
+    var keepsRest: Bool {
+        guard case .expression(let expression) = self else { return true }
+        return expression.keepsRest
+    }
+
     var regularExpression: String {
         switch self {
         case .gpt2: Self.gpt2Text
         case .llama3(digits: 1): Self.llama3Text(#"\p{N}"#)
         case .llama3(let digits): Self.llama3Text(#"\p{N}{1,\#(digits)}"#)
+        case .expression(let expression): expression.text
         }
     }
 
     /// Cuts `range` of `text` into pieces that cover it.
     func split(_ text: UTF8Bytes, _ range: Range<Int>, into pieces: inout [Range<Int>]) {
+        if case .expression(let expression) = self { return expression.split(text, range, into: &pieces) }
         let scanner = PatternScanner(text: text, end: range.upperBound)
         var position = range.lowerBound
         while position < range.upperBound {
@@ -40,6 +48,7 @@ enum SplitPattern: Sendable {
                 switch self {
                 case .gpt2: scanner.endOfGPT2Piece(at: position)
                 case .llama3(let digits): scanner.endOfLlama3Piece(at: position, maximumDigits: digits)
+                case .expression: range.upperBound
                 }
             pieces.append(position..<next)
             position = next

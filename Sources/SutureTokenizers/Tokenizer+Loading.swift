@@ -15,11 +15,29 @@ extension Tokenizer {
     ///
     /// - Throws: as ``init(tokenizerJSON:)``.
     public convenience init(snapshot directory: URL) throws {
+        try Self.checkFile(in: directory)
         var parts = try Self.parts(tokenizerJSON: directory.appending(path: "tokenizer.json"))
         let config = directory.appending(path: "tokenizer_config.json")
         if FileManager.default.fileExists(atPath: config.path) { try parts.readRoles(of: config) }
         parts.roles.named = try Self.stops(directory)
         try self.init(parts)
+    }
+
+    /// Throws for a tokenizer in other files alone, with the way to one that can be read.
+    private static func checkFile(in directory: URL) throws {
+        func has(_ name: String) -> Bool {
+            FileManager.default.fileExists(atPath: directory.appending(path: name).path)
+        }
+        let known = ["tokenizer.model", "vocab.json", "merges.txt", "vocab.txt", "spiece.model", "tekken.json"]
+        let others = known.filter(has)
+        guard !has("tokenizer.json"), !others.isEmpty else { return }
+        let folder = directory.relativePath
+        throw TokenizerError(
+            .unsupported, "the tokenizer is in files that are not read", subject: folder, expected: "tokenizer.json",
+            found: others.joined(separator: ", "),
+            hint:
+                "transformers makes it of them: AutoTokenizer.from_pretrained(\"\(folder)\").save_pretrained(\"\(folder)\")"
+        )
     }
 
     /// Reads the tokenizer of a model, wherever its files keep it.

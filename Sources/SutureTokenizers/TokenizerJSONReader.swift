@@ -113,16 +113,13 @@ extension TokenizerJSONReader {
             }
             return .behind(BytePattern(mark))
         }
-        guard let known = SplitPattern(regularExpression: expression) else {
-            throw TokenizerError(
-                .unsupported, "the regular expression \"\(expression)\" is not supported", subject: pattern.path,
-                expected: "that of GPT-2, Llama 3 or Qwen 2")
-        }
-        // The patterns cover every text, so that what they match is all there is.
         guard (behavior, inverts) == ("Isolated", false) || (behavior, inverts) == ("Removed", true) else {
             throw unsupportedBehavior()
         }
-        return .pattern(known)
+        if let known = SplitPattern(regularExpression: expression) { return .pattern(known) }
+        var other = try SplitExpressionParser.expression(expression, subject: pattern.path)
+        other.keepsRest = !inverts
+        return .pattern(.expression(other))
     }
 
     /// What stands for a space: one scalar, as the reference has it.

@@ -109,8 +109,8 @@ struct TokenizerJSONWriter {
             switch step {
             case .pattern(let pattern):
                 steps.append([
-                    "type": "Split", "pattern": ["Regex": JSON(pattern.regularExpression)], "behavior": "Isolated",
-                    "invert": false
+                    "type": "Split", "pattern": ["Regex": JSON(pattern.regularExpression)],
+                    "behavior": pattern.keepsRest ? "Isolated" : "Removed", "invert": JSON(!pattern.keepsRest)
                 ])
             case .behind(let mark):
                 steps.append([

@@ -78,6 +78,8 @@ extension BadInputTests {
         Case("generate missing -p a", "v_proj"),
         Case("generate integers -p a", "q_proj"),
         Case("generate no-tokenizer -p a", "no-tokenizer/tokenizer.json"),
+        Case("generate old-tokenizer -p a", "old-tokenizer: the tokenizer is in files that are not read"),
+        Case("repair model --failures subject.jsonl", "subject.jsonl, line 3: the subject is not in the prompt"),
         Case("generate bad-tokenizer -p a", "bad-tokenizer/tokenizer.json"),
         Case("generate bare-tokenizer -p a", "model"),
         Case("generate unigram -p a", "\"Unigram\" is not supported"),

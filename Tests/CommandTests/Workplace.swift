@@ -221,6 +221,11 @@ extension Workplace {
 
     private func tokenizers() throws {
         try model("no-tokenizer") { try remove("no-tokenizer/tokenizer.json") }
+        try model("old-tokenizer") {
+            try remove("old-tokenizer/tokenizer.json")
+            try write("{}", to: "old-tokenizer/vocab.json")
+            try write("", to: "old-tokenizer/merges.txt")
+        }
         try model("bad-tokenizer") { try write("{\"model\": {\"vocab\"", to: "bad-tokenizer/tokenizer.json") }
         try model("bare-tokenizer") { try write("{}", to: "bare-tokenizer/tokenizer.json") }
         try model("unigram") {
@@ -293,6 +298,10 @@ extension Workplace {
         try write("", to: "empty.jsonl")
         try write("\n\n", to: "empty.txt")
         try write("prompt, expected\n", to: "syntax.jsonl")
+        let asked = [("a", "a"), ("b", "b"), ("c", "d")].map { prompt, subject in
+            "{\"prompt\": \"\(prompt)\", \"expected\": \"x\", \"subject\": \"\(subject)\"}\n"
+        }
+        try write(asked.joined(), to: "subject.jsonl")
         try write("{\"prompt\": \"a\", \"expected\": \"b\"}\n{\"prompt\": \"a\"}\n", to: "key.jsonl")
         try write("{\"prompt\": 3, \"expected\": \"b\"}\n", to: "type.jsonl")
         try write("{\"prompt\": \"a\", \"expected\": \"\"}\n", to: "answer.jsonl")

@@ -13,7 +13,9 @@ func floats(at url: URL) throws -> [Float] {
 
 @Suite("GGUF")
 struct GGUFTests {
-    static let weightTypes: [GGUFType] = [.f16, .bf16, .q8_0, .q4_0, .q4_1, .q5_0, .q5_1, .q4_K, .q5_K, .q6_K]
+    static let weightTypes: [GGUFType] = [
+        .f16, .bf16, .q8_0, .q4_0, .q4_1, .q5_0, .q5_1, .q2_K, .q3_K, .q4_K, .q5_K, .q6_K, .iq4_NL, .iq4_XS
+    ]
 
     @Test("dequantized values equal the reference to the last bit", arguments: weightTypes)
     func dequantization(type: GGUFType) throws {

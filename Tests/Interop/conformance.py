@@ -137,7 +137,20 @@ def plain(reason):
     """A reason without the names and numbers of its variant."""
     reason = re.sub(r"^error: ", "", reason)
     reason = re.sub(r"/\S*/", "", reason)
-    return re.sub(r"\d+(\.\d+)?", "N", reason)[:150]
+    reason = re.sub(r"model\S*\.(gguf|safetensors)", "FILE", reason)
+    reason = re.sub(r'"[^" ]*\.(weight|bias)"', "TENSOR", reason)
+    return re.sub(r"\b\d+(\.\d+)?\b", "N", reason)[:150]
+
+
+def ended(kind, seed, options):
+    """What a variant is, how it ends, and why."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(options.keep or name)
+        folder.mkdir(exist_ok=True)
+        try:
+            return KINDS[kind](options.binary, seed, folder, options.family)
+        except Exception as error:
+            return [], "no variant", repr(error)[:200]
 
 
 def main():
@@ -148,18 +161,18 @@ def main():
     parser.add_argument("count", nargs="?", type=int, default=100)
     parser.add_argument("--family")
     parser.add_argument("--keep", help="a folder in which the files of the last variant stay")
+    parser.add_argument("--log", type=Path, help="a file of what has ended; what it has is not run again")
     options = parser.parse_args()
-    failed = 0
+    failed, log = 0, open(options.log or "/dev/null", "a")
+    known = [json.loads(line) for line in options.log.read_text().splitlines()] if options.log else []
+    known = {(kind, seed): rest for kind, seed, *rest in known}
     for kind in KINDS if options.kind == "all" else [options.kind]:
         ends, reasons = collections.Counter(), collections.Counter()
         for seed in range(options.first, options.first + options.count):
-            with tempfile.TemporaryDirectory() as name:
-                folder = Path(options.keep or name)
-                folder.mkdir(exist_ok=True)
-                try:
-                    notes, end, what = KINDS[kind](options.binary, seed, folder, options.family)
-                except Exception as error:
-                    notes, end, what = [], "no variant", repr(error)[:200]
+            if (kind, seed) not in known:
+                known[kind, seed] = ended(kind, seed, options)
+                print(json.dumps([kind, seed, *known[kind, seed]]), file=log, flush=True)
+            notes, end, what = known[kind, seed]
             ends[end] += 1
             if end in ("different", "crash", "no variant") or options.count == 1:
                 print(f"{kind} {seed}: {end}: {what}  ({', '.join(notes)})", flush=True)

@@ -44,6 +44,42 @@ struct GGUFModelTests {
 
     // MARK: Tensors
 
+    /// Puts the rows of queries, keys and values into one tensor.
+    private func fuse(_ draft: inout GGUFDraft) {
+        for suffix in ["weight", "bias"] {
+            for layer in 0... {
+                let names = ["q", "k", "v"].map { "blk.\(layer).attn_\($0).\(suffix)" }
+                let parts = names.compactMap { name in draft.tensors.first { $0.name == name } }
+                guard parts.count == 3 else { break }
+                var whole = parts[0]
+                whole.name = "blk.\(layer).attn_qkv.\(suffix)"
+                whole.sizes[whole.sizes.count - 1] = parts.reduce(0) { $0 + ($1.sizes.last ?? 0) }
+                whole.bytes = parts.flatMap(\.bytes)
+                draft.tensors.removeAll { names.contains($0.name) }
+                draft.tensors.append(whole)
+            }
+        }
+    }
+
+    @Test("queries, keys and values may be one tensor, as older converters store them", arguments: ["qwen2"])
+    func fused(name: String) throws {
+        #expect(try scores(name) == scores(name, fuse))
+        let twice = try refusal(name) { draft in
+            guard let query = draft.tensors.first(where: { $0.name == "blk.0.attn_q.weight" }) else { return }
+            fuse(&draft)
+            draft.tensors.append(query)
+        }
+        #expect(twice.description.contains("blk.0.attn_q.weight"))
+        let short = try refusal(name) { draft in
+            fuse(&draft)
+            draft.change("blk.1.attn_qkv.weight") { tensor in
+                tensor.sizes[1] -= 1
+                tensor.bytes.removeLast(tensor.bytes.count / Int(tensor.sizes[1] + 1))
+            }
+        }
+        #expect(short.description.contains("blk.1.attn_qkv.weight"))
+    }
+
     @Test(
         "a matrix is a matrix: no vector, no scalar, no other size",
         arguments: ["llama", "qwen2"],

@@ -40,6 +40,9 @@ struct HostileCase: Sendable, CustomTestStringConvertible {
         HostileCase("an added space that takes the spaces before it") { size in
             (json(added([" "], left: true)), many(" ", size))
         },
+        HostileCase("an added space that takes the spaces behind it") { size in
+            (json(added([" "]).replacing("\"rstrip\": false", with: "\"rstrip\": true")), many(" ", size))
+        },
         HostileCase("a pattern that nearly stands everywhere is replaced") { size in
             let pattern = many("a", size / 2) + "b"
             return (
@@ -76,6 +79,15 @@ struct HostileCase: Sendable, CustomTestStringConvertible {
                 many(" ", size / 2) + many("\n ", size / 4)
             )
         },
+        HostileCase("an expression that looks to the end before each piece") { size in
+            (
+                json(#""pre_tokenizer": \#(Self.split("x[^y]*y|x|z[^y]*y")), "#),
+                many("x", size / 2) + many("z", size / 2)
+            )
+        },
+        HostileCase("an expression of many counts") { size in
+            (json(#""pre_tokenizer": \#(Self.split("x{0,9}x*(?:x{1,5}|xx){1,9}y")), "#), many("x", size))
+        },
         HostileCase("marks to be put in order") { size in
             (json(#""normalizer": {"type": "NFC"}, "#), "a" + many("\u{301}\u{316}", size / 4))
         },
@@ -91,6 +103,10 @@ struct HostileCase: Sendable, CustomTestStringConvertible {
             return (#"{"pre_tokenizer": \#(byteLevel), "post_processor": \#(byteLevel), \#(model)}"#, many("x", size))
         }
     ]
+
+    private static func split(_ expression: String) -> String {
+        #"{"type": "Split", "pattern": {"Regex": "\#(expression)"}, "behavior": "Isolated", "invert": false}"#
+    }
 }
 
 @Suite("Work on a text grows with its length, whatever the tokenizer", .serialized)

@@ -54,10 +54,10 @@ struct MalformedFileTests {
         Case(json: with(#""pre_tokenizer": {"type": "Whitespace"}"#), code: .unsupported, mention: "Whitespace"),
         Case(
             json: with(
-                #""pre_tokenizer": {"type": "Split", "pattern": {"Regex": "x+"}, "behavior": "Isolated", "#
+                #""pre_tokenizer": {"type": "Split", "pattern": {"Regex": "x++"}, "behavior": "Isolated", "#
                     + #""invert": false}"#
             ),
-            code: .unsupported, mention: "x+"),
+            code: .unsupported, mention: "at character 2"),
         Case(
             json: with(#""post_processor": {"type": "BertProcessing"}"#), code: .unsupported,
             mention: "BertProcessing"),

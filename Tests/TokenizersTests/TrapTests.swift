@@ -51,6 +51,27 @@ struct TrapTests {
         }
     }
 
+    /// Ids by what the reference says; where the spaces are those of a token already, none are left for another.
+    @Test(
+        "Spaces that an added token takes behind it are looked through for others",
+        arguments: [
+            (false, false, [[0, 3, 3, 2], [3, 3, 1], [1, 4, 3, 1, 2], [0, 3, 1, 4, 3]]),
+            (false, true, [[0, 3, 3, 2], [3, 3], [1, 4, 3, 2], [0, 3, 4, 3]]),
+            (true, true, [[0, 3, 2], [3], [1, 4, 2], [0, 3, 4]])
+        ])
+    func overlappingTokens(left: Bool, right: Bool, expected: [[Int]]) throws {
+        func added(_ id: Int, _ content: String, _ left: Bool, _ right: Bool) -> String {
+            #"{"id": \#(id), "content": "\#(content)", "single_word": false, "lstrip": \#(left), "rstrip": \#(right), "#
+                + #""normalized": false, "special": false}"#
+        }
+        let tokenizer = try load(
+            #"{"added_tokens": [\#(added(3, "  ", left, right)), \#(added(4, "x", false, true))], "#
+                + #""model": {"type": "BPE", "vocab": {"a": 0, " ": 1, "b": 2}, "merges": []}}"#)
+        for (text, ids) in zip(["a    b", "     ", " x   b", "a   x  "], expected) {
+            #expect(tokenizer.encode(text).ids == ids, "\(text)")
+        }
+    }
+
     @Test("Merges are read in both spellings")
     func mergeSpellings() throws {
         let vocabulary = #""vocab": {"a": 0, "b": 1, "ab": 2}"#

@@ -9,7 +9,7 @@ extension GGUFFamily {
         _ = try settings.optionalFlag("use_parallel_residual")
         return [
             ("use_parallel_residual", JSON(settings.file["blk.0.ffn_norm.weight"] == nil)),
-            ("use_qkv_bias", JSON(settings.file["blk.0.attn_q.bias"] != nil))
+            ("use_qkv_bias", JSON(["q", "qkv"].contains { settings.file["blk.0.attn_\($0).bias"] != nil }))
         ]
     }
 }

@@ -24,6 +24,7 @@ extension ClassifierArchitecture {
     /// `FormatError` for a field that is missing or of the wrong type.
     public init(config: JSON, source: String = "config.json") throws {
         let config = JSONField(config, source: source)
+        try config.requireConfiguration()
         let family = try config.require("model_type")
         switch try family.string {
         case "vgg": network = .vgg(try VGG(config))

@@ -98,6 +98,7 @@ extension Architecture {
     /// a `FormatError` for a field that is missing or of the wrong type.
     public init(config: JSON, source: String = "config.json") throws {
         let config = JSONField(config, source: source)
+        try config.requireConfiguration()
         let family = try config.require("model_type").string
         guard let describe = Self.families[family] else {
             throw ModelError(
@@ -132,6 +133,14 @@ extension Architecture {
 }
 
 extension JSONField {
+    /// Throws for a model of which there are tensors alone.
+    func requireConfiguration() throws {
+        guard try object.isEmpty else { return }
+        throw ModelError(
+            .unsupported, "config.json is missing, or says nothing", subject: path,
+            hint: "name the directory of a model as Hugging Face lays it out")
+    }
+
     /// A number of things that tensors are measured in: small enough for a product of two.
     func size(_ key: ByteString) throws -> Int { try require(key).checkedSize }
 

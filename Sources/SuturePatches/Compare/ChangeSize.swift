@@ -25,7 +25,7 @@ public struct ChangeSize: Sendable {
 
     private init(of pair: TensorPair) throws {
         var (change, base) = (0.0, 0.0)
-        try EditWriter.forEachChunk(of: pair.count) { range in
+        try EditWriter.forEachChunk(of: pair.common) { range in
             let (differences, before) = try (pair.differences(range), pair.baseBytes.floats(range, pair.base.type))
             differences.withUnsafeBufferPointer { differences in
                 before.withUnsafeBufferPointer { before in

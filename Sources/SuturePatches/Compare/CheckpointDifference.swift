@@ -10,6 +10,10 @@ public struct CheckpointDifference: Sendable {
         public let elements: Int
         /// How many elements differ.
         public let changed: Int
+        /// How many of these are not numbers, or infinite, in one of the models; norms leave them out.
+        public let notNumbers: Int
+        /// How many elements are zero in both, of another sign.
+        public let zeroSigns: Int
         /// The Euclidean norm of the difference, and that as a fraction of the first's norm.
         public let norm, relativeNorm: Double
         /// The greatest magnitude of a difference.
@@ -46,7 +50,9 @@ public struct CheckpointDifference: Sendable {
             guard pair.isPatchable else {
                 return (nil, "\(pair.name): \(pair.base.type.rawValue) and \(pair.tuned.type.rawValue) differ")
             }
-            return (try Tensor(pair, topCount: topCount, rankTolerance: rankTolerance), nil)
+            let tensor = try Tensor(pair, topCount: topCount, rankTolerance: rankTolerance)
+            if tensor.changed > 0 { return (tensor, nil) }
+            return (nil, "\(pair.name): equal but for the sign of \(tensor.zeroSigns) zeros")
         }
         tensors = found.compactMap(\.tensor).sorted { ($1.relativeNorm, $0.name) < ($0.relativeNorm, $1.name) }
         others = pairs.oddities + found.compactMap(\.other)
@@ -60,16 +66,23 @@ extension CheckpointDifference.Tensor {
 
     fileprivate init(_ pair: TensorPair, topCount: Int, rankTolerance: Double?) throws {
         var (changed, square, reference, largest) = (0, 0.0, 0.0, Float(0))
-        let width = pair.base.shape.count == 2 ? pair.base.shape[1] : 0
+        var (notNumbers, zeroSigns) = (0, 0)
+        shape = pair.common == pair.count ? pair.base.shape : pair.tuned.shape
+        let width = shape.count == 2 ? shape[1] : 0
         var columns = [Double](repeating: 0, count: width)
-        var rows = [Double](repeating: 0, count: width == 0 ? 0 : pair.base.shape[0])
-        try EditWriter.forEachChunk(of: pair.count) { range in
+        var rows = [Double](repeating: 0, count: width == 0 ? 0 : shape[0])
+        try EditWriter.forEachChunk(of: pair.common) { range in
             let before = try pair.baseBytes.floats(range, pair.base.type)
             let after = try pair.tunedBytes.floats(range, pair.tuned.type)
             var (row, column) = width == 0 ? (0, 0) : range.lowerBound.quotientAndRemainder(dividingBy: width)
             for index in before.indices {
                 let difference = Double(after[index]) - Double(before[index])
-                if difference != 0 {
+                if !after[index].isFinite || !before[index].isFinite {
+                    if after[index].bitPattern != before[index].bitPattern {
+                        changed += 1
+                        notNumbers += 1
+                    }
+                } else if difference != 0 {
                     changed += 1
                     square += difference * difference
                     largest = max(largest, Float(difference.magnitude))
@@ -78,15 +91,15 @@ extension CheckpointDifference.Tensor {
                         rows[row] += difference * difference
                     }
                 }
-                reference += Double(before[index]) * Double(before[index])
+                if difference == 0, after[index].sign != before[index].sign { zeroSigns += 1 }
+                if before[index].isFinite { reference += Double(before[index]) * Double(before[index]) }
                 (row, column) = column + 1 == width ? (row + 1, 0) : (row, column + 1)
             }
         }
         name = pair.name
-        shape = pair.base.shape
         types = (pair.base.type.rawValue, pair.tuned.type.rawValue)
-        elements = pair.count
-        self.changed = changed
+        elements = pair.common
+        (self.changed, self.notNumbers, self.zeroSigns) = (changed, notNumbers, zeroSigns)
         norm = square.squareRoot()
         relativeNorm = reference == 0 ? .infinity : (square / reference).squareRoot()
         self.largest = Double(largest)
@@ -94,9 +107,9 @@ extension CheckpointDifference.Tensor {
         let areRows = ofRows.reduce(0) { $0 + $1.square } > ofColumns.reduce(0) { $0 + $1.square }
         slice = areRows ? .rows : .columns
         top = (areRows ? ofRows : ofColumns).map { ($0.index, $0.square.squareRoot()) }
-        if let rankTolerance, width > 0, pair.count <= Self.largestForRank, changed > 0, square.isFinite {
+        if let rankTolerance, width > 0, pair.common <= Self.largestForRank, changed > 0, notNumbers == 0 {
             rank = try LowRankFactors(
-                pair.differences(0..<pair.count), shape: shape, tolerance: rankTolerance, maximumRank: .max)?.rank
+                pair.differences(0..<pair.common), shape: shape, tolerance: rankTolerance, maximumRank: .max)?.rank
         } else {
             rank = nil
         }

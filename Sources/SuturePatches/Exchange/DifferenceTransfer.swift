@@ -11,7 +11,7 @@ import SutureFormats
 public struct DifferenceTransfer: Sendable {
     public let target: Checkpoint
     public let scale: Double
-    /// Tensors that not all three models have in one shape: the target's stay as they are.
+    /// Tensors that not all three models have in one shape, and rows of a vocabulary: the target's stay as they are.
     public let ignored: [String]
     private let pairs: OrderedTable<TensorPair>
 
@@ -35,13 +35,21 @@ public struct DifferenceTransfer: Sendable {
                 hint: "revert them first, so that what is transferred is the difference alone")
         }
         let found = try CheckpointPairs(base, tuned)
-        var (pairs, ignored) = (OrderedTable<TensorPair>(), found.oddities)
+        var (pairs, ignored) = (OrderedTable<TensorPair>(), found.unpaired.map { "\($0.name): \($0.oddity)" })
+        var notices = found.notices
         for pair in found.pairs {
-            if let place = target[pair.name], place.shape == pair.base.shape {
-                pairs[ByteString(pair.name)] = pair
-            } else {
-                ignored.append("\(pair.name): not in the target, or of another shape")
+            guard let place = target[pair.name] else {
+                ignored.append("\(pair.name): not in the target")
+                continue
             }
+            if Checkpoint.vocabularyDifference(pair.name, place.shape, pair.base.shape) != nil {
+                let fewer = min(place.shape[0], pair.base.shape[0], pair.tuned.shape[0])
+                if fewer < place.shape[0] { notices.append("\(pair.name): rows \(fewer)..<\(place.shape[0])") }
+            } else if place.shape != pair.base.shape {
+                ignored.append("\(pair.name): of another shape in the target")
+                continue
+            }
+            pairs[ByteString(pair.name)] = pair
         }
         if !isPartial, let first = ignored.first {
             throw PatchError(
@@ -51,7 +59,7 @@ public struct DifferenceTransfer: Sendable {
         }
         self.target = target
         self.scale = scale
-        self.ignored = ignored
+        self.ignored = ignored + notices
         self.pairs = pairs
     }
 
@@ -102,9 +110,11 @@ public struct DifferenceTransfer: Sendable {
                 expected: "F32, BF16 or F16", found: tensor.type.rawValue)
         }
         let width = tensor.type.width
+        let common = min(pair.common, tensor.shape.reduce(1, *))
+        if common * width < bytes.count { try bytes.copy(to: output, at: start) }
         let sums = UnsafeMutableBufferPointer<Double>.allocate(capacity: min(pair.count, EditSum.chunk))
         defer { sums.deallocate() }
-        try EditWriter.forEachChunk(of: pair.count) { range in
+        try EditWriter.forEachChunk(of: common) { range in
             for (index, difference) in try pair.differences(range).enumerated() {
                 sums[index] = scale * Double(difference)
             }

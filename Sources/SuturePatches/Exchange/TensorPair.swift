@@ -11,6 +11,8 @@ struct TensorPair: Sendable {
     var rejection: Rejection?
 
     var count: Int { base.shape.reduce(1, *) }
+    /// The elements that both have: fewer where one has a longer vocabulary, whose first rows are the other's.
+    var common: Int { min(count, tuned.shape.reduce(1, *)) }
     var isBuffer: Bool { base.isBuffer && tuned.isBuffer }
     var isPatchable: Bool { base.type.isPatchable && tuned.type.isPatchable }
 
@@ -19,13 +21,14 @@ struct TensorPair: Sendable {
         guard base.type == tuned.type else {
             guard isPatchable else { return true }
             var differs = false
-            try EditWriter.forEachChunk(of: count) { range in
+            try EditWriter.forEachChunk(of: common) { range in
                 differs = try differs || differences(range).contains { $0 != 0 }
             }
             return differs
         }
-        for start in stride(from: 0, to: baseBytes.count, by: TensorBytes.chunkSize) {
-            let range = start..<min(start + TensorBytes.chunkSize, baseBytes.count)
+        let end = common * base.type.width
+        for start in stride(from: 0, to: end, by: TensorBytes.chunkSize) {
+            let range = start..<min(start + TensorBytes.chunkSize, end)
             if try baseBytes.bytes(range) != tunedBytes.bytes(range) { return true }
         }
         return false
@@ -49,6 +52,11 @@ struct TensorPair: Sendable {
                 found: start[name].map { "\($0.type.rawValue)\($0.shape)" } ?? "nothing")
         }
         try checkPatchable()
+        guard tuned.shape == base.shape else {
+            throw PatchError(
+                .conflict, "a part can be taken off where all models have one vocabulary alone", subject: name,
+                expected: "\(base.shape)", found: "\(tuned.shape)")
+        }
         var pair = self
         pair.rejection = try Rejection(of: self, from: tensor, start.pieces(of: tensor))
         return pair
@@ -70,9 +78,15 @@ struct TensorPair: Sendable {
         return BaseTensor(type: base.type, shape: base.shape, digest: digest)
     }
 
-    /// Tuned less base, without its part along the rejection, rounded to float32. The types must be patchable.
+    /// Tuned less base, without its part along the rejection, rounded to float32; zero where only the base has an element.
+    /// The types must be patchable.
     func differences(_ range: Range<Int>) throws -> [Float] {
         if let rejection { return try rejection.differences(of: self, range) }
+        guard range.upperBound <= common else {
+            let known = range.clamped(to: 0..<common)
+            return try (known.isEmpty ? [] : differences(known))
+                + [Float](repeating: 0, count: range.count - known.count)
+        }
         let (before, after) = try (baseBytes.floats(range, base.type), tunedBytes.floats(range, tuned.type))
         // The difference of two float32, taken in float32, is the exact one rounded once.
         return [Float](unsafeUninitializedCapacity: range.count) { values, initialized in
@@ -100,11 +114,14 @@ struct CheckpointPairs {
     let unpaired: [(name: String, oddity: String)]
     /// Buffers that only one of them has: masks and the like, no weights.
     let buffers: [String]
+    /// Rows of a vocabulary that only one of them has.
+    let rows: [String]
     private let source: String
 
     init(_ base: Checkpoint, _ tuned: Checkpoint) throws {
         source = "\(base.url.relativePath) and \(tuned.url.relativePath)"
         var (pairs, unpaired, buffers): ([TensorPair], [(String, String)], [String]) = ([], [], [])
+        var rows: [String] = []
         let names = TensorNaming(base, tuned)
         // A head that is the embeddings once more says nothing new where the other has none or the same.
         let copies = (try base.copiedHead()?.head, try tuned.copiedHead()?.head)
@@ -122,7 +139,9 @@ struct CheckpointPairs {
                 unpaired.append((tensor.name, "only in the first"))
                 continue
             }
-            guard other.shape == tensor.shape else {
+            if let difference = Checkpoint.vocabularyDifference(tensor.name, tensor.shape, other.shape) {
+                rows.append(difference)
+            } else if other.shape != tensor.shape {
                 unpaired.append((tensor.name, "\(tensor.shape) and \(other.shape)"))
                 continue
             }
@@ -139,15 +158,18 @@ struct CheckpointPairs {
                 unpaired.append((tensor.name, "only in the second"))
             }
         }
-        self.buffers = buffers
+        (self.buffers, self.rows) = (buffers, rows)
         self.pairs = pairs
         self.unpaired = unpaired
     }
 
     /// The unpaired ones, for people.
     var oddities: [String] {
-        unpaired.map { "\($0.name): \($0.oddity)" } + buffers.map { "\($0): a buffer of one of the models" }
+        unpaired.map { "\($0.name): \($0.oddity)" } + notices
     }
+
+    /// What is left out without being asked for.
+    var notices: [String] { buffers.map { "\($0): a buffer of one of the models" } + rows }
 
     func refuseUnpaired(where portion: (String) -> Extraction.Portion = { _ in .all }) throws {
         let unpaired = unpaired.filter { if case .nothing = portion($0.name) { false } else { true } }
@@ -156,35 +178,6 @@ struct CheckpointPairs {
             .conflict, "the models do not have the same tensors", subject: source,
             found: "\(first.name): \(first.oddity)" + (unpaired.count > 1 ? ", and \(unpaired.count - 1) more" : ""),
             hint: "leave such tensors out if they are not meant")
-    }
-}
-
-/// How two models call the same tensors: published snapshots of one model have a prefix or none.
-struct TensorNaming {
-    private let removed, added: String
-
-    /// Names of the first model as the second has them.
-    func second(_ name: String) -> String { Self.change(name, removed, added) }
-
-    /// Names of the second model as the first has them.
-    func first(_ name: String) -> String { Self.change(name, added, removed) }
-
-    private static func change(_ name: String, _ removed: String, _ added: String) -> String {
-        if removed == added || !removed.isEmpty && !name.hasPrefix(removed) { return name }
-        // The head stands beside the model.
-        if removed.isEmpty, name.hasPrefix("lm_head.") || name.hasPrefix("embed_out.") { return name }
-        return added + name.dropFirst(removed.count)
-    }
-
-    init(_ first: Checkpoint, _ second: Checkpoint) {
-        func prefix(_ model: Checkpoint) -> String {
-            let embedding = model.tensors.first {
-                Checkpoint.isEmbedding($0.name) && !$0.name.hasSuffix("wpe.weight")
-            }
-            let found = ["transformer.", "model.", "gpt_neox."].first { embedding?.name.hasPrefix($0) == true }
-            return found ?? ""
-        }
-        (removed, added) = (prefix(first), prefix(second))
     }
 }
 
@@ -197,5 +190,17 @@ extension Checkpoint.Tensor {
             name.hasSuffix("rotary_emb.inv_freq") || name.hasSuffix(".attn.masked_bias")
                 || name.hasSuffix(".attn.bias") && shape.count == 4
         }
+    }
+}
+
+extension Checkpoint {
+    /// How a tensor of a model differs from the same one of another, if only in the length of the vocabulary.
+    static func vocabularyDifference(_ name: String, _ shape: [Int], _ other: [Int]) -> String? {
+        guard isOfVocabulary(name), shape.count == other.count, let length = shape.first, length > 0,
+            let otherLength = other.first, otherLength > 0, length != otherLength,
+            shape.dropFirst() == other.dropFirst()
+        else { return nil }
+        return "\(name): rows \(min(length, otherLength))..<\(max(length, otherLength)), which only the "
+            + (length > otherLength ? "first" : "second") + " model has"
     }
 }

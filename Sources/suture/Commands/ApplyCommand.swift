@@ -94,8 +94,10 @@ struct ApplyCommand: ParsableCommand {
 
     private func transferred() throws -> PatchedCheckpoint {
         let checkpoint = try Checkpoint(opening: URL(filePath: patches.model))
-        let moved = try patches.patch.map { path in
-            AppliedPatch(try Patch(contentsOf: URL(filePath: path)).transferred(to: checkpoint), scale: patches.scale)
+        let moved = try patches.patch.map { path -> AppliedPatch in
+            let patch = try Patch(contentsOf: URL(filePath: path))
+            for rows in patch.rowsLeftOut(on: checkpoint) { note("left out: \(rows)") }
+            return AppliedPatch(try patch.transferred(to: checkpoint), scale: patches.scale)
         }
         return try PatchedCheckpoint(checkpoint).adding(moved, allowingConflicts: patches.conflicts.allowConflicts)
     }

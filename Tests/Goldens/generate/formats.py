@@ -31,10 +31,8 @@ def halves(rng, count):
     return bits
 
 
-def write_dequantized(rng):
-    """For each type a file of random blocks and a file of the values they stand for."""
-    halves_at = {"Q8_0": [0], "Q4_0": [0], "Q4_1": [0, 2], "Q5_0": [0], "Q5_1": [0, 2], "Q4_K": [0, 2], "Q5_K": [0, 2],
-                 "Q6_K": [208]}
+def write_blocks(rng, halves_at):
+    """For each type a file of random blocks, which have halves at these places, and a file of their values."""
     for name, offsets in halves_at.items():
         kind = gguf.GGMLQuantizationType[name]
         _, width = gguf.GGML_QUANT_SIZES[kind]
@@ -45,6 +43,15 @@ def write_dequantized(rng):
                 rng.shuffle(scales)
             blocks[:, offset : offset + 2] = scales.view(np.uint8).reshape(BLOCKS, 2)
         write_pair(name, blocks, gguf.dequantize(blocks, kind))
+
+
+def write_dequantized(rng):
+    halves_at = {"Q8_0": [0], "Q4_0": [0], "Q4_1": [0, 2], "Q5_0": [0], "Q5_1": [0, 2], "Q4_K": [0, 2], "Q5_K": [0, 2],
+                 "Q6_K": [208]}
+    write_blocks(rng, halves_at)
+    # From a generator of their own, so that the others stay what they are.
+    write_blocks(
+        np.random.default_rng(SEED + 1), {"Q2_K": [80, 82], "Q3_K": [108], "IQ4_NL": [0], "IQ4_XS": [0]})
     every_half = np.arange(1 << 16, dtype=np.uint16)
     finite = every_half[(every_half & 0x7C00) != 0x7C00]
     sample = np.concatenate([finite[:: 61], halves(rng, 64), np.array([0x7C00, 0xFC00], dtype=np.uint16)])

@@ -194,7 +194,7 @@ def write_gguf():
     gguf_case("row-not-whole-blocks", "overflow", gguf([], [tensor("a", [33], q8_0, 0)], bytes(128)))
     gguf_case("type-unknown", "unknownType", gguf([], [tensor("a", [8], 1000, 0)], bytes(32)))
     gguf_case("type-removed", "unknownType", gguf([], [tensor("a", [32], 4, 0)], bytes(32)))
-    gguf_case("type-unsupported", "unknownType", gguf([], [tensor("a", [256], 10, 0)], bytes(96)))
+    gguf_case("type-unsupported", "unknownType", gguf([], [tensor("a", [256], 16, 0)], bytes(96)))
     gguf_case("offset-past-end", "truncated", gguf([], [tensor("a", [8], f32, 1 << 20)], bytes(32)))
     gguf_case("offset-huge", "truncated", gguf([], [tensor("a", [8], f32, 2**64 - 32)], bytes(32)))
     gguf_case("offset-unaligned", "badAlignment", gguf([], [tensor("a", [8], f32, 8)], bytes(64)))

@@ -439,7 +439,7 @@ def main():
     sentence_piece()
     if len(sys.argv) > 1:
         write("smollm2.golden.json", golden(*smollm2(sys.argv[1])))
-    files = sorted(path for path in OUT.iterdir() if path.name not in ("manifest.json", "written.json"))
+    files = sorted(path for path in OUT.iterdir() if path.name not in ("manifest.json", "written.json", "cuts.json"))
     (OUT / "manifest.json").write_text(json.dumps({
         "script": "tokenizers_goldens.py", "tokenizers": tokenizers.__version__,
         "sentencepiece": sentencepiece.__version__, "gguf": "0.19.0", "seed": SEED, "trainingSeed": TRAINING_SEED,

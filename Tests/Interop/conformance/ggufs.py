@@ -35,11 +35,18 @@ LAYER = {
 POST = {"post_attention_layernorm": "post_attention_norm", "post_feedforward_layernorm": "post_ffw_norm",
         "pre_feedforward_layernorm": "ffn_norm"}  # fmt: skip
 TYPES = [Q.F32, Q.F16, Q.BF16, Q.Q4_0, Q.Q4_1, Q.Q5_0, Q.Q5_1, Q.Q8_0]
+# Types that gguf reads and does not make: where the halves of a block are that scale it, and how large its values are
+# for halves of one.
+BLOCKS = {
+    Q.Q2_K: ((80, 13), (82, 11)), Q.Q3_K: ((108, 43),), Q.Q4_K: ((0, 290), (2, 37)), Q.Q5_K: ((0, 600), (2, 37)),
+    Q.Q6_K: ((208, 1400),), Q.IQ4_NL: ((0, 70),), Q.IQ4_XS: ((0, 1300),),
+}  # fmt: skip
+UNREAD = [Q.IQ1_S, Q.IQ2_XXS, Q.IQ2_XS, Q.IQ3_XXS, Q.IQ3_S, Q.TQ1_0, Q.MXFP4]
 
 
 def settings_of(rng, family):
     """Settings that a GGUF file of the family can hold."""
-    c = variants.config_of(rng, family)
+    c = variants.config_of(rng, family, wide=rng.random() < 0.4)
     for key in ("hidden_act", "activation_function", "hidden_activation"):
         if key in c:
             c[key] = {
@@ -80,6 +87,18 @@ def settings_of(rng, family):
         if "sliding_attention" in rope:
             rope["sliding_attention"]["rope_theta"] = 10000.0
     return c
+
+
+def stored(t, kind, rng):
+    """A tensor in a type: quantized, or random blocks where gguf has no rule for that."""
+    if kind not in BLOCKS and kind not in UNREAD:
+        return gguf.quantize(t, kind)
+    length, size = gguf.GGML_QUANT_SIZES[kind]
+    data = np.frombuffer(rng.randbytes(t.size // length * size), dtype=np.uint8).reshape(-1, size).copy()
+    for place, spread in BLOCKS.get(kind, ()):
+        scales = np.array([rng.uniform(0.1, 0.4) / spread for _ in data], dtype=np.float16)
+        data[:, place:place + 2] = scales.view(np.uint8).reshape(-1, 2)
+    return data.reshape(*t.shape[:-1], -1)
 
 
 def interleave(t, heads):
@@ -227,17 +246,26 @@ def variant(seed, path, family=None, choose=settings_of, plain=False):
     w.path = target
     metadata(rng, w, model, notes)
     vocabulary(w)
-    quantized = rng.random() < 0.6 and not plain
+    quantized, unread = rng.random() < 0.7 and not plain, rng.random() < 0.03 and not plain
+    used = set()
     with torch.no_grad():
         state = {n: p for n, p in model.state_dict().items()}
-        for name, t in tensors_of(model):
-            kind = rng.choice(TYPES) if quantized and t.ndim == 2 and "position" not in name else Q.F32
-            if kind not in (Q.F32, Q.F16, Q.BF16) and t.shape[-1] % 32:
+        tensors = list(tensors_of(model))
+        if family in ("phi", "qwen2", "stablelm") and rng.random() < 0.4 and not plain:
+            notes.append("fused")
+            tensors = list(fused(tensors))
+        for name, t in tensors:
+            kind = rng.choice([*TYPES, *BLOCKS]) if quantized and t.ndim == 2 and "position" not in name else Q.F32
+            if unread and t.ndim == 2:
+                kind = rng.choice(UNREAD)
+            if t.shape[-1] % gguf.GGML_QUANT_SIZES[kind][0]:
                 kind = Q.F16
-            data = gguf.quantize(t, kind)
+            data = stored(t, kind, rng)
             w.add_tensor(name, data, raw_dtype=kind)
-            put_back(model, state, name, gguf.dequantize(data, kind))
-    notes.append("quantized" if quantized else "f32")
+            if kind not in UNREAD:
+                put_back(model, state, name, gguf.dequantize(data, kind).reshape(t.shape))
+            used.add(kind.name)
+    notes.extend(sorted(used))
     w.write_header_to_file()
     w.write_kv_data_to_file()
     w.write_tensors_to_file()
@@ -249,8 +277,25 @@ def variant(seed, path, family=None, choose=settings_of, plain=False):
     return notes, rng, model, path
 
 
+def fused(tensors):
+    """Queries, keys and values as older converters store them, one under the other."""
+    named = dict(tensors)
+    for name, t in tensors:
+        if ".attn_q." in name:
+            yield name.replace("attn_q", "attn_qkv"), np.concatenate([named[name.replace("attn_q", f"attn_{p}")] for p in "qkv"])
+        elif ".attn_k." not in name and ".attn_v." not in name:
+            yield name, t
+
+
 def put_back(model, state, name, stored):
     """Gives a tensor of the model the numbers that the file has for it."""
+    c = model.config
+    if ".attn_qkv." in name and not any("qkv" in n or "query_key" in n or "c_attn" in n for n in state):
+        shared = getattr(c, "num_key_value_heads", None) or c.num_attention_heads
+        width = stored.shape[0] // (c.num_attention_heads + 2 * shared)
+        for part, rows in zip("qkv", np.split(stored, [c.num_attention_heads * width, (c.num_attention_heads + shared) * width])):
+            put_back(model, state, name.replace("attn_qkv", f"attn_{part}"), rows)
+        return
     for source, (target, make) in back(model).items():
         if target == name:
             value = torch.from_numpy(np.ascontiguousarray(make(stored))).float()

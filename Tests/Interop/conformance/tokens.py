@@ -13,6 +13,11 @@ GPT2 = r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|
 LLAMA3 = (
     r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
 )
+O200K = (
+    r"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+(?i:'s|'t|'re|'ve|'m|'ll|'d)?"
+    r"|[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*(?i:'s|'t|'re|'ve|'m|'ll|'d)?"
+    r"|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+")
+OTHERS = ["[\r\n]", r"\s?\p{L}+", r"\s?\p{P}+", "[一-龥ࠀ-一가-퟿]+", r"\s+$", r"\p{N}", "[0-9][0-9][0-9]", O200K]
 QWEN = LLAMA3.replace(r"\p{N}{1,3}", r"\p{N}")
 
 
@@ -26,12 +31,14 @@ def build(seed):
         tokenizer = Tokenizer(models.BPE(ignore_merges=rng.random() < 0.3))
         steps = []
         for _ in range(rng.choice([0, 1, 1, 2])):
-            kind = rng.choice(["gpt2", "llama3", "qwen", "digits", "digits1"])
+            kind = rng.choice(["gpt2", "llama3", "qwen", "digits", "digits1", "other", "other"])
             notes.append(kind)
             steps.append({
                 "gpt2": lambda: pre_tokenizers.Split(Regex(GPT2), "isolated"),
                 "llama3": lambda: pre_tokenizers.Split(Regex(LLAMA3), "isolated"),
                 "qwen": lambda: pre_tokenizers.Split(Regex(QWEN), "isolated"),
+                "other": lambda: pre_tokenizers.Split(
+                    Regex(rng.choice(OTHERS)), rng.choice(["isolated", "isolated", "isolated", "removed"]), False),
                 "digits": lambda: pre_tokenizers.Digits(individual_digits=False),
                 "digits1": lambda: pre_tokenizers.Digits(individual_digits=True),
             }[kind]())  # fmt: skip

@@ -17,11 +17,11 @@ VOCABULARY = 61
 CONTEXT = 48
 
 
-def config_of(rng, family):
-    """Settings of a random model of a family."""
-    heads = rng.choice([2, 4, 4, 6])
+def config_of(rng, family, wide=False):
+    """Settings of a random model of a family; those of a wide one are multiples of 256, the longest block of GGUF."""
+    heads = 4 if wide else rng.choice([2, 4, 4, 6])
     shared = rng.choice([h for h in range(1, heads + 1) if heads % h == 0])
-    width_of_head = rng.choice([4, 8, 8, 12])
+    width_of_head = 64 if wide else rng.choice([4, 8, 8, 12])
     layers = rng.choice([2, 3, 5])
     activation = rng.choice(["silu", "gelu", "gelu_new", "gelu_pytorch_tanh", "relu"])
     tie = rng.random() < 0.5
@@ -29,7 +29,7 @@ def config_of(rng, family):
     if family in ("gpt2", "gpt_bigcode", "gptj", "codegen"):
         if family == "codegen":
             heads = rng.choice([4, 8])
-        width_of_head = rng.choice([4, 8])
+        width_of_head = 64 if wide else rng.choice([4, 8])
         more = dict(
             n_embd=heads * width_of_head, n_layer=layers, n_head=heads, n_positions=CONTEXT,
             n_inner=rng.choice([None, 40]), activation_function=activation,
@@ -45,8 +45,8 @@ def config_of(rng, family):
         return common | more | drop
     own_width = family in ("llama", "mistral", "qwen3", "gemma", "gemma2", "gemma3_text") and rng.random() < 0.4
     config = common | dict(
-        hidden_size=heads * width_of_head + (0 if not own_width else heads * 2),
-        intermediate_size=rng.choice([24, 40]), num_hidden_layers=layers, num_attention_heads=heads,
+        hidden_size=heads * width_of_head + (heads * 2 if own_width and not wide else 0),
+        intermediate_size=256 if wide else rng.choice([24, 40]), num_hidden_layers=layers, num_attention_heads=heads,
         num_key_value_heads=shared, max_position_embeddings=CONTEXT, hidden_act=activation,
     )  # fmt: skip
     eps = rng.choice([1e-6, 1e-5, 1e-3])
