@@ -38,6 +38,20 @@ struct ConformanceTests {
         #expect(parity.largestDifference < 1e-4 * Double(size), "\(parity.largestDifference) of \(size)")
     }
 
+    @Test("a text for which LongRoPE has other factors is refused by that")
+    func longTexts() throws {
+        for name in Self.names {
+            let model = try LanguageModel.load(model(name))
+            guard case .rotary(let rotary) = model.architecture.positions, let reach = rotary.reach else { continue }
+            let error = #expect(throws: ModelError.self) {
+                try model.run([Array(repeating: 1, count: reach + 1)], logits: .last)
+            }
+            #expect(error?.hint?.contains("other factors") == true)
+            return
+        }
+        Issue.record("no such model")
+    }
+
     @Test("token by token they are the same", arguments: names)
     func decoding(name: String) throws {
         let model = try LanguageModel.load(model(name))

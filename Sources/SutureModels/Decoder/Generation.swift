@@ -54,7 +54,7 @@ public struct DecodingSession {
         guard length < model.architecture.contextLength else {
             throw ModelError(
                 .outOfRange, "the text does not fit the model",
-                expected: "\(model.architecture.contextLength) tokens at most")
+                expected: "\(model.architecture.contextLength) tokens at most", hint: model.architecture.lengthHint)
         }
         try model.check(tokens: [[token]])
         let forward = try Forward(model, positions: length..<length + 1)

@@ -80,7 +80,7 @@ public final class LanguageModel: Sendable {
                 throw ModelError(
                     .outOfRange, "the prompt does not fit the model",
                     expected: "1...\(architecture.contextLength) tokens",
-                    found: "\(prompt.count)")
+                    found: "\(prompt.count)", hint: architecture.lengthHint)
             }
             if let token = prompt.first(where: { !(0..<architecture.vocabulary).contains($0) }) {
                 throw ModelError(

@@ -161,7 +161,8 @@ extension Trace {
         guard count + longest <= model.architecture.contextLength else {
             throw ModelError(
                 .outOfRange, "the text does not fit the model",
-                expected: "\(model.architecture.contextLength) tokens at most", found: "\(count + longest)")
+                expected: "\(model.architecture.contextLength) tokens at most", found: "\(count + longest)",
+                hint: model.architecture.lengthHint)
         }
         var opening = Opening(trace: self, length: count, rows: Array(repeating: 0, count: continuations.count))
         let forward = try Forward(model, positions: count..<count + longest)

@@ -89,6 +89,12 @@ extension Architecture {
         residualScale == 1 && tensors.attentionOutNorm == nil && tensors.mlpOutNorm == nil
     }
 
+    /// Why the context may be shorter than a configuration says.
+    var lengthHint: String? {
+        guard case .rotary(let rotary) = positions, rotary.reach == contextLength else { return nil }
+        return "for longer texts this model's scaling of positions has other factors, which are not read"
+    }
+
     /// Whether the window applies to a layer.
     func isWindowed(_ layer: Int) -> Bool { window != nil && windowedLayers?.contains(layer) ?? true }
 
