@@ -13,6 +13,11 @@ package enum Visible {
         replacing(text) { $0 == "\n" || $0 == "\t" ? " " : nil }
     }
 
+    /// The two ends of a long text.
+    package static func excerpt(_ text: String) -> String {
+        text.count <= 1000 ? text : "\(text.prefix(400)) ... (\(text.count) characters) ... \(text.suffix(400))"
+    }
+
     /// A name on one line: as a token where white space would be lost, such as around ` ls` or in a lone line break.
     package static func label(_ text: String) -> String {
         let scalars = text.unicodeScalars

@@ -49,7 +49,9 @@ extension Report {
     /// What a repair's own report says of each failure; nil for other patches.
     private static func repairs(_ patch: Patch) -> Table? {
         let rows = (patch.results["failures"]?.arrayValue ?? []).compactMap { failure -> [Table.Cell]? in
-            func text(_ key: ByteString) -> String? { failure[key]?.stringValue.map { Visible.line($0) } }
+            func text(_ key: ByteString) -> String? {
+                failure[key]?.stringValue.map { Visible.line(Visible.excerpt($0)) }
+            }
             guard let prompt = text("prompt"), let expected = text("expected"), let status = text("status") else {
                 return nil
             }

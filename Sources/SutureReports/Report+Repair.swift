@@ -70,7 +70,10 @@ extension Report {
             case .abandoned: "Abandoned"
             }
         var blocks: [Block] = [.heading(number.map { "\($0). \(title)" } ?? title)]
-        var facts = [Fact("Prompt", Visible.line(outcome.prompt)), Fact("Expected", Visible.label(outcome.expected))]
+        var facts = [
+            Fact("Prompt", Visible.line(Visible.excerpt(outcome.prompt))),
+            Fact("Expected", Visible.label(outcome.expected))
+        ]
         if let reason = outcome.reason { facts.append(Fact("Reason", reason)) }
         if outcome.status == .fixed {
             let changed = outcome.neurons.map(\.description) + outcome.layers.map { "output projection of mlp.\($0)" }

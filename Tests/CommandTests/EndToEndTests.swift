@@ -78,6 +78,16 @@ struct EndToEndTests {
         #expect(try place.run("test model unmet.jsonl --patch fix --format quiet").text == "1 of 2\n")
     }
 
+    @Test("where prompt and answer meet oddly is told, and nothing is changed")
+    func seam() throws {
+        let place = try Workplace()
+        let joined = try place.run("generate model -p abc -e Zed -n 1")
+        #expect(joined.errors.contains("\"abcZed\"") && joined.errors.contains("begins with a space"))
+        let ended = try place.run("generate model -p - -n 1 --format json", input: "abc\n")
+        #expect(ended.errors.contains("ends in white space") && (try ended.json()["prompt"] as? String) == "abc\n")
+        #expect(try place.run("generate model -p abc -e ' Z' -n 1 --format json").errors.isEmpty)
+    }
+
     @Test("repairs made apart that take one neuron are refused together, and one of them is made anew on the other")
     func rebase() throws {
         let place = try Workplace()

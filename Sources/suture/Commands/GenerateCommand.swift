@@ -51,6 +51,7 @@ struct GenerateCommand: ParsableCommand {
         let stops = tokenizer.roles.stops.union([chat?.stop].compactMap(\.self))
         let said = prompt == "-" ? try standardInput() : prompt
         let text = try chat?.prompt([ChatMessage("user", said)]) ?? said
+        if chat == nil { noteSeam(Failure(prompt: text, expected: expect ?? " ")) }
         let ids = tokenizer.encode(text, specials: .opening).ids
         let patches = try patch.map { AppliedPatch(try Patch(contentsOf: URL(filePath: $0)), scale: scale) }
         let patched = try model.load(checkpoint, patches: patches)

@@ -174,10 +174,10 @@ struct RepairCommand: ParsableCommand {
             return repaired
         }
         let (prompt, expected) = (prompt ?? "", expected ?? "")
-        return [
-            try chat?.failure([ChatMessage("user", prompt)], expected: expected, subject: subject)
-                ?? Failure(prompt: prompt, expected: expected, subject: subject)
-        ]
+        if let chat { return [try chat.failure([ChatMessage("user", prompt)], expected: expected, subject: subject)] }
+        let failure = Failure(prompt: prompt, expected: expected, subject: subject)
+        noteSeam(failure)
+        return [failure]
     }
 
     /// By what pathway a repair works, where a page is asked for to say it on.
