@@ -38,7 +38,7 @@ public struct Recruit: JointRepairMethod {
     /// How many beginnings of reference texts stand in for the question.
     public var openings = 8
     /// The share of the layer's neurons, the idlest ones, that one is drawn from.
-    public var spread = 0.04
+    public var spread = 0.08
 
     public init() {}
 
