@@ -12,7 +12,7 @@ extension Checkpoint {
     }
 
     /// The names of the head in all families.
-    private static let heads = ["lm_head.weight", "embed_out.weight"]
+    public static let heads = ["lm_head.weight", "embed_out.weight"]
 
     /// The head, where it is stored, and the table of token embeddings beside it.
     private var storedHead: (head: Tensor, embeddings: Tensor)? {

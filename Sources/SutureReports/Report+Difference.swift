@@ -27,7 +27,7 @@ extension Report {
             })
         let neurons = facts.tensors.filter { !$0.top.isEmpty }.map { Fact($0.name, Self.neurons(of: $0)) }
         let odd = facts.tensors.filter { $0.notNumbers > 0 }.map {
-            Fact($0.name, "\($0.notNumbers) elements, of which the norm says nothing")
+            Fact($0.name, "\($0.notNumbers) of \($0.elements) elements, of which the norm says nothing")
         }
         let isSame = facts.tensors.isEmpty && facts.others.isEmpty
         var blocks: [Block] = facts.tensors.isEmpty ? [] : [.table(table)]

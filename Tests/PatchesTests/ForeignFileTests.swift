@@ -67,6 +67,24 @@ struct ForeignFileTests {
         }
     }
 
+    @Test("GPT-NeoX's head has its name in transformers in an adapter, and its own in the model")
+    func otherHead() throws {
+        try withTemporaryDirectory { directory in
+            let base = try Checkpoint(
+                write(
+                    [("gpt_neox.embed_in.weight", [3, 2], table), ("embed_out.weight", [3, 2], table.map { -$0 })],
+                    config: #"{"model_type": "gpt_neox"}"#, to: directory.appending(path: "base")))
+            let edit = Edit.rows([1], of: "embed_out.weight", adding: [0.5, -1])
+            let patch = try Patch([edit], of: base, method: Patch.Method(name: "test", options: [:]))
+            let adapter = directory.appending(path: "adapter")
+            try Adapter(AppliedPatch(patch)).writePEFT(to: adapter, base: base)
+            let file = try SafetensorsFile(adapter.appending(path: "adapter_model.safetensors"))
+            #expect(file.tensors.contains { $0.name == "base_model.model.lm_head.lora_A.weight" })
+            let again = try Patch(importing: adapter, base: base)
+            #expect(again.edits.map(\.tensor) == ["embed_out.weight"])
+        }
+    }
+
     @Test("GPT-2 under its published names is the same model, without its masks")
     func publishedNames() throws {
         try withTemporaryDirectory { directory in

@@ -119,6 +119,8 @@ struct VocabularyTests {
             #expect(difference.tensors.count == 1 && difference.equal == 1)
             #expect(tensor.changed == 3 && tensor.notNumbers == 2 && tensor.norm == 3 && tensor.largest == 3)
             #expect(difference.others == ["1: equal but for the sign of 2 zeros"])
+            let error = #expect(throws: PatchError.self) { try Extraction(from: one, to: two, as: .full) }
+            #expect(error?.description.contains("0: a change is no number") == true, "\(String(describing: error))")
         }
     }
 

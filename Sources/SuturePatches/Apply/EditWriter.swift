@@ -18,7 +18,15 @@ struct EditWriter: Sendable {
         let count = shape.reduce(1, *)
         var changed = 0
         try Self.forEachChunk(of: count) { range in
-            for value in try values(range) where value != 0 { changed += 1 }
+            for (offset, value) in try values(range).enumerated() where value != 0 {
+                guard value.isFinite else {
+                    throw PatchError(
+                        .badPayload, "a change is no number", subject: tensor,
+                        found: "\(value) in element \(range.lowerBound + offset)",
+                        hint: "suture diff counts such elements of two models")
+                }
+                changed += 1
+            }
         }
         if changed == 0 { return nil }
         if let original, changed * (SparseDelta.indexType(elementCount: count).width + 4 + type.width) <= count * 4 {

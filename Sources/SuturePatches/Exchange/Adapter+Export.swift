@@ -136,6 +136,8 @@ extension Adapter {
             case nil: tensor.hasPrefix("h.") ? "transformer." : ""
             default: "model."
             }
+        // GPT-NeoX's head has another name in files than in transformers from version 5.
+        if tensor == "embed_out.weight" { return "lm_head.weight" }
         let isInModel = ["h.", "layers.", "wte.", "wpe.", "embed_tokens.", "embed_in.", "ln_f.", "norm."].contains {
             tensor.hasPrefix($0)
         }

@@ -101,7 +101,9 @@ struct ImportedAdapter {
                 return String(name.dropFirst(prefix.count))
             }
         }
-        let isHead = name == "lm_head.weight" || name == "embed_out.weight"
+        let isHead = Checkpoint.heads.contains(name)
+        // GPT-NeoX's head has another name in files than in transformers from version 5.
+        if isHead, let stored = Checkpoint.heads.first(where: { base[$0] != nil }) { return stored }
         throw PatchError(
             .wrongBase,
             isHead ? "the model has no head of its own: it is the table of embeddings" : "the model has no such tensor",
