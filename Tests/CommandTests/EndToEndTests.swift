@@ -86,7 +86,8 @@ struct EndToEndTests {
         let ended = try place.run("generate model -p - -n 1 --format json", input: "abc\n")
         #expect(ended.errors.contains("ends in white space"))
         #expect(try ended.json()["prompt"] as? String == "abc\n")
-        #expect(try place.run("generate model -p abc -e ' Z' -n 1 --format json").errors.isEmpty)
+        let spaced = ["generate", "model", "-p", "abc", "-e", " Z", "-n", "1", "--format", "json"]
+        #expect(try Command.run(spaced, in: place.url).errors.isEmpty)
     }
 
     @Test("repairs made apart that take one neuron are refused together, and one of them is made anew on the other")
@@ -295,7 +296,7 @@ struct EndToEndTests {
         ])
     func guarded(limits: String, objection: String) throws {
         let place = try Workplace()
-        let outcome = try place.run("repair model -p abc -e Z \(limits) -o fix --format quiet")
+        let outcome = try place.run("repair model -p 123 -e Z \(limits) -o fix --format quiet")
         #expect(outcome.status == 3)
         #expect(outcome.errors.hasPrefix("error: the patch was not written: \(objection)"))
         #expect(!FileManager.default.fileExists(atPath: place.url.appending(path: "fix").path))
