@@ -83,11 +83,11 @@ struct EndToEndTests {
         let place = try Workplace()
         let joined = try place.run("generate model -p abc -e Zed -n 1")
         #expect(joined.errors.contains("\"abcZed\"") && joined.errors.contains("begins with a space"))
-        let ended = try place.run("generate model -p - -n 1 --format json", input: "abc\n")
+        let ended = try place.run("generate model -p - -n 1", input: "abc\n")
         #expect(ended.errors.contains("ends in white space"))
-        #expect(try ended.json()["prompt"] as? String == "abc\n")
-        let spaced = ["generate", "model", "-p", "abc", "-e", " Z", "-n", "1", "--format", "json"]
-        #expect(try Command.run(spaced, in: place.url).errors.isEmpty)
+        #expect(try place.run("generate model -p - -n 1 --format json", input: "abc\n").errors.isEmpty)
+        let spaced = ["generate", "model", "-p", "abc", "-e", " Z", "-n", "1"]
+        #expect(try !Command.run(spaced, in: place.url).errors.contains("white space"))
     }
 
     @Test("repairs made apart that take one neuron are refused together, and one of them is made anew on the other")

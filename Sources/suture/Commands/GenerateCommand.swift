@@ -51,7 +51,6 @@ struct GenerateCommand: ParsableCommand {
         let stops = tokenizer.roles.stops.union([chat?.stop].compactMap(\.self))
         let said = prompt == "-" ? try standardInput() : prompt
         let text = try chat?.prompt([ChatMessage("user", said)]) ?? said
-        if chat == nil { noteSeam(Failure(prompt: text, expected: expect ?? " ")) }
         let ids = tokenizer.encode(text, specials: .opening).ids
         let patches = try patch.map { AppliedPatch(try Patch(contentsOf: URL(filePath: $0)), scale: scale) }
         let patched = try model.load(checkpoint, patches: patches)
@@ -71,6 +70,7 @@ struct GenerateCommand: ParsableCommand {
         }
         if isStreaming {
             try showAtOnce(stream.finish() + "\n")
+            if chat == nil { noteSeam(Failure(prompt: text, expected: expect ?? " ")) }
             if expectation == nil { return }
         }
         let answer = tokenizer.decode(written, skippingSpecials: true)

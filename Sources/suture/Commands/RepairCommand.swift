@@ -134,6 +134,7 @@ struct RepairCommand: ParsableCommand {
         let page = try Report(result.report, pathway: pathway)
         if let report { try AtomicFile.write(Array(page.html().utf8), to: URL(filePath: report), overwriting: force) }
         printing.show(page, quietly: output ?? "\(result.report.count(.fixed)) fixed")
+        if printing.format == .human, failures == nil, chat == nil { noteSeam(list[0]) }
         guard result.report.objections.isEmpty else {
             throw RepairError(
                 .guarded, "the patch was not written: \(result.report.objections.joined(separator: "; "))",
@@ -175,9 +176,7 @@ struct RepairCommand: ParsableCommand {
         }
         let (prompt, expected) = (prompt ?? "", expected ?? "")
         if let chat { return [try chat.failure([ChatMessage("user", prompt)], expected: expected, subject: subject)] }
-        let failure = Failure(prompt: prompt, expected: expected, subject: subject)
-        noteSeam(failure)
-        return [failure]
+        return [Failure(prompt: prompt, expected: expected, subject: subject)]
     }
 
     /// By what pathway a repair works, where a page is asked for to say it on.
