@@ -42,7 +42,7 @@ extension Failure {
         return failures
     }
 
-    /// Failures as JSON Lines, as ``read(_:)`` takes them.
+    /// Failures as JSON Lines, as ``read(_:chat:)`` takes them.
     public static func lines(_ failures: [Failure]) -> [UInt8] {
         failures.flatMap { failure in
             var line: JSONObject = ["prompt": JSON(failure.prompt), "expected": JSON(failure.expected)]
