@@ -133,7 +133,9 @@ struct RepairCommand: ParsableCommand {
 
         let page = try Report(result.report, pathway: pathway)
         if let report { try AtomicFile.write(Array(page.html().utf8), to: URL(filePath: report), overwriting: force) }
-        printing.show(page, quietly: output ?? "\(result.report.count(.fixed)) fixed")
+        // What is not written is not named.
+        let written = result.change.isEmpty || !result.report.objections.isEmpty ? nil : output
+        printing.show(page, quietly: written ?? "\(result.report.count(.fixed)) fixed")
         if printing.format == .human, failures == nil, chat == nil { noteSeam(list[0]) }
         guard result.report.objections.isEmpty else {
             throw RepairError(
