@@ -55,7 +55,7 @@ public struct DifferenceTransfer: Sendable {
             throw PatchError(
                 .conflict, "the models do not have the same tensors", subject: target.url.relativePath,
                 found: first + (ignored.count > 1 ? ", and \(ignored.count - 1) more" : ""),
-                hint: "leave such tensors out if they are not meant")
+                hint: "--shared leaves such tensors out, if they are not meant")
         }
         self.target = target
         self.scale = scale

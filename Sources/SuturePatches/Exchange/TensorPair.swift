@@ -177,7 +177,7 @@ struct CheckpointPairs {
         throw PatchError(
             .conflict, "the models do not have the same tensors", subject: source,
             found: "\(first.name): \(first.oddity)" + (unpaired.count > 1 ? ", and \(unpaired.count - 1) more" : ""),
-            hint: "leave such tensors out if they are not meant")
+            hint: "--shared leaves such tensors out, if they are not meant")
     }
 }
 
