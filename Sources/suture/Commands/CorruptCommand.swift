@@ -20,7 +20,10 @@ struct CorruptCommand: ParsableCommand {
     @Option(name: .shortAndLong, help: "The directory to write.")
     var output: String?
 
-    @Option(help: "The corruptions, with commas between, each \(CorruptionOptions.form).")
+    // --corruption is what it was called first.
+    @Option(
+        name: [.customLong("corruptions"), .customLong("corruption")],
+        help: "The corruptions, with commas between, each \(CorruptionOptions.form).")
     var corruptions: CommaList<CorruptionName>?
 
     @Flag(help: "All corruptions: \(Corruption.Kind.allCases.map(\.rawValue).joined(separator: ", ")).")
