@@ -94,6 +94,20 @@ extension Patch {
     }
 }
 
+extension Patch {
+    /// The failures that the patch repaired.
+    ///
+    /// Throws ``RepairError`` with code `badRequest`, naming `file`, where its report calls none fixed.
+    public func requireRepaired(file: String) throws -> [Failure] {
+        guard !repaired.isEmpty else {
+            throw RepairError(
+                .badRequest, "this patch does not say what it repaired", subject: file,
+                expected: "a patch of suture repair, with its report")
+        }
+        return repaired
+    }
+}
+
 extension PatchStack {
     /// The failures that these patches say they fixed, each once.
     public var repaired: [Failure] {

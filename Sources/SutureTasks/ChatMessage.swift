@@ -4,8 +4,10 @@ import SutureFormats
 public struct ChatMessage: Hashable, Sendable, Codable {
     /// Who speaks: `system`, `user` or `assistant`, or what else the model's template knows.
     public var role: String
+    /// What is said.
     public var content: String
 
+    /// A turn by who speaks and what is said.
     public init(_ role: String, _ content: String) {
         self.role = role
         self.content = content

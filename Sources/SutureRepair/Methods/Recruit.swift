@@ -37,7 +37,7 @@ public struct Recruit: JointRepairMethod {
     public var rounds = 6
     /// How many beginnings of reference texts stand in for the question.
     public var openings = 8
-    /// The share of the layer's neurons, the idlest ones, that one is drawn from.
+    /// The share of the layer's neurons, the least active ones, that one is drawn from.
     public var spread = 0.08
 
     public init() {}
@@ -51,7 +51,7 @@ public struct Recruit: JointRepairMethod {
         .init("rounds", "how often a step may be corrected", 1...1000, \.rounds),
         .init("openings", "beginnings of reference texts that stand in for the question", 0...1000, \.openings),
         .init(
-            "spread", "the share of neurons, the idlest ones, that one is drawn from, by what is repaired", 0...1,
+            "spread", "the share of neurons, the least active ones, that one is drawn from, by what is repaired", 0...1,
             \.spread)
     ]
 

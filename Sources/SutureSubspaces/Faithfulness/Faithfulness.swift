@@ -124,7 +124,12 @@ struct FaithfulnessChecks {
 
     var cleanDifference: Double { Bootstrap.mean(clean.difference) }
 
-    var floor: Double { Bootstrap.mean(heldOut.indices.map { clean.top[$0] == heldOut[$0].target ? 1 : 0 }) }
+    var floor: Double { interchange(clean) }
+
+    /// How often the model says the target.
+    func interchange(_ outputs: PairOutputs) -> Double {
+        Bootstrap.mean(heldOut.indices.map { outputs.top[$0] == heldOut[$0].target ? 1 : 0 })
+    }
 
     mutating func add(
         _ id: FaithfulnessReport.CheckName, _ values: [FaithfulnessReport.Value],

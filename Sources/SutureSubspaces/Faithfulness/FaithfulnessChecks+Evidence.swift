@@ -7,9 +7,9 @@ extension FaithfulnessChecks {
         let none = Estimate(0, low: 0, high: 0)
         func inert(_ name: String, _ patch: SubspacePatch) throws -> Estimate {
             let outputs = try runs.outputs(patch)
-            let (effect, said) = (fldd(outputs), Score(outputs, clean: clean, pairs: heldOut).interchange.value)
+            let effect = fldd(outputs)
             if abs(effect.value) > control.fldd { (control.name, control.fldd) = (name, abs(effect.value)) }
-            control.interchange = max(control.interchange, said)
+            control.interchange = max(control.interchange, interchange(outputs))
             return effect
         }
         let randoms = try (1...5).map { seed in

@@ -96,7 +96,6 @@ public struct FaithfulnessReport: Sendable, Codable {
         let subject = (directions ?? 1) == 1 ? "This direction" : "This subspace of \(directions ?? 1) directions"
         if level == .none { return "\(subject) \(level.rawValue): \(obstacles.joined(separator: "; "))." }
         if isDormant {
-            let level = level == .controls ? Level.controls : .generalises
             return "\(subject) \(level.rawValue), but probably through a dormant pathway: "
                 + "\(dormancyScore.reasons(evidence).joined(separator: ", and "))."
         }

@@ -57,9 +57,9 @@ public struct SweepMap: Codable, Sendable {
         progress("sweeping", 0, 1)
         if kind == .trace {
             subject = settings.subject
-            let prompt = Prompt(pair.base.text, roles: ["subject": .init(settings.subject ?? "")])
             let trace = try CausalTrace(
-                model, tokens.base, subject: prompt.tokens(tokenizer).roles["subject"] ?? 0..<1, answer: tokens.answer,
+                model, tokens.base, subject: pair.base.tokens(tokenizer).roles["subject"] ?? 0..<1,
+                answer: tokens.answer,
                 progress: progress)
             (cells, clean) = (trace.restored, trace.clean)
             return

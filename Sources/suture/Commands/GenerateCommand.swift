@@ -70,7 +70,7 @@ struct GenerateCommand: ParsableCommand {
         }
         if isStreaming {
             try showAtOnce(stream.finish() + "\n")
-            if chat == nil { noteSeam(Failure(prompt: text, expected: expect ?? " ")) }
+            if chat == nil { noteBoundary(of: Failure(prompt: text, expected: expect ?? " ")) }
             if expectation == nil { return }
         }
         let answer = tokenizer.decode(written, skippingSpecials: true)

@@ -28,10 +28,11 @@ struct RebaseCommand: ParsableCommand {
     func run() throws {
         try result.check(reading: [model.model, patch] + onto)
         let old = try Patch(contentsOf: URL(filePath: patch))
-        guard let method = MethodName(rawValue: old.method.name), !old.repaired.isEmpty else {
+        _ = try old.requireRepaired(file: patch)
+        guard let method = MethodName(rawValue: old.method.name) else {
             throw RepairError(
-                .badRequest, "this patch does not say what it repaired", subject: patch,
-                expected: "a patch of suture repair, with its report")
+                .badRequest, "no method of repair has this name", subject: patch,
+                expected: MethodName.allCases.map(\.rawValue).joined(separator: ", "), found: old.method.name)
         }
         let settings = (old.method.options.objectValue ?? [:]).compactMap { name, value in
             value.doubleValue.map { "\(name)=\($0)" }

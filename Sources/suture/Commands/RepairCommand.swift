@@ -136,7 +136,7 @@ struct RepairCommand: ParsableCommand {
         // What is not written is not named.
         let written = result.change.isEmpty || !result.report.objections.isEmpty ? nil : output
         printing.show(page, quietly: written ?? "\(result.report.count(.fixed)) fixed")
-        if printing.format == .human, failures == nil, chat == nil { noteSeam(list[0]) }
+        if printing.format == .human, failures == nil, chat == nil { noteBoundary(of: list[0]) }
         guard result.report.objections.isEmpty else {
             throw RepairError(
                 .guarded, "the patch was not written: \(result.report.objections.joined(separator: "; "))",
@@ -168,13 +168,7 @@ struct RepairCommand: ParsableCommand {
             let file = try MappedFile(url)
             let isPatch = withExtendedLifetime(file) { $0.bytes.prefix(8).contains(0) }
             guard isPatch else { return try Failure.read(url, chat: chat) }
-            let repaired = try Patch(contentsOf: url).repaired
-            guard !repaired.isEmpty else {
-                throw RepairError(
-                    .badRequest, "this patch does not say what it repaired", subject: failures,
-                    expected: "a patch of suture repair, with its report")
-            }
-            return repaired
+            return try Patch(contentsOf: url).requireRepaired(file: failures)
         }
         let (prompt, expected) = (prompt ?? "", expected ?? "")
         if let chat { return [try chat.failure([ChatMessage("user", prompt)], expected: expected, subject: subject)] }

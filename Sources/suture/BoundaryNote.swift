@@ -1,7 +1,7 @@
 import SutureKit
 
 /// Says what is odd about where a prompt and its answer meet, if they were typed; nothing is changed.
-func noteSeam(_ failure: Failure) {
+func noteBoundary(of failure: Failure) {
     if failure.runsTogether {
         note(
             "the answer continues the prompt's last word, \"\(failure.prompt.suffix(12))\(failure.expected.prefix(12))\"; a word of "
