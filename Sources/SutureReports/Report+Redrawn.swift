@@ -24,6 +24,8 @@ extension Report {
         case "suture.planted/1": try self.init(result.decoded(PlantedStudy.self))
         case "suture.signatures/1": try self.init(result.decoded(StudyResult.self))
         case "suture.sweep/1": try self.init(result.decoded(SweepMap.self))
+        case "suture.lens/1": try self.init(result.decoded(Lens.self))
+        case "suture.attention/1": try self.init(result.decoded(AttentionView.self))
         default:
             throw FormatError(
                 .missingKey, "no page can be drawn from this", subject: file.relativePath,
