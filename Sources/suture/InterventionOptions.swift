@@ -74,4 +74,12 @@ struct InterventionOptions: ParsableArguments {
             + project.map { "without the directions of \(URL(filePath: $0).lastPathComponent)" }
         return ([name] + parts).joined(separator: ", ")
     }
+
+    /// What tells a model with them from another, by the digest of its files.
+    func digest(_ model: String) throws -> String {
+        guard !isEmpty else { return model }
+        let vectors = try files.map { Digest.sha256(try MappedFile(URL(filePath: $0)).copy()) }
+        let parts = [[model], ablate, vectors, at, strength.map { "\($0)" }].map { $0.joined(separator: " ") }
+        return Digest.sha256(Array(parts.joined(separator: "\n").utf8))
+    }
 }

@@ -51,13 +51,6 @@ struct ActivationsCommand: ParsableCommand {
         guard !prompt.isEmpty || texts != nil else {
             throw ValidationError("Give texts: --prompt TEXT or --texts FILE.")
         }
-        let ending = URL(filePath: output).pathExtension.lowercased()
-        guard ["npy", "safetensors"].contains(ending) else {
-            throw ValidationError("--output ends in .npy or .safetensors, not \"\(output)\".")
-        }
-        guard ending == "safetensors" || site.count == 1 else {
-            throw ValidationError("A .npy file holds one site; write .safetensors for \(site.count).")
-        }
     }
 
     func run() throws {
@@ -65,6 +58,13 @@ struct ActivationsCommand: ParsableCommand {
             reading: [model.model, texts] + patch + interventions.files,
             writing: [destination(output, force: force)]
         ).check()
+        let ending = URL(filePath: output).pathExtension.lowercased()
+        guard ["npy", "safetensors"].contains(ending) else {
+            throw ValidationError("--output ends in .npy or .safetensors, not \"\(output)\".")
+        }
+        guard ending == "safetensors" || site.count == 1 else {
+            throw ValidationError("A .npy file holds one site; write .safetensors for \(site.count).")
+        }
         let checkpoint = try model.checkpoint()
         let tokenizer = try Tokenizer(checkpoint)
         let read = try prompt + (texts.map { try Texts.read(URL(filePath: $0)) } ?? [])
