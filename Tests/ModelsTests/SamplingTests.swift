@@ -11,16 +11,16 @@ struct SamplingTests {
     private struct Golden: Decodable {
         struct Case: Decodable {
             struct Setting: Decodable {
-                var temperature, top_p, min_p: Double?
-                var top_k: Int?
+                var temperature, topP, minP: Double?
+                var topK: Int?
             }
             var setting: Setting
             var probabilities: [Double]
 
             func sampling(seed: UInt64 = 0) throws -> Sampling {
                 try Sampling(
-                    temperature: setting.temperature ?? 1, topK: setting.top_k, topP: setting.top_p,
-                    minP: setting.min_p,
+                    temperature: setting.temperature ?? 1, topK: setting.topK, topP: setting.topP,
+                    minP: setting.minP,
                     seed: seed)
             }
         }
@@ -28,7 +28,9 @@ struct SamplingTests {
         var cases: [Case]
 
         static func read() throws -> Golden {
-            try JSONDecoder().decode(Golden.self, from: Data(contentsOf: Goldens.url("sampling/sampling.json")))
+            let decoder = JSONDecoder()
+            decoder.keyDecodingStrategy = .convertFromSnakeCase
+            return try decoder.decode(Golden.self, from: Data(contentsOf: Goldens.url("sampling/sampling.json")))
         }
     }
 
