@@ -17,7 +17,8 @@ extension Report {
                 ]
             })
         try self.init(
-            title: "Attention", subtitle: view.model, schema: "suture.attention/1", data: view,
+            title: "Attention", subtitle: view.model, verdict: Self.verdict(view), schema: "suture.attention/1",
+            data: view,
             blocks: [.facts([Fact("Prompt", Visible.excerpt(view.prompt))]), .table(table)]
                 + view.patterns.map { pattern in
                     .heatmap(
@@ -29,5 +30,15 @@ extension Report {
                                 weights.enumerated().map { $0.offset <= row ? $0.element : .nan }
                             }, coloring: .sequential))
                 })
+    }
+
+    /// The head that looks hardest at one token.
+    private static func verdict(_ view: AttentionView) -> Verdict? {
+        view.strongest.max { $0.weight < $1.weight }.map { target in
+            .init(
+                .neutral,
+                "From the last token, head \(target.head) attends to \(Visible.label(target.token)) at "
+                    + "\(target.position) by \(Numeral.percent(target.weight)).")
+        }
     }
 }

@@ -71,10 +71,11 @@ extension Report {
             data: PlanFacts(output: output, bytes: plan.bytes, files: files), blocks: [.table(table)])
     }
 
-    /// That patches fit the model that they are to be put on, which was checked before.
-    public init(fitting patched: PatchedCheckpoint) throws {
+    /// That patches fit the model that they are to be put on, and leave one another's answers, which was checked before.
+    public init(fitting patched: PatchedCheckpoint, answers: StackedAnswers? = nil) throws {
         let facts = FitFacts(
-            patches: patched.stack.patches.map(\.patch.id), tensors: patched.touched.keys.map(\.string),
+            answers: answers?.asked, patches: patched.stack.patches.map(\.patch.id),
+            tensors: patched.touched.keys.map(\.string),
             rewritten: try patched.checkpoint.snapshot == nil
                 ? [] : patched.plan().rewritten.map { FitFacts.File(name: $0.name, bytes: $0.bytes) })
         try self.init(
@@ -82,13 +83,18 @@ extension Report {
             verdict: .init(.good, facts.patches.count == 1 ? "The patch fits." : "The patches fit."),
             schema: "suture.check/1", data: facts,
             blocks: [
-                .facts([
-                    .init("Tensors", facts.tensors.joined(separator: ", ")),
-                    .init(
-                        "Files to rewrite",
-                        facts.rewritten.isEmpty
-                            ? "none" : facts.rewritten.map { "\($0.name) (\($0.bytes) bytes)" }.joined(separator: ", "))
-                ])
+                .facts(
+                    [
+                        .init("Tensors", facts.tensors.joined(separator: ", ")),
+                        .init(
+                            "Files to rewrite",
+                            facts.rewritten.isEmpty
+                                ? "none"
+                                : facts.rewritten.map { "\($0.name) (\($0.bytes) bytes)" }.joined(separator: ", "))
+                    ]
+                        + (answers.map {
+                            [.init("Repaired answers", "all \($0.asked) come out with these patches together")]
+                        } ?? []))
             ])
     }
 
@@ -141,6 +147,8 @@ private struct FitFacts: Encodable, Sendable {
         var name: String
         var bytes: Int
     }
+    /// How many repaired answers were asked for, where several patches have some.
+    var answers: Int?
     var patches, tensors: [String]
     var rewritten: [File]
 }

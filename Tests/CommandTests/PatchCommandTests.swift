@@ -57,6 +57,24 @@ struct PatchCommandTests {
         }
     }
 
+    @Test("patches that undo one another's answers without sharing a neuron are refused by check")
+    func lostAnswers() throws {
+        let place = try Workplace()
+        let limits = "--guard-texts texts.txt --max-divergence 99 --max-changed 1 --max-perplexity 99"
+        for (name, answer, method) in [("z", "Z", "recruit"), ("r", "r", "rome"), ("other", "Z", "rome")] {
+            let prompt = name == "other" ? "def" : "abc"
+            try place.done("repair model -p \(prompt) -e \(answer) --method \(method) \(limits) -o \(name).fix")
+        }
+        // One prompt cannot have two answers.
+        let refused = try place.run("check model z.fix r.fix")
+        #expect(refused.status == 3 && refused.errors.contains("repaired answers are gone"), "\(refused.errors)")
+        #expect(refused.errors.contains("suture rebase"))
+        #expect(try place.run("check model z.fix r.fix --allow-conflicts").status == 0)
+        // One patch has nobody to undo it, and none is asked at another scale.
+        #expect(try place.done("check model z.fix")["answers"] == nil)
+        #expect(try place.run("check model z.fix r.fix --scale 0.5").status == 0)
+    }
+
     @Test("several patches are checked, applied, listed, and taken off in any order")
     func stack() throws {
         let place = try Place()

@@ -6,7 +6,11 @@ struct CheckCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "check", abstract: "Say whether patches fit a model, without writing anything.",
         discussion:
-            "A model that the patches were not made for is refused (exit code 3), with every tensor that differs.")
+            """
+            A model that the patches were not made for is refused (exit code 3), with every tensor that differs. Where several \
+            patches say what they repaired, the model is asked for all these answers with all patches on it; a set that loses \
+            one is refused, too.
+            """)
 
     @OptionGroup var patches: PatchOptions
     @OptionGroup var printing: OutputOptions
@@ -22,6 +26,13 @@ struct CheckCommand: ParsableCommand {
             }
             throw error
         }
-        printing.show(try Report(fitting: patched), quietly: "fits")
+        let progress = printing.progress
+        defer { progress.finish() }
+        let answers =
+            try patches.conflicts.allowConflicts
+            ? nil : StackedAnswers(patched, progress: progress.handler)
+        progress.finish()
+        try answers?.check()
+        printing.show(try Report(fitting: patched, answers: answers), quietly: "fits")
     }
 }
