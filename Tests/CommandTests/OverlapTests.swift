@@ -32,7 +32,7 @@ struct OverlapTests {
         "faithful <model --learn mlp.0.hidden@last --pairs <key.jsonl --train-pairs <type.jsonl --save >new"
             + " --report >new.html",
         "faithful <model --patch <good.fix --failures <key.jsonl --reworded <type.jsonl --report >new.html",
-        "sweep <model --steer <good.fix --project <small.fix --report >new.html --report >new.md",
+        "sweep <model --patch <good.fix --steer <plain.fix --project <small.fix --report >new.html --report >new.md",
         "sweep <model --pairs <key.jsonl --report >new.html", "parity <model --golden <plain.fix",
         "lens <model --prompt a --patch <good.fix --steer <small.fix --project <plain.fix --report >new.html",
         "attention <model --prompt a --layer 0 --patch <good.fix --steer <small.fix --project <plain.fix --report >new.html",

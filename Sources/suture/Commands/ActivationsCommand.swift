@@ -15,7 +15,7 @@ struct ActivationsCommand: ParsableCommand {
             x.safetensors
             """)
 
-    @OptionGroup var model: ModelOptions
+    @OptionGroup var model: ChangedModelOptions
 
     @Option(
         help: ArgumentHelp(
@@ -34,11 +34,6 @@ struct ActivationsCommand: ParsableCommand {
     @Option(name: .shortAndLong, help: "The file: .npy or .safetensors.")
     var output: String
 
-    @Option(help: "A patch to apply on load; may be given several times.")
-    var patch: [String] = []
-
-    @OptionGroup var interventions: InterventionOptions
-
     @Flag(help: "Write over a file that is there.")
     var force = false
 
@@ -55,7 +50,7 @@ struct ActivationsCommand: ParsableCommand {
 
     func run() throws {
         try FilePlan(
-            reading: [model.model, texts] + patch + interventions.files,
+            reading: model.files + [texts],
             writing: [destination(output, force: force)]
         ).check()
         let ending = URL(filePath: output).pathExtension.lowercased()
@@ -65,12 +60,11 @@ struct ActivationsCommand: ParsableCommand {
         guard ending == "safetensors" || site.count == 1 else {
             throw ValidationError("A .npy file holds one site; write .safetensors for \(site.count).")
         }
-        let checkpoint = try model.checkpoint()
+        let checkpoint = try model.model.checkpoint()
         let tokenizer = try Tokenizer(checkpoint)
         let read = try prompt + (texts.map { try Texts.read(URL(filePath: $0)) } ?? [])
         let ids = read.map { tokenizer.encode($0, specials: .opening).ids }
-        let patches = try patch.map { AppliedPatch(try Patch(contentsOf: URL(filePath: $0))) }
-        let loaded = try interventions.applied(to: model.load(checkpoint, patches: patches))
+        let loaded = try model.load(checkpoint)
         let progress = printing.progress
         defer { progress.finish() }
         let sites = site.compactMap(Site.init)
@@ -78,7 +72,7 @@ struct ActivationsCommand: ParsableCommand {
             ids, at: sites, tokens: tokens, to: URL(filePath: output), overwriting: force, progress: progress.handler)
         progress.finish()
         let recorded = RecordedActivations(
-            model: interventions.named(model.url.lastPathComponent), file: output, texts: ids.count,
+            model: model.name, file: output, texts: ids.count,
             rows: tokens == .last ? ids.count : ids.reduce(0) { $0 + $1.count },
             sites: sites.map { .init($0.description, width: $0.width(in: loaded.architecture)) })
         printing.show(try Report(recorded), quietly: output)

@@ -10,7 +10,7 @@ struct AttentionCommand: ParsableCommand {
               --head 23.4 --head 12.1 --report heads.html
             """)
 
-    @OptionGroup var model: ModelOptions
+    @OptionGroup var model: ChangedModelOptions
 
     @Option(name: .shortAndLong, help: "What the model reads.")
     var prompt: String
@@ -20,11 +20,6 @@ struct AttentionCommand: ParsableCommand {
 
     @Option(help: "All heads of this layer; may be repeated.")
     var layer: [Int] = []
-
-    @Option(help: "A patch to apply on load; may be given several times.")
-    var patch: [String] = []
-
-    @OptionGroup var interventions: InterventionOptions
 
     @OptionGroup var reports: ReportOptions
 
@@ -38,19 +33,16 @@ struct AttentionCommand: ParsableCommand {
     }
 
     func run() throws {
-        try FilePlan(
-            reading: [model.model] + patch + interventions.files, writing: reports.outputs
-        ).check()
-        let checkpoint = try model.checkpoint()
+        try FilePlan(reading: model.files, writing: reports.outputs).check()
+        let checkpoint = try model.model.checkpoint()
         let tokenizer = try Tokenizer(checkpoint)
-        let patches = try patch.map { AppliedPatch(try Patch(contentsOf: URL(filePath: $0))) }
-        let loaded = try interventions.applied(to: model.load(checkpoint, patches: patches))
+        let loaded = try model.load(checkpoint)
         let all = layer.flatMap { layer in
             (0..<loaded.architecture.heads).map { Head(layer: layer, index: $0) }
         }
         let view = try AttentionView(
             loaded, Prompt(prompt), heads: head.compactMap(Head.init) + all, tokenizer,
-            modelName: interventions.named(model.url.lastPathComponent))
+            modelName: model.name)
         let page = try Report(view)
         try reports.write(page)
         printing.show(page, quietly: view.strongest.map(\.description).joined(separator: "\n"))

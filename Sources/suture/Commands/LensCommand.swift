@@ -13,7 +13,7 @@ struct LensCommand: ParsableCommand {
             suture lens model.gguf -p 'The capital of Australia is' --answer ' Canberra' --other ' Sydney'
             """)
 
-    @OptionGroup var model: ModelOptions
+    @OptionGroup var model: ChangedModelOptions
 
     @Option(name: .shortAndLong, help: "What the model reads.")
     var prompt: String
@@ -27,11 +27,6 @@ struct LensCommand: ParsableCommand {
     @Option(help: "How many neurons to list.")
     var count = 20
 
-    @Option(help: "A patch to apply on load; may be given several times.")
-    var patch: [String] = []
-
-    @OptionGroup var interventions: InterventionOptions
-
     @OptionGroup var reports: ReportOptions
 
     @OptionGroup var printing: OutputOptions
@@ -41,16 +36,13 @@ struct LensCommand: ParsableCommand {
     }
 
     func run() throws {
-        try FilePlan(
-            reading: [model.model] + patch + interventions.files, writing: reports.outputs
-        ).check()
-        let checkpoint = try model.checkpoint()
+        try FilePlan(reading: model.files, writing: reports.outputs).check()
+        let checkpoint = try model.model.checkpoint()
         let tokenizer = try Tokenizer(checkpoint)
-        let patches = try patch.map { AppliedPatch(try Patch(contentsOf: URL(filePath: $0))) }
-        let loaded = try interventions.applied(to: model.load(checkpoint, patches: patches))
+        let loaded = try model.load(checkpoint)
         let lens = try Lens(
             loaded, Prompt(prompt), answer: answer, less: other, strongest: count, tokenizer,
-            modelName: interventions.named(model.url.lastPathComponent))
+            modelName: model.name)
         let page = try Report(lens)
         try reports.write(page)
         printing.show(page, quietly: lens.answer)

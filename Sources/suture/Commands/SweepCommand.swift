@@ -17,7 +17,7 @@ struct SweepCommand: ParsableCommand {
             "Rome"}}, ...}.
             """)
 
-    @OptionGroup var model: ModelOptions
+    @OptionGroup var model: ChangedModelOptions
 
     @Option(help: "\(SweepMap.Kind.allCases.map(\.rawValue).joined(separator: ", ")).")
     var kind = SweepMap.Kind.residual
@@ -61,8 +61,6 @@ struct SweepCommand: ParsableCommand {
     @Option(help: "The word whose embeddings are disturbed (trace).")
     var subject: String?
 
-    @OptionGroup var interventions: InterventionOptions
-
     @OptionGroup var reports: ReportOptions
 
     @OptionGroup var printing: OutputOptions
@@ -101,22 +99,22 @@ struct SweepCommand: ParsableCommand {
     }
 
     func run() throws {
-        try FilePlan(reading: [model.model, pairs] + interventions.files, writing: reports.outputs).check()
+        try FilePlan(reading: model.files + [pairs], writing: reports.outputs).check()
         Runtime.keepFreedMemory()
-        let checkpoint = try model.checkpoint()
+        let checkpoint = try model.model.checkpoint()
         let tokenizer = try Tokenizer(checkpoint)
         let progress = printing.progress
         defer { progress.finish() }
         let given = try pairs.map { try PromptPair.read(URL(filePath: $0)) } ?? [pair]
         // What is wrong with the prompts is said before the model is loaded.
         for pair in given { _ = try TokenizedPair(pair, tokenizer) }
-        let loaded = try interventions.applied(to: model.load(checkpoint))
-        let name = interventions.named(model.url.lastPathComponent)
+        let loaded = try model.load(checkpoint)
         let sweep =
             try pairs == nil
             ? SweepMap(
-                kind, of: given[0], settings, in: loaded, tokenizer, modelName: name, progress: progress.handler)
-            : SweepMap(kind, of: given, settings, in: loaded, tokenizer, modelName: name, progress: progress.handler)
+                kind, of: given[0], settings, in: loaded, tokenizer, modelName: model.name, progress: progress.handler)
+            : SweepMap(
+                kind, of: given, settings, in: loaded, tokenizer, modelName: model.name, progress: progress.handler)
         progress.finish()
         let page = try Report(sweep)
         try reports.write(page)

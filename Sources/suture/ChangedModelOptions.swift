@@ -1,0 +1,24 @@
+import ArgumentParser
+import Foundation
+import SutureKit
+
+/// A language model with patches and interventions on it, as commands that look into models take it.
+struct ChangedModelOptions: ParsableArguments {
+    @OptionGroup var model: ModelOptions
+
+    @Option(help: "A patch to apply on load; may be given several times.")
+    var patch: [String] = []
+
+    @OptionGroup var interventions: InterventionOptions
+
+    /// The files that are read.
+    var files: [String] { [model.model] + patch + interventions.files }
+
+    /// What reports call it.
+    var name: String { interventions.named(model.url.lastPathComponent) }
+
+    func load(_ checkpoint: Checkpoint) throws -> LanguageModel {
+        let patches = try patch.map { AppliedPatch(try Patch(contentsOf: URL(filePath: $0))) }
+        return try interventions.applied(to: model.load(checkpoint, patches: patches))
+    }
+}
