@@ -12,6 +12,8 @@ extension Report {
         case comparison(Comparison)
         /// What HTML and Markdown show and a terminal leaves out: details that would bury what was asked for.
         case onPages([Block])
+        /// What a terminal shows in place of such details.
+        case inTerminal([Block])
     }
 
     /// A name and its value, such as `Method: gap step`.

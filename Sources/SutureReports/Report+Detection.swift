@@ -2,8 +2,9 @@ import Foundation
 import SutureRepair
 
 extension Report {
-    /// The page of a detection: how many answers are right, and the wrong ones side by side with what they should be.
-    public init(_ detection: Detection, title: String) throws {
+    /// The page of a detection: how many answers are right, and the wrong ones side by side with what they should be;
+    /// `isMet` says whether these are enough, where that was asked.
+    public init(_ detection: Detection, title: String, isMet: Bool? = nil) throws {
         let wrong = detection.answers.filter { !$0.isRight }
         let shown = 10
         let right = detection.answers.count - wrong.count
@@ -11,8 +12,9 @@ extension Report {
         try self.init(
             title: title,
             verdict: Verdict(
-                .neutral, "\(right) of \(detection.answers.count) answers are right under greedy decoding."),
-            schema: "suture.detection/1", data: Page(detection),
+                isMet.map { $0 ? .good : .bad } ?? .neutral,
+                "\(right) of \(detection.answers.count) answers are right under greedy decoding."),
+            schema: "suture.detection/1", data: Page(detection, met: isMet),
             blocks: [
                 .facts(
                     [
@@ -73,12 +75,18 @@ extension Report {
     }
 
     private struct Page: Encodable, Sendable {
+        let met: Bool?
+        let right: Int
+        let wrong: Int
         let exactMatch: Double
         let tokenAccuracy: Double
         let unasked: Int
         let answers: [Detection.Answer]
 
-        init(_ detection: Detection) {
+        init(_ detection: Detection, met: Bool?) {
+            self.met = met
+            right = detection.answers.count(where: \.isRight)
+            wrong = detection.answers.count - right
             exactMatch = detection.exactMatch
             tokenAccuracy = detection.tokenAccuracy
             unasked = detection.unasked

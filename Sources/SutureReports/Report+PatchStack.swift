@@ -37,8 +37,7 @@ extension Report {
     /// The first of what a patch says it repaired, and how many more there are: `... of Australia is -> Canberra`.
     static func fixes(_ failures: [Failure]) -> String {
         guard let first = failures.first else { return "-" }
-        let line = first.prompt.split(whereSeparator: \.isNewline).last.map(String.init) ?? first.prompt
-        let prompt = line.count > 40 ? "..." + line.suffix(37) : line
+        let prompt = asked(first.prompt)
         let more = failures.count > 1 ? ", and \(failures.count - 1) more" : ""
         return Visible.line("\(prompt) -> \(first.expected.trimmingCharacters(in: .whitespacesAndNewlines))\(more)")
     }

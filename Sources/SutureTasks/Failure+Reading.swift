@@ -9,13 +9,32 @@ extension Failure {
     /// place of it. Throws ``TaskError`` with code `badList`, or a `FormatError`, naming the line.
     public static func read(_ url: URL, chat: ChatFormat? = nil) throws -> [Failure] {
         let file = try MappedFile(url)
-        defer { withExtendedLifetime(file) {} }
-        let isTable = url.pathExtension.lowercased() == "tsv"
+        return try withExtendedLifetime(file) {
+            try read(file.text, name: file.name, isTable: url.pathExtension.lowercased() == "tsv", chat)
+        }
+    }
+
+    /// Reads failures as ``read(_:chat:)`` does from bytes that came another way; they are a table where they do not begin
+    /// as JSON does.
+    ///
+    /// - Parameters:
+    ///   - bytes: JSON Lines, or lines of two columns.
+    ///   - name: where they came from, for errors.
+    ///   - chat: the chat format in which is asked, if it is.
+    /// - Throws: ``TaskError`` with code `badList`, or a `FormatError`, naming the line.
+    public static func read(_ bytes: [UInt8], name: String, chat: ChatFormat? = nil) throws -> [Failure] {
+        let start = bytes.first { ![UInt8(ascii: " "), UInt8(ascii: "\t"), 10, 13].contains($0) }
+        return try bytes.withUnsafeBytes {
+            try read($0, name: name, isTable: start.map { $0 != UInt8(ascii: "{") } ?? false, chat)
+        }
+    }
+
+    private static func read(
+        _ text: UnsafeRawBufferPointer, name: String, isTable: Bool, _ chat: ChatFormat?
+    ) throws -> [Failure] {
         var failures: [Failure] = []
-        for (number, line) in file.text.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false)
-            .enumerated()
-        {
-            let place = "\(file.name), line \(number + 1)"
+        for (number, line) in text.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false).enumerated() {
+            let place = "\(name), line \(number + 1)"
             let bytes = line.last == UInt8(ascii: "\r") ? line.dropLast() : line
             if bytes.allSatisfy({ $0 == UInt8(ascii: " ") || $0 == UInt8(ascii: "\t") }) { continue }
             let asked = try isTable ? Asked(row: bytes, place) : Asked(json: bytes, place, isChat: chat != nil)
@@ -34,7 +53,7 @@ extension Failure {
         }
         guard !failures.isEmpty else {
             throw TaskError(
-                .badList, "there are no failures in this file", subject: file.name,
+                .badList, "there are no failures in this file", subject: name,
                 expected: isTable
                     ? "lines of prompt, tab, expected answer"
                     : "lines such as {\"prompt\": \"...\", \"expected\": \"...\"}")

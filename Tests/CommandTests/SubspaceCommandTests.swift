@@ -96,14 +96,14 @@ struct SubspaceCommandTests {
         for line in [
             "faithful model", "faithful model --learn nowhere", "faithful model --direction v --method pca",
             "faithful model --learn mlp.0.hidden --failures x", "reproduce facts", "reproduce planted --models 1",
-            "reproduce facts texts.txt --model model --layers 1,x", "sweep model --kind paths"
+            "reproduce facts model texts.txt --layers 1,x", "sweep model --kind paths"
         ] {
             #expect(try place.run(line).status == 2, "\(line)")
         }
         for line in [
             "faithful model --direction good.fix", "faithful model --learn mlp.9.hidden --count 20",
-            "faithful model --patch plain.fix", "reproduce facts texts.txt --model model",
-            "reproduce facts missing.json --model model", "reproduce illusion --model model"
+            "faithful model --patch plain.fix", "reproduce facts model texts.txt",
+            "reproduce facts model missing.json", "reproduce illusion model"
         ] {
             #expect(try place.run(line).status == 4, "\(line)")
         }

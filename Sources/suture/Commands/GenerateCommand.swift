@@ -8,7 +8,8 @@ struct GenerateCommand: ParsableCommand {
         discussion:
             """
             Always the most likely token is taken. --compare shows what the model writes without and with the patches; \
-            --expect shows where it leaves the answer that it should give, and offers to repair that.
+            --expect shows where it leaves the answer that it should give, offers to repair that, and ends with exit code 1 if it \
+            is another answer.
             """
     )
 
@@ -68,12 +69,13 @@ struct GenerateCommand: ParsableCommand {
                 ?? Failure(prompt: text, expected: expected)
             return try ExpectedAnswer(failure, patched, tokenizer)
         }
+        let answer = tokenizer.decode(written, skippingSpecials: true)
         if isStreaming {
             try showAtOnce(stream.finish() + "\n")
-            if chat == nil { noteBoundary(of: Failure(prompt: text, expected: expect ?? " ")) }
+            noteBoundaries(of: [Failure(prompt: text, expected: expect ?? " x")], isChat: chat != nil)
+            if answer.isEmpty { note("the model ended its answer at once") }
             if expectation == nil { return }
         }
-        let answer = tokenizer.decode(written, skippingSpecials: true)
         let original =
             compare
             ? try tokenizer.decode(
@@ -84,14 +86,16 @@ struct GenerateCommand: ParsableCommand {
                 prompt: text, text: answer, tokens: written, original: original, expectation: expectation),
             title: model.url.lastPathComponent)
         printing.show(report, quietly: answer)
-        if let expectation, expectation.wrong != nil, printing.format == .human {
-            try offerRepair(after: said, expecting: expect ?? expectation.expected)
+        if let expectation, expectation.wrong != nil {
+            if printing.format == .human, try offerRepair(after: said, expecting: expect ?? expectation.expected) {
+                return
+            }
+            throw ExitCode(DiagnosticKind.failed.rawValue)
         }
     }
 
     private func standardInput() throws -> String {
-        let data = FileHandle.standardInput.readDataToEndOfFile()
-        guard let text = String(validating: data, as: UTF8.self) else {
+        guard let text = String(validating: try readInput(), as: UTF8.self) else {
             throw FormatError(.invalidUTF8, "the prompt is not UTF-8", subject: "standard input")
         }
         return text

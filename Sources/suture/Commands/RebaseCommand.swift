@@ -43,7 +43,7 @@ struct RebaseCommand: ParsableCommand {
                 + limits.arguments + (result.force ? ["--force"] : []) + [
                     "--device=\(model.device)", "--format=\(printing.format.rawValue)"
                 ]
-                + (model.threads.map { ["--threads=\($0)"] } ?? []))
+                + (printing.threads.map { ["--threads=\($0)"] } ?? []))
         try repair.run()
     }
 }

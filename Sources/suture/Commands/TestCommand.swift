@@ -15,7 +15,7 @@ struct TestCommand: ParsableCommand {
 
     @OptionGroup var model: ModelOptions
 
-    @Argument(help: "A file of cases: .jsonl or .tsv.")
+    @Argument(help: "A file of cases: .jsonl or .tsv; - for standard input.")
     var cases: String
 
     @OptionGroup var chatting: ChatOptions
@@ -31,7 +31,7 @@ struct TestCommand: ParsableCommand {
         try FilePlan(reading: [model.model, cases] + patch, writing: reports.outputs).check()
         let checkpoint = try model.checkpoint()
         let (chat, tokenizer) = try chatting.formats(checkpoint)
-        let list = try Failure.read(URL(filePath: cases), chat: chat)
+        let list = try Failure.read(path: cases, chat: chat)
         let patches = try patch.map { AppliedPatch(try Patch(contentsOf: URL(filePath: $0))) }
         let network = try model.load(checkpoint, patches: patches)
         let progress = printing.progress
@@ -42,6 +42,7 @@ struct TestCommand: ParsableCommand {
             testing: results, title: "\(model.url.lastPathComponent): \(URL(filePath: cases).lastPathComponent)")
         try reports.write(page)
         printing.show(page, quietly: "\(results.answers.count(where: \.isRight)) of \(list.count)")
+        if printing.format == .human { noteBoundaries(of: list, isChat: chat != nil) }
         guard results.areAllRight else { throw ExitCode(DiagnosticKind.failed.rawValue) }
     }
 }
