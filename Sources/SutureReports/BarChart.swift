@@ -6,6 +6,7 @@ extension Report {
         public var axis: String
         public var bars: [Bar]
 
+        /// Bars on one axis, which has a title.
         public init(caption: String, axis: String, bars: [Bar]) {
             self.caption = caption
             self.axis = axis
@@ -38,6 +39,7 @@ extension Report.BarChart {
         public var low: Double?
         public var high: Double?
 
+        /// A bar with its label, and an interval if it has one.
         public init(_ label: String, _ value: Double, low: Double? = nil, high: Double? = nil) {
             self.label = label
             self.value = value

@@ -21,6 +21,7 @@ extension Report {
         public var name: String
         public var value: String
 
+        /// A name and its value.
         public init(_ name: String, _ value: String) {
             self.name = name
             self.value = value

@@ -10,6 +10,7 @@ public struct GeneratedAnswer: Encodable, Sendable {
     /// Whether it is the expected answer, where there is one.
     let met: Bool?
 
+    /// An answer, and what it is held against.
     public init(
         prompt: String, text: String, tokens: [Int], original: String? = nil, expectation: ExpectedAnswer? = nil
     ) {

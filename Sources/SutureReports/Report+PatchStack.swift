@@ -16,7 +16,7 @@ extension Report {
                 tensors: applied.patch.edits.map(\.tensor), change: change,
                 drift: change.map { _ in total })
         }
-        let percent = { (share: Double?) in share.map { Table.Cell(String(format: "%.2g%%", 100 * $0)) } }
+        let percent = { (share: Double?) in share.map { Table.Cell(Numeral.percent($0)) } }
         let table = Table(
             columns: ["Patch", .number("Scale"), "Method", "Fixes", "Made", .number("Tensors")]
                 + (drift == nil ? [] : [.number("Change"), .number("Drift")]),

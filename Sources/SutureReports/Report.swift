@@ -54,6 +54,7 @@ extension Report {
         public var tone: Tone
         public var text: String
 
+        /// A sentence and how it is to be read.
         public init(_ tone: Tone, _ text: String) {
             self.tone = tone
             self.text = text

@@ -143,4 +143,52 @@ struct RepairCommandTests {
         let short = try place.run(line + " --require 0.6")
         #expect(try short.status == 1 && short.json()["met"] as? Bool == false)
     }
+
+    @Test("a patch on a copy in another type names two ways, and both lead there")
+    func otherType() throws {
+        let place = try Workplace()
+        try place.done("repair model -p abc -e Z -o fix \(Self.unlimited)")
+        try place.done("convert model --dtype bf16 -o half")
+        let refused = try place.run("apply half fix -o fixed")
+        #expect(refused.status == 3 && refused.errors.contains("apply --transfer"), "\(refused.errors)")
+        #expect(refused.errors.contains("suture repair --failures"))
+        try place.done("apply half fix --transfer -o fixed")
+        #expect(try place.run("generate fixed -p abc -n 1").text == "Z\n")
+        try place.done("repair half --failures fix -o anew \(Self.unlimited)")
+        #expect(try place.run("generate half --patch anew -p abc -n 1").text == "Z\n")
+        // Another model is no copy in another type.
+        #expect(try !place.run("apply other fix -o new").errors.contains("--transfer"))
+    }
+
+    @Test("an export records its base and says how it is loaded, and a patch what else it changes")
+    func export() throws {
+        let place = try Workplace()
+        try place.done("repair model -p abc -e Z -o fix \(Self.unlimited)")
+        let report = try place.done("export fix --to peft --base model -o adapter")
+        #expect((report["loading"] as? String)?.contains("from_pretrained(model, \"adapter\")") == true)
+        let config = try JSONSerialization.jsonObject(with: Data(place.bytes("adapter/adapter_config.json")))
+        #expect((config as? [String: Any])?["base_model_name_or_path"] as? String == "model")
+        let card = try place.run("show fix --format markdown").text
+        #expect(card.contains("**What else it changes, on unrelated text**") && card.contains("| KL, mean, nats |"))
+        #expect(!card.contains("failures, 1"))
+    }
+
+    @Test("the page of a test of robustness is drawn from its JSON")
+    func redrawn() throws {
+        let place = try Workplace()
+        let line = "robustness classifier --data images --corruptions brightness,contrast --severities 1,3"
+        let kept = try place.run(line + " --report kept.json --format json")
+        #expect(kept.status == 0, "\(kept.errors)")
+        #expect(try place.run("report kept.json --format json").output == kept.output)
+        let text = String(decoding: try place.bytes("kept.json"), as: UTF8.self)
+        for (from, to, reason) in [
+            ("\"brightness\"", "\"rain\"", "no such corruption"),
+            ("\"images\" : 48", "\"images\" : -1", "right answers")
+        ] {
+            #expect(text.contains(from), "\(text)")
+            try Data(text.replacing(from, with: to).utf8).write(to: place.url.appending(path: "bad.json"))
+            let refused = try place.run("report bad.json")
+            #expect(refused.status == 4 && refused.errors.contains(reason), "\(refused.errors)")
+        }
+    }
 }

@@ -41,7 +41,9 @@ struct SubspaceCommandTests {
         let values = try #require(inert["values"] as? [[String: Any]])
         #expect(values.count == 3 && values.allSatisfy { $0["low"] != nil && $0["control"] != nil })
         let page = String(decoding: try place.bytes("page.html"), as: UTF8.self)
-        #expect(page.hasPrefix("<!DOCTYPE html>") && page.contains("<svg"))
+        #expect(page.hasPrefix("<!DOCTYPE html>") && page.contains("<svg") && page.contains("The checks at a glance"))
+        let markdown = String(decoding: try place.bytes("page.md"), as: UTF8.self)
+        #expect(markdown.contains("| inert directions |"))
         let again = try json(place, "faithful model --direction v \(files)")
         #expect(again["level"] as? String == learned["level"] as? String)
         for method in ["means", "pca", "random", "shuffled"] {
@@ -54,7 +56,7 @@ struct SubspaceCommandTests {
     func pathway() throws {
         let place = try Workplace()
         let repaired = try json(
-            place, "repair model -p abc -e Z --guard-texts texts.txt -o fix --report page.html")
+            place, "repair model -p abc -e Z --guard-texts texts.txt -o fix --report page.html --pathway")
         let inReport = try #require(repaired["pathway"] as? [String: Any])
         #expect(repaired["failures"] is [Any])
         let asked = try json(place, "faithful model --patch fix")
