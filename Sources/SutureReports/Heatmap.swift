@@ -61,8 +61,7 @@ extension Report {
 
         /// A value as it is written; of what is nothing beside the greatest only that it is.
         func number(_ value: Double) -> String {
-            let isNothing = value.magnitude < 1e-3 * limits.high && value != 0 && coloring == .diverging
-            return isNothing ? "0.0" : Numeral.short(value)
+            coloring == .diverging ? Numeral.short(value, beside: limits.high, share: 1e-3) : Numeral.short(value)
         }
 
         private var finite: [Double] {

@@ -72,7 +72,8 @@ extension Report {
                     case .concern: .bad
                     case .information, .notMeasured: nil
                     }
-                return [.init(check.id.rawValue), .init(mark(check.reading), highlight: tone)]
+                let reading = check.reading == .supports ? "as expected" : mark(check.reading)
+                return [.init(check.id.rawValue), .init(reading, highlight: tone)]
             })
     }
 
@@ -87,7 +88,7 @@ extension Report {
 
     /// A number of a check; of what is nothing beside 1 only that it is. Of a p value the order matters.
     private static func number(_ value: Double, of name: String) -> String {
-        value != 0 && value.magnitude < 5e-4 && !name.contains(" p of ") ? "0.0" : Numeral.short(value)
+        name.contains(" p of ") ? Numeral.short(value) : Numeral.short(value, beside: 1, share: 5e-4)
     }
 
     private static func blocks(_ check: FaithfulnessReport.Check) -> [Block] {
@@ -157,7 +158,7 @@ extension Report {
             + names.compactMap { part, name in evidence.effect(part).map { bar(name, $0) } }
             + evidence.supersets.map { bar("\($0.channels) channels whole", $0.effect) }
         return BarChart(
-            caption: "Effect by decomposition", axis: "FLDD, %: 100 takes the answer's lead, 200 turns it round",
+            caption: "Effect by decomposition: 100% takes the answer's lead, 200% turns it round", axis: "FLDD, %",
             bars: bars)
     }
 }

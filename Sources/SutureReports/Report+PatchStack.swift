@@ -23,7 +23,8 @@ extension Report {
             rows: zip(stack.patches, entries).map { applied, entry in
                 [
                     .init(applied.patch.shortID), .init("\(entry.scale)"), .init(entry.method),
-                    .init(Self.fixes(entry.fixes)), .init(entry.created), .init("\(entry.tensors.count)")
+                    .init(Self.fixes(entry.fixes)), .init("\(entry.created.prefix(10))"),
+                    .init("\(entry.tensors.count)")
                 ] + [percent(entry.change), percent(entry.drift)].compactMap(\.self)
             })
         let legend = Block.paragraph(

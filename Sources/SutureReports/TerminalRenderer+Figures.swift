@@ -32,10 +32,10 @@ extension TerminalRenderer {
 
     func barChart(_ chart: Report.BarChart) -> String {
         let labels = chart.bars.map { truncated(Visible.label($0.label), to: max(8, width / 3)) }
-        let values = chart.bars.map { Numeral.short($0.value) }
+        let values = chart.bars.map { chart.number($0.value) }
         let intervals = chart.bars.map { bar in
             guard let low = bar.low, let high = bar.high else { return "" }
-            return " [\(Numeral.short(low)), \(Numeral.short(high))]"
+            return " [\(chart.number(low)), \(chart.number(high))]"
         }
         // Where there is no room for a bar beside them, the intervals give way.
         let isRoomy = zip(values, intervals).allSatisfy { displayWidth($0 + $1) <= width / 2 }

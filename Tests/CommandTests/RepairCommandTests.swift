@@ -191,4 +191,25 @@ struct RepairCommandTests {
             #expect(refused.status == 4 && refused.errors.contains(reason), "\(refused.errors)")
         }
     }
+
+    @Test("cases are judged by a command, and need no expected answer then")
+    func judged() throws {
+        let place = try Workplace()
+        try place.done("repair model -p abc -e Z -o fix \(Self.unlimited)")
+        let words = ["test", "model", "-", "--patch", "fix", "-n", "1", "--format", "json", "--check"]
+        let input = #"{"prompt": "abc"}"# + "\n" + #"{"prompt": "abc", "expected": "ignored"}"# + "\n"
+        let met = try Command.run(words + ["grep -qx Z {}"], in: place.url, input: input)
+        #expect(try met.status == 0 && met.json()["met"] as? Bool == true, "\(met.errors)")
+        let unmet = try Command.run(words + ["grep -qx Y {}"], in: place.url, input: input)
+        #expect(unmet.status == 1)
+        let cases = try #require(try unmet.json()["cases"] as? [[String: Any]])
+        #expect(
+            cases.map { $0["written"] as? String } == ["Z", "Z"] && cases.allSatisfy { $0["met"] as? Bool == false })
+        // A command that cannot be run has not judged.
+        let broken = try Command.run(words + ["no-such-program {}"], in: place.url, input: input)
+        #expect(broken.status == 3 && broken.errors.contains("could not be run"), "\(broken.errors)")
+        // Without a command the answer is missed, by its line.
+        let missing = try place.run("test model -", input: input)
+        #expect(missing.status == 4 && missing.errors.contains("line 1"))
+    }
 }

@@ -30,7 +30,7 @@ struct HeatmapTests {
     func card() throws {
         let page = try report(.heatmap(map))
         let html = page.html()
-        let width = try #require(html.firstMatch(of: /height="\d+" role="img" width="(\d+)"/)?.1)
+        let width = try #require(html.firstMatch(of: /aria-label="effect" width="(\d+)"/)?.1)
         #expect(Int(width) ?? 0 > 690 && Int(width) ?? 0 <= 730)
         #expect(html.contains(">0</text>") && html.contains("blank within 0.045 of 0"))
         #expect(page.terminal().contains("from -0.9 over 0 to 0.9"))
@@ -46,6 +46,17 @@ struct HeatmapTests {
             caption: "cosine", rowTitle: "a", rows: ["x", "y"], columnTitle: "a", columns: ["x", "y"],
             cells: [[1, 0], [0, 1]], coloring: .diverging)
         #expect(same.strongestLine == nil)
+    }
+
+    @Test("bars write what is nothing beside the longest as 0.0")
+    func bars() throws {
+        let chart = Report.BarChart(
+            caption: "effect", axis: "FLDD, %",
+            bars: [.init("whole", 31.1), .init("kernel", -3.07e-5, low: -7e-4, high: 2)])
+        let page = try report(.barChart(chart))
+        for text in [page.html(), page.markdown(), page.terminal()] {
+            #expect(text.contains("0.0") && text.contains("31.1") && !text.contains("e-5"))
+        }
     }
 
     @Test("plots of many points are a line for each series in Markdown, others a table")

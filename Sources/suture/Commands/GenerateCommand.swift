@@ -73,7 +73,7 @@ struct GenerateCommand: ParsableCommand {
         if isStreaming {
             try showAtOnce(stream.finish() + "\n")
             noteBoundaries(of: [Failure(prompt: text, expected: expect ?? " x")], isChat: chat != nil)
-            if answer.isEmpty { note("the model ended its answer at once") }
+            if written.first.map(stops.contains) == true { note("the model ended its answer at once") }
             if expectation == nil { return }
         }
         let original =
