@@ -7,7 +7,7 @@ extension Report {
     static func outcomes(_ repair: RepairReport) -> Table {
         let isList = repair.failures.count > 1
         return Table(
-            columns: (isList ? [.number("")] : []) + ["", "prompt", .code("expected"), .code("before")],
+            columns: ["", "prompt", .code("expected"), .code("before")],
             rows: repair.failures.enumerated().map { index, outcome in
                 let (status, tone): (String, Tone) =
                     switch outcome.status {
@@ -15,9 +15,9 @@ extension Report {
                     case .right: ("right", .neutral)
                     case .abandoned: ("not fixed", .bad)
                     }
-                return (isList ? [.init("\(index + 1)")] : []) + [
-                    .init(status, highlight: tone), .init(asked(outcome.prompt)), .init(outcome.expected),
-                    .init(outcome.before)
+                return [
+                    .init(isList ? "\(index + 1). \(status)" : status, highlight: tone), .init(asked(outcome.prompt)),
+                    .init(outcome.expected), .init(outcome.before)
                 ]
             })
     }

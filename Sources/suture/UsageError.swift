@@ -49,21 +49,21 @@ struct UsageError: CustomStringConvertible {
         return nil
     }
 
-    /// The parser's own words, on one line, and in ours where something is missing or not one of a few values.
+    /// The parser's own words, on one line, and in ours where something is missing or not what it should be.
     private static func plain(_ message: String, _ full: String) -> String {
         let missing = /Missing (?:expected argument|value for) '(?:-\w, )?(\S+?)(?: <.*>)?(?: \.\.\.)?'/
-        let invalid = /The value '(.*)' is invalid for '(?:-\w, )?(\S+?)(?: <.*>)?'\. Please provide one of(.*)/
+        let invalid = /The value '(.*)' is invalid for '(?:-\w, )?(\S+?)(?: <.*>)?'(.*)/
         let lines = message.split(whereSeparator: \.isNewline).map { $0.trimmingCharacters(in: .whitespaces) }
         let line = lines.joined(separator: " ")
-        if let found = line.wholeMatch(of: missing) {
-            // Behind two spaces, as in a page of help.
-            let help = full.split(separator: "\n").first { $0.hasPrefix("Help:") }?.split(separator: "  ").last
-            return "\(shown(found.1)) is missing" + (help.map { ": \(clause($0))" } ?? "")
-        }
+        // Behind two spaces, as in a page of help.
+        let help = full.split(separator: "\n").first { $0.hasPrefix("Help:") }?.split(separator: "  ").last
+        let meant = help.map { ": \(clause($0))" } ?? ""
+        if let found = line.wholeMatch(of: missing) { return "\(shown(found.1)) is missing" + meant }
         if let found = line.wholeMatch(of: invalid) {
             let quoted = found.3.matches(of: /'([^']*)'/).map(\.1)
             let listed = lines.filter { $0.hasPrefix("- ") }.map { $0.dropFirst(2) }
             let values = (quoted.isEmpty ? listed : quoted).joined(separator: ", ")
+            guard !values.isEmpty else { return "\(shown(found.2)) cannot be \"\(found.1)\"" + meant }
             return "\(shown(found.2)) is one of \(values), not \"\(found.1)\""
         }
         return line.hasSuffix(".") ? String(line.dropLast()) : line

@@ -39,8 +39,8 @@ struct RepairCommandTests {
         #expect(outcome.status == 0)
         let shown = outcome.text.split(separator: "\n")
         for (number, prompt) in ["abc", "dabc", "fgh"].enumerated() {
-            let row = try #require(shown.first { $0.hasPrefix("\(number + 1)  ") })
-            #expect(row.contains(" fixed ") && row.contains(prompt) && row.contains(" Z "), "\(row)")
+            let row = try #require(shown.first { $0.hasPrefix("✓ \(number + 1). fixed ") })
+            #expect(row.contains(prompt) && row.contains(" Z "), "\(row)")
         }
         let last = try #require(outcome.text.split(separator: "\n\n").last)
         #expect(last.hasPrefix("✓ 3 of 3 fixed by changing "))
