@@ -27,6 +27,8 @@ extension Report {
         case "suture.robustness/1":
             let kept = try result.decoded(RobustnessData.self).comparison(source: file.relativePath)
             try self.init(kept, title: "Robustness")
+        case "suture.lens/1": try self.init(result.decoded(Lens.self))
+        case "suture.attention/1": try self.init(result.decoded(AttentionView.self))
         default:
             throw FormatError(
                 .missingKey, "no page can be drawn from this", subject: file.relativePath,

@@ -1,3 +1,4 @@
+import Foundation
 import SutureFormats
 
 /// One turn of a conversation.
@@ -11,6 +12,20 @@ public struct ChatMessage: Hashable, Sendable, Codable {
     public init(_ role: String, _ content: String) {
         self.role = role
         self.content = content
+    }
+
+    /// The turns of a JSON file: a list of objects with `role` and `content`.
+    ///
+    /// Throws a `FormatError` that names the place, or that the list is empty.
+    public static func read(_ url: URL) throws -> [ChatMessage] {
+        let bytes = try MappedFile(url).copy()
+        let messages = try read(JSONField(JSON.parse(bytes, source: url.relativePath), source: url.relativePath))
+        guard !messages.isEmpty else {
+            throw FormatError(
+                .missingKey, "the conversation is empty", subject: url.relativePath,
+                expected: "messages, such as [{\"role\": \"user\", \"content\": \"...\"}]")
+        }
+        return messages
     }
 
     /// The turns of a list of objects with `role` and `content`.

@@ -41,7 +41,7 @@ struct TokenizerJSONWriter {
             "pre_tokenizer": preTokenizer(),
             "post_processor": Self.sequence(tokenizer.postProcessors.map(postProcessor), "processors"),
             "decoder": Self.byteLevel(trimsOffsets: true),
-            "model": model()
+            "model": try model()
         ]
     }
 
@@ -60,9 +60,14 @@ struct TokenizerJSONWriter {
         return .object(config)
     }
 
-    private func model() -> JSON {
+    private func model() throws -> JSON {
         var vocabulary = JSONObject()
         for id in 0..<tokenizer.model.tokens.idCount where tokenizer.model.tokens.token(id) != nil {
+            guard vocabulary[name(of: id)] == nil else {
+                throw TokenizerError(
+                    .conflictingTokens, "two ids have one token, which tokenizer.json cannot hold",
+                    subject: "token \(id)", found: "\"\(name(of: id))\" again")
+            }
             vocabulary[name(of: id)] = JSON(id)
         }
         let merges = tokenizer.model.merges.sorted().map { left, right in
@@ -76,10 +81,11 @@ struct TokenizerJSONWriter {
         ]
     }
 
-    /// A token in the alphabet of bytes; one that is only found as an added token is written as it is.
+    /// A token in the alphabet of bytes; one that is not found by its bytes, or as an added token, is written as it is.
     private func name(of id: Int) -> ByteString {
         let token = tokenizer.token(id) ?? []
-        return ByteString(addedIDs.contains(id) ? token : ByteAlphabet.encode(token))
+        let isFound = tokenizer.model.tokens.id(of: token) == id && !addedIDs.contains(id)
+        return ByteString(isFound ? ByteAlphabet.encode(token) : token)
     }
 
     private func addedToken(_ token: AddedToken) -> JSON {

@@ -102,7 +102,7 @@ extension ImageSet {
     /// Writes `copies` times as many images as there are, which `body` appends.
     func writeArray(to url: URL, copies: Int, _ body: (AtomicFile) throws -> Void) throws {
         let (channels, height, width) = (pixels.shape[1], pixels.shape[2], pixels.shape[3])
-        let header = NPYFile.header(type: "|u1", shape: [copies * count, height, width, channels])
+        let header = NPYHeader.bytes(type: "|u1", shape: [copies * count, height, width, channels])
         try AtomicFile.write(to: url) { file in
             try header.withUnsafeBytes { try file.append($0) }
             try body(file)
@@ -111,7 +111,7 @@ extension ImageSet {
 
     /// Writes the labels, `copies` times over, and the names of the classes.
     func writeLabels(in directory: URL, copies: Int) throws {
-        let header = NPYFile.header(type: "<i8", shape: [copies * count])
+        let header = NPYHeader.bytes(type: "<i8", shape: [copies * count])
         try AtomicFile.write(to: directory.appending(path: "labels.npy")) { file in
             try header.withUnsafeBytes { try file.append($0) }
             let numbers = labels.map { Int64($0).littleEndian }

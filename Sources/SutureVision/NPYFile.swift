@@ -12,7 +12,6 @@ struct NPYFile {
     private let data: UnsafeRawBufferPointer
 
     private static let widths = ["|u1": 1, "|i1": 1, "<u2": 2, "<i2": 2, "<u4": 4, "<i4": 4, "<i8": 8, "<u8": 8]
-    private static let magic: [UInt8] = [0x93] + Array("NUMPY".utf8)
 
     var name: String { file.name }
 
@@ -23,7 +22,7 @@ struct NPYFile {
             VisionError(.badImages, problem, subject: file.name, expected: expected, found: found)
         }
         let bytes = file.bytes
-        guard bytes.count >= 12, bytes.starts(with: Self.magic), 1...3 ~= bytes[6] else {
+        guard bytes.count >= 12, bytes.starts(with: NPYHeader.magic), 1...3 ~= bytes[6] else {
             throw refuse("this is no .npy file")
         }
         let isShort = bytes[6] == 1
@@ -84,15 +83,5 @@ struct NPYFile {
         return (0..<data.count / width).map { index in
             Int(clamping: Element(littleEndian: data.loadUnaligned(fromByteOffset: index * width, as: Element.self)))
         }
-    }
-
-    /// What a file with elements of this type and in this shape begins with.
-    static func header(type: String, shape: [Int]) -> [UInt8] {
-        let sizes = shape.map(String.init).joined(separator: ", ") + (shape.count == 1 ? "," : "")
-        var text = "{'descr': '\(type)', 'fortran_order': False, 'shape': (\(sizes)), }"
-        // The elements begin at a multiple of 64.
-        text += String(repeating: " ", count: 63 - (10 + text.utf8.count) % 64) + "\n"
-        let length = text.utf8.count
-        return magic + [1, 0, UInt8(length % 256), UInt8(length / 256)] + Array(text.utf8)
     }
 }

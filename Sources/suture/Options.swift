@@ -74,9 +74,9 @@ struct ChatOptions: ParsableArguments {
     var chat = false
 
     /// The chat format, if it was asked for, and the tokenizer to use.
-    func formats(_ checkpoint: Checkpoint) throws -> (chat: ChatFormat?, tokenizer: Tokenizer) {
+    func formats(_ checkpoint: Checkpoint, isChat: Bool? = nil) throws -> (chat: ChatFormat?, tokenizer: Tokenizer) {
         let tokenizer = try Tokenizer(checkpoint)
-        guard chat else { return (nil, tokenizer) }
+        guard isChat ?? chat else { return (nil, tokenizer) }
         let format = try ChatFormat(checkpoint, tokenizer)
         return (format, format.tokenizer)
     }

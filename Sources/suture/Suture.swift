@@ -27,7 +27,11 @@ struct Suture: ParsableCommand {
                 ]),
             CommandGroup(name: "Signatures", subcommands: [SignatureCommand.self]),
             CommandGroup(
-                name: "Subspaces", subcommands: [FaithfulCommand.self, SweepCommand.self, ReproduceCommand.self]),
+                name: "Subspaces",
+                subcommands: [
+                    FaithfulCommand.self, SweepCommand.self, LensCommand.self, AttentionCommand.self,
+                    ActivationsCommand.self, ReproduceCommand.self
+                ]),
             CommandGroup(
                 name: "Images",
                 subcommands: [TrainCommand.self, ClassifyCommand.self, RobustnessCommand.self, CorruptCommand.self]),

@@ -9,7 +9,8 @@ struct EndToEndTests {
         "extract",
         "transfer",
         "import", "export", "minimize", "bisect", "rebase", "inspect", "diff", "convert", "parity", "train", "classify",
-        "robustness", "corrupt", "signature", "faithful", "sweep", "reproduce", "report"
+        "robustness", "corrupt", "signature", "faithful", "sweep", "lens", "attention", "activations",
+        "reproduce", "report"
     ]
 
     @Test("a repair becomes a patch that is applied and taken off to the last bit")

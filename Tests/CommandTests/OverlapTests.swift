@@ -13,8 +13,9 @@ struct OverlapTests {
         "repair <model --failures <key.jsonl --guard <type.jsonl --patch <good.fix --corpus <texts.txt --guard-texts <utf8.txt"
             + " -o >new --each >each --report >new.html",
         "evaluate <model --data <texts.txt --codes <utf8.txt --template <key.jsonl --corpus <empty.txt"
-            + " --log >new.log --report >new.html --csv >new.csv --latex >new.tex",
-        "generate <model -p a --patch <good.fix", "test <model <key.jsonl --patch <good.fix --report >new.html",
+            + " --steer <small.fix --project <plain.fix --log >new.log --report >new.html --csv >new.csv --latex >new.tex",
+        "generate <model -p a --patch <good.fix --steer <small.fix --project <plain.fix",
+        "generate <model --messages <key.jsonl", "test <model <key.jsonl --patch <good.fix --report >new.html",
         "show <good.fix", "check <model <good.fix", "log <model", "diff <model <other",
         "apply <model <good.fix <small.fix -o >new", "revert <patched 0123 -o >new",
         "revert <patched <good.fix -o >new",
@@ -27,11 +28,16 @@ struct OverlapTests {
         "rebase <model <good.fix --onto <small.fix -o >new",
         "signature extract --pretrained <model --standard <other --robust <patched -o >new",
         "signature re-estimate <classifier <images -o >new", "signature compare <good.fix <small.fix",
-        "faithful <model --direction <good.fix --pairs <key.jsonl --train-pairs <type.jsonl --report >new.html",
+        "faithful <model --direction <good.fix --steer <small.fix --project <plain.fix --pairs <key.jsonl --train-pairs <type.jsonl --report >new.html",
         "faithful <model --learn mlp.0.hidden@last --pairs <key.jsonl --train-pairs <type.jsonl --save >new"
             + " --report >new.html",
         "faithful <model --patch <good.fix --failures <key.jsonl --reworded <type.jsonl --report >new.html",
-        "sweep <model --report >new.html --report >new.md", "parity <model --golden <plain.fix",
+        "sweep <model --steer <good.fix --project <small.fix --report >new.html --report >new.md",
+        "sweep <model --pairs <key.jsonl --report >new.html", "parity <model --golden <plain.fix",
+        "lens <model --prompt a --patch <good.fix --steer <small.fix --project <plain.fix --report >new.html",
+        "attention <model --prompt a --layer 0 --patch <good.fix --steer <small.fix --project <plain.fix --report >new.html",
+        "activations <model --site residual.0 --texts <texts.txt --patch <good.fix --steer <small.fix --project <plain.fix"
+            + " --output >new.npy",
         "reproduce illusion <model --directions >new --report >new.html",
         "reproduce facts <model <key.jsonl --report >new.html", "reproduce planted --report >new.html",
         "reproduce signatures --data <images --models >new --report >new.html",
@@ -56,7 +62,9 @@ struct OverlapTests {
         "--pairs of reproduce facts", "--seeds", "--steps", "--models of reproduce planted", "--architecture",
         "--width", "--corruptions", "--pretraining", "--corrupted-share", "--studies", "--form", "--rate", "--momentum",
         "--decay", "--schedule", "--crop", "--rotate", "--corrupt", "--held-out", "--save-at", "--save-every",
-        "--severity", "--severities", "--profile", "--as", "--image", "--dtype", "--shard-size"
+        "--ablate", "--at", "--strength", "--temperature", "--top-k", "--top-p", "--min-p", "--stop", "--metric",
+        "--neuron",
+        "--head", "--site", "--severity", "--severities", "--profile", "--as", "--image", "--dtype", "--shard-size"
     ]
 
     private static let place = Result { try prepared() }

@@ -92,13 +92,132 @@ struct SubspaceCommandTests {
         #expect((planted["models"] as? [Any])?.count == 16)
     }
 
+    @Test("sweeps of many pairs are means with intervals; denoising, other metrics and chosen neurons")
+    func manyPairs() throws {
+        let place = try Workplace()
+        try pairs(place, "even.jsonl", seed: 3)
+        let many = try json(place, "sweep model --pairs even.jsonl --report mean.html")
+        #expect(many["pairs"] as? Int == 12 && many["columns"] as? [String] == (0..<6).map(String.init))
+        let cells = try #require(many["cells"] as? [[Double]])
+        let intervals = try #require(many["intervals"] as? [[[String: Double]]])
+        for (row, line) in cells.enumerated() {
+            for (column, cell) in line.enumerated() {
+                let own = intervals[row][column]
+                #expect(try #require(own["low"]) <= cell && cell <= #require(own["high"]))
+            }
+        }
+        let runs = try #require(many["runs"] as? [[String: Any]])
+        #expect(runs.count == 2 && (runs[0]["top"] as? [Any])?.count == 3)
+        for options in [
+            "--kind heads", "--kind paths --receiver 1.2", "--kind attribution --component heads", "--denoise",
+            "--metric kl", "--metric rank --denoise",
+            "--kind neurons --neuron mlp.1.hidden[3] --neuron mlp.0.hidden[1]",
+            "--ablate attn.1.head.0"
+        ] {
+            #expect(try json(place, "sweep model --pairs even.jsonl \(options)")["intervals"] is [Any], "\(options)")
+        }
+        // Words that stand elsewhere in each prompt.
+        let uneven = (1...4).map { count in
+            let pad = String(repeating: "a", count: count)
+            return #"{"base": {"text": "\#(pad)xz", "roles": {"it": "x"}}, "#
+                + #""source": {"text": "byz", "roles": {"it": "y"}}, "answer": "P", "other": "Q"}"#
+        }
+        try Data(uneven.joined(separator: "\n").utf8).write(to: place.url.appending(path: "uneven.jsonl"))
+        #expect(try json(place, "sweep model --pairs uneven.jsonl")["columns"] as? [String] == ["it", "last"])
+        let apart = uneven.map { $0.replacing(#", "roles": {"it": "x"}"#, with: "") }
+        try Data(apart.joined(separator: "\n").utf8).write(to: place.url.appending(path: "apart.jsonl"))
+        let refused = try place.run("sweep model --pairs apart.jsonl")
+        #expect(refused.status == 4 && refused.errors.contains("same role"))
+    }
+
+    @Test("lens, attention and activations say what is inside, and see what changes each run")
+    func inside() throws {
+        let place = try Workplace()
+        let lens = try json(place, "lens model -p abcx --answer P --other Q --report lens.html --report lens.json")
+        let layers = try #require((lens["logit_lens"] as? [String: Any])?["cells"] as? [[Any]])
+        #expect(layers.count == 3 && layers[0].count == 4)
+        let attribution = try #require(lens["attribution"] as? [String: Any])
+        #expect((attribution["heads"] as? [[Double]])?.count == 2 && (attribution["neurons"] as? [Any])?.count == 20)
+        #expect(try place.run("report lens.json --report again.html").status == 0)
+        #expect(try place.bytes("again.html") == place.bytes("lens.html"))
+        let ablated = try json(place, "lens model -p abcx --answer P --other Q --ablate mlp.1.out")
+        let mlp = try #require((ablated["attribution"] as? [String: Any])?["mlp"] as? [Double])
+        #expect(mlp[1] == 0 && mlp[0] != 0)
+        #expect((ablated["model"] as? String)?.contains("without mlp.1.out") == true)
+
+        let view = try json(place, "attention model -p abcx --head 1.2 --layer 0 --report heads.html")
+        let patterns = try #require(view["patterns"] as? [[String: Any]])
+        #expect(patterns.count == 5)
+        for pattern in patterns {
+            let weights = try #require(pattern["weights"] as? [[Double]])
+            #expect(weights.allSatisfy { abs($0.reduce(0, +) - 1) < 1e-5 } && weights[0][1] == 0)
+        }
+
+        let written = try json(place, "activations model --site residual.1 -p abc -p de --tokens all -o x.npy")
+        #expect(written["rows"] as? Int == 5)
+        #expect(try place.bytes("x.npy").starts(with: [0x93] + Array("NUMPY".utf8)))
+        _ = try json(
+            place, "activations model --site residual.1 --site mlp.0.hidden --texts texts.txt -o x.safetensors")
+        let kept = try SafetensorsFile(place.url.appending(path: "x.safetensors"))
+        #expect(kept.tensors.map(\.name).sorted() == ["mlp.0.hidden", "residual.1"])
+        #expect(try place.run("activations model --site residual.1 -p abc -o x.npy").status == 3)
+    }
+
+    @Test("generation draws by a seed, stops at a string, goes on with a conversation, and is steered")
+    func generation() throws {
+        let place = try Workplace()
+        func text(_ options: String) throws -> String {
+            try #require(try json(place, "generate model -p abc -n 12 \(options)")["text"] as? String)
+        }
+        let greedy = try text("")
+        #expect(try text("--temperature 3 --seed 4") == text("--temperature 3 --seed 4"))
+        #expect(try text("--temperature 3 --seed 4") != text("--temperature 3 --seed 5"))
+        #expect(try text("--top-k 1 --seed 5") == greedy && text("--temperature 0") == greedy)
+        let stop = String(greedy.dropFirst(4).first ?? "?")
+        let stopped = try Command.run(["generate", "model", "-p", "abc", "-n", "12", "--stop", stop], in: place.url)
+        #expect(stopped.text == greedy.prefix { String($0) != stop } + "\n")
+
+        // A direction that always writes one token: its row of the head, at the end of the stream.
+        let checkpoint = try Checkpoint(place.url.appending(path: "model"))
+        let model = try LanguageModel.load(checkpoint)
+        let token = try #require(Tokenizer(checkpoint).encode("Z").ids.last)
+        let row = try model.head.selected(0, token).floats()
+        try SafetensorsWriter.write(
+            [SafetensorsSource("v", .float32, [row.count], bytes: row.withUnsafeBytes { Array($0) })],
+            to: place.url.appending(path: "z.safetensors"))
+        let top = model.architecture.layers
+        #expect(try text("--steer z.safetensors --at residual.\(top) --strength 1000") == "ZZZZZZZZZZZZ")
+        #expect(try text("--steer z.safetensors --at residual.\(top) --strength 0") == greedy)
+        #expect(try !text("--project z.safetensors --at residual.\(top)").contains("Z"))
+        #expect(try place.run("generate model -p abc --steer z.safetensors").status == 2)
+        #expect(try place.run("generate model -p abc --steer z.safetensors --at residual.77").status != 0)
+        #expect(try place.run("generate model -p abc --steer good.fix --at residual.1").status == 4)
+
+        try Data(#"[{"role": "user", "content": "abc"}]"#.utf8).write(to: place.url.appending(path: "talk.json"))
+        // The tiny model has no chat template.
+        #expect(try place.run("generate model --messages talk.json").status == 4)
+    }
+
     @Test("what makes no sense is refused")
     func refused() throws {
         let place = try Workplace()
         for line in [
             "faithful model", "faithful model --learn nowhere", "faithful model --direction v --method pca",
             "faithful model --learn mlp.0.hidden --failures x", "reproduce facts", "reproduce planted --models 1",
-            "reproduce facts model texts.txt --layers 1,x", "sweep model --kind paths"
+            "reproduce facts model texts.txt --layers 1,x", "sweep model --kind paths",
+            "sweep model --prompt abc", "sweep model --pairs p --prompt a",
+            "sweep model --kind trace --subject x --denoise",
+            "sweep model --kind neurons --pairs p", "sweep model --kind neurons --neuron mlp.1.out",
+            "sweep model --metric kl --kind attribution", "sweep model --neuron mlp.1.hidden[2]",
+            "lens model", "attention model -p abc", "attention model -p abc --head 1",
+            "activations model -p a -o x.npy",
+            "activations model --site here -p a -o x.npy", "activations model --site residual.1 -o x.npy",
+            "activations model --site residual.1 --site residual.0 -p a -o x.npy",
+            "activations model --site residual.1 -p a -o x.txt", "generate model", "generate model -p a --messages b",
+            "generate model -p a --temperature -1", "generate model -p a --top-p 2", "generate model -p a --seed 3",
+            "generate model -p a --ablate nowhere", "generate model -p a --at residual.1",
+            "generate model -p a --steer v --at residual.1 --at residual.2", "generate model -p a --strength 2",
+            "faithful model --patch good.fix --ablate mlp.1.out"
         ] {
             #expect(try place.run(line).status == 2, "\(line)")
         }

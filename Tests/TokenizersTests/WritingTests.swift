@@ -38,6 +38,35 @@ struct WritingTests {
         }
     }
 
+    @Test("A token that is not in the alphabet of bytes is written as it is; one that has two ids is refused")
+    func oddTokens() throws {
+        let bytes = try [UInt8](Data(contentsOf: Goldens.url("tokenizers/gpt2.gguf")))
+        /// The vocabulary with another token of one byte in the place of `old`.
+        func tokenizer(_ old: UInt8, _ new: UInt8, in directory: URL) throws -> Tokenizer {
+            var bytes = bytes
+            let (string, other) = ([1, 0, 0, 0, 0, 0, 0, 0, old] as [UInt8], [1, 0, 0, 0, 0, 0, 0, 0, new] as [UInt8])
+            let place = try #require(bytes.indices.first { bytes[$0...].starts(with: string) })
+            bytes.replaceSubrange(place..<place + 9, with: other)
+            let url = directory.appending(path: "\(old)-\(new).gguf")
+            try Data(bytes).write(to: url)
+            return try Tokenizer(gguf: GGUFFile(url))
+        }
+        try withTemporaryDirectory { directory in
+            // A letter that no merge needs.
+            let letters = (UInt8(ascii: "!")...UInt8(ascii: "~"))
+            let letter = try #require(letters.first { (try? tokenizer($0, UInt8(ascii: " "), in: directory)) != nil })
+            let spaced = try tokenizer(letter, UInt8(ascii: " "), in: directory)
+            let folder = directory.appending(path: "spaced")
+            try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+            try spaced.write(toSnapshot: folder)
+            #expect(try Tokenizer(snapshot: folder).encode("a b  c").ids == spaced.encode("a b  c").ids)
+            let other = letter == UInt8(ascii: "a") ? UInt8(ascii: "b") : UInt8(ascii: "a")
+            let twice = try tokenizer(letter, other, in: directory)
+            let error = try #require(throws: TokenizerError.self) { try twice.write(toSnapshot: folder) }
+            #expect(error.code == .conflictingTokens)
+        }
+    }
+
     private func check(_ name: String, _ gguf: URL) throws {
         let tokenizer = try Tokenizer(gguf: GGUFFile(gguf))
         try withTemporaryDirectory { directory in

@@ -4,7 +4,7 @@ import SutureTensor
 extension Forward {
     /// Whether the values at a site are asked for or changed.
     func concerns(_ site: Site) -> Bool {
-        wanted.contains(site) || changes.contains { $0.site == site }
+        wanted.contains(site) || model.intervenes(at: site) || changes.contains { $0.site == site }
     }
 
     func visit(_ site: Site, _ value: Tensor) throws -> Tensor {
@@ -22,13 +22,13 @@ extension Forward {
             let columns = rows.enumerated().map { intervention.positions.column(of: lasts[$1], row: $0) }
             // Together where all rows agree, since a function may look at the whole batch.
             if change.row == nil, let column = columns[0], Set(columns).count == 1 {
-                value = try changed(value, intervention.narrowed(column: column))
+                value = try intervention.narrowed(column: column).applied(to: value)
                 continue
             }
             for (index, row) in rows.enumerated() {
                 guard let column = columns[index] else { continue }
                 let own = try intervention.narrowed(row: index, column: column)
-                let part = try changed(value.narrowed(0, row..<row + 1), own)
+                let part = try own.applied(to: value.narrowed(0, row..<row + 1))
                 value = try value.replacing(0, at: Tensor([row], device: model.device), with: part)
             }
         }
@@ -62,7 +62,8 @@ extension Forward {
     }
 
     private func intervene(_ site: Site, _ value: Tensor) throws -> Tensor {
-        var value = value
+        // The stream was changed where it was made, so that a replay which resumes there does not change it again.
+        var value = if case .residual = site { value } else { try model.intervened(site, value) }
         var byRow: [Int: Tensor] = [:]
         for change in changes {
             guard case .intervention(let intervention) = change.kind, intervention.site == site else { continue }
@@ -83,7 +84,7 @@ extension Forward {
     private func apply(_ intervention: Intervention, _ value: Tensor, lasts: [Int]) throws -> Tensor {
         let columns: [Int]
         switch intervention.positions {
-        case .all: return try changed(value, intervention)
+        case .all: return try intervention.applied(to: value)
         case .at(let positions): columns = positions.map { $0 - first }
         case .last:
             guard Set(lasts).count == 1 else { return try scattered(intervention, value, at: lasts) }
@@ -92,9 +93,9 @@ extension Forward {
             guard Set(positions).count == 1 else { return try scattered(intervention, value, at: positions) }
             columns = [positions[0] - first]
         }
-        if columns == [0], value.shape[1] == 1 { return try changed(value, intervention) }
+        if columns == [0], value.shape[1] == 1 { return try intervention.applied(to: value) }
         let indices = try Tensor(columns, device: model.device)
-        return try value.replacing(1, at: indices, with: changed(value.indexSelected(1, at: indices), intervention))
+        return try value.replacing(1, at: indices, with: intervention.applied(to: value.indexSelected(1, at: indices)))
     }
 
     /// One position of each row, another one in each.
@@ -102,34 +103,10 @@ extension Forward {
         let columns = positions.map { $0 - first }
         let shape = [value.shape[0], 1, value.shape[2]]
         let indices = try Tensor(columns.map { max(0, $0) }, shape: [shape[0], 1, 1], device: model.device)
-        let picked = try changed(value.gathered(1, at: indices.expanded(shape)), intervention)
+        let picked = try intervention.applied(to: value.gathered(1, at: indices.expanded(shape)))
         let places = try Tensor.arange(0..<value.shape[1], device: model.device).reshaped([1, value.shape[1], 1])
         let isPlace = try places .== Tensor(columns, shape: [shape[0], 1, 1], device: model.device)
         return try picked.where(isPlace, else: value)
-    }
-
-    private func changed(_ value: Tensor, _ intervention: Intervention) throws -> Tensor {
-        guard let units = intervention.units else { return try changed(value, intervention.change) }
-        let indices = try Tensor(units, device: model.device)
-        return try value.replacing(
-            2, at: indices, with: changed(value.indexSelected(2, at: indices), intervention.change))
-    }
-
-    private func changed(_ value: Tensor, _ change: Intervention.Change) throws -> Tensor {
-        let device = model.device
-        switch change {
-        case .replace(let other): return try other.to(device).expanded(value.shape)
-        case .add(let other): return try value + other.to(device)
-        case .scale(let factor): return try value * factor
-        case .clamp(let range): return try value.clamped(to: range)
-        case .projectOut(let basis):
-            let basis = try basis.to(device)
-            return try value - value.matmul(basis).matmul(basis.transposed())
-        case .swap(let read, let write, let source):
-            let seen = try (source.to(device) - value).matmul(read.to(device))
-            return try value + seen.matmul(write.to(device).transposed())
-        case .map(let function): return try function(value)
-        }
     }
 }
 

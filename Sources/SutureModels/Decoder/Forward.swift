@@ -58,8 +58,8 @@ final class Forward {
         var tokens = try model.weights.embedding.embedding(ids)
         let scale = model.architecture.embeddingScale
         if scale != 1 { tokens = try tokens * scale }
-        guard let positions = model.weights.positions else { return tokens }
-        return try tokens + positions.narrowed(0, first..<end)
+        if let positions = model.weights.positions { tokens = try tokens + positions.narrowed(0, first..<end) }
+        return try model.intervened(.residual(0), tokens)
     }
 
     /// The stream after attention of `layer`, and the keys and values that it saw: the prefix's, then the batch's own.
@@ -116,6 +116,10 @@ final class Forward {
 
     /// The residual stream after the MLP of `layer`.
     func mlp(_ layer: Int, _ stream: ResidualStream) throws -> Tensor {
+        try model.intervened(.residual(layer + 1), written(layer, stream))
+    }
+
+    private func written(_ layer: Int, _ stream: ResidualStream) throws -> Tensor {
         let weights = model.weights.layers[layer]
         let residual = stream.residual
         let normed = try weights.mlpNorm?(stream.read) ?? stream.read
@@ -204,7 +208,7 @@ final class Forward {
     // MARK: - Positions
 
     /// Which keys each query may see, `[queries, keys]`; nil where plain causality or nothing hides any.
-    private static func mask(_ positions: Range<Int>, window: Int? = nil, device: Device) throws -> Tensor? {
+    static func mask(_ positions: Range<Int>, window: Int? = nil, device: Device) throws -> Tensor? {
         let window = window.flatMap { $0 < positions.upperBound ? $0 : nil }
         guard window != nil || (positions.lowerBound > 0 && positions.count > 1) else { return nil }
         let queries = try Tensor.arange(positions, device: device).unsqueezed(1)

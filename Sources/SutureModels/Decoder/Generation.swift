@@ -10,13 +10,21 @@ public struct DecodingSession {
     private var seen: Seen
 
     /// Reads a prompt.
-    public init(_ model: LanguageModel, prompt: [Int]) throws {
+    ///
+    /// Interventions at all positions hold for every token that is written too; others change the prompt alone. Throws
+    /// ``ModelError`` for those that do not fit the model or the prompt.
+    public init(_ model: LanguageModel, prompt: [Int], _ interventions: [Intervention] = []) throws {
         try model.check(tokens: [prompt])
-        let forward = try Forward(model, positions: 0..<prompt.count)
+        let model = try model.intervening(interventions.filter { $0.positions == .all })
+        let once = interventions.filter { $0.positions != .all }
+        try model.check(once, [], lengths: [prompt.count])
+        let changes = once.map { Forward.Change(row: nil, lasts: [prompt.count - 1], kind: .intervention($0)) }
+        let forward = try Forward(model, positions: 0..<prompt.count, changes: changes)
         var seen = Seen()
         let stream = try forward.run(
             .entering(0)..<Entry.entering(model.architecture.layers),
-            ResidualStream(residual: forward.embed(model.padded([prompt]))), lastOnly: true, visitor: &seen)
+            ResidualStream(residual: forward.embed(model.padded([prompt]))), lastOnly: forward.needsLastOnly,
+            visitor: &seen)
         self.model = model
         self.seen = seen
         length = prompt.count
@@ -65,12 +73,15 @@ public struct DecodingSession {
         length += 1
     }
 
-    /// Continues the text, always with the most likely token, until `limit` tokens or until `isDone` accepts what was
-    /// written so far. Returns the new tokens, of which the last is not read.
+    /// Continues the text until `limit` tokens or until `isDone` accepts what was written so far: with the most likely
+    /// token each time, or with `sampling` drawn ones. Returns the new tokens, of which the last is not read.
     ///
-    /// Throws ``ModelError`` with code `notFinite` where the scores are no numbers: no token is the most likely then.
-    public mutating func write(limit: Int, until isDone: ([Int]) throws -> Bool = { _ in false }) throws -> [Int] {
+    /// Throws ``ModelError`` with code `notFinite` where the scores are no numbers: nothing can be chosen then.
+    public mutating func write(
+        limit: Int, sampling: Sampling? = nil, until isDone: ([Int]) throws -> Bool = { _ in false }
+    ) throws -> [Int] {
         guard limit > 0 else { return [] }
+        var sampling = sampling
         var written: [Int] = []
         while true {
             guard try logits.max().item().isFinite else {
@@ -78,7 +89,7 @@ public struct DecodingSession {
                     .notFinite, "the scores of the next token are not a number", subject: "token \(length)",
                     hint: "the weights hold NaN, infinity or values that are too large")
             }
-            written.append(Int(try logits.argmax().item()))
+            written.append(try sampling?.draw(logits) ?? Int(logits.argmax().item()))
             // First, because it also tells a listener of the last token.
             if try isDone(written) || written.count >= limit || length >= model.architecture.contextLength { break }
             try append(written[written.count - 1])
@@ -88,15 +99,18 @@ public struct DecodingSession {
 }
 
 extension LanguageModel {
-    /// Continues a prompt, always with the most likely token, until `limit` tokens or until `isDone`
-    /// accepts what was generated so far. Returns the new tokens.
+    /// Continues a prompt until `limit` tokens or until `isDone` accepts what was generated so far: with the most likely
+    /// token each time, or with `sampling` drawn ones. Returns the new tokens.
     ///
-    /// Throws ``ModelError`` with code `notFinite` where the scores are no numbers: no token is the most likely then.
-    public func generate(_ prompt: [Int], limit: Int, until isDone: ([Int]) throws -> Bool = { _ in false }) throws
-        -> [Int]
-    {
+    /// Interventions at all positions hold for every token that is written too; others change the prompt alone.
+    ///
+    /// Throws ``ModelError`` for interventions that do not fit, and with code `notFinite` where the scores are no numbers.
+    public func generate(
+        _ prompt: [Int], limit: Int, sampling: Sampling? = nil, _ interventions: [Intervention] = [],
+        until isDone: ([Int]) throws -> Bool = { _ in false }
+    ) throws -> [Int] {
         guard limit > 0 else { return [] }
-        var session = try DecodingSession(self, prompt: prompt)
-        return try session.write(limit: limit, until: isDone)
+        var session = try DecodingSession(self, prompt: prompt, interventions)
+        return try session.write(limit: limit, sampling: sampling, until: isDone)
     }
 }

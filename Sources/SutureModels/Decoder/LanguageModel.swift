@@ -10,22 +10,26 @@ public final class LanguageModel: Sendable {
     let weights: Weights
     /// The tensors under their checkpoint names, as float32 on `device`.
     let tensors: [String: Tensor]
+    /// What changes each of its runs: see ``intervening(_:)``.
+    public let interventions: [Intervention]
 
     /// A model from tensors under their checkpoint names.
     ///
     /// Throws ``ModelError`` with code `badWeights` for a tensor that is missing or has another shape.
     public convenience init(_ architecture: Architecture, tensors: [String: Tensor], device: Device = .cpu) throws {
-        try self.init(architecture, tensors: tensors, device: device, sharing: nil, changed: [])
+        try self.init(
+            architecture, tensors: tensors, device: device, sharing: nil, changed: [], interventions: [])
     }
 
     private init(
         _ architecture: Architecture, tensors: [String: Tensor], device: Device, sharing old: Weights?,
-        changed: Set<String>
+        changed: Set<String>, interventions: [Intervention]
     ) throws {
         let architecture = try architecture.prefixed { tensors[$0] != nil }
         // Some GPT-2 and Llama checkpoints hold a head although the configuration ties it.
         self.architecture = architecture
         self.device = device
+        self.interventions = interventions
         self.tensors = try tensors.mapValues { try $0.to(.float32).to(device) }
         weights = try Weights(architecture, self.tensors, sharing: old, changed: changed)
     }
@@ -34,7 +38,28 @@ public final class LanguageModel: Sendable {
     public func replacing(_ replacements: [String: Tensor]) throws -> LanguageModel {
         try LanguageModel(
             architecture, tensors: tensors.merging(replacements) { $1 }, device: device, sharing: weights,
-            changed: Set(replacements.keys))
+            changed: Set(replacements.keys), interventions: interventions)
+    }
+
+    /// The same model under interventions that change each of its runs: generation, traces, replays, evaluations.
+    ///
+    /// They hold at every position, also of tokens that are written, and come before those of a single run. What is
+    /// computed from weights alone, such as what a neuron writes, does not know of them.
+    ///
+    /// Throws ``ModelError`` for a site or units that the model does not have, and for values that are not the same at
+    /// all positions: each tensor must fit `[1, 1, width]`.
+    public func intervening(_ interventions: [Intervention]) throws -> LanguageModel {
+        for intervention in interventions {
+            guard intervention.positions == .all, intervention.site != .logits else {
+                throw ModelError(
+                    .outOfRange, "what changes all runs is at all positions of a site in a layer",
+                    subject: "\(intervention.site)")
+            }
+            try intervention.check(architecture, lengths: [1])
+        }
+        return try LanguageModel(
+            architecture, tensors: tensors, device: device, sharing: weights, changed: [],
+            interventions: self.interventions + interventions)
     }
 
     /// The output head, `[vocabulary, width]`.

@@ -161,7 +161,8 @@ extension Trace {
             let behind = Entry.entering(entry.layer + 1)
             let lowest = alternative.change.inLayers(entry.layer...entry.layer)
             let sites = alternative.interventions.map(\.site) + capturing
-            if entry.stage == .mlp, !lowest.isEmpty, lowest.neurons.allSatisfy({ $0.read == nil }),
+            if entry.stage == .mlp, model.interventions.isEmpty, !lowest.isEmpty,
+                lowest.neurons.allSatisfy({ $0.read == nil }),
                 sites.allSatisfy({ $0.entry >= behind }), trace.captured[.mlpHidden(entry.layer)] != nil
             {
                 settled = lowest

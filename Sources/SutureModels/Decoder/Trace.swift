@@ -193,11 +193,11 @@ extension Trace {
             switch site {
             // The stream is kept anyway.
             case .residual(let layer) where residuals.indices.contains(layer - firstLayer): continue
-            case .mlpHidden(let layer): captured[site] = try model.hidden(layer, mlpInput(layer))
+            case .mlpHidden(let layer): captured[site] = try hidden(layer)
             case .mlpOut(let layer):
-                let hidden = try captured[.mlpHidden(layer)] ?? model.hidden(layer, mlpInput(layer))
+                let hidden = try captured[.mlpHidden(layer)] ?? hidden(layer)
                 let weights = model.weights.layers[layer]
-                captured[site] = try model.scaled(weights.down(hidden), weights.mlpOutNorm)
+                captured[site] = try model.intervened(site, model.scaled(weights.down(hidden), weights.mlpOutNorm))
             default:
                 throw ModelError(.notCaptured, "a trace is made without this site", subject: "\(site)")
             }
@@ -205,6 +205,11 @@ extension Trace {
         return Trace(
             model, tokens: tokens, logits: logits, firstLayer: firstLayer, residuals: residuals, middles: middles,
             keyValues: keyValues, captured: captured)
+    }
+
+    /// The hidden activations of a layer's MLP.
+    private func hidden(_ layer: Int) throws -> Tensor {
+        try model.intervened(.mlpHidden(layer), model.hidden(layer, mlpInput(layer)))
     }
 
     /// The same trace from a higher layer on: smaller, and replays cannot change what lies below it.

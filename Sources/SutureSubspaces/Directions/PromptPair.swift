@@ -54,6 +54,25 @@ public struct PromptPair: Hashable, Sendable {
     public var isIdentity: Bool { target == answer }
 }
 
+extension PromptPair {
+    /// The single token that an answer is behind a prompt.
+    ///
+    /// Throws ``SubspaceError`` with code `badTokens` for an answer of several tokens.
+    static func token(_ answer: String, after prompt: String, _ tokenizer: Tokenizer) throws -> Int {
+        let ids = tokenizer.continuation(answer, after: prompt) ?? []
+        guard ids.count == 1 else {
+            let led = tokenizer.continuation(" " + answer, after: prompt) ?? []
+            throw SubspaceError(
+                .badTokens, "an answer must be one token behind its prompt", subject: "\"\(answer)\"",
+                found: ids.isEmpty ? "no token begins there" : "\(ids.count) tokens",
+                hint: led.count == 1
+                    ? "with the space before it, it is one: \" \(answer)\""
+                    : "choose answers that are one token of this model")
+        }
+        return ids[0]
+    }
+}
+
 /// A pair in the tokens of one model.
 public struct TokenizedPair: Hashable, Sendable {
     public let base: [Int]
@@ -91,19 +110,7 @@ public struct TokenizedPair: Hashable, Sendable {
     /// Throws ``SubspaceError`` with code `badTokens` for an answer of several tokens, two answers that begin alike, or
     /// a role whose word is not in its prompt.
     public init(_ pair: PromptPair, _ tokenizer: Tokenizer) throws {
-        func single(_ text: String) throws -> Int {
-            let ids = tokenizer.continuation(text, after: pair.base.text) ?? []
-            guard ids.count == 1 else {
-                let led = tokenizer.continuation(" " + text, after: pair.base.text) ?? []
-                throw SubspaceError(
-                    .badTokens, "an answer must be one token behind its prompt", subject: "\"\(text)\"",
-                    found: ids.isEmpty ? "no token begins there" : "\(ids.count) tokens",
-                    hint: led.count == 1
-                        ? "with the space before it, it is one: \" \(text)\""
-                        : "choose answers that are one token of this model")
-            }
-            return ids[0]
-        }
+        func single(_ text: String) throws -> Int { try PromptPair.token(text, after: pair.base.text, tokenizer) }
         try self.init(
             pair, tokenizer, answer: single(pair.answer), other: single(pair.other), target: single(pair.target))
         guard answer != other else {

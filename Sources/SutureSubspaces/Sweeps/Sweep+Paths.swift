@@ -22,7 +22,7 @@ extension Sweep {
     public func paths(
         to receiver: Receiver, progress: ProgressHandler = { _, _, _ in }
     ) throws -> [[Double]] {
-        let place = try Place(receiver, model.architecture)
+        let place = try ReceivingPlace(receiver, model.architecture)
         return try Tensor.withoutGradients {
             try (0..<place.layers).map { layer in
                 progress("sweeping", layer, place.layers)
@@ -37,18 +37,18 @@ extension Sweep {
     /// How much else each head of a layer, and its MLP, would write in the source, `[1, positions, width]` each.
     private func written(_ layer: Int, withMLP: Bool) throws -> [Tensor] {
         let width = model.architecture.headWidth
-        let difference = try source[.heads(layer)] - trace[.heads(layer)]
+        let change = try difference(.heads(layer))
         let heads = try (0..<model.architecture.heads).map { head in
             guard let writing = try model.writing(.head(layer: layer, index: head)) else {
                 throw SubspaceError(.badRequest, "no matrix writes from this head")
             }
-            return try difference.narrowed(2, head * width..<(head + 1) * width).linear(writing)
+            return try change.narrowed(2, head * width..<(head + 1) * width).linear(writing)
         }
-        return withMLP ? heads + [try source[.mlpOut(layer)] - trace[.mlpOut(layer)]] : heads
+        return withMLP ? heads + [try difference(.mlpOut(layer))] : heads
     }
 
     /// What the receiver does when the stream it reads is changed, put into the clean run.
-    private func cells(_ senders: [Intervention], at place: Place) throws -> [Intervention] {
+    private func cells(_ senders: [Intervention], at place: ReceivingPlace) throws -> [Intervention] {
         guard let site = place.site else { return senders }
         let changed = try trace.replay(senders.map { Alternative([$0]) }, capturing: [site], logits: .none)[site]
         return try senders.indices.map { row in
@@ -59,7 +59,7 @@ extension Sweep {
     }
 
     /// Where a receiver reads, and what it makes of that.
-    private struct Place {
+    private struct ReceivingPlace {
         /// A site that is added to where the receiver reads the stream.
         var stream: Site
         /// What it computes, and the channels of that; nil where it is the output itself.
@@ -75,11 +75,11 @@ extension Sweep {
                     throw SubspaceError(.badRequest, "the model has no such receiver", subject: "\(receiver)")
                 }
             }
-            func head(_ head: Head, _ site: (Int) -> Site, groups: Int) throws -> Place {
+            func head(_ head: Head, _ site: (Int) -> Site, groups: Int) throws -> ReceivingPlace {
                 try check(
                     (1..<architecture.layers).contains(head.layer) && (0..<architecture.heads).contains(head.index))
                 let start = head.index / (architecture.heads / groups) * architecture.headWidth
-                return Place(
+                return ReceivingPlace(
                     stream: .residual(head.layer), site: site(head.layer),
                     units: Array(start..<start + architecture.headWidth), layers: head.layer, layersWithMLP: head.layer)
             }

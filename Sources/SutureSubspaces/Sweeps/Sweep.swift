@@ -3,36 +3,63 @@ import SutureTensor
 
 /// Patches of one prompt from another, everywhere: a grid of effects that says where a difference lives.
 ///
-/// The effect of a cell is its FLDD: 1 - LD patched / LD clean. All cells are replays of one recorded run, batched.
+/// The effect of a cell is by default its FLDD: 1 - LD patched / LD clean. All cells are replays of one recorded run,
+/// batched.
 public struct Sweep: Sendable {
     public let model: LanguageModel
     public let pair: TokenizedPair
+    /// What is patched, from where, and how an effect is measured.
+    public let measure: Measure
+    /// The run that is patched.
     public let trace: Trace
     /// The logit difference of the base.
     public let clean: Double
+    /// The positions that are patched.
+    public let places: [Place]
+    /// The run that lends its activations.
     let source: Trace
+    /// The logit difference of the run that is patched, and how far patches can be expected to move it.
+    let start, span: Double
 
-    /// Base and source must have equally many tokens.
-    public init(_ model: LanguageModel, _ pair: TokenizedPair) throws {
-        guard pair.base.count == pair.source.count else {
-            throw SubspaceError(
-                .badTokens, "a sweep needs prompts of equally many tokens", expected: "\(pair.base.count)",
-                found: "\(pair.source.count)")
-        }
+    /// A position that is patched, and the one of the other prompt that its values come from.
+    public struct Place: Hashable, Sendable {
+        /// The role of the token there; nil where prompts are as long and positions are told by number.
+        public var role: String?
+        public var position: Int
+        public var origin: Int
+    }
+
+    /// - Parameter roles: the tokens that are patched, for prompts of different length: names of ``TokenizedPair``'s roles,
+    ///   and `last`. Without them base and source must have equally many tokens, and all are patched.
+    public init(
+        _ model: LanguageModel, _ pair: TokenizedPair, _ measure: Measure = Measure(), roles: [String]? = nil
+    ) throws {
+        let isDenoising = measure.direction == .denoising
         let layers = 0..<model.architecture.layers
         let sites = layers.flatMap { [Site.heads($0), .attentionOut($0), .mlpOut($0), .mlpHidden($0)] }
         self.model = model
         self.pair = pair
-        (trace, source) = try Tensor.withoutGradients {
+        self.measure = measure
+        places = try Self.places(pair, roles: roles, isDenoising: isDenoising)
+        let (base, other) = try Tensor.withoutGradients {
             (try model.trace([pair.base], capturing: sites), try model.trace([pair.source], capturing: sites))
         }
-        clean = try PairOutputs(trace.logits, [pair]).difference[0]
-        guard clean != 0 else { throw SubspaceError(.badRequest, "the base does not prefer either answer") }
+        (trace, source) = isDenoising ? (other, base) : (base, other)
+        clean = try PairOutputs(base.logits, [pair]).difference[0]
+        start = try PairOutputs(trace.logits, [pair]).difference[0]
+        span = isDenoising ? clean - start : -clean
+        guard span != 0 || measure.metric != .logitDifference else {
+            throw SubspaceError(
+                .badRequest,
+                isDenoising
+                    ? "base and source prefer the answers alike: there is nothing to restore"
+                    : "the base does not prefer either answer")
+        }
     }
 
     /// What is patched in each layer, at each position.
     public enum Component: String, Sendable, CaseIterable {
-        case residual, attention, mlp, hidden
+        case residual, attention, mlp, hidden, heads
 
         func site(_ layer: Int) -> Site {
             switch self {
@@ -40,45 +67,49 @@ public struct Sweep: Sendable {
             case .attention: .attentionOut(layer)
             case .mlp: .mlpOut(layer)
             case .hidden: .mlpHidden(layer)
+            case .heads: .heads(layer)
             }
         }
     }
 
-    /// Layers x positions.
+    /// Layers x places.
     ///
     /// A cell whose value is the same in both prompts, such as all before the first token that differs, has no effect
     /// and is not run.
     public func positions(_ component: Component) throws -> [[Double]] {
         var grid = [[Double]](
-            repeating: [Double](repeating: 0, count: pair.base.count), count: model.architecture.layers)
-        var places: [(layer: Int, position: Int)] = []
+            repeating: [Double](repeating: 0, count: places.count), count: model.architecture.layers)
+        var changed: [(layer: Int, column: Int)] = []
         var cells: [Intervention] = []
         for layer in grid.indices {
             let site = component.site(layer)
-            let changes = try (source[site] - trace[site]).abs().sum([0, 2]).elements(as: Double.self)
-            for position in pair.base.indices where changes[position] != 0 {
-                let value = try source[site].narrowed(1, position..<position + 1)
-                cells.append(Intervention(site, at: .at([position]), .replace(value)))
-                places.append((layer, position))
+            let changes = try difference(site).abs().sum([0, 2]).elements(as: Double.self)
+            for (column, place) in places.enumerated() where changes[place.position] != 0 {
+                let value = try source[site].narrowed(1, place.origin..<place.origin + 1)
+                cells.append(Intervention(site, at: .at([place.position]), .replace(value)))
+                changed.append((layer, column))
             }
         }
-        for (place, effect) in zip(places, try effects(of: cells)) { grid[place.layer][place.position] = effect }
+        for (cell, effect) in zip(changed, try effects(of: cells)) { grid[cell.layer][cell.column] = effect }
         return grid
     }
 
-    /// Layers x heads, each at all positions or at one.
+    /// Layers x heads, each at all places or at one position.
     public func heads(at position: Int? = nil) throws -> [[Double]] {
         let heads = model.architecture.heads
         let width = model.architecture.headWidth
+        let chosen = position.map { position in places.filter { $0.position == position } } ?? uniquePlaces
+        let positions: Intervention.Positions =
+            position == nil && isAligned ? .all : .at(chosen.map(\.position))
         let cells = try (0..<model.architecture.layers).flatMap { layer in
-            try (0..<heads).map { head in
-                let all = try source[.heads(layer)].narrowed(2, head * width..<(head + 1) * width)
-                let site = Site.head(layer: layer, index: head)
-                guard let position else { return Intervention(site, .replace(all)) }
-                return Intervention(site, at: .at([position]), .replace(try all.narrowed(1, position..<position + 1)))
+            let lent = try source[.heads(layer)].indexSelected(1, at: chosen.map(\.origin))
+            return try (0..<heads).map { head in
+                Intervention(
+                    .head(layer: layer, index: head), at: positions,
+                    .replace(try lent.narrowed(2, head * width..<(head + 1) * width)))
             }
         }
-        return try grid(cells, columns: heads)
+        return try rows(effects(of: cells), of: heads)
     }
 
     /// Single neurons of a layer at a position, the strongest by attribution, each then patched: `[(neuron, effect)]`.
@@ -95,92 +126,91 @@ public struct Sweep: Sendable {
         }
     }
 
-    /// Linear estimates of all cells of a component at once (attribution patching): one run and one gradient.
-    public func attributed(_ component: Component) throws -> [[Double]] {
-        let sites = (0..<model.architecture.layers).map(component.site)
-        return try attribution(sites).map { try $0.sum([1]).elements() }
+    /// Chosen neurons x places, each patched alone.
+    public func neurons(_ neurons: [Neuron]) throws -> [[Double]] {
+        let cells = try neurons.flatMap { neuron in
+            let site = Site.mlpHidden(neuron.layer)
+            return try places.map { place in
+                let value = try source[site].narrowed(1, place.origin..<place.origin + 1)
+                return Intervention(
+                    site, at: .at([place.position]), units: [neuron.index],
+                    .replace(try value.indexSelected(2, at: [neuron.index])))
+            }
+        }
+        return try rows(effects(of: cells), of: places.count)
     }
 
-    /// (source - base) * d FLDD / d value for each channel of sites, `[positions, width]` each.
+    /// Linear estimates of all cells of a component at once (attribution patching): one run and one gradient. Layers x
+    /// places; of `heads` layers x heads, over all places.
+    public func attributed(_ component: Component) throws -> [[Double]] {
+        let estimates = try attribution((0..<model.architecture.layers).map(component.site))
+        guard component != .heads else {
+            let shape = [-1, model.architecture.heads, model.architecture.headWidth]
+            return try estimates.map { try $0.reshaped(shape).sum([0, 2]).elements() }
+        }
+        return try estimates.map { estimate in
+            let all = try estimate.sum([1]).elements(as: Double.self)
+            return places.map { all[$0.position] }
+        }
+    }
+
+    /// (source - base) * d effect / d value for each channel of sites, `[positions, width]` each.
     private func attribution(_ sites: [Site]) throws -> [Tensor] {
         let leaves = try sites.map { try Tensor.zeros(trace[$0].shape).tracked() }
         let changes = zip(sites, leaves).map { Intervention($0, .add($1)) }
         let logits = try trace.replay([Alternative(changes)]).logits.squeezed(0)
-        let difference = try logits.selected(0, pair.answer) - logits.selected(0, pair.other)
-        return try zip(sites, difference.gradients(of: leaves)).map { site, gradient in
-            try ((source[site] - trace[site]) * gradient / -clean).squeezed(0)
+        let gap = try logits.selected(0, pair.answer) - logits.selected(0, pair.other)
+        return try zip(sites, gap.gradients(of: leaves)).map { site, gradient in
+            try (difference(site) * gradient / span).squeezed(0)
         }
     }
 
-    /// The effects of single interventions, in rows of `columns`.
-    private func grid(_ cells: [Intervention], columns: Int) throws -> [[Double]] {
-        let effects = try effects(of: cells)
-        return stride(from: 0, to: effects.count, by: columns).map { Array(effects[$0..<$0 + columns]) }
-    }
-
-    func effects(of cells: [Intervention]) throws -> [Double] {
-        guard !cells.isEmpty else { return [] }
-        return try Tensor.withoutGradients {
-            let logits = try trace.replay(
-                cells.map { Alternative([$0]) }, logits: .lastOf([pair.answer, pair.other])
-            ).logits
-            let difference = try logits.selected(1, 0) - logits.selected(1, 1)
-            return try difference.elements(as: Double.self).map { 1 - $0 / clean }
-        }
+    /// Effects in rows of `columns`.
+    private func rows(_ effects: [Double], of columns: Int) -> [[Double]] {
+        stride(from: 0, to: effects.count, by: columns).map { Array(effects[$0..<$0 + columns]) }
     }
 }
 
-/// Causal tracing (Meng et al. 2022): noise on a subject's embeddings, then clean states put back one at a time.
-public struct CausalTrace: Sendable {
-    /// The probability of the answer without noise, and with it.
-    public let clean: Double
-    public let corrupted: Double
-    /// How much of the difference each state of the residual stream brings back, layers x positions, averaged over noise.
-    public let restored: [[Double]]
+// MARK: - Places
 
-    /// `noise` is in units of the deviation of the prompt's own embeddings; Meng et al. use 3.
-    public init(
-        _ model: LanguageModel, _ prompt: [Int], subject: Range<Int>, answer: Int, noise: Double = 3, samples: Int = 4,
-        seed: UInt64 = 0, progress: ProgressHandler = { _, _, _ in }
-    ) throws {
-        guard subject.lowerBound >= 0, subject.upperBound <= prompt.count, !subject.isEmpty, samples > 0 else {
-            throw SubspaceError(
-                .badRequest, "the subject is not in the prompt", expected: "in 0..<\(prompt.count)", found: "\(subject)"
-            )
-        }
-        func probability(_ logits: Tensor) throws -> [Double] { try logits.softmax().selected(1, answer).elements() }
-        let layers = model.architecture.layers
-        let random = try RandomSource(seed: seed)
-        let found = try Tensor.withoutGradients {
-            let trace = try model.trace([prompt])
-            let embedded = try trace[.residual(0)]
-            let deviation = try (embedded - embedded.mean()).square().mean().item().squareRoot()
-            var sums = [Double](repeating: 0, count: layers * prompt.count)
-            var low = 0.0
-            for sample in 0..<samples {
-                let added = try random.normal([subject.count, embedded.shape[2]]) * (noise * deviation)
-                let disturbed = try model.trace([prompt]) {
-                    try $0.adding(1, at: Tensor(Array(subject)), added.unsqueezed(0))
-                }
-                low += try probability(disturbed.logits)[0]
-                let cells = try (0..<layers).flatMap { layer in
-                    try prompt.indices.map { position in
-                        let value = try trace[.residual(layer)].narrowed(1, position..<position + 1)
-                        return Alternative([Intervention(.residual(layer), at: .at([position]), .replace(value))])
-                    }
-                }
-                for (index, value) in try probability(disturbed.replay(cells).logits).enumerated() {
-                    sums[index] += value
-                }
-                progress("sweeping", sample + 1, samples)
+extension Sweep {
+    /// Whether every position is patched from the same one of the other prompt.
+    private var isAligned: Bool { places.allSatisfy { $0.role == nil } }
+
+    /// Each position once: several roles may stand at one.
+    private var uniquePlaces: [Place] {
+        var seen: Set<Int> = []
+        return places.filter { seen.insert($0.position).inserted }
+    }
+
+    /// How the lent values at a site differ from those of the run, `[1, positions, width]`; 0 where nothing is patched.
+    func difference(_ site: Site) throws -> Tensor {
+        let own = try trace[site]
+        guard !isAligned else { return try source[site] - own }
+        let places = uniquePlaces
+        let positions = places.map(\.position)
+        let change = try source[site].indexSelected(1, at: places.map(\.origin)) - own.indexSelected(1, at: positions)
+        return try Tensor.zeros(own.shape, device: model.device).adding(
+            1, at: Tensor(positions, device: model.device), change)
+    }
+
+    private static func places(_ pair: TokenizedPair, roles: [String]?, isDenoising: Bool) throws -> [Place] {
+        guard let roles else {
+            guard pair.base.count == pair.source.count else {
+                throw SubspaceError(
+                    .badTokens, "a sweep needs prompts of equally many tokens", expected: "\(pair.base.count)",
+                    found: "\(pair.source.count)", hint: "name the words that stand for one another: roles")
             }
-            return (try probability(trace.logits)[0], low / Double(samples), sums.map { $0 / Double(samples) })
+            return pair.base.indices.map { Place(position: $0, origin: $0) }
         }
-        clean = found.0
-        corrupted = found.1
-        let gap = found.0 - found.1
-        restored = stride(from: 0, to: found.2.count, by: prompt.count).map { start in
-            found.2[start..<start + prompt.count].map { gap == 0 ? 0 : ($0 - found.1) / gap }
+        return try roles.map { role in
+            let base = role == "last" ? pair.base.count - 1 : pair.baseRoles[role]
+            let source = role == "last" ? pair.source.count - 1 : pair.sourceRoles[role]
+            guard let base, let source else {
+                throw SubspaceError(.badTokens, "a prompt has no word of this role", subject: role)
+            }
+            return isDenoising
+                ? Place(role: role, position: source, origin: base) : Place(role: role, position: base, origin: source)
         }
     }
 }

@@ -63,6 +63,8 @@ struct EvaluateCommand: ParsableCommand {
     @Option(help: "Where to write the comparison as a table for LaTeX.")
     var latex: String?
 
+    @OptionGroup var interventions: InterventionOptions
+
     @Option(help: "How many seconds to wait for another of the processes that does not come or falls silent.")
     var patience = 30.0
 
@@ -92,7 +94,7 @@ struct EvaluateCommand: ParsableCommand {
         let isFirst = place.map { $0.rank == 0 } ?? true
         let logs = (0..<(place?.size ?? 1)).map { RepairEvaluation.log(URL(filePath: log), rank: $0).relativePath }
         try FilePlan(
-            reading: [model.model, corpus] + tasks.files(data),
+            reading: [model.model, corpus] + tasks.files(data) + interventions.files,
             writing: logs.map { try destination($0, .log) }
                 + (isFirst ? [report, csv, latex] : []).map { try destination($0, force: force) }
         ).check()
@@ -105,12 +107,14 @@ struct EvaluateCommand: ParsableCommand {
         // Before the model is loaded, which takes each process another time.
         let group = try place.map { try ProcessGroup($0, patience: patience) }
         var evaluation = try RepairEvaluation(
-            try model.load(checkpoint), tokenizer,
+            try interventions.applied(to: model.load(checkpoint)), tokenizer,
             tasks: zip(names, asked).map { .init($0, $1.questions, language: $1.language) },
-            methods: methods.elements.map(\.method), name: model.url.lastPathComponent, digest: try checkpoint.digest(),
+            methods: methods.elements.map(\.method), name: interventions.named(model.url.lastPathComponent),
+            digest: try interventions.digest(checkpoint.digest()),
             firstToken: firstToken, studies: Set(study?.elements ?? []),
             texts: try corpus.map { try Texts.read(URL(filePath: $0)) } ?? Texts.reference)
-        evaluation.cache = StatisticsCache(of: checkpoint)
+        // The cache knows a model by its files alone.
+        if interventions.isEmpty { evaluation.cache = StatisticsCache(of: checkpoint) }
         let progress = ProgressReporter(isQuiet: !isFirst || printing.format == .quiet)
         defer { progress.finish() }
         evaluation.progress = progress.handler

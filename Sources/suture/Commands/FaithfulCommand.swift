@@ -62,6 +62,8 @@ struct FaithfulCommand: ParsableCommand {
     @Option(help: "Seed of pairs and learning.")
     var seed: UInt64 = 1
 
+    @OptionGroup var interventions: InterventionOptions
+
     @OptionGroup var reports: ReportOptions
 
     @OptionGroup var printing: OutputOptions
@@ -82,6 +84,9 @@ struct FaithfulCommand: ParsableCommand {
         if let learn, Location(learn) == nil {
             throw ValidationError("--learn is a location such as mlp.20.hidden@last, not \"\(learn)\".")
         }
+        guard patch == nil || interventions.isEmpty else {
+            throw ValidationError("--patch is examined without --ablate, --steer and --project.")
+        }
         guard patch != nil || (failures == nil && reworded == nil) else {
             throw ValidationError("--failures and --reworded go with --patch.")
         }
@@ -95,7 +100,7 @@ struct FaithfulCommand: ParsableCommand {
 
     func run() throws {
         try FilePlan(
-            reading: [model.model, direction, patch, failures, reworded, pairs, trainPairs],
+            reading: [model.model, direction, patch, failures, reworded, pairs, trainPairs] + interventions.files,
             writing: [destination(save, force: reports.force)] + reports.outputs
         ).check()
         Runtime.keepFreedMemory()
@@ -105,8 +110,8 @@ struct FaithfulCommand: ParsableCommand {
         defer { progress.finish() }
         let note = progress.handler
 
-        let loaded = try model.load(checkpoint)
-        let name = model.url.lastPathComponent
+        let loaded = try interventions.applied(to: model.load(checkpoint))
+        let name = interventions.named(model.url.lastPathComponent)
         if let patch { return try examine(patch: patch, loaded, checkpoint, tokenizer, note, progress) }
 
         let train: [TokenizedPair]

@@ -7,9 +7,13 @@ struct GenerateCommand: ParsableCommand {
         commandName: "generate", abstract: "Continue a prompt, with or without patches.",
         discussion:
             """
-            Always the most likely token is taken. --compare shows what the model writes without and with the patches; \
-            --expect shows where it leaves the answer that it should give, offers to repair that, and ends with exit code 1 if it \
-            is another answer.
+            The most likely token is taken each time, unless --temperature, --top-k, --top-p or --min-p ask to draw. \
+            --compare shows what the model writes without and with the patches; --expect shows where it leaves the answer \
+            that it should give, offers to repair that, and ends with exit code 1 if it is another answer.
+
+            suture generate model.gguf -p 'Once upon a time' --temperature 0.8 --top-p 0.95 --seed 7
+            suture generate model.gguf -p 'I think that' --ablate attn.23.head.4 --steer v.safetensors --at residual.15 \
+            --strength 4
             """
     )
 
@@ -18,10 +22,23 @@ struct GenerateCommand: ParsableCommand {
     @OptionGroup var chatting: ChatOptions
 
     @Option(name: .shortAndLong, help: "What the model reads; - reads standard input.")
-    var prompt: String
+    var prompt: String?
+
+    @Option(
+        help: """
+            A conversation to go on with, as a JSON file: [{"role": "user", "content": "..."}, ...]; asked as with --chat.
+            """)
+    var messages: String?
 
     @Option(name: [.customShort("n"), .long], help: "How many tokens to write at most.")
     var tokens = 32
+
+    @OptionGroup var sampling: SamplingOptions
+
+    @Option(help: "End where the text holds this, without it; may be repeated.")
+    var stop: [String] = []
+
+    @OptionGroup var interventions: InterventionOptions
 
     @Option(help: "A patch to apply on load; may be given several times.")
     var patch: [String] = []
@@ -43,55 +60,58 @@ struct GenerateCommand: ParsableCommand {
         guard (1...100_000).contains(tokens) else { throw ValidationError("--tokens is 1...100000, not \(tokens).") }
         guard scale.isFinite else { throw ValidationError("--scale is a finite number.") }
         guard expect != "" else { throw ValidationError("--expect is empty.") }
+        guard (prompt == nil) != (messages == nil) else {
+            throw ValidationError("Give what the model reads: one of --prompt TEXT and --messages FILE.")
+        }
+        guard !stop.contains("") else { throw ValidationError("--stop is empty.") }
         guard !compare || !patch.isEmpty else { throw ValidationError("--compare needs a --patch.") }
     }
 
     func run() throws {
+        try FilePlan(reading: [model.model, messages] + patch + interventions.files, writing: []).check()
         let checkpoint = try model.checkpoint()
-        let (chat, tokenizer) = try chatting.formats(checkpoint)
-        let stops = tokenizer.roles.stops.union([chat?.stop].compactMap(\.self))
-        let said = prompt == "-" ? try standardInput() : prompt
-        let text = try chat?.prompt([ChatMessage("user", said)]) ?? said
+        let (chat, tokenizer) = try chatting.formats(checkpoint, isChat: chatting.chat || messages != nil)
+        let said = try conversation()
+        let text = try chat?.prompt(said) ?? said[0].content
         let ids = tokenizer.encode(text, specials: .opening).ids
         let patches = try patch.map { AppliedPatch(try Patch(contentsOf: URL(filePath: $0)), scale: scale) }
-        let patched = try model.load(checkpoint, patches: patches)
+        let patched = try interventions.applied(to: model.load(checkpoint, patches: patches))
         let isStreaming = printing.format == .human && !compare
-        var stream = StreamingDecoder(tokenizer)
-        let written = try patched.generate(ids, limit: tokens) { generated in
-            if isStreaming, let last = generated.last, !stops.contains(last) {
-                try showAtOnce(stream.append(last))
-            }
-            return generated.last.map(stops.contains) ?? false
-        }
+        let writing = TextWriting(
+            tokenizer, ends: tokenizer.roles.stops.union([chat?.stop].compactMap(\.self)), stopStrings: stop,
+            limit: tokens, sampling: try sampling.sampling)
+        let written = try writing.write(patched, behind: ids) { if isStreaming { try showAtOnce($0) } }
         let expectation = try expect.map { expected in
-            let failure =
-                try chat?.failure([ChatMessage("user", said)], expected: expected)
-                ?? Failure(prompt: text, expected: expected)
+            let failure = try chat?.failure(said, expected: expected) ?? Failure(prompt: text, expected: expected)
             return try ExpectedAnswer(failure, patched, tokenizer)
         }
-        let answer = tokenizer.decode(written, skippingSpecials: true)
         if isStreaming {
-            try showAtOnce(stream.finish() + "\n")
+            try showAtOnce("\n")
             noteBoundaries(of: [Failure(prompt: text, expected: expect ?? " x")], isChat: chat != nil)
-            if written.first.map(stops.contains) == true { note("the model ended its answer at once") }
+            if written.tokens.first.map(writing.ends.contains) == true { note("the model ended its answer at once") }
             if expectation == nil { return }
         }
         let original =
-            compare
-            ? try tokenizer.decode(
-                model.load(checkpoint).generate(ids, limit: tokens) { $0.last.map(stops.contains) ?? false },
-                skippingSpecials: true) : nil
+            compare ? try writing.write(interventions.applied(to: model.load(checkpoint)), behind: ids).text : nil
         let report = try Report(
             GeneratedAnswer(
-                prompt: text, text: answer, tokens: written, original: original, expectation: expectation),
-            title: model.url.lastPathComponent)
-        printing.show(report, quietly: answer)
+                prompt: text, text: written.text, tokens: written.tokens, original: original, expectation: expectation),
+            title: interventions.named(model.url.lastPathComponent))
+        printing.show(report, quietly: written.text)
         if let expectation, expectation.wrong != nil {
-            if printing.format == .human, try offerRepair(after: said, expecting: expect ?? expectation.expected) {
+            if printing.format == .human, messages == nil,
+                try offerRepair(after: said[0].content, expecting: expect ?? expectation.expected)
+            {
                 return
             }
             throw ExitCode(DiagnosticKind.failed.rawValue)
         }
+    }
+
+    /// What the model reads: a prompt as one message, or a file of messages.
+    private func conversation() throws -> [ChatMessage] {
+        if let messages { return try ChatMessage.read(URL(filePath: messages)) }
+        return [ChatMessage("user", try prompt == "-" ? standardInput() : prompt ?? "")]
     }
 
     private func standardInput() throws -> String {

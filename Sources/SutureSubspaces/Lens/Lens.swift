@@ -1,0 +1,41 @@
+import SutureModels
+import SutureTokenizers
+
+/// A prompt seen from inside: what the model would say after each layer, and what each part writes toward an answer.
+public struct Lens: Codable, Sendable {
+    public let model, prompt, answer: String
+    public let other: String?
+    public let logitLens: LogitLens
+    public let attribution: DirectAttribution
+
+    /// - Parameters:
+    ///   - answer: one token; the one that the model says if it is nil.
+    ///   - other: a rival, whose score is taken off.
+    ///   - strongest: how many neurons are listed.
+    /// - Throws: ``SubspaceError`` with code `badTokens` for an answer that is not one token; `ModelError` for a prompt that
+    ///   does not fit the model.
+    public init(
+        _ model: LanguageModel, _ prompt: Prompt, answer: String? = nil, less other: String? = nil, strongest: Int = 20,
+        _ tokenizer: Tokenizer, modelName: String
+    ) throws {
+        let ids = try prompt.tokens(tokenizer).ids
+        let answerToken =
+            try answer.map { try PromptPair.token($0, after: prompt.text, tokenizer) }
+            ?? Int(model.run([ids]).logits.argmax().item())
+        let otherToken = try other.map { try PromptPair.token($0, after: prompt.text, tokenizer) }
+        guard answerToken != otherToken else {
+            throw SubspaceError(.badTokens, "the answer and its rival are the same", subject: "\"\(other ?? "")\"")
+        }
+        (self.model, self.prompt, self.other) = (modelName, prompt.text, other)
+        self.answer = answer ?? tokenizer.decode([answerToken])
+        logitLens = try LogitLens(model, ids, answer: answerToken, tokenizer)
+        attribution = try DirectAttribution(model, ids, answer: answerToken, less: otherToken, strongest: strongest)
+    }
+
+    /// The lowest layer before which, and before all later ones, the answer would be said; nil where it is not said.
+    public var settledLayer: Int? {
+        let ranks = logitLens.cells.map { $0[$0.count - 1].answer?.rank }
+        let first = ranks.lastIndex { $0 != 1 }.map { $0 + 1 } ?? 0
+        return first < ranks.count ? first : nil
+    }
+}

@@ -1,0 +1,58 @@
+import ArgumentParser
+import Foundation
+import SutureKit
+
+struct LensCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "lens",
+        abstract: "Show what a model would say after each layer, and what each part writes toward an answer.",
+        discussion: """
+            The logit lens: the residual stream at each layer through the last norm and the head. And direct logit \
+            attribution: what each attention, MLP, head and neuron adds to the score of the answer (less that of --other).
+
+            suture lens model.gguf -p 'The capital of Australia is' --answer ' Canberra' --other ' Sydney'
+            """)
+
+    @OptionGroup var model: ModelOptions
+
+    @Option(name: .shortAndLong, help: "What the model reads.")
+    var prompt: String
+
+    @Option(help: "The answer; one token, with its space. (default: what the model says)")
+    var answer: String?
+
+    @Option(help: "A rival answer, whose score is taken off.")
+    var other: String?
+
+    @Option(help: "How many neurons to list.")
+    var count = 20
+
+    @Option(help: "A patch to apply on load; may be given several times.")
+    var patch: [String] = []
+
+    @OptionGroup var interventions: InterventionOptions
+
+    @OptionGroup var reports: ReportOptions
+
+    @OptionGroup var printing: OutputOptions
+
+    func validate() throws {
+        guard (0...10_000).contains(count) else { throw ValidationError("--count is 0...10000, not \(count).") }
+    }
+
+    func run() throws {
+        try FilePlan(
+            reading: [model.model] + patch + interventions.files, writing: reports.outputs
+        ).check()
+        let checkpoint = try model.checkpoint()
+        let tokenizer = try Tokenizer(checkpoint)
+        let patches = try patch.map { AppliedPatch(try Patch(contentsOf: URL(filePath: $0))) }
+        let loaded = try interventions.applied(to: model.load(checkpoint, patches: patches))
+        let lens = try Lens(
+            loaded, Prompt(prompt), answer: answer, less: other, strongest: count, tokenizer,
+            modelName: interventions.named(model.url.lastPathComponent))
+        let page = try Report(lens)
+        try reports.write(page)
+        printing.show(page, quietly: lens.answer)
+    }
+}
