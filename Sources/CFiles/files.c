@@ -87,7 +87,7 @@ int cf_spawn(
     const char *program, char *const arguments[], char *const environment[], const int streams[3], int32_t *child) {
     posix_spawn_file_actions_t actions;
     posix_spawnattr_t attributes;
-    sigset_t ours;
+    sigset_t ours, none;
     pid_t pid = 0;
     int error = posix_spawn_file_actions_init(&actions);
     if (error != 0) return error;
@@ -96,12 +96,14 @@ int cf_spawn(
         posix_spawn_file_actions_destroy(&actions);
         return error;
     }
-    // What is ignored here is not ignored there.
+    // What is ignored here is not ignored there, nor is what a thread of ours waits for kept from it.
     sigemptyset(&ours);
+    sigemptyset(&none);
     sigaddset(&ours, SIGXFSZ);
     for (int to = 0; to < 3 && error == 0; to++) error = redirect(&actions, streams[to], to);
     if (error == 0) error = posix_spawnattr_setsigdefault(&attributes, &ours);
-    if (error == 0) error = posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGDEF);
+    if (error == 0) error = posix_spawnattr_setsigmask(&attributes, &none);
+    if (error == 0) error = posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK);
     if (error == 0) error = posix_spawn(&pid, program, &actions, &attributes, arguments, environment);
     posix_spawnattr_destroy(&attributes);
     posix_spawn_file_actions_destroy(&actions);

@@ -3,7 +3,14 @@ import Foundation
 
 /// Work on independent things by several threads, but not more than memory likes.
 package enum Parallel {
-    private static let limit = 8
+    /// How many threads there are at most.
+    package static var limit: Int {
+        get { setting.withLock { most } }
+        set { setting.withLock { most = newValue } }
+    }
+    private static let setting = NSLock()
+    // Guarded by the lock.
+    nonisolated(unsafe) private static var most = 8
 
     /// The results of `body` for each element, in order.
     ///

@@ -13,6 +13,12 @@ package enum Visible {
         replacing(text) { $0 == "\n" || $0 == "\t" ? " " : nil }
     }
 
+    /// One line of prose whose end is drawn as a token where it is white space that would be lost.
+    package static func ended(_ text: String) -> String {
+        let end = text.reversed().prefix { $0.isWhitespace }.count
+        return line(String(text.dropLast(end))) + (end == 0 ? "" : token(String(text.suffix(end))))
+    }
+
     /// The two ends of a long text.
     package static func excerpt(_ text: String) -> String {
         text.count <= 1000 ? text : "\(text.prefix(400)) ... (\(text.count) characters) ... \(text.suffix(400))"

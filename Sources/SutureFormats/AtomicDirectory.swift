@@ -25,16 +25,18 @@ public enum AtomicDirectory {
         defer { lock.release() }
         removeLeftovers(of: url)
         let temporary = url.deletingLastPathComponent().appending(path: temporaryName(of: url))
-        guard mkdir(temporary.path, 0o777) == 0 else {
+        guard Interruption.begin(temporary.path, { mkdir(temporary.path, 0o777) }) == 0 else {
             throw FormatError.system(.writing, "cannot be created", url.relativePath)
         }
         do {
             let result = try body(temporary)
             try OpenDirectory(temporary, name: url.relativePath).sync()
             try place(temporary, at: url, replacing: kind)
+            Interruption.end(temporary.path)
             return result
         } catch {
             try? FileManager.default.removeItem(at: temporary)
+            Interruption.end(temporary.path)
             // In the user's words: the hidden name says nothing.
             throw (error as? FormatError)?.replacing(temporary.relativePath, by: url.relativePath) ?? error
         }
@@ -50,7 +52,7 @@ public enum AtomicDirectory {
         let parent = try OpenDirectory(url.deletingLastPathComponent(), name: url.relativePath)
         guard kind != nil, exists(url.path) else {
             // If the name was taken in the meantime this fails, except for an empty directory, which is no loss.
-            guard rename(temporary.path, url.path) == 0 else {
+            guard Interruption.settle({ rename(temporary.path, url.path) }) == 0 else {
                 if [EEXIST, ENOTEMPTY, ENOTDIR].contains(errno) { throw alreadyExists(url) }
                 throw FormatError.system(.writing, "cannot be put in its place", url.relativePath)
             }
@@ -59,7 +61,7 @@ public enum AtomicDirectory {
         // Somebody may have put something there meanwhile.
         try checkReplacing(url, kind)
         // Both names always have a whole directory, whenever the machine stops.
-        if cf_exchange(temporary.path, url.path) == 0 {
+        if Interruption.settle({ cf_exchange(temporary.path, url.path) }) == 0 {
             try parent.sync()
             try? FileManager.default.removeItem(at: temporary)
             return
@@ -67,7 +69,7 @@ public enum AtomicDirectory {
         guard [ENOSYS, EINVAL, ENOTSUP].contains(errno) else {
             throw FormatError.system(.writing, "cannot be replaced", url.relativePath)
         }
-        try replaceInTwoSteps(temporary, url, in: parent)
+        try Interruption.settle { try replaceInTwoSteps(temporary, url, in: parent) }
     }
 
     /// For file systems that cannot exchange names: if the machine stops between the steps, the old directory is whole
@@ -121,7 +123,8 @@ private struct TargetLock {
     private let path: String
 
     init(of url: URL) throws {
-        path = url.deletingLastPathComponent().appending(path: ".\(url.lastPathComponent).lock").path
+        let path = url.deletingLastPathComponent().appending(path: ".\(url.lastPathComponent).lock").path
+        self.path = path
         while true {
             let descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o666)
             guard descriptor >= 0 else {
@@ -132,7 +135,7 @@ private struct TargetLock {
                 throw FileLock.busy(url.relativePath)
             }
             // Whoever had the lock before removed the file.
-            if FileLock.isNamed(descriptor, path) {
+            if Interruption.begin(path, { FileLock.isNamed(descriptor, path) ? 0 : -1 }) == 0 {
                 self.descriptor = descriptor
                 return
             }
@@ -142,6 +145,7 @@ private struct TargetLock {
 
     func release() {
         unlink(path)
+        Interruption.end(path)
         close(descriptor)
     }
 }

@@ -38,9 +38,11 @@ public final class AtomicFile: @unchecked Sendable {
             let result = try body(file)
             try file.finish()
             try file.place(at: url, overwriting: overwriting)
+            Interruption.end(file.temporary)
             return result
         } catch {
             unlink(file.temporary)
+            Interruption.end(file.temporary)
             throw error
         }
     }
@@ -104,9 +106,12 @@ public final class AtomicFile: @unchecked Sendable {
 
     private init(for url: URL) throws {
         name = url.relativePath
-        temporary = url.deletingLastPathComponent().appending(path: ".\(url.lastPathComponent).suture-tmp").path
+        let temporary = url.deletingLastPathComponent().appending(path: ".\(url.lastPathComponent).suture-tmp").path
+        self.temporary = temporary
         while true {
-            let descriptor = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o666)
+            let descriptor = Interruption.begin(temporary) {
+                open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o666)
+            }
             guard descriptor >= 0 else {
                 guard errno == EEXIST else { throw FormatError.system(.writing, "cannot be created", name) }
                 try Self.removeLeftover(temporary, name)
@@ -117,6 +122,7 @@ public final class AtomicFile: @unchecked Sendable {
                 self.descriptor = descriptor
                 return
             }
+            Interruption.end(temporary)
             close(descriptor)
         }
     }

@@ -44,6 +44,7 @@ public struct FilePlan: Sendable {
         try checkOutputs(places)
         try checkInputs(places)
         for (output, place) in zip(outputs, places) { try output.check(place) }
+        for (output, place) in zip(outputs, places) { Interruption.plan(output.url.relativePath, at: place.path) }
     }
 
     private func checkOutputs(_ places: [FilePlace]) throws {

@@ -14,8 +14,11 @@ package enum TemporaryDirectory {
             func failure() -> FormatError {
                 .system(.writing, "no temporary directory can be made", parent.relativePath)
             }
-            guard mkdir(url.path, 0o700) == 0 else { throw failure() }
-            defer { try? FileManager.default.removeItem(at: url) }
+            guard Interruption.begin(url.path, { mkdir(url.path, 0o700) }) == 0 else { throw failure() }
+            defer {
+                try? FileManager.default.removeItem(at: url)
+                Interruption.end(url.path)
+            }
             let descriptor = open(url.path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
             guard descriptor >= 0 else { throw failure() }
             defer { close(descriptor) }

@@ -44,11 +44,13 @@ public struct TensorBytes: Sendable {
     /// The size of the pieces that a pass over a tensor reads.
     public static let chunkSize = 1 << 20
 
+    /// The bytes of a tensor in memory.
     public init(_ data: TensorData) {
         place = .memory(data)
         count = data.bytes.count
     }
 
+    /// Bytes in memory.
     public init(_ bytes: [UInt8]) {
         self.init(bytes.withUnsafeBytes { TensorData(copying: $0) })
     }

@@ -18,6 +18,7 @@ public struct NeuronChange: Sendable {
     /// What is added to the write vector, `[out]`.
     public let delta: [Float]
 
+    /// What is added to one column or row of a tensor.
     public init(tensor: String, kind: Slice, index: Int, delta: [Float]) {
         self.tensor = tensor
         self.kind = kind

@@ -22,6 +22,7 @@ public struct Patch: Sendable {
         /// Entries that this version does not know; they are kept.
         let unknown: JSONObject
 
+        /// How a patch was made: a method, its version, its options and its random seed.
         public init(name: String, version: String = "1", options: JSON = [:], seed: Int? = nil) {
             self.init(name: name, version: version, options: options, seed: seed, unknown: [:])
         }

@@ -21,6 +21,7 @@ public struct PatchError: Diagnostic, Equatable {
     /// For `wrongBase` and `drifted`: every tensor that is not what it should be.
     public let differences: [BaseDifference]
 
+    /// An error with its parts; those that say nothing may be left out.
     public init(
         _ code: Code, _ problem: String, subject: String? = nil, expected: String? = nil, found: String? = nil,
         hint: String? = nil, differences: [BaseDifference] = []
@@ -50,6 +51,8 @@ public struct BaseDifference: Sendable, Equatable {
     public let tensor: String
     public let expected: String
     public let found: String
+    /// Whether it is of the right shape, and in another type only.
+    var isOfType = false
 }
 
 extension PatchError {

@@ -7,6 +7,7 @@ public struct AppliedPatch: Sendable, Equatable {
     /// The factor of the patch's change: 1 is all of it, 0 is the base.
     public let scale: Double
 
+    /// A patch and how much of it is applied; 1 is all.
     public init(_ patch: Patch, scale: Double = 1) {
         self.patch = patch
         self.scale = scale

@@ -8,6 +8,8 @@ struct HeldAnswer {
         case failure(Int)
         /// A failure that a patch of the model has repaired, by its place among all of these.
         case patch(Int)
+        /// A guard case, by its number from 1.
+        case guardCase(Int)
     }
     let source: Source
     let failure: TokenizedFailure

@@ -38,12 +38,13 @@ extension Repair {
         }
     }
 
-    /// A failure with what the model writes before it is repaired.
+    /// A failure with what the model writes before it is repaired, and what it wrote before all repairs.
     private struct Asked {
         let attempt: Attempt
         let run: TeacherForcedRun
         let scores: AnswerScores
         let written: [Int]
+        let original: (run: TeacherForcedRun, scores: AnswerScores, written: [Int])
     }
 
     /// What came of a proposal: accepted with the model that it makes and all answers that it repairs, or the failures, by
@@ -70,10 +71,16 @@ extension Repair {
             }
             let run = try TeacherForcedRun(tokenized, on: present)
             let (scores, written) = try run.trace.answer(tokenized)
-            let asked = Asked(attempt: attempt, run: run, scores: scores, written: written)
+            var original = (run: run, scores: scores, written: written)
+            if !ledger.change.isEmpty {
+                original.run = try TeacherForcedRun(tokenized, on: model)
+                (original.scores, original.written) = try original.run.trace.answer(tokenized)
+            }
+            let asked = Asked(attempt: attempt, run: run, scores: scores, written: written, original: original)
             if written == tokenized.answer {
                 try ledger.hold(tokenized, of: .failure(attempt.number + 1))
-                ledger.outcomes[attempt.number] = outcome(of: asked, .right, after: scores)
+                let wasRight = original.written == tokenized.answer
+                ledger.outcomes[attempt.number] = outcome(of: asked, wasRight ? .right : .fixed, after: scores)
             } else {
                 open.append(asked)
             }
@@ -90,7 +97,6 @@ extension Repair {
         }
         let share = Double(max(1, group.count))
         if let (proposal, patched, answers) = accepted {
-            let isFirst = ledger.change.isEmpty
             ledger.change = try ledger.change.adding(proposal.change)
             ledger.steps.append((open.map(\.attempt.number), proposal.change))
             let own = answers.indices.map { place in
@@ -98,7 +104,7 @@ extension Repair {
             }
             // What was there before all repairs: the first of them began with it.
             let originals = try answers.enumerated().map { place, answer in
-                isFirst && place < open.count ? open[place].run : try TeacherForcedRun(answer, on: model)
+                place < open.count ? open[place].original.run : try TeacherForcedRun(answer, on: model)
             }
             for (original, places) in zip(originals, own) {
                 for neuron in try describe(ledger.change, original, places) { ledger.changed[neuron.neuron] = neuron }
@@ -204,21 +210,18 @@ extension Repair {
 
     /// "the answer to failure 2", "the answers to failures 2, 3 and 7 and an answer that the model's patches repaired"
     private static func list(_ answers: [HeldAnswer]) -> String {
-        var (numbers, earlier): ([Int], Int) = ([], 0)
+        var (numbers, cases, earlier): ([Int], [Int], Int) = ([], [], 0)
         for answer in answers {
             switch answer.source {
             case .failure(let number): numbers.append(number)
+            case .guardCase(let number): cases.append(number)
             case .patch: earlier += 1
             }
         }
-        let names = numbers.sorted().map(String.init)
-        var parts: [String] = []
-        if names.count > 1 {
-            parts = [
-                "the answers to failures \(names.dropLast().joined(separator: ", ")) and \(names[names.count - 1])"
-            ]
-        } else if let name = names.first {
-            parts = ["the answer to failure \(name)"]
+        var parts = [(numbers, "failure"), (cases, "guard case")].compactMap { numbers, what -> String? in
+            let names = numbers.sorted().map(String.init)
+            guard names.count > 1 else { return names.first.map { "the answer to \(what) \($0)" } }
+            return "the answers to \(what)s \(names.dropLast().joined(separator: ", ")) and \(names[names.count - 1])"
         }
         if earlier > 0 {
             parts.append("\(earlier == 1 ? "an answer" : "\(earlier) answers") that the model's patches repaired")
@@ -230,11 +233,22 @@ extension Repair {
         of asked: Asked, _ status: RepairReport.Status, _ proposal: Proposal = Proposal(), after: AnswerScores
     ) -> RepairReport.FailureOutcome {
         let answer = asked.run.failure.answer
-        let before = asked.scores
+        let before = asked.original.scores
         let isFixed = status == .fixed
+        var notes = isFixed ? proposal.notes : []
+        if let first = asked.original.written.first, first != answer[0],
+            tokenizer.roles.stops.contains(first) || tokenizer.isSpecial(first)
+        {
+            notes.append("before, the model ended its answer at once")
+        }
+        if isFixed, asked.written == answer { notes.append("right by the repairs before it; nothing more was changed") }
+        if asked.original.written == answer, asked.written != answer {
+            notes.append("the model answered rightly before the repairs before it")
+        }
         return RepairReport.FailureOutcome(
             prompt: asked.attempt.failure.prompt, expected: asked.attempt.failure.expected,
-            before: tokenizer.decode(asked.written), after: tokenizer.decode(isFixed ? answer : asked.written),
+            before: tokenizer.decode(asked.original.written),
+            after: tokenizer.decode(isFixed ? answer : asked.written),
             status: status, reason: nil,
             tokens: answer.indices.map { place in
                 RepairReport.Token(
@@ -243,6 +257,6 @@ extension Repair {
             },
             neurons: isFixed ? proposal.change.neurons.map(\.neuron) : [],
             layers: isFixed ? proposal.change.matrices.map(\.layer).sorted() : [], steps: proposal.steps,
-            notes: isFixed ? proposal.notes : [], seconds: 0)
+            notes: notes, seconds: 0)
     }
 }

@@ -18,6 +18,8 @@ public struct Repair {
     public var batch = 1
     /// What patches of the model have repaired (`PatchStack.repaired`): answers that are right have to stay so.
     public var earlier: [Failure] = []
+    /// Cases that must hold: an answer of these that is right has to stay so.
+    public var guardCases: [Failure] = []
     /// The texts on which side effects are measured.
     public var guardTexts = Texts.guards
     /// Called with what is being done, how much of it is done, and of how much.
@@ -28,7 +30,7 @@ public struct Repair {
         public let change: WeightChange
         /// The same in the order in which it came about: what was changed for which failures, by their numbers from 0.
         public let steps: [(failures: [Int], change: WeightChange)]
-        public let report: RepairReport
+        public var report: RepairReport
     }
 
     /// Prepares the method: once for a model, not for each failure.
@@ -82,7 +84,8 @@ public struct Repair {
         let clock = ContinuousClock()
         let start = clock.now
         var ledger = RepairLedger()
-        let held = try holdEarlier(&ledger)
+        let held = try hold(earlier, "asking what patches repaired", &ledger) { .patch($0) }
+        let guarded = try hold(guardCases, "asking guard cases", &ledger) { .guardCase($0 + 1) }
         for first in stride(from: 0, to: failures.count, by: batch) {
             progress("repairing", first, failures.count)
             let group = first..<min(first + batch, failures.count)
@@ -99,7 +102,12 @@ public struct Repair {
         let report = RepairReport(
             model: modelName, method: method.name, options: method.options,
             failures: failures.indices.compactMap { ledger.outcomes[$0] },
-            earlier: earlier.isEmpty ? nil : .init(asked: earlier.count, held: held),
+            earlier: earlier.isEmpty ? nil : .init(asked: earlier.count, held: held.count),
+            guardCases: guardCases.isEmpty
+                ? nil
+                : .init(
+                    asked: guardCases.count, held: guarded.count,
+                    missed: guardCases.indices.filter { !guarded.contains($0) }.map { guardCases[$0].prompt }),
             neurons: change.neurons.compactMap { ledger.changed[$0.neuron] },
             matrices: try change.matrices.map(describe), numbers: change.count,
             relativeNorm: try model.relativeNorm(of: change), sideEffects: effects, heldOut: heldOut, limits: limits,
@@ -107,13 +115,15 @@ public struct Repair {
         return Result(change: change, steps: ledger.steps, report: report)
     }
 
-    /// Asks the model what its patches have repaired; what it answers rightly has to stay so.
+    /// Asks the model; what it answers rightly has to stay so.
     ///
-    /// - Returns: how many these are.
-    private func holdEarlier(_ ledger: inout RepairLedger) throws -> Int {
-        var held = 0
-        for (index, failure) in earlier.enumerated() {
-            progress("asking what patches repaired", index, earlier.count)
+    /// - Returns: the places of these.
+    private func hold(
+        _ cases: [Failure], _ activity: String, _ ledger: inout RepairLedger, as source: (Int) -> HeldAnswer.Source
+    ) throws -> Set<Int> {
+        var held: Set<Int> = []
+        for (index, failure) in cases.enumerated() {
+            progress(activity, index, cases.count)
             // What a patch says that this tokenizer or model cannot be asked is not an answer that could be lost.
             guard let tokenized = try? TokenizedFailure(failure, tokenizer),
                 tokenized.forced.count <= model.architecture.contextLength,
@@ -121,8 +131,8 @@ public struct Repair {
                 let (scores, written) = try finite({ try trace.answer(tokenized) }),
                 written == tokenized.answer, scores.wrong(tokenized.answer).isEmpty
             else { continue }
-            try ledger.hold(tokenized, of: .patch(index), trace)
-            held += 1
+            try ledger.hold(tokenized, of: source(index), trace)
+            held.insert(index)
         }
         return held
     }

@@ -9,6 +9,8 @@ public struct RepairReport: Sendable, Codable {
     public var failures: [FailureOutcome]
     /// What became of the answers that patches of the model had repaired; nil where there were none.
     public var earlier: Earlier?
+    /// What became of the guard cases; nil where there were none.
+    public var guardCases: GuardCases?
     public var neurons: [ChangedNeuron]
     public var matrices: [ChangedMatrix]
     /// How many numbers the change is written down in, and its Euclidean norm, relative to that of the matrices it is in.
@@ -25,7 +27,7 @@ public struct RepairReport: Sendable, Codable {
 
     /// How a failure ended.
     public enum Status: String, Sendable, Codable {
-        /// The model now writes the expected answer under greedy decoding.
+        /// The model now writes the expected answer under greedy decoding, by a change of its own or by one before it.
         case fixed
         /// The model wrote the expected answer already.
         case right
@@ -41,11 +43,21 @@ public struct RepairReport: Sendable, Codable {
         public var held: Int
     }
 
+    /// Cases that must hold.
+    public struct GuardCases: Sendable, Codable {
+        /// How many there are.
+        public var asked: Int
+        /// How many of them the model met under greedy decoding before, and meets now.
+        public var held: Int
+        /// The prompts of those that it did not meet before: they guard nothing.
+        public var missed: [String]
+    }
+
     /// One failure.
     public struct FailureOutcome: Sendable, Codable {
         public var prompt: String
         public var expected: String
-        /// What greedy decoding wrote, in as many tokens as the expected answer has.
+        /// What greedy decoding wrote before all repairs and after them, in as many tokens as the expected answer has.
         public var before: String
         public var after: String
         public var status: Status

@@ -6,6 +6,7 @@ extension Report {
         public var axis: String
         public var bars: [Bar]
 
+        /// Bars on one axis, which has a title.
         public init(caption: String, axis: String, bars: [Bar]) {
             self.caption = caption
             self.axis = axis
@@ -16,6 +17,12 @@ extension Report {
             Scale(covering: bars.flatMap { [$0.value, $0.low, $0.high].compactMap(\.self) } + [0])
         }
 
+        /// A value as it is written beside the longest bar.
+        func number(_ value: Double) -> String {
+            Numeral.short(
+                value, beside: bars.map(\.value.magnitude).filter(\.isFinite).max() ?? 0, share: 1e-4)
+        }
+
         var values: Table {
             let hasIntervals = bars.contains { $0.low != nil || $0.high != nil }
             let columns: [Table.Column] =
@@ -24,7 +31,7 @@ extension Report {
                 columns: columns,
                 rows: bars.map { bar in
                     let numbers: [Double?] = [bar.value] + (hasIntervals ? [bar.low, bar.high] : [])
-                    return [.init(Visible.label(bar.label))] + numbers.map { .init($0.map(Numeral.short) ?? "") }
+                    return [.init(Visible.label(bar.label))] + numbers.map { .init($0.map(number) ?? "") }
                 })
         }
     }
@@ -38,6 +45,7 @@ extension Report.BarChart {
         public var low: Double?
         public var high: Double?
 
+        /// A bar with its label, and an interval if it has one.
         public init(_ label: String, _ value: Double, low: Double? = nil, high: Double? = nil) {
             self.label = label
             self.value = value

@@ -12,6 +12,8 @@ extension Report {
         case comparison(Comparison)
         /// What HTML and Markdown show and a terminal leaves out: details that would bury what was asked for.
         case onPages([Block])
+        /// What a terminal shows in place of such details.
+        case inTerminal([Block])
     }
 
     /// A name and its value, such as `Method: gap step`.
@@ -19,6 +21,7 @@ extension Report {
         public var name: String
         public var value: String
 
+        /// A name and its value.
         public init(_ name: String, _ value: String) {
             self.name = name
             self.value = value

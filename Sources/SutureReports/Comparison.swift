@@ -7,6 +7,7 @@ extension Report {
         public var afterTitle: String
         public var after: String
 
+        /// Two texts with their titles.
         public init(
             caption: String, before: String, after: String, beforeTitle: String = "before", afterTitle: String = "after"
         ) {

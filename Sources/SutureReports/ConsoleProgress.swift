@@ -19,6 +19,7 @@ public final class ProgressReporter: Sendable {
         /// How it stands, such as `loss 0.31`; shown at the end.
         public var detail: String
 
+        /// How far work has come that goes by this label.
         public init(_ label: String, completed: Int, total: Int? = nil, unit: String = "", detail: String = "") {
             self.label = label
             self.completed = completed

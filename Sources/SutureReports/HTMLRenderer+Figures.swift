@@ -42,7 +42,7 @@ extension HTMLRenderer {
             return line(x, 0, x, 28, class: tick == 0 ? "axis" : "grid")
         }
         let rows = chart.bars.flatMap { bar -> [Markup] in
-            let value = Numeral.short(bar.value)
+            let value = chart.number(bar.value)
             let label = Visible.label(bar.label)
             var shapes = grid
             if let end = scale.fraction(bar.value) {

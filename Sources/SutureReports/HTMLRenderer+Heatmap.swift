@@ -1,12 +1,19 @@
 extension HTMLRenderer {
-    /// Cells of a fixed size: a map that is too wide is scrolled, not shrunk until nobody can read it.
+    /// The width of a figure's card, inside.
+    private static let cardWidth = 730
+
+    /// Cells that fill the card: a map that is too wide is scrolled, not shrunk until nobody can read it.
     func heatmap(_ map: Report.Heatmap) -> [Markup] {
         let rowNames = map.rows.map { truncated(Visible.label($0), to: 20) }
         let columnNames = map.columns.map { truncated(Visible.label($0), to: 14) }
         let cellHeight = 20
-        let cellWidth = min(max(640 / max(1, columnNames.count), 20), 56)
         let left = 16 + 7 * max(displayWidth(Visible.line(map.rowTitle)), rowNames.map { displayWidth($0) }.max() ?? 0)
         let longest = columnNames.map { displayWidth($0) }.max() ?? 0
+        let columnCount = max(1, columnNames.count)
+        func width(beside room: Int) -> Int { max((Self.cardWidth - left - room) / columnCount, 20) }
+        // Names that do not fit over their columns are tilted, and then reach beyond the last one.
+        let level = width(beside: 8)
+        let cellWidth = longest * 7 > level - 4 ? width(beside: longest * 5 + 8) : level
         let isTilted = longest * 7 > cellWidth - 4
         let top = 28 + (isTilted ? 12 + longest * 5 : 18)
         // The last tilted name reaches beyond its column.
@@ -40,8 +47,8 @@ extension HTMLRenderer {
                             "x": "\(left + column * cellWidth)", "y": "\(y)", "width": "\(cellWidth - 1)",
                             "height": "\(cellHeight - 1)",
                             "class": strength.map { $0 < 0 ? "cell negative" : "cell positive" } ?? "gap",
-                            "fill-opacity": strength.map { Numeral.decimal($0.magnitude) }
-                        ], tag("title", [:], .text("\(name), \(columnName): \(Numeral.short(value))"))))
+                            "fill-opacity": strength.map { map.isBlank(value) ? "0" : Numeral.decimal($0.magnitude) }
+                        ], tag("title", [:], .text("\(name), \(columnName): \(map.number(value))"))))
             }
         }
         let drawing = tag(
@@ -53,7 +60,7 @@ extension HTMLRenderer {
         return [
             tag("div", ["class": "scroll", "tabindex": "0", "role": "region", "aria-label": map.caption], drawing),
             key(map)
-        ]
+        ] + (map.strongestLine.map { [tag("p", ["class": "strongest"], .text($0))] } ?? [])
     }
 
     private func text(_ text: String, x: Int, y: Int, anchor: String, class name: String) -> Markup {
@@ -77,15 +84,19 @@ extension HTMLRenderer {
                     "fill-opacity": Numeral.decimal(strength.magnitude)
                 ])
         }
+        // Zero stands below the middle.
+        let zero = tag("text", ["x": "\(7 * steps.count)", "y": "23", "text-anchor": "middle"], "0")
+        let blank = map.limits.high * Report.Heatmap.threshold
         return tag(
             "p", ["class": "key"],
-            .text(Numeral.short(isDiverging ? -high : low)),
+            tag("span", [:], .text(Numeral.short(isDiverging ? -high : low))),
             tag(
                 "svg",
                 [
-                    "xmlns": "http://www.w3.org/2000/svg", "width": "\(14 * steps.count)", "height": "10",
-                    "aria-hidden": "true"
-                ], swatches),
-            .text(Numeral.short(high)))
+                    "xmlns": "http://www.w3.org/2000/svg", "width": "\(14 * steps.count)",
+                    "height": isDiverging ? "26" : "10", "aria-hidden": "true"
+                ], swatches + (isDiverging ? [zero] : [])),
+            .text(Numeral.short(high)),
+            .text(isDiverging && blank > 0 ? "; blank within \(Numeral.short(blank)) of 0" : ""))
     }
 }

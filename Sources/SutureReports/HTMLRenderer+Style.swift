@@ -81,6 +81,8 @@ extension HTMLRenderer {
         .key { display: flex; align-items: center; gap: 6px; margin: 0 0 12px; white-space: normal; font-size: 0.8125rem;
           color: var(--soft); }
         .scroll + .key { margin: 0; }
+        .key span { white-space: nowrap; }
+        .strongest { margin: 8px 0 0; font-size: 0.875rem; }
         .swatch { width: 12px; height: 8px; border-radius: 2px; }
         .swatch.before { background: var(--orange); }
         .swatch.after { background: var(--blue); margin-left: 10px; }

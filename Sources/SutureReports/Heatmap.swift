@@ -10,6 +10,7 @@ extension Report {
         public var cells: [[Double]]
         public var coloring: Coloring
 
+        /// A grid of cells `[rows, columns]` with the names of both.
         public init(
             caption: String, rowTitle: String, rows: [String], columnTitle: String, columns: [String],
             cells: [[Double]], coloring: Coloring
@@ -26,6 +27,41 @@ extension Report {
         /// The value at a place, NaN where there is none.
         func value(_ row: Int, _ column: Int) -> Double {
             row < cells.count && column < cells[row].count ? cells[row][column] : .nan
+        }
+
+        /// A value below this share of the greatest is drawn as nothing, where colors go to both sides of zero.
+        static let threshold = 0.05
+
+        /// Whether a value is too near to zero to be drawn.
+        func isBlank(_ value: Double) -> Bool {
+            guard coloring == .diverging, let strength = strength(of: value) else { return false }
+            return strength.magnitude < Self.threshold
+        }
+
+        /// The up to five cells that are farthest from zero, strongest first; none where the map is of something else than
+        /// distances from zero.
+        var strongest: [(row: Int, column: Int, value: Double)] {
+            guard coloring == .diverging, rows != columns else { return [] }
+            let cells = rows.indices.flatMap { row in
+                columns.indices.map { (row: row, column: $0, value: value(row, $0)) }
+            }
+            let drawn = cells.filter { $0.value.isFinite && !isBlank($0.value) && $0.value != 0 }
+            return Array(drawn.sorted { $0.value.magnitude > $1.value.magnitude }.prefix(5))
+        }
+
+        /// `Strongest: layer 20, token " Mary" 0.93; ...`
+        var strongestLine: String? {
+            guard !strongest.isEmpty else { return nil }
+            let cells = strongest.map { cell in
+                "\(rowTitle) \(Visible.label(rows[cell.row])), \(columnTitle) \(Visible.label(columns[cell.column])): "
+                    + number(cell.value)
+            }
+            return "Strongest: " + cells.joined(separator: "; ")
+        }
+
+        /// A value as it is written; of what is nothing beside the greatest only that it is.
+        func number(_ value: Double) -> String {
+            coloring == .diverging ? Numeral.short(value, beside: limits.high, share: 1e-3) : Numeral.short(value)
         }
 
         private var finite: [Double] {
@@ -54,7 +90,7 @@ extension Report {
             Table(
                 columns: [.init("\(rowTitle) \\ \(columnTitle)")] + columns.map { .number(Visible.label($0)) },
                 rows: rows.indices.map { row in
-                    [.init(Visible.label(rows[row]))] + columns.indices.map { .init(Numeral.short(value(row, $0))) }
+                    [.init(Visible.label(rows[row]))] + columns.indices.map { .init(number(value(row, $0))) }
                 })
         }
     }

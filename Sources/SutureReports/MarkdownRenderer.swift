@@ -25,17 +25,23 @@ struct MarkdownRenderer {
                     // A table cell drops the spaces that would line the bars up.
                     Bars.unicode(bar.value, on: chart.scale, width: 24).filter { $0 != " " }
                 })
-        case .heatmap(let heatmap): figure(heatmap)
-        case .plot(let plot): figure(plot)
+        case .heatmap(let heatmap):
+            [figure(heatmap), heatmap.strongestLine.map(escape) ?? ""].filter { !$0.isEmpty }.joined(separator: "\n\n")
+        case .plot(let plot): figure(plot.isLong ? plot.summary : plot.values, plot.caption)
         case .comparison(let comparison): self.comparison(comparison)
+        case .inTerminal: ""
         case .onPages(let blocks): blocks.map(self.block).joined(separator: "\n\n")
         }
     }
 
     private func figure(_ figure: some Figure, bars: [String]? = nil) -> String {
-        var values = figure.values
-        values.caption = figure.caption
-        if values.rows.isEmpty { return "**\(escape(figure.caption))**\n\nNothing to show." }
+        self.figure(figure.values, figure.caption, bars: bars)
+    }
+
+    private func figure(_ values: Report.Table, _ caption: String, bars: [String]? = nil) -> String {
+        var values = values
+        values.caption = caption
+        if values.rows.isEmpty { return "**\(escape(caption))**\n\nNothing to show." }
         if let bars {
             values.columns.append("")
             values.rows = zip(values.rows, bars).map { $0 + [.init($1)] }

@@ -13,6 +13,11 @@ enum Numeral {
         return trimmed(String(format: "%.\(decimals)f", value))
     }
 
+    /// A value beside a greatest one: of what is less than a share of that, only that it is nothing.
+    static func short(_ value: Double, beside greatest: Double, share: Double) -> String {
+        value != 0 && value.magnitude < share * greatest ? "0.0" : short(value)
+    }
+
     /// A mantissa of up to three digits and an exponent without padding: `8.2e-5`.
     static func scientific(_ value: Double) -> String {
         guard value.isFinite, value != 0 else { return value == 0 ? "0" : short(value) }

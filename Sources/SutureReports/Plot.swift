@@ -6,6 +6,7 @@ extension Report {
         public var y: Axis
         public var series: [Series]
 
+        /// Series over two axes.
         public init(caption: String, x: Axis, y: Axis, series: [Series]) {
             self.caption = caption
             self.x = x
@@ -34,11 +35,33 @@ extension Report {
 }
 
 extension Report.Plot {
+    /// Whether there are more points than anybody reads as a table, as of a histogram.
+    var isLong: Bool { series.reduce(0) { $0 + $1.points.count } > 40 }
+
+    /// A row for each series: where it lies, and where it is highest.
+    var summary: Report.Table {
+        Report.Table(
+            columns: [
+                "series", .number("points"), .number("\(x.title), from"), .number("to"), .number("highest \(y.title)"),
+                .number("there")
+            ],
+            rows: series.map { series in
+                let points = series.points.filter { $0.x.isFinite && $0.y.isFinite }
+                let highest = points.max { $0.y < $1.y }
+                let numbers = [points.map(\.x).min(), points.map(\.x).max(), highest?.y, highest?.x]
+                return [.init(Visible.label(series.name)), .init("\(series.points.count)")]
+                    + numbers.map { .init($0.map(Numeral.short) ?? "–") }
+            })
+    }
+}
+
+extension Report.Plot {
     /// What is measured along one side. On a logarithmic axis values up to zero are left out of the drawing.
     public struct Axis: Sendable {
         public var title: String
         public var isLogarithmic: Bool
 
+        /// An axis with a title.
         public init(_ title: String, isLogarithmic: Bool = false) {
             self.title = title
             self.isLogarithmic = isLogarithmic
@@ -56,6 +79,7 @@ extension Report.Plot {
         /// Joined in the order given.
         public var isLine: Bool
 
+        /// Points under a name, joined to a line or not.
         public init(_ name: String, points: [Point], isLine: Bool = false) {
             self.name = name
             self.points = points
@@ -70,6 +94,7 @@ extension Report.Plot {
         /// Written beside the point where there is room.
         public var label: String?
 
+        /// A point, and what is written beside it.
         public init(_ x: Double, _ y: Double, label: String? = nil) {
             self.x = x
             self.y = y

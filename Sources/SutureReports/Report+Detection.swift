@@ -2,8 +2,9 @@ import Foundation
 import SutureRepair
 
 extension Report {
-    /// The page of a detection: how many answers are right, and the wrong ones side by side with what they should be.
-    public init(_ detection: Detection, title: String) throws {
+    /// The page of a detection: how many answers are right, and the wrong ones side by side with what they should be;
+    /// `isMet` says whether these are enough, where that was asked.
+    public init(_ detection: Detection, title: String, isMet: Bool? = nil) throws {
         let wrong = detection.answers.filter { !$0.isRight }
         let shown = 10
         let right = detection.answers.count - wrong.count
@@ -11,8 +12,9 @@ extension Report {
         try self.init(
             title: title,
             verdict: Verdict(
-                .neutral, "\(right) of \(detection.answers.count) answers are right under greedy decoding."),
-            schema: "suture.detection/1", data: Page(detection),
+                isMet.map { $0 ? .good : .bad } ?? .neutral,
+                "\(right) of \(detection.answers.count) answers are right under greedy decoding."),
+            schema: "suture.detection/1", data: Page(detection, met: isMet),
             blocks: [
                 .facts(
                     [
@@ -38,47 +40,62 @@ extension Report {
 
     /// The page of test cases: how many are met, and those that are not.
     public init(testing detection: Detection, title: String) throws {
-        let wrong = detection.answers.filter { !$0.isRight }
-        let count = detection.answers.count + detection.unasked
+        try self.init(
+            testing: detection.answers.map {
+                Case(prompt: $0.prompt, expected: $0.expected, written: $0.written, met: $0.isRight)
+            }, unasked: detection.unasked, title: title)
+    }
+
+    /// The page of test cases that something else judged.
+    public init(testing judged: JudgedAnswers, title: String) throws {
+        try self.init(
+            testing: judged.answers.map { Case(prompt: $0.prompt, expected: nil, written: $0.written, met: $0.isMet) },
+            unasked: judged.unasked, title: title)
+    }
+
+    private init(testing cases: [Case], unasked: Int, title: String) throws {
+        let wrong = cases.filter { !$0.met }
+        let count = cases.count + unasked
+        let isExpected = cases.contains { $0.expected != nil }
         let table = Table(
-            caption: "Not met", columns: ["prompt", .code("expected"), .code("written")],
-            rows: wrong.map { [.init($0.prompt), .init($0.expected), .init($0.written)] })
-        let unasked = Block.paragraph(
-            "Not asked, longer than the model's context or not to be split into tokens: \(detection.unasked).")
+            caption: "Not met", columns: ["prompt"] + (isExpected ? [.code("expected")] : []) + [.code("written")],
+            rows: wrong.map { [.init($0.prompt)] + ($0.expected.map { [.init($0)] } ?? []) + [.init($0.written)] })
+        let missing = Block.paragraph(
+            "Not asked, longer than the model's context or not to be split into tokens: \(unasked).")
+        let isMet = wrong.isEmpty && unasked == 0
         try self.init(
             title: title,
-            verdict: Verdict(
-                detection.areAllRight ? .good : .bad,
-                "\(count - wrong.count - detection.unasked) of \(count) cases are met."),
-            schema: "suture.test/1", data: Cases(detection),
-            blocks: (wrong.isEmpty ? [] : [.table(table)]) + (detection.unasked > 0 ? [unasked] : []))
+            verdict: Verdict(isMet ? .good : .bad, "\(count - wrong.count - unasked) of \(count) cases are met."),
+            schema: "suture.test/1", data: Cases(met: isMet, unasked: unasked, cases: cases),
+            blocks: (wrong.isEmpty ? [] : [.table(table)]) + (unasked > 0 ? [missing] : []))
+    }
+
+    private struct Case: Encodable, Sendable {
+        let prompt: String
+        let expected: String?
+        let written: String
+        let met: Bool
     }
 
     private struct Cases: Encodable, Sendable {
-        struct Case: Encodable, Sendable {
-            let prompt, expected, written: String
-            let met: Bool
-        }
         let met: Bool
         let unasked: Int
         let cases: [Case]
-
-        init(_ detection: Detection) {
-            met = detection.areAllRight
-            unasked = detection.unasked
-            cases = detection.answers.map {
-                Case(prompt: $0.prompt, expected: $0.expected, written: $0.written, met: $0.isRight)
-            }
-        }
     }
 
     private struct Page: Encodable, Sendable {
+        let met: Bool?
+        let right: Int
+        let wrong: Int
         let exactMatch: Double
         let tokenAccuracy: Double
         let unasked: Int
         let answers: [Detection.Answer]
 
-        init(_ detection: Detection) {
+        init(_ detection: Detection, met: Bool?) {
+            self.met = met
+            right = detection.answers.count(where: \.isRight)
+            wrong = detection.answers.count - right
             exactMatch = detection.exactMatch
             tokenAccuracy = detection.tokenAccuracy
             unasked = detection.unasked

@@ -16,7 +16,7 @@ extension Report {
                 ),
                 Fact("Concerns", concerns.isEmpty ? "none" : concerns.map(\.id.rawValue).joined(separator: ", "))
             ]),
-            .barChart(Self.decompositions(study)),
+            .onPages([.table(Self.glance(study.checks))]), .barChart(Self.decompositions(study)),
             .heading("The checks")
         ]
         for check in study.checks where !check.values.isEmpty { blocks += Self.blocks(check) }
@@ -61,34 +61,58 @@ extension Report {
         level == .mediates ? "is \(level.rawValue)" : level.rawValue
     }
 
+    /// All checks in a table, before one reads them.
+    private static func glance(_ checks: [FaithfulnessReport.Check]) -> Table {
+        Table(
+            caption: "The checks at a glance", columns: ["check", "reading"],
+            rows: checks.map { check in
+                let tone: Tone? =
+                    switch check.reading {
+                    case .supports: .good
+                    case .concern: .bad
+                    case .information, .notMeasured: nil
+                    }
+                let reading = check.reading == .supports ? "as expected" : mark(check.reading)
+                return [.init(check.id.rawValue), .init(reading, highlight: tone)]
+            })
+    }
+
+    private static func mark(_ reading: FaithfulnessReport.Check.Reading) -> String {
+        switch reading {
+        case .supports: "as expected of a natural pathway"
+        case .concern: "a concern"
+        case .information: "for information"
+        case .notMeasured: "not measured"
+        }
+    }
+
+    /// A number of a check; of what is nothing beside 1 only that it is. Of a p value the order matters.
+    private static func number(_ value: Double, of name: String) -> String {
+        name.contains(" p of ") ? Numeral.short(value) : Numeral.short(value, beside: 1, share: 5e-4)
+    }
+
     private static func blocks(_ check: FaithfulnessReport.Check) -> [Block] {
-        let mark =
-            switch check.reading {
-            case .supports: "as expected of a natural pathway"
-            case .concern: "a concern"
-            case .information: "for information"
-            case .notMeasured: "not measured"
-            }
         let text = [check.shows.isEmpty ? nil : "Shows: \(check.shows)", "Cannot show: \(check.cannotShow)"]
             .compactMap(\.self).joined(separator: " ")
         let hasIntervals = check.values.contains { $0.low != nil }
         let hasControls = check.values.contains { $0.control != nil }
         let table = Table(
-            caption: "\(check.question) (\(mark))",
+            caption: "\(check.question) (\(mark(check.reading)))",
             columns: ["", .number("value")] + (hasIntervals ? [.number("95%")] : [])
                 + (hasControls ? [.number("beside")] : []),
             rows: check.values.map { value in
                 var cells: [Table.Cell] = [
                     .init(value.name),
-                    .init(Numeral.short(value.value), highlight: value.isWrong == true ? .bad : nil)
+                    .init(number(value.value, of: value.name), highlight: value.isWrong == true ? .bad : nil)
                 ]
                 if hasIntervals {
                     cells.append(
                         .init(
-                            value.low.flatMap { low in value.high.map { "\(Numeral.short(low)) … \(Numeral.short($0))" }
+                            value.low.flatMap { low in
+                                value.high.map { "\(number(low, of: value.name)) … \(number($0, of: value.name))" }
                             } ?? ""))
                 }
-                if hasControls { cells.append(.init(value.control.map(Numeral.short) ?? "")) }
+                if hasControls { cells.append(.init(value.control.map { number($0, of: value.name) } ?? "")) }
                 return cells
             })
         return [.table(table), .paragraph(text)]
@@ -133,6 +157,8 @@ extension Report {
             [bar("whole component", evidence.whole), bar("direction", evidence.direction)]
             + names.compactMap { part, name in evidence.effect(part).map { bar(name, $0) } }
             + evidence.supersets.map { bar("\($0.channels) channels whole", $0.effect) }
-        return BarChart(caption: "Effect by decomposition", axis: "FLDD, %", bars: bars)
+        return BarChart(
+            caption: "Effect by decomposition: 100% takes the answer's lead, 200% turns it round", axis: "FLDD, %",
+            bars: bars)
     }
 }

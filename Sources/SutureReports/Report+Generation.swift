@@ -7,12 +7,16 @@ public struct GeneratedAnswer: Encodable, Sendable {
     let tokens: [Int]
     let original: String?
     let expectation: ExpectedAnswer?
+    /// Whether it is the expected answer, where there is one.
+    let met: Bool?
 
+    /// An answer, and what it is held against.
     public init(
         prompt: String, text: String, tokens: [Int], original: String? = nil, expectation: ExpectedAnswer? = nil
     ) {
         (self.prompt, self.text, self.tokens) = (prompt, text, tokens)
         (self.original, self.expectation) = (original, expectation)
+        met = expectation.map { $0.wrong == nil }
     }
 }
 
@@ -35,7 +39,7 @@ extension Report {
 
     private static func verdict(_ answer: ExpectedAnswer) -> Verdict {
         guard let wrong = answer.wrong else { return .init(.good, "This is the expected answer.") }
-        let chance = String(format: "%.2g%%", 100 * answer.tokens[wrong].probability)
+        let chance = Numeral.percent(answer.tokens[wrong].probability)
         return .init(
             .bad,
             "Another answer from token \(wrong + 1) of \(answer.tokens.count) on: the expected one has \(chance).")

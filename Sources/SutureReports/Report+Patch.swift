@@ -35,8 +35,11 @@ extension Report {
                         ]
                     }))
         ]
-        if let table = Self.repairs(patch) { blocks.append(.table(table)) }
-        for (name, value) in [("Options", patch.method.options), ("Results", patch.results)] {
+        blocks += [Self.repairs(patch), Self.effects(patch)].compactMap(\.self).map(Block.table)
+        // What has a table of its own is not told twice.
+        var rest = patch.results.objectValue ?? [:]
+        for key: ByteString in ["failures", "side_effects", "held_out"] { rest[key] = nil }
+        for (name, value) in [("Options", patch.method.options), ("Results", JSON.object(rest))] {
             let lines = JSONOutline.facts(of: value)
             if !lines.isEmpty { blocks += [.heading(name), .facts(lines)] }
         }
@@ -63,6 +66,27 @@ extension Report {
         if rows.isEmpty { return nil }
         return Table(
             caption: "What it repairs", columns: ["Prompt", "Expected", "Before", "After", "Then"], rows: rows)
+    }
+
+    /// What else a repair changed, as its own report says; nil for other patches.
+    private static func effects(_ patch: Patch) -> Table? {
+        let sets = [("guards", "side_effects"), ("held out", "held_out")].compactMap { name, key in
+            patch.results[ByteString(key)].map { (name, $0) }
+        }
+        guard !sets.isEmpty else { return nil }
+        func row(_ name: String, _ key: ByteString, _ text: (Double) -> String) -> [Table.Cell] {
+            [.init(name)] + sets.map { .init($0.1[key]?.doubleValue.map(text) ?? "–") }
+        }
+        return Table(
+            caption: "What else it changes, on unrelated text",
+            columns: [""] + sets.map { .number($0.0) },
+            rows: [
+                row("tokens", "positions", Numeral.short), row("KL, mean, nats", "divergence", Numeral.short),
+                row("KL, largest", "largest_divergence", Numeral.short),
+                row("other top token", "changed_top") { Numeral.percent($0) },
+                row("perplexity before", "perplexity_before", Numeral.short),
+                row("perplexity after", "perplexity_after", Numeral.short)
+            ])
     }
 
     /// How a patch file is used, for a card that is kept beside it.

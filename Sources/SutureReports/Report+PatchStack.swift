@@ -16,14 +16,15 @@ extension Report {
                 tensors: applied.patch.edits.map(\.tensor), change: change,
                 drift: change.map { _ in total })
         }
-        let percent = { (share: Double?) in share.map { Table.Cell(String(format: "%.2g%%", 100 * $0)) } }
+        let percent = { (share: Double?) in share.map { Table.Cell(Numeral.percent($0)) } }
         let table = Table(
             columns: ["Patch", .number("Scale"), "Method", "Fixes", "Made", .number("Tensors")]
                 + (drift == nil ? [] : [.number("Change"), .number("Drift")]),
             rows: zip(stack.patches, entries).map { applied, entry in
                 [
                     .init(applied.patch.shortID), .init("\(entry.scale)"), .init(entry.method),
-                    .init(Self.fixes(entry.fixes)), .init(entry.created), .init("\(entry.tensors.count)")
+                    .init(Self.fixes(entry.fixes)), .init("\(entry.created.prefix(10))"),
+                    .init("\(entry.tensors.count)")
                 ] + [percent(entry.change), percent(entry.drift)].compactMap(\.self)
             })
         let legend = Block.paragraph(
@@ -37,8 +38,7 @@ extension Report {
     /// The first of what a patch says it repaired, and how many more there are: `... of Australia is -> Canberra`.
     static func fixes(_ failures: [Failure]) -> String {
         guard let first = failures.first else { return "-" }
-        let line = first.prompt.split(whereSeparator: \.isNewline).last.map(String.init) ?? first.prompt
-        let prompt = line.count > 40 ? "..." + line.suffix(37) : line
+        let prompt = asked(first.prompt)
         let more = failures.count > 1 ? ", and \(failures.count - 1) more" : ""
         return Visible.line("\(prompt) -> \(first.expected.trimmingCharacters(in: .whitespacesAndNewlines))\(more)")
     }

@@ -24,12 +24,15 @@ extension Report {
         case "suture.planted/1": try self.init(result.decoded(PlantedStudy.self))
         case "suture.signatures/1": try self.init(result.decoded(StudyResult.self))
         case "suture.sweep/1": try self.init(result.decoded(SweepMap.self))
+        case "suture.robustness/1":
+            let kept = try result.decoded(RobustnessData.self).comparison(source: file.relativePath)
+            try self.init(kept, title: "Robustness")
         case "suture.lens/1": try self.init(result.decoded(Lens.self))
         case "suture.attention/1": try self.init(result.decoded(AttentionView.self))
         default:
             throw FormatError(
                 .missingKey, "no page can be drawn from this", subject: file.relativePath,
-                expected: "the JSON of repair, evaluate, faithful, sweep or reproduce",
+                expected: "the JSON of repair, evaluate, faithful, sweep, robustness or reproduce",
                 found: schema.isEmpty ? "no schema" : "schema \(schema)")
         }
     }

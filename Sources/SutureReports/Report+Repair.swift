@@ -4,7 +4,9 @@ import SutureSubspaces
 
 extension Report {
     /// The page of a repair: what was fixed, by which neurons, and what else changed; with `pathway`, by what pathway.
-    public init(_ repair: RepairReport, pathway: PatchPathway? = nil) throws {
+    ///
+    /// In a terminal it is a line for each failure, unless all of it is asked for.
+    public init(_ repair: RepairReport, pathway: PatchPathway? = nil, isVerbose: Bool = false) throws {
         let fixed = repair.count(.fixed)
         let total = repair.failures.count
         var blocks: [Block] = []
@@ -20,20 +22,16 @@ extension Report {
                 .onPages(Self.pathwayEvidence(pathway))
             ]
         }
-        var how = [
-            Fact("Model", repair.model), Fact("Method", "\(repair.method) (\(Self.optionList(repair.options)))"),
-            Fact("Time", String(format: "%.1f s", repair.seconds))
+        blocks += [.heading("How"), .facts(Self.circumstances(repair, isBrief: false))]
+        let brief: [Block] = [
+            .table(Self.outcomes(repair)), .inTerminal([.facts(Self.circumstances(repair, isBrief: true))])
         ]
-        if let earlier = repair.earlier {
-            how.append(
-                Fact(
-                    "Earlier repairs",
-                    "\(earlier.held) of \(earlier.asked) answers that the model's patches repaired still come out"))
-        }
-        blocks += [.heading("How"), .facts(how)]
         try self.init(
             title: "Repair of \(repair.model)", verdict: Self.verdict(repair, fixed: fixed),
-            schema: "suture.repair/1", data: RepairData(repair: repair, pathway: pathway), blocks: blocks)
+            schema: "suture.repair/1", data: RepairData(repair: repair, pathway: pathway),
+            blocks: isVerbose
+                ? (total > 1 ? [.table(Self.outcomes(repair))] : []) + blocks : brief + [.onPages(blocks)])
+        isVerdictLast = true
     }
 
     private static func verdict(_ repair: RepairReport, fixed: Int) -> Verdict {
@@ -55,10 +53,10 @@ extension Report {
             ? "Fixed by changing \(count)"
             : "\(fixed) of \(fixed + abandoned) fixed by changing \(count)"
                 + (right > 0 ? ", \(right) right already" : "")
-        let effect = String(
-            format: "%.2g nats of divergence and %.2f%% other most likely tokens on unrelated text",
-            repair.sideEffects.divergence,
-            100 * repair.sideEffects.changedTop)
+        let effect =
+            "\(Numeral.short(repair.sideEffects.divergence)) nats of divergence and "
+            + String(format: "%.2f%%", 100 * repair.sideEffects.changedTop)
+            + " other most likely tokens on unrelated text"
         return Verdict(abandoned == 0 ? .good : .mixed, "\(summary); \(effect).")
     }
 
@@ -71,14 +69,16 @@ extension Report {
             }
         var blocks: [Block] = [.heading(number.map { "\($0). \(title)" } ?? title)]
         var facts = [
-            Fact("Prompt", Visible.line(Visible.excerpt(outcome.prompt))),
+            Fact("Prompt", Visible.ended(Visible.excerpt(outcome.prompt))),
             Fact("Expected", Visible.label(outcome.expected))
         ]
         if let reason = outcome.reason { facts.append(Fact("Reason", reason)) }
         if outcome.status == .fixed {
-            let changed = outcome.neurons.map(\.description) + outcome.layers.map { "output projection of mlp.\($0)" }
-            facts.append(Fact("Changed", changed.joined(separator: ", ")))
-            facts.append(Fact("Steps", String(format: "%d in %.2f s", outcome.steps, outcome.seconds)))
+            let changed = Self.changed(outcome)
+            if !changed.isEmpty {
+                facts.append(Fact("Changed", changed.joined(separator: ", ")))
+                facts.append(Fact("Steps", String(format: "%d in %.2f s", outcome.steps, outcome.seconds)))
+            }
         }
         facts += outcome.notes.map { Fact("Note", $0) }
         blocks.append(.facts(facts))
@@ -86,7 +86,8 @@ extension Report {
             blocks.append(
                 .comparison(
                     Comparison(
-                        caption: "What the model writes (greedy decoding)", before: outcome.before,
+                        caption: "What the model writes (greedy decoding), before all repairs and after",
+                        before: outcome.before,
                         after: outcome.after)))
         }
         if outcome.tokens.isEmpty { return blocks }

@@ -1,4 +1,5 @@
 import Foundation
+import SutureFormats
 import SutureVision
 
 /// The robustness of a classifier, and of the same classifier with signatures.
@@ -11,6 +12,7 @@ public struct RobustnessComparison: Sendable {
     /// The names of the signatures' files.
     public var signatures: [String]
 
+    /// What a classifier does, and with signatures at some scales.
     public init(
         before: Robustness, after: [(scale: Double, robustness: Robustness)] = [], baseline: Robustness? = nil,
         signatures: [String] = []
@@ -150,8 +152,8 @@ extension [Evaluation] {
 }
 
 /// What the JSON says.
-private struct RobustnessData: Encodable, Sendable {
-    struct Result: Encodable, Sendable {
+struct RobustnessData: Codable, Sendable {
+    struct Result: Codable, Sendable {
         /// Of the signatures; none for the classifier as it is.
         var scale: Double?
         var clean: Accuracy
@@ -159,7 +161,7 @@ private struct RobustnessData: Encodable, Sendable {
         var meanCorruptionError: Double
         var relativeMeanCorruptionError: Double?
     }
-    struct Accuracy: Encodable, Sendable {
+    struct Accuracy: Codable, Sendable {
         var right, images: Int
         var accuracy: Double
         var interval: [Double]
@@ -169,7 +171,7 @@ private struct RobustnessData: Encodable, Sendable {
             interval = [evaluation.interval.low, evaluation.interval.high]
         }
     }
-    struct Row: Encodable, Sendable {
+    struct Row: Codable, Sendable {
         var corruption: String
         var severity: Int
         var result: Accuracy
@@ -178,6 +180,39 @@ private struct RobustnessData: Encodable, Sendable {
     var before: Result
     var after: [Result]
     var baseline: Result?
+
+    /// What was compared. Of which class an image was taken for which, the JSON keeps no more than whether it was right.
+    func comparison(source: String) throws -> RobustnessComparison {
+        func evaluation(_ found: Accuracy) throws -> Evaluation {
+            guard (0...1 << 48).contains(found.images), (0...found.images).contains(found.right) else {
+                throw FormatError(
+                    .wrongJSONType, "not a count of right answers", subject: source,
+                    found: "\(found.right) of \(found.images)")
+            }
+            return Evaluation(confusion: [[found.right, found.images - found.right], [0, 0]], loss: 0)
+        }
+        func robustness(_ result: Result) throws -> Robustness {
+            let rows = try result.corrupted.map { row -> Robustness.Row in
+                guard let kind = Corruption.Kind(rawValue: row.corruption), (1...5).contains(row.severity) else {
+                    throw FormatError(
+                        .wrongJSONType, "there is no such corruption", subject: source,
+                        found: "\(row.corruption):\(row.severity)")
+                }
+                return try .init(
+                    corruption: Corruption(kind, severity: row.severity), evaluation: evaluation(row.result))
+            }
+            return try Robustness(clean: evaluation(result.clean), corrupted: rows)
+        }
+        let (first, others) = (try robustness(before), try after.map { ($0.scale ?? 1, try robustness($0)) })
+        let base = try baseline.map(robustness)
+        // Rows of one are held against those of another by their places.
+        let places = first.corrupted.map(\.corruption)
+        guard (others.map(\.1) + [base].compactMap(\.self)).allSatisfy({ $0.corrupted.map(\.corruption) == places })
+        else {
+            throw FormatError(.wrongJSONType, "the classifiers were tested on different corruptions", subject: source)
+        }
+        return RobustnessComparison(before: first, after: others, baseline: base, signatures: signatures)
+    }
 
     init(_ comparison: RobustnessComparison) {
         func result(_ robustness: Robustness, scale: Double? = nil) -> Result {

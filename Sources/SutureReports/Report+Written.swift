@@ -21,10 +21,11 @@ extension Report {
             blocks: [.facts([.init("Tensors changed", "\(changed)"), .init("Written to", output)])])
     }
 
-    /// A patch that was written as an adapter.
-    public init(exported adapter: Adapter, to output: String) throws {
+    /// A patch that was written as an adapter, of a model if that was named.
+    public init(exported adapter: Adapter, as form: Adapter.Form, of base: String?, to output: String) throws {
         let facts = Exported(
-            output: output, modules: adapter.modules.map(\.tensor), rank: adapter.rank, exact: adapter.isExact)
+            output: output, base: base, modules: adapter.modules.map(\.tensor), rank: adapter.rank,
+            exact: adapter.isExact, loading: form.loading(output, on: base))
         try self.init(
             title: URL(filePath: output).lastPathComponent, schema: "suture.export/1", data: facts,
             blocks: [
@@ -33,7 +34,8 @@ extension Report {
                     .init(
                         "Numbers",
                         facts.exact ? "those of the patch" : "rounded to float32, because of a scale or a sum"),
-                    .init("Written to", output)
+                    .init("Base", base ?? "not recorded (give --base)"), .init("Written to", output),
+                    .init("Load it", facts.loading)
                 ])
             ])
     }
@@ -67,6 +69,7 @@ public struct CorruptedFiles: Encodable, Sendable {
 
     private enum CodingKeys: CodingKey { case images, size, corruptions, seed, output, sheet }
 
+    /// The images, what was done to them, and where they went.
     public init(_ images: ImageSet, by corruptions: [Corruption], seed: UInt64, output: String?, sheet: String?) {
         self.images = images.count
         size = Array(images.pixels.shape[1...])
@@ -89,7 +92,9 @@ private struct Transferred: Encodable, Sendable {
 
 private struct Exported: Encodable, Sendable {
     var output: String
+    var base: String?
     var modules: [String]
     var rank: Int
     var exact: Bool
+    var loading: String
 }

@@ -15,6 +15,8 @@ public struct Report: Sendable {
     public var subtitle: String?
     public var verdict: Verdict?
     public var blocks: [Block]
+    /// Whether a terminal shows the verdict behind all else, where the eye is when a command has ended.
+    public var isVerdictLast = false
     /// The machine-readable part: a JSON object, keys in snake case and sorted, indented, ending in a newline.
     public let json: String
 
@@ -52,6 +54,7 @@ extension Report {
         public var tone: Tone
         public var text: String
 
+        /// A sentence and how it is to be read.
         public init(_ tone: Tone, _ text: String) {
             self.tone = tone
             self.text = text

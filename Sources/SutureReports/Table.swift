@@ -6,6 +6,7 @@ extension Report {
         /// Short rows are filled up with empty cells, surplus cells are not shown.
         public var rows: [[Cell]]
 
+        /// Rows of cells under columns; short rows are filled up.
         public init(caption: String? = nil, columns: [Column], rows: [[Cell]]) {
             self.caption = caption
             self.columns = columns
@@ -27,12 +28,14 @@ extension Report.Table {
         /// Set in a fixed-width face, spaces and line breaks shown: for code and tokens.
         public var isCode: Bool
 
+        /// A column with its title.
         public init(_ title: String, alignment: Alignment = .left, isCode: Bool = false) {
             self.title = title
             self.alignment = alignment
             self.isCode = isCode
         }
 
+        /// A column of text by its title.
         public init(stringLiteral value: String) {
             self.init(value)
         }
@@ -53,11 +56,13 @@ extension Report.Table {
         public var text: String
         public var highlight: Report.Tone?
 
+        /// A cell with its text, marked or not.
         public init(_ text: String, highlight: Report.Tone? = nil) {
             self.text = text
             self.highlight = highlight
         }
 
+        /// A cell by its text.
         public init(stringLiteral value: String) {
             self.init(value)
         }

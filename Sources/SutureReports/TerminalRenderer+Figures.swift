@@ -1,9 +1,12 @@
 extension TerminalRenderer {
     /// One line a token: what it is, its probability before and after, what stood there instead.
     func tokenStrip(_ strip: Report.TokenStrip) -> String {
-        let labels = strip.tokens.map { truncated(Visible.token($0.text), to: max(8, width / 4)) }
+        let labels = strip.tokens.map { truncated(Visible.token($0.text), to: max(14, width / 4)) }
         let column = labels.map { displayWidth($0) }.max() ?? 0
-        let bar = max(4, min(16, (width - column - 24) / 2))
+        let instead = min(16, strip.tokens.map { displayWidth(Visible.token($0.instead ?? "")) + 6 }.max() ?? 0)
+        // Where there is little room, the bars give way and not the answer.
+        let room = min(16, (width - column - 24 - instead) / 2)
+        let bar = room < 4 ? 0 : room
         return zip(labels, strip.tokens).map { label, token in
             let mark =
                 switch token.state {
@@ -11,13 +14,14 @@ extension TerminalRenderer {
                 case .fixed: style(.good, symbol(.good))
                 case .wrong: style(.bad, symbol(.bad))
                 }
-            let before = style(.bad, Bars.share(token.before, width: bar, isUnicode: isUnicode))
-            let after = style(.good, Bars.share(token.after, width: bar, isUnicode: isUnicode))
+            func share(_ tone: Report.Tone, _ value: Double?) -> String {
+                let drawn = bar == 0 ? "" : style(tone, Bars.share(value, width: bar, isUnicode: isUnicode)) + " "
+                return drawn + percent(value)
+            }
             let line =
-                "\(mark) \(padded(label, to: column))  \(before) \(percent(token.before))"
-                + "  \(after) \(percent(token.after))"
-            let used = column + 2 * bar + 20
-            guard let instead = token.instead, width - used > 8 else { return line }
+                "\(mark) \(padded(label, to: column))  \(share(.bad, token.before))  \(share(.good, token.after))"
+            let used = column + 18 + (bar == 0 ? 0 : 2 * bar + 2)
+            guard let instead = token.instead, width - used > 6 else { return line }
             return line + "  " + style.dim(truncated("was \(Visible.token(instead))", to: width - used - 2))
         }.joined(separator: "\n")
     }
@@ -28,10 +32,10 @@ extension TerminalRenderer {
 
     func barChart(_ chart: Report.BarChart) -> String {
         let labels = chart.bars.map { truncated(Visible.label($0.label), to: max(8, width / 3)) }
-        let values = chart.bars.map { Numeral.short($0.value) }
+        let values = chart.bars.map { chart.number($0.value) }
         let intervals = chart.bars.map { bar in
             guard let low = bar.low, let high = bar.high else { return "" }
-            return " [\(Numeral.short(low)), \(Numeral.short(high))]"
+            return " [\(chart.number(low)), \(chart.number(high))]"
         }
         // Where there is no room for a bar beside them, the intervals give way.
         let isRoomy = zip(values, intervals).allSatisfy { displayWidth($0 + $1) <= width / 2 }
@@ -63,13 +67,16 @@ extension TerminalRenderer {
         let least = map.coloring == .diverging ? -high : low
         var legend = "\(map.rowTitle) down, \(map.columnTitle) across: "
         legend += map.columns.first.map { "\(Visible.label($0)) to \(Visible.label(map.columns[shown - 1]))" } ?? "none"
-        legend += "; from \(Numeral.short(least)) to \(Numeral.short(high))"
+        legend +=
+            "; from \(Numeral.short(least)) \(map.coloring == .diverging ? "over 0 " : "")to \(Numeral.short(high))"
         if shown < map.columns.count { legend += "; \(map.columns.count - shown) more columns do not fit" }
-        return (rows + [style.dim(wrap(legend))]).joined(separator: "\n")
+        let strongest = map.strongestLine.map { [wrap($0)] } ?? []
+        return (rows + [style.dim(wrap(legend))] + strongest).joined(separator: "\n")
     }
 
     private func cell(_ map: Report.Heatmap, _ row: Int, _ column: Int) -> String {
-        guard let strength = map.strength(of: map.value(row, column)) else { return "  " }
+        let value = map.value(row, column)
+        guard let strength = map.strength(of: value), !map.isBlank(value) else { return "  " }
         let shades: [Character] = isUnicode ? ["·", "░", "▒", "▓", "█"] : [".", ":", "+", "*", "#"]
         let shade = shades[min(shades.count - 1, Int(strength.magnitude * Double(shades.count)))]
         let sign: Character = strength < 0 ? "-" : map.coloring == .diverging && strength > 0 ? "+" : shade

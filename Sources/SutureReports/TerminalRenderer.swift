@@ -9,10 +9,9 @@ struct TerminalRenderer {
     func render(_ report: Report) -> String {
         var parts = [style.bold(wrap(report.title))]
         if let subtitle = report.subtitle { parts[0] += "\n" + style.dim(wrap(subtitle)) }
-        if let verdict = report.verdict {
-            parts.append(style(verdict.tone, wrap("\(symbol(verdict.tone)) \(verdict.text)")))
-        }
-        parts += report.blocks.map(block)
+        let verdict = report.verdict.map { style($0.tone, wrap("\(symbol($0.tone)) \($0.text)")) } ?? ""
+        let blocks = report.blocks.map(block)
+        parts += report.isVerdictLast ? blocks + [verdict] : [verdict] + blocks
         return parts.filter { !$0.isEmpty }.joined(separator: "\n\n") + "\n"
     }
 
@@ -28,6 +27,7 @@ struct TerminalRenderer {
         case .plot(let plot): figure(plot, table(plot.values))
         case .comparison(let comparison): figure(comparison, self.comparison(comparison))
         case .onPages: ""
+        case .inTerminal(let blocks): blocks.map(self.block).joined(separator: "\n\n")
         }
     }
 

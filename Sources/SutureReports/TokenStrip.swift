@@ -4,6 +4,7 @@ extension Report {
         public var caption: String
         public var tokens: [Token]
 
+        /// Tokens of an answer under a caption.
         public init(caption: String, tokens: [Token]) {
             self.caption = caption
             self.tokens = tokens
@@ -34,6 +35,7 @@ extension Report.TokenStrip {
         /// What the model said in this place, where that was something else.
         public var instead: String?
 
+        /// A token with its probability before and after.
         public init(
             _ text: String, before: Double?, after: Double?, state: State = .unchanged, instead: String? = nil
         ) {

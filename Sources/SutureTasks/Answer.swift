@@ -7,6 +7,7 @@
 public struct Answer: Sendable, Hashable {
     public let text: String
 
+    /// An answer as it was written.
     public init(_ text: String) {
         var lines = Self.lines(text).map(Self.normalized)
         while lines.last?.isEmpty == true { lines.removeLast() }

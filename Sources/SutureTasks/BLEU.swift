@@ -11,6 +11,7 @@ import SutureTensor
 public struct BLEU: Sendable {
     public var tokenization = WordTokenization.v13a
 
+    /// The metric with its split into words.
     public init(_ tokenization: WordTokenization = .v13a) { self.tokenization = tokenization }
 
     /// What is counted of answers; the counts of a corpus are the sums.

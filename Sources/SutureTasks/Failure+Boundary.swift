@@ -7,4 +7,10 @@ extension Failure {
 
     /// Whether the prompt ends in white space, which most tokenizers keep for the next word.
     public var endsInSpace: Bool { prompt.unicodeScalars.last?.properties.isWhitespace == true }
+
+    /// Whether the answer ends in a space, a tab or a carriage return, which then have to be written, too. A line break is let
+    /// be: it says that the answer ends there.
+    public var answerEndsInSpace: Bool {
+        expected.unicodeScalars.last.map { [" ", "\t", "\r"].contains($0) } == true || expected.hasSuffix("\r\n")
+    }
 }

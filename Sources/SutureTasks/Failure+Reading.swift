@@ -7,19 +7,46 @@ extension Failure {
     ///
     /// With a chat format a prompt is what the user says; a line may have `messages`, objects with `role` and `content`, in
     /// place of it. Throws ``TaskError`` with code `badList`, or a `FormatError`, naming the line.
-    public static func read(_ url: URL, chat: ChatFormat? = nil) throws -> [Failure] {
+    ///
+    /// Where the answers are not needed, because something else judges them, they may be left out, and are empty then.
+    public static func read(_ url: URL, chat: ChatFormat? = nil, needingAnswers: Bool = true) throws -> [Failure] {
         let file = try MappedFile(url)
-        defer { withExtendedLifetime(file) {} }
-        let isTable = url.pathExtension.lowercased() == "tsv"
+        return try withExtendedLifetime(file) {
+            try read(file.text, name: file.name, isTable: url.pathExtension.lowercased() == "tsv", chat, needingAnswers)
+        }
+    }
+
+    /// Reads failures as ``read(_:chat:)`` does from bytes that came another way; they are a table where they do not begin
+    /// as JSON does.
+    ///
+    /// - Parameters:
+    ///   - bytes: JSON Lines, or lines of two columns.
+    ///   - name: where they came from, for errors.
+    ///   - chat: the chat format in which is asked, if it is.
+    ///   - needingAnswers: whether each has to have an answer.
+    /// - Throws: ``TaskError`` with code `badList`, or a `FormatError`, naming the line.
+    public static func read(
+        _ bytes: [UInt8], name: String, chat: ChatFormat? = nil, needingAnswers: Bool = true
+    ) throws -> [Failure] {
+        let start = bytes.first { ![UInt8(ascii: " "), UInt8(ascii: "\t"), 10, 13].contains($0) }
+        return try bytes.withUnsafeBytes {
+            try read($0, name: name, isTable: start.map { $0 != UInt8(ascii: "{") } ?? false, chat, needingAnswers)
+        }
+    }
+
+    private static func read(
+        _ text: UnsafeRawBufferPointer, name: String, isTable: Bool, _ chat: ChatFormat?, _ needingAnswers: Bool
+    ) throws -> [Failure] {
         var failures: [Failure] = []
-        for (number, line) in file.text.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false)
-            .enumerated()
-        {
-            let place = "\(file.name), line \(number + 1)"
+        for (number, line) in text.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false).enumerated() {
+            let place = "\(name), line \(number + 1)"
             let bytes = line.last == UInt8(ascii: "\r") ? line.dropLast() : line
             if bytes.allSatisfy({ $0 == UInt8(ascii: " ") || $0 == UInt8(ascii: "\t") }) { continue }
-            let asked = try isTable ? Asked(row: bytes, place) : Asked(json: bytes, place, isChat: chat != nil)
-            guard asked.messages.last?.content.isEmpty == false, !asked.expected.isEmpty else {
+            let asked =
+                try isTable
+                ? Asked(row: bytes, place, needingAnswers)
+                : Asked(json: bytes, place, isChat: chat != nil, needingAnswers)
+            guard asked.messages.last?.content.isEmpty == false, !asked.expected.isEmpty || !needingAnswers else {
                 throw TaskError(
                     .badList, "a failure needs a prompt and an expected answer", subject: place,
                     found: asked.expected.isEmpty ? "an empty answer" : "an empty prompt")
@@ -34,7 +61,7 @@ extension Failure {
         }
         guard !failures.isEmpty else {
             throw TaskError(
-                .badList, "there are no failures in this file", subject: file.name,
+                .badList, "there are no failures in this file", subject: name,
                 expected: isTable
                     ? "lines of prompt, tab, expected answer"
                     : "lines such as {\"prompt\": \"...\", \"expected\": \"...\"}")
@@ -58,7 +85,7 @@ private struct Asked {
     var expected: String
     var subject: String?
 
-    init(json line: Slice<UnsafeRawBufferPointer>, _ place: String, isChat: Bool) throws {
+    init(json line: Slice<UnsafeRawBufferPointer>, _ place: String, isChat: Bool, _ needsAnswer: Bool) throws {
         let fields = JSONField(try JSON.parse(UnsafeRawBufferPointer(rebasing: line), source: place), source: place)
         if let list = try fields.optional("messages") {
             guard isChat else {
@@ -73,13 +100,13 @@ private struct Asked {
         } else {
             messages = [ChatMessage("user", try fields.require("prompt").string)]
         }
-        expected = try fields.require("expected").string
+        expected = try (needsAnswer ? fields.require("expected") : fields.optional("expected"))?.string ?? ""
         subject = try fields.optional("subject")?.string
     }
 
-    init(row: Slice<UnsafeRawBufferPointer>, _ place: String) throws {
+    init(row: Slice<UnsafeRawBufferPointer>, _ place: String, _ needsAnswer: Bool) throws {
         let columns = row.split(separator: UInt8(ascii: "\t"), omittingEmptySubsequences: false)
-        guard columns.count == 2 else {
+        guard columns.count == 2 || (columns.count == 1 && !needsAnswer) else {
             throw TaskError(
                 .badList, "wrong number of columns", subject: place, expected: "prompt, tab, expected answer",
                 found: "\(columns.count) columns")
@@ -91,7 +118,7 @@ private struct Asked {
             return Escapes.read(text)
         }
         messages = [ChatMessage("user", try text(columns[0]))]
-        expected = try text(columns[1])
+        expected = try columns.count > 1 ? text(columns[1]) : ""
     }
 
     func failure(_ chat: ChatFormat?) throws -> Failure {

@@ -7,6 +7,7 @@ public struct Failure: Sendable, Hashable, Codable {
     /// The part of the prompt that the answer is about, where a method wants to know; nil where nobody says.
     public var subject: String?
 
+    /// A prompt, its answer, and what it is about.
     public init(prompt: String, expected: String, subject: String? = nil) {
         self.prompt = prompt
         self.expected = expected

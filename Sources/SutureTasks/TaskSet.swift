@@ -8,6 +8,7 @@ public struct TaskSet: Sendable {
         public var intent: String
         public var code: String
 
+        /// An intent and the code for it.
         public init(intent: String, code: String) {
             self.intent = intent
             self.code = code
@@ -18,6 +19,7 @@ public struct TaskSet: Sendable {
     /// How many entries of the file are left out: an empty intent or code, or an intent that was there already.
     public let skipped: Int
 
+    /// A data set of tasks that are known.
     public init(_ tasks: [Task]) {
         var seen: Set<ByteString> = []
         self.tasks = tasks.filter { !$0.intent.isEmpty && !$0.code.isEmpty && seen.insert(.init($0.intent)).inserted }

@@ -7,6 +7,7 @@ public struct Template: Sendable, Equatable {
     /// The examples, in their order; nil where some are drawn from the data set for each question.
     public var examples: [TaskSet.Task]?
 
+    /// A frame, and examples of its own if it has any.
     public init(_ frame: Frame, examples: [TaskSet.Task]? = nil) {
         self.frame = frame
         self.examples = examples

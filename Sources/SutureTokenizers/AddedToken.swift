@@ -13,6 +13,7 @@ public struct AddedToken: Sendable, Hashable {
     /// Whether it is sought, in its normalized form, in normalized text.
     public let isNormalized: Bool
 
+    /// A token with its number, and how it is found in text.
     public init(
         id: Int, content: String, isSpecial: Bool = false, isSingleWord: Bool = false, stripsLeft: Bool = false,
         stripsRight: Bool = false, isNormalized: Bool = false

@@ -10,6 +10,7 @@ public struct Augmentation: Sendable, Codable, Equatable {
     /// Up to how many degrees an image is turned either way, about its middle, by nearest pixels, black outside.
     public var rotation = 0.0
 
+    /// Random crops after so many pixels of padding, mirrored images, turns of up to so many degrees.
     public init(padding: Int = 0, flips: Bool = false, rotation: Double = 0) {
         self.padding = padding
         self.flips = flips

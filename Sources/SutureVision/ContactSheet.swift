@@ -3,6 +3,7 @@ public struct ContactSheet: Sendable {
     private let columns: [String]
     private var rows: [(name: String, tiles: [Picture?])] = []
 
+    /// A sheet with a title over each column.
     public init(columns: [String]) {
         self.columns = columns
     }

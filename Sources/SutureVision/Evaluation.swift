@@ -8,6 +8,8 @@ public struct Evaluation: Sendable, Codable, Equatable {
     /// The mean cross-entropy, in nats.
     public var loss: Double
 
+    package init(confusion: [[Int]], loss: Double) { (self.confusion, self.loss) = (confusion, loss) }
+
     public var count: Int { confusion.joined().reduce(0, +) }
     public var right: Int { confusion.indices.reduce(0) { $0 + confusion[$1][$1] } }
     /// The share of right answers.

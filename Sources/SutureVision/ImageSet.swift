@@ -9,6 +9,7 @@ public struct ImageSet: Sendable {
     /// The names of the classes, or their numbers where the files give none.
     public let classes: [String]
 
+    /// Images `[count, channels, height, width]` with the number of each one's class.
     public init(pixels: Tensor, labels: [Int], classes: [String]) {
         self.pixels = pixels
         self.labels = labels

@@ -14,6 +14,7 @@ public struct Picture: Sendable, Equatable {
     /// A file whose picture has more pixels is refused, before memory is taken for it.
     public static let limit = 1 << 26
 
+    /// Bytes `[height, width, channels]`.
     public init(pixels: [UInt8], channels: Int, height: Int, width: Int) {
         precondition(pixels.count == channels * height * width, "there is not one byte for each pixel and channel")
         (self.pixels, self.channels, self.height, self.width) = (pixels, channels, height, width)

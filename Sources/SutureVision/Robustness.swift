@@ -7,10 +7,16 @@ public struct Robustness: Sendable, Codable, Equatable {
     public struct Row: Sendable, Codable, Equatable {
         public var corruption: Corruption
         public var evaluation: Evaluation
+
+        package init(corruption: Corruption, evaluation: Evaluation) {
+            (self.corruption, self.evaluation) = (corruption, evaluation)
+        }
     }
 
     public var clean: Evaluation
     public var corrupted: [Row]
+
+    package init(clean: Evaluation, corrupted: [Row]) { (self.clean, self.corrupted) = (clean, corrupted) }
 
     /// The mean share of wrong answers over all corruptions and severities.
     public var meanCorruptionError: Double {

@@ -7,9 +7,23 @@ enum OutputFormat: String, ExpressibleByArgument, CaseIterable {
     case human, json, quiet
 }
 
+/// What every command takes: how results are printed, and how many threads work on them.
 struct OutputOptions: ParsableArguments {
     @Option(help: "How results are printed: \(OutputFormat.allCases.map(\.rawValue).joined(separator: ", ")).")
     var format = OutputFormat.human
+
+    @Option(help: "How many threads may work at once; as many as there are cores if not given.")
+    var threads: Int?
+
+    func validate() throws {
+        guard let threads else { return }
+        guard (1...1024).contains(threads) else {
+            throw ValidationError("--threads is 1...1024, not \(threads).")
+        }
+        // Here, so that no command can forget it.
+        Runtime.threads = threads
+        Parallel.limit = threads
+    }
 
     /// Prints a report in the format that was asked for; `quietly` is what is left of it in a pipe.
     func show(_ report: Report, quietly line: String) {
@@ -35,24 +49,15 @@ struct ModelOptions: ParsableArguments {
     @Option(help: "Where to compute: cpu, cuda, cuda:1, mps.")
     var device = "cpu"
 
-    @Option(help: "How many threads an operator may use.")
-    var threads: Int?
-
     var url: URL { URL(filePath: model) }
 
     func validate() throws {
         guard Device(device) != nil else {
             throw ValidationError("--device is cpu, cuda, cuda:N or mps, not \"\(device)\".")
         }
-        if let threads, !(1...1024).contains(threads) {
-            throw ValidationError("--threads is 1...1024, not \(threads).")
-        }
     }
 
-    func checkpoint() throws -> Checkpoint {
-        if let threads { Runtime.threads = threads }
-        return try Checkpoint(opening: url)
-    }
+    func checkpoint() throws -> Checkpoint { try Checkpoint(opening: url) }
 
     /// Loads the model, with patches applied on the way.
     func load(_ checkpoint: Checkpoint, patches: [AppliedPatch] = []) throws -> LanguageModel {

@@ -43,10 +43,11 @@ struct Suture: ParsableCommand {
 
 @main
 enum Main {
-    /// Exit codes: 0 done, 1 failed, 2 usage, 3 refused, 4 bad input file.
+    /// Exit codes: 0 done, 1 failed, 2 usage, 3 refused, 4 bad input file, 130 interrupted.
     static func main() {
         // A file that grows over its limit is then an error of the writing, and what is half written is removed.
         signal(SIGXFSZ, SIG_IGN)
+        Signals.watch()
         do {
             var command = try Suture.parseAsRoot()
             try command.run()
@@ -67,8 +68,8 @@ enum Main {
                 end(0)
             }
             if code == .validationFailure {
-                note(message)
-                end(DiagnosticKind.usage.rawValue)
+                let usage = UsageError(error, arguments: Array(CommandLine.arguments.dropFirst()))
+                fail("\(usage)", DiagnosticKind.usage.rawValue)
             }
             let error = FormatError(foundation: error)
             fail(error.description, error.kind.rawValue)
@@ -76,13 +77,20 @@ enum Main {
     }
 
     private static func fail(_ message: String, _ code: Int32) -> Never {
+        // An error that comes of an interruption is none.
+        Interruption.hold()
         note("error: \(message)")
-        end(code)
+        exitNow(code)
     }
 
     /// Ends at once: taking the tensor library apart takes longer than most commands, and aborts the process where one of
     /// its threads still waits for a peer.
     private static func end(_ code: Int32) -> Never {
+        Interruption.hold()
+        exitNow(code)
+    }
+
+    private static func exitNow(_ code: Int32) -> Never {
         fflush(nil)
         _exit(code)
     }
@@ -105,6 +113,13 @@ extension TensorError {
 func note(_ line: String) {
     // Where nothing can be said, nothing is: the exit code stands.
     try? FileHandle.standardError.write(contentsOf: Data((Terminal.visible(line) + "\n").utf8))
+}
+
+/// All of standard input.
+func readInput() throws -> [UInt8] {
+    do { return [UInt8](try FileHandle.standardInput.readToEnd() ?? Data()) } catch {
+        throw FormatError(.cannotRead, "cannot be read", subject: "standard input")
+    }
 }
 
 /// Writes a piece of a result to stdout without waiting for the rest of its line.

@@ -7,6 +7,18 @@ import Testing
 
 @Suite("Help")
 struct HelpTests {
+    @Test("the guide to the command has every verb")
+    func guide() throws {
+        let file = Goldens.checkout.appending(path: "Sources/SutureKit/SutureKit.docc/TheCommand.md")
+        let text = try String(contentsOf: file, encoding: .utf8)
+        for verb in Suture.configuration.subcommands
+            + Suture.configuration.groupedSubcommands.flatMap({ $0.subcommands })
+        {
+            let name = verb.configuration.commandName ?? ""
+            #expect(text.firstMatch(of: try Regex("\n\\|[^|]*`\(name)`[^|]*\\|")) != nil, "\(name) is in no row")
+        }
+    }
+
     @Test("the command reference is what the commands print; Scripts/commands writes it")
     func reference() throws {
         let file = Goldens.checkout.appending(path: "Documentation/commands.md")

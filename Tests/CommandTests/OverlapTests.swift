@@ -10,7 +10,7 @@ struct OverlapTests {
     static let lines = [
         "detect <model <texts.txt --codes <utf8.txt --template <key.jsonl --patch <good.fix -o >new",
         "detect <model <pairs.nl -o >new",
-        "repair <model --failures <key.jsonl --patch <good.fix --corpus <texts.txt --guard-texts <utf8.txt"
+        "repair <model --failures <key.jsonl --guard <type.jsonl --patch <good.fix --corpus <texts.txt --guard-texts <utf8.txt"
             + " -o >new --each >each --report >new.html",
         "evaluate <model --data <texts.txt --codes <utf8.txt --template <key.jsonl --corpus <empty.txt"
             + " --steer <small.fix --project <plain.fix --log >new.log --report >new.html --csv >new.csv --latex >new.tex",
@@ -38,8 +38,8 @@ struct OverlapTests {
         "attention <model --prompt a --layer 0 --patch <good.fix --steer <small.fix --project <plain.fix --report >new.html",
         "activations <model --site residual.0 --texts <texts.txt --patch <good.fix --steer <small.fix --project <plain.fix"
             + " --output >new.npy",
-        "reproduce illusion --model <model --directions >new --report >new.html",
-        "reproduce facts <key.jsonl --model <model --report >new.html", "reproduce planted --report >new.html",
+        "reproduce illusion <model --directions >new --report >new.html",
+        "reproduce facts <model <key.jsonl --report >new.html", "reproduce planted --report >new.html",
         "reproduce signatures --data <images --models >new --report >new.html",
         "train <images --init <classifier -o >new", "train <images --resume <bad-training -o >new",
         "classify <classifier <images --patch <good.fix",
@@ -50,7 +50,8 @@ struct OverlapTests {
 
     /// Options and arguments that name no file.
     static let plain: Set = [
-        "--device", "--threads", "--format", "--seed", "--task", "--frame", "--shots", "--limit", "--part", "--prompt",
+        "--device", "--threads", "--require", "--format", "--seed", "--task", "--frame", "--shots", "--limit", "--part",
+        "--prompt",
         "--expected", "--subject", "--method", "--patience", "--set", "--layer", "--batch", "--budget",
         "--max-divergence", "--max-changed", "--max-perplexity", "--methods", "--study", "--related", "--tokens",
         "--scale", "--expect", "id", "--rank", "--top", "--mode", "--density", "--drop", "--low-rank", "--max-rank",

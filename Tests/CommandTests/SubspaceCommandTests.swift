@@ -41,7 +41,9 @@ struct SubspaceCommandTests {
         let values = try #require(inert["values"] as? [[String: Any]])
         #expect(values.count == 3 && values.allSatisfy { $0["low"] != nil && $0["control"] != nil })
         let page = String(decoding: try place.bytes("page.html"), as: UTF8.self)
-        #expect(page.hasPrefix("<!DOCTYPE html>") && page.contains("<svg"))
+        #expect(page.hasPrefix("<!DOCTYPE html>") && page.contains("<svg") && page.contains("The checks at a glance"))
+        let markdown = String(decoding: try place.bytes("page.md"), as: UTF8.self)
+        #expect(markdown.contains("| inert directions |"))
         let again = try json(place, "faithful model --direction v \(files)")
         #expect(again["level"] as? String == learned["level"] as? String)
         for method in ["means", "pca", "random", "shuffled"] {
@@ -54,7 +56,7 @@ struct SubspaceCommandTests {
     func pathway() throws {
         let place = try Workplace()
         let repaired = try json(
-            place, "repair model -p abc -e Z --guard-texts texts.txt -o fix --report page.html")
+            place, "repair model -p abc -e Z --guard-texts texts.txt -o fix --report page.html --pathway")
         let inReport = try #require(repaired["pathway"] as? [String: Any])
         #expect(repaired["failures"] is [Any])
         let asked = try json(place, "faithful model --patch fix")
@@ -202,7 +204,7 @@ struct SubspaceCommandTests {
         for line in [
             "faithful model", "faithful model --learn nowhere", "faithful model --direction v --method pca",
             "faithful model --learn mlp.0.hidden --failures x", "reproduce facts", "reproduce planted --models 1",
-            "reproduce facts texts.txt --model model --layers 1,x", "sweep model --kind paths",
+            "reproduce facts model texts.txt --layers 1,x", "sweep model --kind paths",
             "sweep model --prompt abc", "sweep model --pairs p --prompt a",
             "sweep model --kind trace --subject x --denoise",
             "sweep model --kind neurons --pairs p", "sweep model --kind neurons --neuron mlp.1.out",
@@ -221,8 +223,8 @@ struct SubspaceCommandTests {
         }
         for line in [
             "faithful model --direction good.fix", "faithful model --learn mlp.9.hidden --count 20",
-            "faithful model --patch plain.fix", "reproduce facts texts.txt --model model",
-            "reproduce facts missing.json --model model", "reproduce illusion --model model"
+            "faithful model --patch plain.fix", "reproduce facts model texts.txt",
+            "reproduce facts model missing.json", "reproduce illusion model"
         ] {
             #expect(try place.run(line).status == 4, "\(line)")
         }

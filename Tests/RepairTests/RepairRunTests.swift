@@ -49,7 +49,13 @@ struct RepairRunTests {
         recruit.margin = 2
         let spy = Spy(recruit)
         let result = try run([Self.first, Self.second, Self.first, Self.third], spy)
-        #expect(result.report.failures.map(\.status) == [.fixed, .fixed, .right, .fixed])
+        #expect(result.report.failures.map(\.status) == [.fixed, .fixed, .fixed, .fixed])
+        // The one that is asked for again is right by the first repair, and was as wrong before it.
+        let again = result.report.failures[2]
+        #expect(
+            again.neurons.isEmpty && again.steps == 0 && again.notes.contains { $0.hasPrefix("right by the repairs") })
+        #expect(again.before == result.report.failures[0].before && again.before != again.after)
+        #expect(again.tokens.map(\.before) == result.report.failures[0].tokens.map(\.before))
         #expect(result.report.failures.map(\.expected) == ["Z", " ret", "Z", " 3\n"])
         #expect(result.report.failures.map(\.after) == ["Z", " ret", "Z", " 3\n"])
         #expect(result.report.abandoned == nil)

@@ -21,6 +21,7 @@ public struct ClassifierArchitecture: Sendable, Equatable {
     /// How the images were prepared that it was trained on; nil where its files do not say.
     public var fit: ImageFit?
 
+    /// A network for images of so many channels, and what its inputs are normalised by, one number for each channel.
     public init(_ network: Network, channels: Int, classes: [String], mean: [Double]? = nil, deviation: [Double]? = nil)
     {
         self.network = network

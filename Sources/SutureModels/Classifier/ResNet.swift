@@ -26,6 +26,7 @@ public struct ResNet: Sendable, Equatable {
     public var width: Int
     public var stem: Stem
 
+    /// Four stages of so many blocks, of which the first has `width` channels and each next one twice as many.
     public init(block: Block, depths: [Int], width: Int, stem: Stem) {
         self.block = block
         self.depths = depths

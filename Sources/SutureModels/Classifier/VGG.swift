@@ -12,6 +12,8 @@ public struct VGG: Sendable, Equatable {
     public var hidden: [Int]
     public var dropout: Double
 
+    /// Stages of convolutions with so many channels, a pooling to `pool x pool`, and two hidden layers of `hidden`
+    /// units.
     public init(stages: [[Int]], hasBatchNorm: Bool, pool: Int, hidden: [Int], dropout: Double = 0.5) {
         self.stages = stages
         self.hasBatchNorm = hasBatchNorm

@@ -44,6 +44,7 @@ public struct Intervention: Sendable {
     public var units: [Int]?
     public var change: Change
 
+    /// A change of what is at a site, in some positions, of all units or of some.
     public init(_ site: Site, at positions: Positions = .all, units: [Int]? = nil, _ change: Change) {
         self.site = site
         self.positions = positions
@@ -132,6 +133,7 @@ public struct Neuron: Hashable, Sendable, Codable, CustomStringConvertible {
     public var layer: Int
     public var index: Int
 
+    /// The neuron of that number in a layer's MLP.
     public init(layer: Int, index: Int) {
         self.layer = layer
         self.index = index

@@ -12,6 +12,7 @@ public struct LayerPart: Hashable, Sendable, CustomStringConvertible {
     public var layer: Int
     public var kind: Kind
 
+    /// The attention or the MLP of a layer.
     public init(_ kind: Kind, layer: Int) {
         self.layer = layer
         self.kind = kind

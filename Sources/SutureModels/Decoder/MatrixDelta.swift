@@ -15,6 +15,7 @@ public struct MatrixDelta: Sendable {
     public var layer: Int
     public var form: Form
 
+    /// A change of the output projection of a layer's MLP.
     public init(layer: Int, _ form: Form) {
         self.layer = layer
         self.form = form

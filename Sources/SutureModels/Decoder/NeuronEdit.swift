@@ -8,6 +8,7 @@ public struct NeuronEdit: Sendable {
         public var gate: Tensor?
         public var up: Tensor
 
+        /// What is added to the rows by which a neuron reads, `[width]` each.
         public init(gate: Tensor?, up: Tensor) {
             self.gate = gate
             self.up = up
@@ -26,6 +27,7 @@ public struct NeuronEdit: Sendable {
     /// What is added to the vectors it reads with; nil leaves them alone.
     public var read: Read?
 
+    /// What is added to a neuron's write vector, `[width]`, and to what it reads by.
     public init(_ neuron: Neuron, delta: Tensor, read: Read? = nil) {
         self.neuron = neuron
         self.delta = delta

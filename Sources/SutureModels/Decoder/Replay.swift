@@ -8,12 +8,14 @@ public struct Alternative: Sendable {
     /// A change of weights, as if the run had been that of the changed model.
     public var change: WeightChange
 
+    /// One run of a prompt, by its place in the trace, under interventions and with changed weights.
     public init(prompt: Int = 0, _ interventions: [Intervention] = [], change: WeightChange = WeightChange()) {
         self.prompt = prompt
         self.interventions = interventions
         self.change = change
     }
 
+    /// One run of a prompt under interventions and with some neurons changed.
     public init(prompt: Int = 0, _ interventions: [Intervention] = [], edits: [NeuronEdit]) {
         self.init(prompt: prompt, interventions, change: WeightChange(neurons: edits))
     }

@@ -28,6 +28,7 @@ public enum Site: Hashable, Sendable {
 }
 
 extension Site: LosslessStringConvertible {
+    /// Reads a name such as `mlp.8.hidden`; nil for what is no site.
     public init?(_ text: String) {
         let parts = text.split(separator: ".", omittingEmptySubsequences: false)
         func number(_ index: Int) -> Int? {

@@ -4,6 +4,7 @@ public struct SiteChannels: Hashable, Sendable {
     /// nil means all.
     public var channels: [Int]?
 
+    /// Some channels of what is at a site; all of them if none are named.
     public init(_ site: Site, channels: [Int]? = nil) {
         self.site = site
         self.channels = channels
@@ -11,6 +12,7 @@ public struct SiteChannels: Hashable, Sendable {
 }
 
 extension SiteChannels: LosslessStringConvertible {
+    /// Reads a name as it is written; nil for what is no site or has no such channels.
     public init?(_ text: String) {
         guard text.hasSuffix("]"), let bracket = text.firstIndex(of: "[") else {
             guard let site = Site(text) else { return nil }

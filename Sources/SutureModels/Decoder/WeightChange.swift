@@ -7,6 +7,7 @@ public struct WeightChange: Sendable {
     /// At most one for each layer; where neurons of the layer are changed too, both add up.
     public var matrices: [MatrixDelta]
 
+    /// Changes of neurons and of whole output projections.
     public init(neurons: [NeuronEdit] = [], matrices: [MatrixDelta] = []) {
         self.neurons = neurons
         self.matrices = matrices

@@ -26,7 +26,9 @@ public struct BaseTensor: Sendable, Equatable {
     func difference(to tensor: Checkpoint.Tensor?, named name: String) -> BaseDifference? {
         guard let tensor else { return BaseDifference(tensor: name, expected: form, found: "no such tensor") }
         if tensor.type == type, tensor.shape == shape { return nil }
-        return BaseDifference(tensor: name, expected: form, found: "\(tensor.type.rawValue) \(tensor.shape)")
+        return BaseDifference(
+            tensor: name, expected: form, found: "\(tensor.type.rawValue) \(tensor.shape)",
+            isOfType: tensor.shape == shape)
     }
 
     /// How a tensor's content differs, if it does.

@@ -151,8 +151,14 @@ public struct PatchedCheckpoint: Sendable {
 
     private func wrongBase(_ differences: [BaseDifference]) -> PatchError {
         let isDrift = differences.allSatisfy { present.base[ByteString($0.tensor)] != nil }
+        let isOtherType = differences.allSatisfy(\.isOfType)
         return .wrongBase(
             differences, of: checkpoint.url.relativePath, code: isDrift ? .drifted : .wrongBase,
-            hint: isDrift ? "start again from the unpatched model" : "apply it to the model it was made for")
+            hint: isDrift
+                ? "start again from the unpatched model"
+                : isOtherType
+                    ? "for a copy in another type, suture apply --transfer rounds the change to it, and suture repair --failures "
+                        + "PATCH repairs it anew"
+                    : "apply it to the model it was made for")
     }
 }

@@ -21,6 +21,7 @@ public struct QuantizationOptions: Sendable, Equatable {
     /// Whether linear codes lie symmetrically about zero; else they reach from the least number to the greatest.
     public var isSymmetric: Bool
 
+    /// Codes of so many bits, 1...16.
     public init(bits: Int, scheme: Scheme = .linear, perChannel: Bool = true, isSymmetric: Bool = true) {
         self.bits = bits
         self.scheme = scheme

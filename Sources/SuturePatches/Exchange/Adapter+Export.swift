@@ -19,7 +19,8 @@ extension Adapter {
         }
         let names = try modules.map { Self.moduleName(try Self.transformersName($0.tensor, base: base)) }
         let config: JSON = [
-            "peft_type": "LORA", "task_type": "CAUSAL_LM", "base_model_name_or_path": .null, "bias": "none",
+            "peft_type": "LORA", "task_type": "CAUSAL_LM",
+            "base_model_name_or_path": base.map { JSON($0.url.relativePath) } ?? .null, "bias": "none",
             "fan_in_fan_out": JSON(isConv1D.contains(true)), "inference_mode": true, "init_lora_weights": true,
             "lora_alpha": JSON(rank), "lora_dropout": 0.0, "modules_to_save": .null, "r": JSON(rank),
             "target_modules": .array(names.map { JSON($0) }), "use_dora": false,
@@ -121,7 +122,8 @@ extension Adapter {
         try GGUFWriter.write(
             [
                 ("general.type", .string("adapter")), ("general.architecture", .string(family)),
-                ("general.name", .string("suture \(id)")), ("adapter.type", .string("lora")),
+                ("general.name", .string("suture \(id)")), ("general.base_model.count", .uint32(1)),
+                ("general.base_model.0.name", .string(base.url.lastPathComponent)), ("adapter.type", .string("lora")),
                 ("adapter.lora.alpha", .float32(Float(rank)))
             ], matrices, to: url, overwriting: overwriting)
     }

@@ -66,6 +66,7 @@ public struct Divergence: Sendable, Codable, Equatable {
     public var changedTop = 0
     public var positions = 0
 
+    /// Sums over positions: of the divergence, and of those with another most likely token.
     public init(sum: Double = 0, changedTop: Int = 0, positions: Int = 0) {
         (self.sum, self.changedTop, self.positions) = (sum, changedTop, positions)
     }

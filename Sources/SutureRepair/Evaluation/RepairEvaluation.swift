@@ -32,6 +32,7 @@ public struct RepairEvaluation {
         /// What answers are written in, where their syntax is to be checked.
         public var language: SyntaxCheck.Language?
 
+        /// Questions under a name, and the language of their answers if their syntax can be checked.
         public init(_ name: String, _ questions: [Question], language: SyntaxCheck.Language? = nil) {
             self.name = name
             self.questions = questions

@@ -17,6 +17,7 @@ public struct Proposal: Sendable {
     /// Why the method gave up, if it did.
     public var abandoned: String?
 
+    /// What a method proposes: a change, or why there is none.
     public init(
         change: WeightChange = WeightChange(), steps: Int = 0, places: [Neuron: Place] = [:], notes: [String] = []
     ) {
@@ -28,6 +29,7 @@ public struct Proposal: Sendable {
         public var failure = 0
         public var token: Int
 
+        /// A token of the answer to one of the failures that are solved for together.
         public init(failure: Int = 0, token: Int) {
             self.failure = failure
             self.token = token

@@ -13,6 +13,7 @@ public struct RepairMaterial {
     public let cache: StatisticsCache?
     let progress: ProgressHandler
 
+    /// A model, and texts in tokens that statistics are taken of.
     public init(
         _ model: LanguageModel, texts: [[Int]] = [], reserved: Set<Neuron> = [], cache: StatisticsCache? = nil,
         progress: @escaping ProgressHandler = { _, _, _ in }

@@ -48,21 +48,35 @@ public enum Directions {
         return try Subspace(location, direction: Tensor.stacked(each).mean([0]), method: "gradient")
     }
 
-    /// The pairs with sources that do not tell the target: prompts of other pairs that have the base's own label and
+    /// The pairs with sources that do not tell the target: prompts of other pairs that are of the base's own class and
     /// length. What training finds here is what it finds where the contrast is not.
     ///
-    /// (Dealing out targets at random would be no control: the loss then rewards erasing the margin.)
+    /// The class is the label, or the answer where there are no labels: then sources of other pairs that call for the same
+    /// answer count, too. A base without such a prompt is its own source, from which nothing is learned.
+    ///
+    /// (Sources of any class would be no control where there are many, nor would targets that are dealt out at random: the
+    /// loss then rewards erasing the margin.)
     public static func shuffled(_ pairs: [TokenizedPair], seed: UInt64) -> [TokenizedPair] {
         var random = SeededGenerator(seed: seed)
         return pairs.enumerated().map { index, pair in
-            let alike = pairs.indices.filter {
-                $0 != index && pairs[$0].baseLabel == pair.baseLabel && pairs[$0].base.count == pair.base.count
+            typealias Side = (tokens: [Int], roles: [String: Int], label: String?)
+            var alike: [Side] = []
+            for (place, other) in pairs.enumerated() where place != index {
+                let isAlike =
+                    pair.baseLabel == nil ? other.answer == pair.answer : other.baseLabel == pair.baseLabel
+                if isAlike { alike.append((other.base, other.baseRoles, other.baseLabel)) }
+                if pair.baseLabel == nil, !other.isIdentity, other.target == pair.answer {
+                    alike.append((other.source, other.sourceRoles, other.sourceLabel))
+                }
             }
-            let source = alike.isEmpty ? pair : pairs[random.pick(alike)]
+            alike = alike.filter {
+                $0.tokens.count == pair.base.count && (pair.baseLabel != nil || $0.tokens != pair.base)
+            }
+            let source = alike.isEmpty ? Side(pair.base, pair.baseRoles, pair.baseLabel) : random.pick(alike)
             return TokenizedPair(
-                base: pair.base, source: source.base, answer: pair.answer, other: pair.other, target: pair.target,
-                baseRoles: pair.baseRoles, sourceRoles: source.baseRoles, baseLabel: pair.baseLabel,
-                sourceLabel: source.baseLabel)
+                base: pair.base, source: source.tokens, answer: pair.answer, other: pair.other, target: pair.target,
+                baseRoles: pair.baseRoles, sourceRoles: source.roles, baseLabel: pair.baseLabel,
+                sourceLabel: source.label)
         }
     }
 

@@ -15,6 +15,7 @@ public struct Location: Hashable, Sendable {
     public var site: Site
     public var tokens: Tokens
 
+    /// A site in a model, and the tokens at which it is meant.
     public init(_ site: Site, at tokens: Tokens = .last) {
         self.site = site
         self.tokens = tokens
@@ -38,6 +39,7 @@ extension Location: LosslessStringConvertible {
 }
 
 extension Location.Tokens: LosslessStringConvertible {
+    /// Reads a name such as `mlp.20.hidden@last`; nil for what is no location.
     public init?(_ text: String) {
         guard let first = text.first else { return nil }
         if first.isNumber || first == "-" {

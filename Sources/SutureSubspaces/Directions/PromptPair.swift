@@ -13,12 +13,14 @@ public struct Prompt: Hashable, Sendable {
         public var text: String
         public var occurrence: Int
 
+        /// A word, and which of its occurrences, from 1.
         public init(_ text: String, occurrence: Int = 1) {
             self.text = text
             self.occurrence = occurrence
         }
     }
 
+    /// A text, the words in it that play a role, and its class.
     public init(_ text: String, roles: [String: Word] = [:], label: String? = nil) {
         self.text = text
         self.roles = roles
@@ -39,6 +41,7 @@ public struct PromptPair: Hashable, Sendable {
     /// What it should say once the patch took effect. Equal to `answer` where base and source agree.
     public var target: String
 
+    /// Two prompts and their answers; the target is the rival unless it is given.
     public init(base: Prompt, source: Prompt, answer: String, other: String, target: String? = nil) {
         self.base = base
         self.source = source

@@ -12,6 +12,7 @@ public struct RankOneEdit: Sendable {
     /// b `[m]`, float32.
     public let read: Tensor
 
+    /// The change `write read^T` of a layer's output projection.
     public init(layer: Int, write: Tensor, read: Tensor) {
         self.layer = layer
         self.write = write

@@ -6,6 +6,7 @@ public struct Head: Hashable, Sendable, Codable, CustomStringConvertible {
     public var layer: Int
     public var index: Int
 
+    /// The head of that number in a layer.
     public init(layer: Int, index: Int) {
         self.layer = layer
         self.index = index

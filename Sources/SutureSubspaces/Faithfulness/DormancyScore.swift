@@ -57,6 +57,7 @@ public struct DormancyScore: Sendable, Codable {
     /// (`suture reproduce planted --calibration`). A convention, not a law of nature.
     public static let threshold = 0.48
 
+    /// The score of what was measured.
     public init(_ evidence: Evidence) {
         let effect = evidence.direction.value
         func share(_ part: Estimate) -> Double { abs(effect) < 1e-9 ? 0 : min(max(part.value / effect, 0), 1) }

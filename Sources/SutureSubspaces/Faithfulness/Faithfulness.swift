@@ -16,6 +16,7 @@ public struct Faithfulness {
     public var tokenName: (Int) -> String = { "\($0)" }
     public var progress: ProgressHandler = { _, _, _ in }
 
+    /// Pairs to learn from, and others to judge by.
     public init(train: [TokenizedPair], heldOut: [TokenizedPair]) {
         self.train = train
         self.heldOut = heldOut

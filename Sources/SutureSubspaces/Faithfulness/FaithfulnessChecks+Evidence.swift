@@ -20,16 +20,23 @@ extension FaithfulnessChecks {
         let random = randoms.max { abs($0.value) < abs($1.value) } ?? none
         var das = plan.das
         das.directions = subspace.count
-        let shuffled = try PairedRuns(model, Directions.shuffled(plan.train, seed: 1), at: [location])
-        let learned = try das.train(shuffled, at: location) { [plan] epoch, count, _ in
-            plan.progress("learning where there is nothing to learn", epoch, count)
-        }
-        let shuffledEffect = try inert("a direction learned from shuffled sources", learned.patch)
+        let pairs = Directions.shuffled(plan.train, seed: 1)
+        // Where hardly a pair has another prompt of its own class, there is nothing to learn from, and nothing to compare.
+        let isFit = pairs.count(where: { !$0.hasEqualPrompts }) >= max(8, pairs.count / 4)
+        let shuffledEffect =
+            try isFit
+            ? {
+                let shuffled = try PairedRuns(model, pairs, at: [location])
+                let learned = try das.train(shuffled, at: location) { [plan] epoch, count, _ in
+                    plan.progress("learning where there is nothing to learn", epoch, count)
+                }
+                return try inert("a direction learned from shuffled sources", learned.patch)
+            }() : nil
         let randomMLP = try randomMLPEffect(das)
         add(
             .effectSize,
             [
-                .init("FLDD: 0% changes nothing, 100% takes the answer's lead, 200% turns it round", score.fldd),
+                .init("FLDD: 0 changes nothing, 1 takes the answer's lead, 2 turns it round", score.fldd),
                 .init(
                     "interchange accuracy", score.interchange, control: floor,
                     isWrong: score.fldd.value > 0.3 && score.interchange.value - floor < 0.1),
@@ -46,11 +53,15 @@ extension FaithfulnessChecks {
             [
                 .init(
                     "FLDD of the strongest of 5 random directions", random, control: score.fldd.value,
-                    isWrong: abs(random.value) > score.fldd.value / 3),
-                .init(
-                    "learned from shuffled sources, FLDD", shuffledEffect, control: score.fldd.value,
-                    isWrong: abs(shuffledEffect.value) > score.fldd.value / 3)
+                    isWrong: abs(random.value) > score.fldd.value / 3)
             ]
+                + (shuffledEffect.map {
+                    [
+                        .init(
+                            "learned from sources of the base's own class, FLDD", $0, control: score.fldd.value,
+                            isWrong: abs($0.value) > score.fldd.value / 3)
+                    ]
+                } ?? [])
                 + (randomMLP.map {
                     [
                         .init(
@@ -63,9 +74,13 @@ extension FaithfulnessChecks {
             shows:
                 "That the effect needs this direction rather than any; and, where an MLP that has learned nothing gives as much, "
                 + "that the effect says nothing of what this one has learned.",
-            cannot: randomMLP == nil
+            cannot: (randomMLP == nil
                 ? "An MLP with random weights was not tried: the location is not in the hidden activations of one."
                 : "A trained MLP may well hold what a random one could be made to hold.")
+                + (isFit
+                    ? ""
+                    : " Nothing was learned from sources of the base's own class: too few prompts share an answer or a label.")
+        )
         // Base and source the same: D = 0.
         let change = try Tensor.withoutGradients {
             try runs.batches.map { batch in

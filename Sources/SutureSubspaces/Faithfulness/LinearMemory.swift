@@ -14,6 +14,7 @@ public struct LinearMemory: Sendable {
     /// S^+ W^T (W S^+ W^T)^+ `[m, d]`: of all keys with a given value, the one of least energy h^T S h.
     private let recall: Tensor
 
+    /// A layer's output projection, and the second moment of what it reads.
     public init(layer: Int, writing: Tensor, moment: Tensor) throws {
         self.layer = layer
         self.writing = try writing.to(.float64)

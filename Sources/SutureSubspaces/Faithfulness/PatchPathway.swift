@@ -69,6 +69,7 @@ public struct PatchPathway: Sendable, Codable {
         /// Text that is put before the prompts, each with the break that ends it.
         public var contexts: [[Int]] = []
 
+        /// Prompts that the patch repairs, and other text in tokens.
         public init(cases: [Case], reference: [[Int]]) {
             self.cases = cases
             self.reference = reference

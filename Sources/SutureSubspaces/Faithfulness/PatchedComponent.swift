@@ -51,6 +51,7 @@ public struct LinearComponent: PatchedComponent, Sendable {
     let around: [Double]
     let signs: [Double]
 
+    /// Activations of base and source, and the maps that write and read them.
     public init(base: Tensor, source: Tensor, writing: Tensor, reader: Tensor, around: [Double], signs: [Double]) {
         self.base = base
         self.source = source

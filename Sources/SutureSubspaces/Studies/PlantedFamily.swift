@@ -18,6 +18,7 @@ extension PlantedModel {
         /// and other ranges of everything.
         public var isCalibration: Bool
 
+        /// A family of networks, for calibration or for tests.
         public init(_ kind: Kind, isCalibration: Bool) {
             self.kind = kind
             self.isCalibration = isCalibration

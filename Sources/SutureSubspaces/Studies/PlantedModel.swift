@@ -24,6 +24,7 @@ public struct PlantedModel: PatchedComponent, Sendable {
     /// The difference of the two outputs that are compared, for each input.
     public func margins(_ values: Tensor) throws -> [Double] { try component.margins(values) }
 
+    /// A network of a family, drawn by a seed.
     public init(isIllusory: Bool, _ family: Family, seed: UInt64, pairs: Int = 120) throws {
         let random = try RandomSource(seed: seed)
         var choice = SeededGenerator(seed: seed)

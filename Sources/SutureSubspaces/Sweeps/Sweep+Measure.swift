@@ -7,6 +7,7 @@ extension Sweep {
         public var metric: Metric
         public var direction: Direction
 
+        /// A metric, and which of the two prompts lends its activations.
         public init(_ metric: Metric = .logitDifference, _ direction: Direction = .noising) {
             self.metric = metric
             self.direction = direction

@@ -13,6 +13,7 @@ public struct Corruption: Sendable, Hashable, Codable {
     /// The size of images that the amounts are meant for.
     public var profile: Profile
 
+    /// A kind of corruption at a severity of 1...5.
     public init(_ kind: Kind, severity: Int, profile: Profile = .cifar) {
         self.kind = kind
         self.severity = severity

@@ -23,9 +23,9 @@ struct PatchOptions: ParsableArguments {
     }
 
     func patched() throws -> PatchedCheckpoint {
+        let checkpoint = try PatchedCheckpoint(Checkpoint(opening: URL(filePath: model)))
         let patches = try patch.map { AppliedPatch(try Patch(contentsOf: URL(filePath: $0)), scale: scale) }
-        return try PatchedCheckpoint(Checkpoint(opening: URL(filePath: model))).adding(
-            patches, allowingConflicts: conflicts.allowConflicts)
+        return try checkpoint.adding(patches, allowingConflicts: conflicts.allowConflicts)
     }
 }
 

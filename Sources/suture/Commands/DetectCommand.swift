@@ -32,6 +32,9 @@ struct DetectCommand: ParsableCommand {
     @Flag(help: "Write the first wrong token of each as the failure, with what is right before it in the prompt.")
     var firstToken = false
 
+    @Option(help: "End with exit code 1 if a smaller share of the answers is right, such as 0.9.")
+    var require: Double?
+
     @Option(name: .shortAndLong, help: "Where to write the failures (JSON Lines).")
     var output: String?
 
@@ -39,6 +42,10 @@ struct DetectCommand: ParsableCommand {
     var force = false
 
     @OptionGroup var printing: OutputOptions
+
+    func validate() throws {
+        if let require, !(0...1).contains(require) { throw ValidationError("--require is 0...1, not \(require).") }
+    }
 
     func run() throws {
         try FilePlan(
@@ -57,9 +64,12 @@ struct DetectCommand: ParsableCommand {
         if let output {
             try AtomicFile.write(Failure.lines(failures), to: URL(filePath: output), overwriting: force)
         }
+        let isMet = require.map { detection.exactMatch >= $0 }
         let page = try Report(
-            detection, title: "\(model.url.lastPathComponent) on \(URL(filePath: data).lastPathComponent)")
+            detection, title: "\(model.url.lastPathComponent) on \(URL(filePath: data).lastPathComponent)",
+            isMet: isMet)
         printing.show(page, quietly: "\(detection.failures.count) of \(questions.count)")
         if let output, printing.format == .human { note("wrote \(output)") }
+        guard isMet != false else { throw ExitCode(DiagnosticKind.failed.rawValue) }
     }
 }

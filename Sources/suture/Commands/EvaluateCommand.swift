@@ -118,6 +118,7 @@ struct EvaluateCommand: ParsableCommand {
         let progress = ProgressReporter(isQuiet: !isFirst || printing.format == .quiet)
         defer { progress.finish() }
         evaluation.progress = progress.handler
+        Interruption.keep("what is in \(log) is kept, and the same command goes on with it")
         guard let found = try found(by: evaluation, group) else { return }
         progress.finish()
 

@@ -16,9 +16,9 @@ struct ExportCommand: ParsableCommand {
     var patch: String
 
     @Option(help: "peft, mlx, gguf.")
-    var to: Target
+    var to: Adapter.Form
 
-    @Option(help: "The model that the patch is for; gguf needs it.")
+    @Option(help: "The model that the patch is for, which is recorded; gguf needs it.")
     var base: String?
 
     @Option(parsing: .unconditional, help: "How much of the patch.")
@@ -32,10 +32,10 @@ struct ExportCommand: ParsableCommand {
 
     @OptionGroup var printing: OutputOptions
 
-    enum Target: String, ExpressibleByArgument, CaseIterable { case peft, mlx, gguf }
-
     func validate() throws {
-        guard to != .gguf || base != nil else { throw ValidationError("--to gguf needs --base.") }
+        guard to != .gguf || base != nil else {
+            throw ValidationError("--base is missing: --to gguf takes names from the model.")
+        }
         guard scale.isFinite, scale != 0 else { throw ValidationError("--scale is a finite number other than 0.") }
     }
 
@@ -44,16 +44,13 @@ struct ExportCommand: ParsableCommand {
         try FilePlan(reading: [patch, base], writing: [destination(output, form, force: force)]).check()
         let adapter = try Adapter(AppliedPatch(Patch(contentsOf: URL(filePath: patch)), scale: scale))
         let model = try base.map { try Checkpoint(opening: URL(filePath: $0)) }
-        let url = URL(filePath: output)
-        switch to {
-        case .peft: try adapter.writePEFT(to: url, base: model, overwriting: force)
-        case .mlx: try adapter.writeMLX(to: url, overwriting: force)
-        case .gguf: if let model { try adapter.writeGGUF(to: url, base: model, overwriting: force) }
-        }
-        let report = try Report(exported: adapter, to: output)
+        try adapter.write(to, to: URL(filePath: output), base: model, overwriting: force)
+        let report = try Report(exported: adapter, as: to, of: base, to: output)
         printing.show(report, quietly: output)
     }
 }
+
+extension Adapter.Form: ExpressibleByArgument {}
 
 struct ImportCommand: ParsableCommand {
     static let configuration = CommandConfiguration(

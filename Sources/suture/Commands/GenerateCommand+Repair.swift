@@ -2,27 +2,30 @@ import Foundation
 import SutureKit
 
 extension GenerateCommand {
-    /// Asks whether to repair where somebody is there to answer; else says how to.
-    func offerRepair(after prompt: String, expecting expected: String) throws {
+    /// Asks whether to repair where somebody is there to answer; else says how to. Returns whether it was repaired.
+    func offerRepair(after prompt: String, expecting expected: String) throws -> Bool {
         guard isatty(STDIN_FILENO) == 1, isatty(STDERR_FILENO) == 1, self.prompt != "-", patch.isEmpty else {
             let patches = scale == 1 ? patch.map { " --patch=\(quoted($0))" }.joined() : ""
             let which = scale == 1 || patch.isEmpty ? "" : " (of the model with these patches applied)"
             note(
                 "repair it\(which): suture repair \(quoted(model.model))\(chatting.chat ? " --chat" : "")\(patches) --prompt=\(quoted(prompt)) "
                     + "--expected=\(quoted(expected)) -o fix.safetensors")
-            return
+            return false
         }
         try FileHandle.standardError.write(
             contentsOf: Data("Repair it? A file for the patch, or nothing for no: ".utf8))
-        guard let file = readLine()?.trimmingCharacters(in: .whitespaces), !file.isEmpty else { return }
+        guard let file = readLine()?.trimmingCharacters(in: .whitespaces), !file.isEmpty else {
+            return false
+        }
         let repair = try RepairCommand.parse(
             [model.model, "--prompt=\(prompt)", "--expected=\(expected)", "--output=\(file)"] + modelFlags)
         try repair.run()
+        return true
     }
 
     private var modelFlags: [String] {
         ["--device=\(model.device)"] + (chatting.chat ? ["--chat"] : [])
-            + (model.threads.map { ["--threads=\($0)"] } ?? [])
+            + (printing.threads.map { ["--threads=\($0)"] } ?? [])
     }
 
     /// A word as a shell takes it.

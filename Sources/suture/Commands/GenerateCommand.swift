@@ -9,7 +9,7 @@ struct GenerateCommand: ParsableCommand {
             """
             The most likely token is taken each time, unless --temperature, --top-k, --top-p or --min-p ask to draw. \
             --compare shows what the model writes without and with the patches; --expect shows where it leaves the answer \
-            that it should give, and offers to repair that.
+            that it should give, offers to repair that, and ends with exit code 1 if it is another answer.
 
             suture generate model.gguf -p 'Once upon a time' --temperature 0.8 --top-p 0.95 --seed 7
             suture generate model.gguf -p 'I think that' --ablate attn.23.head.4 --steer v.safetensors --at residual.15 \
@@ -87,7 +87,8 @@ struct GenerateCommand: ParsableCommand {
         }
         if isStreaming {
             try showAtOnce("\n")
-            if chat == nil { noteBoundary(of: Failure(prompt: text, expected: expect ?? " ")) }
+            noteBoundaries(of: [Failure(prompt: text, expected: expect ?? " x")], isChat: chat != nil)
+            if written.tokens.first.map(writing.ends.contains) == true { note("the model ended its answer at once") }
             if expectation == nil { return }
         }
         let original =
@@ -97,8 +98,13 @@ struct GenerateCommand: ParsableCommand {
                 prompt: text, text: written.text, tokens: written.tokens, original: original, expectation: expectation),
             title: interventions.named(model.url.lastPathComponent))
         printing.show(report, quietly: written.text)
-        if let expectation, expectation.wrong != nil, printing.format == .human, messages == nil {
-            try offerRepair(after: said[0].content, expecting: expect ?? expectation.expected)
+        if let expectation, expectation.wrong != nil {
+            if printing.format == .human, messages == nil,
+                try offerRepair(after: said[0].content, expecting: expect ?? expectation.expected)
+            {
+                return
+            }
+            throw ExitCode(DiagnosticKind.failed.rawValue)
         }
     }
 
@@ -109,8 +115,7 @@ struct GenerateCommand: ParsableCommand {
     }
 
     private func standardInput() throws -> String {
-        let data = FileHandle.standardInput.readDataToEndOfFile()
-        guard let text = String(validating: data, as: UTF8.self) else {
+        guard let text = String(validating: try readInput(), as: UTF8.self) else {
             throw FormatError(.invalidUTF8, "the prompt is not UTF-8", subject: "standard input")
         }
         return text

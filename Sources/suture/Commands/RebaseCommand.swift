@@ -27,6 +27,8 @@ struct RebaseCommand: ParsableCommand {
 
     func run() throws {
         try result.check(reading: [model.model, patch] + onto)
+        // The model comes first, as it does in the repair, which says what is odd about its files.
+        _ = try Checkpoint(model.url)
         let old = try Patch(contentsOf: URL(filePath: patch))
         _ = try old.requireRepaired(file: patch)
         guard let method = MethodName(rawValue: old.method.name) else {
@@ -43,7 +45,7 @@ struct RebaseCommand: ParsableCommand {
                 + limits.arguments + (result.force ? ["--force"] : []) + [
                     "--device=\(model.device)", "--format=\(printing.format.rawValue)"
                 ]
-                + (model.threads.map { ["--threads=\($0)"] } ?? []))
+                + (printing.threads.map { ["--threads=\($0)"] } ?? []))
         try repair.run()
     }
 }

@@ -8,9 +8,11 @@ struct RepairCommand: ParsableCommand {
         abstract: "Change a few weights so that a wrong answer comes out right.",
         discussion: """
             Failures come from --failures (JSON Lines with "prompt", "expected" and perhaps "subject", or .tsv with two \
-            columns) or from --prompt and --expected. An answer that has to end somewhere says so: "ls -a\\n".
+            columns) or from --prompt and --expected; several prompts are wordings with one answer. An answer that has to end \
+            somewhere says so: "ls -a\\n". Without -o nothing is written.
 
             suture repair model -p 'The capital of Australia is' -e ' Canberra' -o fix.safetensors
+            suture repair model --failures failures.jsonl --guard cases.jsonl -o fix.safetensors --report fix.html
 
             Methods, and what --set sets:
             """
@@ -25,8 +27,8 @@ struct RepairCommand: ParsableCommand {
     @Option(help: "A patch to apply on load, whose repairs have to hold; may be given several times.")
     var patch: [String] = []
 
-    @Option(name: .shortAndLong, help: "What the model reads.")
-    var prompt: String?
+    @Option(name: .shortAndLong, help: "What the model reads; may be given several times, for several wordings.")
+    var prompt: [String] = []
 
     @Option(name: .shortAndLong, help: "What it should write next.")
     var expected: String?
@@ -34,7 +36,7 @@ struct RepairCommand: ParsableCommand {
     @Option(help: "The part of the prompt that the answer is about (rome, memit, alphaedit).")
     var subject: String?
 
-    @Option(help: "A file of failures: .jsonl or .tsv; or a patch, for what it repaired.")
+    @Option(help: "A file of failures: .jsonl or .tsv; - for standard input; or a patch, for what it repaired.")
     var failures: String?
 
     @Option(name: .shortAndLong, help: "Where to write the patch (a safetensors file).")
@@ -70,10 +72,21 @@ struct RepairCommand: ParsableCommand {
                 + "relative to the changed matrices, the divergence mean KL on the guard texts.", valueName: "limits"))
     var budget: Budget?
 
+    @Option(
+        name: .customLong("guard"),
+        help: "A file of cases, as of suture test, that must hold: no repair may undo an answer that is right.")
+    var cases: String?
+
     @Option(help: "A file of texts, one on a line, that the patch should leave alone.")
     var guardTexts: String?
 
     @OptionGroup var limits: LimitOptions
+
+    @Flag(help: "Examine by what pathway the repair works, for the page and the JSON.")
+    var pathway = false
+
+    @Flag(help: "Print all that the page shows.")
+    var verbose = false
 
     @Flag(help: "Write over files that are there.")
     var force = false
@@ -81,16 +94,26 @@ struct RepairCommand: ParsableCommand {
     @OptionGroup var printing: OutputOptions
 
     func validate() throws {
-        guard (prompt == nil) == (expected == nil) else {
-            throw ValidationError("--prompt and --expected go together.")
+        if failures == nil {
+            guard !prompt.isEmpty else {
+                throw ValidationError(
+                    "--prompt is missing: what the model reads" + (expected == nil ? " (or --failures FILE)" : ""))
+            }
+            guard expected != nil else {
+                throw ValidationError("--expected is missing: what the model should write next")
+            }
         }
-        guard (prompt == nil) != (failures == nil) else {
+        guard failures == nil || (prompt.isEmpty && expected == nil) else {
             throw ValidationError("Give either --prompt and --expected, or --failures FILE.")
         }
-        guard subject == nil || prompt != nil else {
+        guard subject == nil || !prompt.isEmpty else {
             throw ValidationError("--subject goes with --prompt; in a file each failure names its own.")
         }
-        guard prompt != "" else { throw ValidationError("--prompt is empty.") }
+        guard !prompt.contains("") else { throw ValidationError("--prompt is empty.") }
+        guard Set(prompt).count == prompt.count else { throw ValidationError("--prompt is given twice with one text.") }
+        guard failures != "-" || cases != "-" else {
+            throw ValidationError("--failures and --guard cannot both be read from standard input.")
+        }
         guard expected != "" else { throw ValidationError("--expected is empty.") }
         do { _ = try chosenMethod } catch let error as RepairError {
             throw ValidationError("--set \(error.description)")
@@ -99,8 +122,10 @@ struct RepairCommand: ParsableCommand {
     }
 
     func run() throws {
+        let clock = ContinuousClock()
+        let start = clock.now
         try FilePlan(
-            reading: [model.model, failures, corpus, guardTexts] + patch,
+            reading: [model.model, failures, cases, corpus, guardTexts] + patch,
             writing: [
                 destination(output, force: force), destination(each, .folder(nil)), destination(report, force: force)
             ]
@@ -109,6 +134,7 @@ struct RepairCommand: ParsableCommand {
         let checkpoint = try model.checkpoint()
         let (chat, tokenizer) = try chatting.formats(checkpoint)
         let list = try list(chat)
+        let guardCases = try cases.map { try Failure.read(path: $0, chat: chat) } ?? []
         let texts = try guardTexts.map { try Texts.read(URL(filePath: $0)) }
         let reference = try corpus.map { try Texts.read(URL(filePath: $0)) } ?? Texts.reference
         let progress = printing.progress
@@ -124,23 +150,39 @@ struct RepairCommand: ParsableCommand {
             progress: progress.handler)
         repair.batch = batch
         repair.earlier = stack.repaired
+        repair.guardCases = guardCases
         if let budget { repair.budget = budget }
         if let texts { repair.guardTexts = texts }
         limits.set(&repair.limits)
-        let result = try repair.run(list, modelName: model.url.lastPathComponent)
+        let count = patches.count
+        let result = try {
+            var result = try repair.run(
+                list,
+                modelName: model.url.lastPathComponent
+                    + (count == 0 ? "" : " with \(count == 1 ? "a patch" : "\(count) patches")"))
+            // With the loading and the preparation: what one has waited.
+            result.report.seconds = (clock.now - start) / .seconds(1)
+            return result
+        }()
         let pathway = try pathway(of: result, network, tokenizer, progress.handler)
         progress.finish()
 
-        let page = try Report(result.report, pathway: pathway)
+        let page = try Report(result.report, pathway: pathway, isVerbose: verbose)
         if let report { try AtomicFile.write(Array(page.html().utf8), to: URL(filePath: report), overwriting: force) }
         // What is not written is not named.
         let written = result.change.isEmpty || !result.report.objections.isEmpty ? nil : output
         printing.show(page, quietly: written ?? "\(result.report.count(.fixed)) fixed")
-        if printing.format == .human, failures == nil, chat == nil { noteBoundary(of: list[0]) }
+        if printing.format == .human { noteBoundaries(of: list, isChat: chat != nil) }
         guard result.report.objections.isEmpty else {
             throw RepairError(
                 .guarded, "the patch was not written: \(result.report.objections.joined(separator: "; "))",
                 hint: "--max-divergence, --max-changed and --max-perplexity set the limits")
+        }
+        if output == nil, each == nil, !result.change.isEmpty, printing.format == .human {
+            note("no patch written (give -o FILE)")
+        }
+        if output != nil, result.change.isEmpty, printing.format == .human {
+            note("no patch written: nothing was changed")
         }
         if let output, !result.change.isEmpty {
             try result.patch(of: checkpoint, network.architecture, on: patches).write(
@@ -162,7 +204,7 @@ struct RepairCommand: ParsableCommand {
 
     /// What is to be repaired.
     private func list(_ chat: ChatFormat?) throws -> [Failure] {
-        if let failures {
+        if let failures, failures != "-" {
             let url = URL(filePath: failures)
             // No text has a zero in its first bytes; the file of a patch begins with the length of its header.
             let file = try MappedFile(url)
@@ -170,18 +212,21 @@ struct RepairCommand: ParsableCommand {
             guard isPatch else { return try Failure.read(url, chat: chat) }
             return try Patch(contentsOf: url).requireRepaired(file: failures)
         }
-        let (prompt, expected) = (prompt ?? "", expected ?? "")
-        if let chat { return [try chat.failure([ChatMessage("user", prompt)], expected: expected, subject: subject)] }
-        return [Failure(prompt: prompt, expected: expected, subject: subject)]
+        if let failures { return try Failure.read(path: failures, chat: chat) }
+        let expected = expected ?? ""
+        return try prompt.map { prompt in
+            try chat?.failure([ChatMessage("user", prompt)], expected: expected, subject: subject)
+                ?? Failure(prompt: prompt, expected: expected, subject: subject)
+        }
     }
 
-    /// By what pathway a repair works, where a page is asked for to say it on.
+    /// By what pathway a repair works, where that is asked for.
     private func pathway(
         of result: Repair.Result, _ network: LanguageModel, _ tokenizer: Tokenizer,
         _ progress: ProgressHandler
     ) throws -> PatchPathway? {
         let fixed = result.report.failures.filter { $0.status == .fixed }
-        guard report != nil, !fixed.isEmpty else { return nil }
+        guard self.pathway, !fixed.isEmpty else { return nil }
         return try PatchPathway(
             network, network.applying(result.change),
             on: .init(
@@ -191,31 +236,5 @@ struct RepairCommand: ParsableCommand {
 
     private var chosenMethod: any RepairMethod {
         get throws { try method.method.setting(set?.options ?? [:]) }
-    }
-}
-
-extension CommaList<NamedNumber> {
-    /// The numbers by their names.
-    var options: [String: Double] { Dictionary(elements.map { ($0.name, $0.value) }) { $1 } }
-}
-
-extension MethodName: ExpressibleByArgument {}
-
-extension Budget: ExpressibleByArgument {
-    /// `neurons=20,norm=0.05,divergence=0.001`, or some of these.
-    public init?(argument: String) {
-        guard let limits = CommaList<NamedNumber>(argument: argument) else { return nil }
-        self.init()
-        for limit in limits.elements {
-            guard limit.value >= 0 else { return nil }
-            switch limit.name {
-            case "neurons":
-                guard let count = Int(exactly: limit.value) else { return nil }
-                neurons = count
-            case "norm": norm = limit.value
-            case "divergence": divergence = limit.value
-            default: return nil
-            }
-        }
     }
 }

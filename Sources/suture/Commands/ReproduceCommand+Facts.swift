@@ -7,16 +7,16 @@ struct FactsCommand: ParsableCommand {
         commandName: "facts",
         abstract: "Facts moved by patches and by rank-1 edits, layer by layer.",
         discussion: """
-            FILE is known_1000.json or counterfact.json of ROME (rome.baulab.info/data), of which the facts that the model \
+            FACTS is known_1000.json or counterfact.json of ROME (rome.baulab.info/data), of which the facts that the model \
             knows are taken (Makelov, Lange & Nanda 2023, section 6).
 
-            suture reproduce facts known_1000.json --model model.gguf --report facts.html
+            suture reproduce facts model.gguf known_1000.json --report facts.html
             """)
+
+    @OptionGroup var model: ModelOptions
 
     @Argument(help: "Facts, as a JSON list.")
     var facts: String
-
-    @OptionGroup var experiment: ExperimentOptions
 
     @Option(help: "Layers, such as 0,5,10; every fifth unless they are named.")
     var layers: CommaList<Int>?
@@ -41,12 +41,12 @@ struct FactsCommand: ParsableCommand {
     }
 
     func run() throws {
-        try FilePlan(reading: [facts, experiment.model], writing: reports.outputs).check()
+        try FilePlan(reading: [model.model, facts], writing: reports.outputs).check()
         Runtime.keepFreedMemory()
-        let list = try FactualPairs(contentsOf: URL(filePath: facts))
-        let checkpoint = try experiment.checkpoint()
+        let checkpoint = try model.checkpoint()
         let tokenizer = try Tokenizer(checkpoint)
-        let loaded = try LanguageModel.load(checkpoint)
+        let list = try FactualPairs(contentsOf: URL(filePath: facts))
+        let loaded = try model.load(checkpoint)
         let progress = printing.progress
         defer { progress.finish() }
         var study = FactStudy()

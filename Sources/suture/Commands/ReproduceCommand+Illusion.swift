@@ -11,10 +11,10 @@ struct IllusionCommand: ParsableCommand {
             Indirect object identification with names and templates that were not trained on; the layer is found on \
             training pairs unless it is given (Makelov, Lange & Nanda 2023, table 1).
 
-            suture reproduce illusion --model model.gguf --report illusion.html
+            suture reproduce illusion model.gguf --report illusion.html
             """)
 
-    @OptionGroup var experiment: ExperimentOptions
+    @OptionGroup var model: ModelOptions
 
     @Option(help: "The layer of the MLP.")
     var layer: Int?
@@ -49,14 +49,15 @@ struct IllusionCommand: ParsableCommand {
 
     func run() throws {
         try FilePlan(
-            reading: [experiment.model], writing: [destination(directions, .collection)] + reports.outputs
+            reading: [model.model], writing: [destination(directions, .collection)] + reports.outputs
         ).check()
         Runtime.keepFreedMemory()
-        let checkpoint = try experiment.checkpoint()
+        let checkpoint = try model.checkpoint()
         let tokenizer = try Tokenizer(checkpoint)
         var study = IllusionStudy()
         if let directions {
             study.folder = URL(filePath: directions)
+            Interruption.keep("what is in \(directions) is kept, and the same command goes on with it")
             try FileManager.default.makeDirectory(URL(filePath: directions))
         }
         study.layer = layer
@@ -68,7 +69,7 @@ struct IllusionCommand: ParsableCommand {
         let progress = printing.progress
         defer { progress.finish() }
         let result = try study.run(
-            LanguageModel.load(checkpoint), tokenizer, modelName: checkpoint.url.lastPathComponent,
+            model.load(checkpoint), tokenizer, modelName: checkpoint.url.lastPathComponent,
             progress: progress.handler)
         progress.finish()
         let page = try Report(result)

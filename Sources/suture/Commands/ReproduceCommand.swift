@@ -8,26 +8,6 @@ struct ReproduceCommand: ParsableCommand {
         subcommands: [IllusionCommand.self, FactsCommand.self, PlantedCommand.self, SignaturesStudyCommand.self])
 }
 
-/// The model of an experiment, and how it computes.
-struct ExperimentOptions: ParsableArguments {
-    @Option(help: "A snapshot directory (config.json, safetensors) or a GGUF file.")
-    var model: String
-
-    @Option(help: "How many threads an operator may use.")
-    var threads: Int?
-
-    func validate() throws {
-        if let threads, !(1...1024).contains(threads) {
-            throw ValidationError("--threads is 1...1024, not \(threads).")
-        }
-    }
-
-    func checkpoint() throws -> Checkpoint {
-        if let threads { Runtime.threads = threads }
-        return try Checkpoint(opening: URL(filePath: model))
-    }
-}
-
 /// Where reports are written, each in the format that its file's name asks for.
 struct ReportOptions: ParsableArguments {
     @Option(help: "Write the report to this file: .html, .md or .json; may be repeated.")

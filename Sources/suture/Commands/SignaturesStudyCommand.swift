@@ -49,9 +49,6 @@ struct SignaturesStudyCommand: ParsableCommand {
     @Option(help: "Random seed.")
     var seed: UInt64 = 1
 
-    @Option(help: "How many threads an operator may use.")
-    var threads: Int?
-
     @OptionGroup var reports: ReportOptions
 
     @OptionGroup var printing: OutputOptions
@@ -67,9 +64,6 @@ struct SignaturesStudyCommand: ParsableCommand {
             throw ValidationError("--corrupted-share is above 0 and at most 1.")
         }
         if let limit, limit < 1 { throw ValidationError("--limit is 1 or more.") }
-        if let threads, !(1...1024).contains(threads) {
-            throw ValidationError("--threads is 1...1024, not \(threads).")
-        }
         _ = try corruptions.complete(option: "--corruptions")
     }
 
@@ -77,7 +71,6 @@ struct SignaturesStudyCommand: ParsableCommand {
         try FilePlan(
             reading: ImageOptions.files(data), writing: [destination(models, .collection)] + reports.outputs
         ).check()
-        if let threads { Runtime.threads = threads }
         Runtime.keepFreedMemory()
         var study = SignatureStudy()
         (study.architecture, study.width, study.seed) = (architecture, width, seed)
@@ -90,6 +83,7 @@ struct SignaturesStudyCommand: ParsableCommand {
         let test = try ImageSet(contentsOf: URL(filePath: data), split: .test, fit: size.fit())
         let progress = printing.progress
         defer { progress.finish() }
+        Interruption.keep("what is in \(models) is kept, and the same command goes on with it")
         let result = try study.run(train: train, test: test, models: URL(filePath: models), progress: progress.handler)
         progress.finish()
         let page = try Report(result)

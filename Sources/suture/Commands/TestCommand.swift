@@ -8,14 +8,16 @@ struct TestCommand: ParsableCommand {
         abstract: "Ask a model your own test cases; exit code 1 if any answer is wrong.",
         discussion: """
             CASES has the form of a list of failures: JSON Lines with "prompt" and "expected", or .tsv with two columns. A \
-            case is met if greedy decoding gives the expected answer.
+            case is met if greedy decoding gives the expected answer; with --check, if a command of yours says so, and an \
+            expected answer is not needed.
 
             suture test model cases.jsonl --patch fix.safetensors
+            suture test model cases.jsonl --check 'python3 -m py_compile {}'
             """)
 
     @OptionGroup var model: ModelOptions
 
-    @Argument(help: "A file of cases: .jsonl or .tsv.")
+    @Argument(help: "A file of cases: .jsonl or .tsv; - for standard input.")
     var cases: String
 
     @OptionGroup var chatting: ChatOptions
@@ -23,25 +25,66 @@ struct TestCommand: ParsableCommand {
     @Option(help: "A patch to apply on load; may be given several times.")
     var patch: [String] = []
 
+    @Option(
+        help: """
+            A command that judges each answer: {} is replaced by the path of a file with it, and exit code 0 says that the \
+            case is met.
+            """)
+    var check: String?
+
+    @Option(name: [.customShort("n"), .long], help: "How many tokens an answer has at most (with --check).")
+    var tokens = 128
+
     @OptionGroup var reports: ReportOptions
 
     @OptionGroup var printing: OutputOptions
+
+    func validate() throws {
+        guard (1...100_000).contains(tokens) else { throw ValidationError("--tokens is 1...100000, not \(tokens).") }
+    }
 
     func run() throws {
         try FilePlan(reading: [model.model, cases] + patch, writing: reports.outputs).check()
         let checkpoint = try model.checkpoint()
         let (chat, tokenizer) = try chatting.formats(checkpoint)
-        let list = try Failure.read(URL(filePath: cases), chat: chat)
+        let list = try Failure.read(path: cases, chat: chat, needingAnswers: check == nil)
         let patches = try patch.map { AppliedPatch(try Patch(contentsOf: URL(filePath: $0))) }
         let network = try model.load(checkpoint, patches: patches)
         let progress = printing.progress
         defer { progress.finish() }
-        let results = try Detection(of: list, in: network, tokenizer, progress: progress.handler)
+        let title = "\(model.url.lastPathComponent): \(URL(filePath: cases).lastPathComponent)"
+        let (page, met, areAllMet): (Report, Int, Bool)
+        if let check {
+            let stops = tokenizer.roles.stops.union([chat?.stop].compactMap(\.self))
+            let results = try judged(
+                list, by: CheckProgram(command: check), stops, network, tokenizer, progress.handler)
+            (page, met) = (try Report(testing: results, title: title), results.answers.count(where: \.isMet))
+            areAllMet = results.areAllMet
+        } else {
+            let results = try Detection(of: list, in: network, tokenizer, progress: progress.handler)
+            (page, met) = (try Report(testing: results, title: title), results.answers.count(where: \.isRight))
+            areAllMet = results.areAllRight
+        }
         progress.finish()
-        let page = try Report(
-            testing: results, title: "\(model.url.lastPathComponent): \(URL(filePath: cases).lastPathComponent)")
         try reports.write(page)
-        printing.show(page, quietly: "\(results.answers.count(where: \.isRight)) of \(list.count)")
-        guard results.areAllRight else { throw ExitCode(DiagnosticKind.failed.rawValue) }
+        printing.show(page, quietly: "\(met) of \(list.count)")
+        if printing.format == .human { noteBoundaries(of: list, isChat: chat != nil) }
+        guard areAllMet else { throw ExitCode(DiagnosticKind.failed.rawValue) }
+    }
+
+    /// Gives each answer to a program, in a file of a temporary directory.
+    private func judged(
+        _ list: [Failure], by program: CheckProgram, _ stops: Set<Int>, _ model: LanguageModel, _ tokenizer: Tokenizer,
+        _ progress: @escaping ProgressHandler
+    ) throws -> JudgedAnswers {
+        try TemporaryDirectory.use(in: FileManager.default.temporaryDirectory) { directory in
+            let file = directory.appending(path: "answer")
+            return try JudgedAnswers(
+                of: list.map(\.prompt), in: model, tokenizer, stops: stops, limit: tokens, progress: progress
+            ) { answer in
+                try AtomicFile.write(Array(answer.utf8), to: file, overwriting: true)
+                return try program.holds(for: file)
+            }
+        }
     }
 }

@@ -47,9 +47,6 @@ struct TrainCommand: ParsableCommand {
     @Option(help: "Also write what is there after every so many epochs, to OUTPUT-step-N.")
     var saveEvery: Int?
 
-    @Option(help: "How many threads an operator may use.")
-    var threads: Int?
-
     @OptionGroup var printing: OutputOptions
 
     func validate() throws {
@@ -65,9 +62,6 @@ struct TrainCommand: ParsableCommand {
         if let width, !(width > 0 && width <= 16) { throw ValidationError("--width is above 0 and at most 16.") }
         guard heldOut >= 0, heldOut < 1 else { throw ValidationError("--held-out is 0 or more and below 1.") }
         if let saveEvery, saveEvery < 1 { throw ValidationError("--save-every is 1 or more.") }
-        if let threads, !(1...1024).contains(threads) {
-            throw ValidationError("--threads is 1...1024, not \(threads).")
-        }
         guard saveAt?.elements.allSatisfy({ $0 >= 0 }) ?? true else {
             throw ValidationError("--save-at is of 0 or more.")
         }
@@ -75,7 +69,6 @@ struct TrainCommand: ParsableCommand {
 
     func run() throws {
         try result.check(reading: inputs)
-        if let threads { Runtime.threads = threads }
         Runtime.keepFreedMemory()
         let fit = try size.fit(for: (resume ?? initial).flatMap(Self.fit))
         let images = try ImageSet(contentsOf: URL(filePath: data), split: .train, fit: fit)
@@ -167,6 +160,7 @@ struct TrainCommand: ParsableCommand {
         guard isSaved(training.step, of: training) else { return }
         let url = url(ofStep: training.step)
         try training.write(to: url, overwriting: result.force)
+        Interruption.keep("\(url.relativePath) is kept, and --resume \(url.relativePath) goes on from there")
         if printing.format == .human { note("wrote \(url.relativePath)") }
     }
 }
