@@ -15,7 +15,8 @@ import SutureFormats
 //       "classes": ["plane", "car"],
 //       "mean": [0.49, 0.48, 0.45],          of pixels in 0...1
 //       "std": [0.25, 0.24, 0.26],
-//       "preparation": {"pad": 32}           or {"resize": 224}, or {}; may be left out
+//       "preparation": {"pad": 32}           or {"resize": 224}, {"resize": 256, "crop": 224, "filter": "bicubic"},
+//                                            or {}; may be left out
 //     }
 extension ClassifierArchitecture {
     /// Reads the description from a checkpoint's configuration.
@@ -54,6 +55,11 @@ extension ClassifierArchitecture {
         }
     }
 
+    /// Whether a checkpoint's configuration is that of an image classifier.
+    public static func describes(_ checkpoint: Checkpoint) -> Bool {
+        ["vgg", "resnet"].contains(checkpoint.config.value["model_type"]?.stringValue)
+    }
+
     /// What ``init(config:source:)`` reads.
     public var config: JSON {
         var members: JSONObject =
@@ -82,13 +88,18 @@ extension ClassifierArchitecture {
 
 extension ImageFit {
     fileprivate init(_ config: JSONField) throws {
-        let (pad, resize) = (try config.optional("pad"), try config.optional("resize"))
-        switch (pad, resize) {
-        case (nil, nil): self = .none
-        case (let pad?, nil): self = .padded(try pad.int(in: 1...4096))
-        case (nil, let resize?): self = .resized(try resize.int(in: 1...4096))
+        func side(_ key: ByteString) throws -> Int? { try config.optional(key).map { try $0.int(in: 1...4096) } }
+        let filter: Filter = try config.optional("filter").map { try $0.choice() } ?? .bilinear
+        switch (try side("pad"), try side("resize"), try side("crop")) {
+        case (nil, nil, nil): self = .none
+        case (let pad?, nil, nil): self = .padded(pad)
+        case (nil, let resize?, nil): self = .resized(resize)
+        case (nil, let resize?, let crop?) where crop <= resize:
+            self = .cropped(shorter: resize, crop: crop, filter: filter)
         default:
-            throw ModelError(.unsupported, "images are padded or resized, not both", subject: config.path)
+            throw ModelError(
+                .unsupported, "images cannot be prepared so", subject: config.path,
+                expected: "pad; or resize; or resize and crop, which is not larger")
         }
     }
 
@@ -97,6 +108,8 @@ extension ImageFit {
         case .none: [:]
         case .padded(let size): ["pad": JSON(size)]
         case .resized(let size): ["resize": JSON(size)]
+        case .cropped(let shorter, let crop, let filter):
+            ["resize": JSON(shorter), "crop": JSON(crop), "filter": JSON(filter.rawValue)]
         }
     }
 }
