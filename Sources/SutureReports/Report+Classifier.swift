@@ -1,8 +1,47 @@
 import Foundation
+import SutureFormats
 import SutureModels
 import SutureVision
 
 extension Report {
+    /// What a classifier is: its network, its classes, and how its images are prepared.
+    public init(of classifier: ClassifierArchitecture, _ checkpoint: Checkpoint, title: String) throws {
+        struct Facts: Encodable, Sendable {
+            let family, network: String
+            let classes: [String]
+            let channels: Int
+            let preparation: String
+            let mean, std: [Double]
+            let parameters: Int
+            let storedAs: [String: Int]
+        }
+        let fit = classifier.fit.map(\.description) ?? "not recorded"
+        let facts = Facts(
+            family: classifier.family, network: classifier.outline, classes: classifier.classes,
+            channels: classifier.channels, preparation: fit, mean: classifier.mean, std: classifier.deviation,
+            parameters: classifier.tensors.filter(\.isParameter).reduce(0) { $0 + $1.shape.reduce(1, *) },
+            storedAs: checkpoint.storageTypes)
+        let names = classifier.classes
+        let shown =
+            names.prefix(5).joined(separator: ", ") + (names.count > 5 ? ", ..., \(names[names.count - 1])" : "")
+        func numbers(_ values: [Double]) -> String { values.map(Numeral.short).joined(separator: ", ") }
+        try self.init(
+            title: title, schema: "suture.inspect/1", data: facts,
+            blocks: [
+                .facts([
+                    .init("Family", facts.family), .init("Network", facts.network),
+                    .init("Classes", "\(names.count): \(shown)"),
+                    .init("Images", facts.channels == 1 ? "grey" : "colour"),
+                    .init("Preparation", facts.preparation),
+                    .init("Mean", numbers(facts.mean)), .init("Deviation", numbers(facts.std)),
+                    .init("Parameters", "\(facts.parameters)"),
+                    .init(
+                        "Tensors",
+                        facts.storedAs.sorted { $0.key < $1.key }.map { "\($1) x \($0)" }.joined(separator: ", "))
+                ])
+            ])
+    }
+
     /// The page of an evaluation: how many images were told right, and which classes were taken for which.
     public init(_ evaluation: Evaluation, classes: [String], title: String) throws {
         struct Data: Encodable, Sendable {
@@ -86,5 +125,21 @@ extension Report {
                     .init(wrong.map { "\(classes[$0]), \(row[$0])" } ?? "")
                 ]
             })
+    }
+}
+
+extension ClassifierArchitecture {
+    /// `bottleneck blocks 3, 4, 6, 3 of width 64, stem for images of about 224x224`
+    fileprivate var outline: String {
+        func list(_ numbers: [Int]) -> String { numbers.map(String.init).joined(separator: ", ") }
+        switch network {
+        case .vgg(let vgg):
+            let norm = vgg.hasBatchNorm ? ", batch norm" : ""
+            let hidden = vgg.hidden.isEmpty ? "" : ", hidden \(list(vgg.hidden))"
+            return "convolutions \(vgg.stages.map(list).joined(separator: " / "))" + norm + hidden
+        case .resnet(let resnet):
+            return
+                "\(resnet.block.rawValue) blocks \(list(resnet.depths)) of width \(resnet.width), \(resnet.stem.rawValue) stem"
+        }
     }
 }

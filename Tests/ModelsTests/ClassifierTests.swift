@@ -90,7 +90,11 @@ struct ClassifierTests {
         var architecture = try ClassifierArchitecture.named(
             name, form: name == "resnet50" ? .imagenet : .cifar, width: 0.125, channels: 3, classes: ["cat", "dog"])
         architecture.mean = [0.1, 0.2, 0.3]
-        architecture.fit = ["cnn": .padded(32), "vgg11": ImageFit.none, "vgg16_bn": .resized(64)][name]
+        architecture.fit =
+            [
+                "cnn": .padded(32), "vgg11": ImageFit.none, "vgg16_bn": .resized(64),
+                "resnet50": .cropped(shorter: 235, crop: 224, filter: .bicubic)
+            ][name]
         let classifier = try ImageClassifier.initial(architecture, seed: 3)
         try withTemporaryDirectory { directory in
             let url = directory.appending(path: "model")

@@ -30,6 +30,14 @@ public struct ClassifierArchitecture: Sendable, Equatable {
         self.deviation = deviation ?? Array(repeating: 0.25, count: channels)
     }
 
+    /// What `config.json` calls the family.
+    public var family: String {
+        switch network {
+        case .vgg: "vgg"
+        case .resnet: "resnet"
+        }
+    }
+
     /// The network, layer by layer.
     public var layers: [Layer] {
         switch network {
