@@ -5,11 +5,14 @@ extension Report {
         /// What the values measure, with the unit.
         public var axis: String
         public var bars: [Bar]
+        /// The names of what bars belong to, each with a color of its own; empty where they are all of one kind.
+        public var groups: [String]
 
-        public init(caption: String, axis: String, bars: [Bar]) {
+        public init(caption: String, axis: String, bars: [Bar], groups: [String] = []) {
             self.caption = caption
             self.axis = axis
             self.bars = bars
+            self.groups = groups
         }
 
         var scale: Scale {
@@ -37,8 +40,11 @@ extension Report.BarChart {
         public var value: Double
         public var low: Double?
         public var high: Double?
+        /// Which of the chart's groups it belongs to.
+        public var group: Int?
 
-        public init(_ label: String, _ value: Double, low: Double? = nil, high: Double? = nil) {
+        public init(_ label: String, _ value: Double, low: Double? = nil, high: Double? = nil, group: Int? = nil) {
+            self.group = group
             self.label = label
             self.value = value
             self.low = low
