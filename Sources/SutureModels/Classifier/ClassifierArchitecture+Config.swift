@@ -87,7 +87,8 @@ extension ClassifierArchitecture {
 }
 
 extension ImageFit {
-    fileprivate init(_ config: JSONField) throws {
+    /// Reads what ``config`` is; throws ``ModelError`` with code `unsupported` for what makes no sense.
+    package init(_ config: JSONField) throws {
         func side(_ key: ByteString) throws -> Int? { try config.optional(key).map { try $0.int(in: 1...4096) } }
         let filter: Filter = try config.optional("filter").map { try $0.choice() } ?? .bilinear
         switch (try side("pad"), try side("resize"), try side("crop")) {
@@ -103,7 +104,8 @@ extension ImageFit {
         }
     }
 
-    fileprivate var config: JSON {
+    /// As a configuration says it.
+    package var config: JSON {
         switch self {
         case .none: [:]
         case .padded(let size): ["pad": JSON(size)]
