@@ -48,6 +48,7 @@ struct HTMLRenderer {
         case .heatmap(let heatmap): figure(heatmap, self.heatmap(heatmap))
         case .plot(let plot): figure(plot, self.plot(plot))
         case .comparison(let comparison): figure(comparison, self.comparison(comparison))
+        case .gallery(let gallery): figure(gallery, self.gallery(gallery))
         case .onPages(let blocks): tag("div", [:], blocks.map(self.block))
         }
     }

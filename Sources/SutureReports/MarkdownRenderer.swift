@@ -28,6 +28,7 @@ struct MarkdownRenderer {
         case .heatmap(let heatmap): figure(heatmap)
         case .plot(let plot): figure(plot)
         case .comparison(let comparison): self.comparison(comparison)
+        case .gallery(let gallery): figure(gallery)
         case .onPages(let blocks): blocks.map(self.block).joined(separator: "\n\n")
         }
     }

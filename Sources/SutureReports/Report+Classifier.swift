@@ -42,43 +42,12 @@ extension Report {
             ])
     }
 
-    /// The page of an evaluation: how many images were told right, and which classes were taken for which.
-    public init(_ evaluation: Evaluation, classes: [String], title: String) throws {
-        struct Data: Encodable, Sendable {
-            let images: Int
-            let accuracy: Double
-            let interval: [Double]
-            let loss: Double
-            let classes: [String]
-            let confusion: [[Int]]
-        }
-        let interval = evaluation.interval
-        var blocks: [Block] = [
-            .facts([
-                Fact("Images", "\(evaluation.count)"),
-                Fact("Right", Self.share(evaluation.accuracy)),
-                Fact("95% interval", "\(Self.share(interval.low)) to \(Self.share(interval.high))"),
-                Fact("Loss", Numeral.short(evaluation.loss))
-            ]),
-            .table(Self.classTable(evaluation, classes))
-        ]
-        if classes.count <= 20 {
-            blocks.append(
-                .heatmap(
-                    Heatmap(
-                        caption: "Images of a class (row) taken for a class (column)", rowTitle: "class", rows: classes,
-                        columnTitle: "answer", columns: classes,
-                        cells: evaluation.confusion.map { $0.map(Double.init) }, coloring: .sequential)))
-        }
-        try self.init(
-            title: title, schema: "suture.classify/1",
-            data: Data(
-                images: evaluation.count, accuracy: evaluation.accuracy, interval: [interval.low, interval.high],
-                loss: evaluation.loss, classes: classes, confusion: evaluation.confusion), blocks: blocks)
-    }
-
     /// The page of a training: what was reached after each epoch.
-    public init(_ training: Training, seconds: Double, images: Int, parameters: Int, title: String) throws {
+    ///
+    /// - Parameter test: how the classifier did on images for tests, if there are any.
+    public init(
+        _ training: Training, seconds: Double, images: Int, parameters: Int, test: Evaluation? = nil, title: String
+    ) throws {
         struct Data: Encodable, Sendable {
             let plan: TrainingPlan
             let parameters: Int
@@ -87,6 +56,12 @@ extension Report {
             let seconds: Double
             let imagesPerSecond: Double
             let history: [Training.EpochRecord]
+            let test: Test?
+        }
+        struct Test: Encodable, Sendable {
+            let images, right: Int
+            let accuracy: Double
+            let interval: [Double]
         }
         let history = training.history
         let hasHeldOut = history.contains { $0.heldOutAccuracy != nil }
@@ -97,34 +72,31 @@ extension Report {
                 [.init("\(record.epoch)"), .init(Numeral.short(record.loss)), .init(Self.share(record.accuracy))]
                     + (record.heldOutAccuracy.map { [.init(Self.share($0))] } ?? [])
             })
+        let tested = test.map {
+            Fact(
+                "Right on test images",
+                "\(Self.share($0.accuracy)) (95% interval \(Self.share($0.interval.low)) to \(Self.share($0.interval.high)))"
+            )
+        }
         let rate = seconds > 0 ? Double(images) / seconds : 0
         try self.init(
             title: title, schema: "suture.train/1",
             data: Data(
                 plan: training.plan, parameters: parameters, images: training.images.count, steps: training.step,
-                seconds: seconds, imagesPerSecond: rate, history: history),
+                seconds: seconds, imagesPerSecond: rate, history: history,
+                test: test.map {
+                    Test(
+                        images: $0.count, right: $0.right, accuracy: $0.accuracy,
+                        interval: [$0.interval.low, $0.interval.high])
+                }),
             blocks: [
-                .facts([
-                    Fact("Parameters", "\(parameters)"), Fact("Images", "\(training.images.count)"),
-                    Fact("Steps", "\(training.step)"),
-                    Fact("Time", "\(ProgressReporter.duration(seconds)), \(Numeral.short(rate)) images a second")
-                ]), .table(table)
+                .facts(
+                    [tested].compactMap(\.self) + [
+                        Fact("Parameters", "\(parameters)"), Fact("Images", "\(training.images.count)"),
+                        Fact("Steps", "\(training.step)"),
+                        Fact("Time", "\(ProgressReporter.duration(seconds)), \(Numeral.short(rate)) images a second")
+                    ]), .table(table)
             ])
-    }
-
-    private static func classTable(_ evaluation: Evaluation, _ classes: [String]) -> Table {
-        Table(
-            columns: ["class", .number("images"), .number("right"), "most often taken for"],
-            rows: classes.indices.map { index in
-                let row = evaluation.confusion[index]
-                let count = row.reduce(0, +)
-                let wrong = row.indices.filter { $0 != index && row[$0] > 0 }.max { row[$0] < row[$1] }
-                return [
-                    .init(classes[index]), .init("\(count)"),
-                    .init(count == 0 ? "–" : share(Double(row[index]) / Double(count))),
-                    .init(wrong.map { "\(classes[$0]), \(row[$0])" } ?? "")
-                ]
-            })
     }
 }
 

@@ -11,11 +11,20 @@ public struct Answer: Sendable, Equatable {
     /// The likeliest classes, five where there are so many, the first of them the answer.
     public let guesses: [Guess]
 
-    init(image: Int, probabilities: ArraySlice<Float>) {
+    /// The answer.
+    public var best: Guess { guesses[0] }
+
+    /// From the scores of all classes, and the probabilities that they come to.
+    init(image: Int, scores: ArraySlice<Float>, probabilities: ArraySlice<Float>) {
         self.image = image
-        let order = probabilities.indices.sorted { (probabilities[$1], $0) < (probabilities[$0], $1) }
-        guesses = order.prefix(5).map {
-            Guess(label: $0 - probabilities.startIndex, probability: Double(probabilities[$0]))
+        var best: [Int] = []
+        for index in scores.indices {
+            // Of equal scores the first counts, as it does for `argmax`.
+            let place = best.firstIndex { scores[$0] < scores[index] } ?? best.count
+            guard place < 5 else { continue }
+            best.insert(index, at: place)
+            if best.count > 5 { best.removeLast() }
         }
+        guesses = best.map { Guess(label: $0 - scores.startIndex, probability: Double(probabilities[$0])) }
     }
 }

@@ -16,6 +16,9 @@ public struct Evaluation: Sendable, Codable, Equatable {
     /// What holds the accuracy on all such images with 95% confidence (Wilson 1927).
     public var interval: (low: Double, high: Double) { Self.interval(of: accuracy, in: count) }
 
+    /// The share of right answers, with that interval.
+    public var estimate: Estimate { Estimate(share: accuracy, of: max(1, count)) }
+
     /// What holds a share that was found in so many cases, with 95% confidence (Wilson 1927).
     public static func interval(of share: Double, in count: Int) -> (low: Double, high: Double) {
         let estimate = Estimate(share: share, of: max(1, count))
@@ -93,10 +96,13 @@ extension ImageClassifier {
     }
 
     private static func answers(_ range: Range<Int>, _ scores: Tensor) throws -> [Answer] {
-        let probabilities = try scores.softmax().elements(as: Float.self)
+        let (numbers, probabilities) = try (
+            scores.elements(as: Float.self), scores.softmax().elements(as: Float.self)
+        )
         let count = scores.shape[1]
         return range.enumerated().map { row, image in
-            Answer(image: image, probabilities: probabilities[row * count..<(row + 1) * count])
+            let part = row * count..<(row + 1) * count
+            return Answer(image: image, scores: numbers[part], probabilities: probabilities[part])
         }
     }
 

@@ -5,7 +5,7 @@ extension ImageSet {
     /// The same images as a classifier takes them: in colour where it sees colours, and with its classes where theirs are
     /// among them, by name or by ImageNet's numbers (`n01440764`).
     public func matched(to classifier: ClassifierArchitecture) throws -> ImageSet {
-        let set = try classifier.channels == 3 ? coloured() : self
+        let set = try inColours(of: classifier)
         guard classes.count < classifier.classes.count,
             let places = Self.places(of: classes, in: classifier.classes)
                 ?? (classifier.classes == ImageNetClasses.names
@@ -20,9 +20,9 @@ extension ImageSet {
         classes.count == 1 && classifier.classes.count > 1 && !classifier.classes.contains(classes[0])
     }
 
-    /// Grey images with three equal channels.
-    func coloured() throws -> ImageSet {
-        guard pixels.shape[1] == 1 else { return self }
+    /// Grey images with three equal channels, for a classifier that sees colours.
+    public func inColours(of classifier: ClassifierArchitecture) throws -> ImageSet {
+        guard classifier.channels == 3, pixels.shape[1] == 1 else { return self }
         return ImageSet(
             pixels: try Tensor.concatenated([pixels, pixels, pixels], 1), labels: labels, classes: classes, files: files
         )

@@ -8,6 +8,16 @@ extension ImageSet {
             files: files.map { files in indices.map { files[$0] } })
     }
 
+    /// One of the images.
+    public func picture(_ index: Int) throws -> Picture {
+        Picture(
+            pixels: try pixels.narrowed(0, index..<index + 1).elements(), channels: pixels.shape[1],
+            height: pixels.shape[2], width: pixels.shape[3])
+    }
+
+    /// What an image is called: the name of its file, or its number.
+    public func name(of index: Int) -> String { files?[index] ?? String(index) }
+
     /// At most so many images, evenly spread over the set, so that each class has its share.
     public func limited(to limit: Int?) throws -> ImageSet {
         guard let limit, limit < count else { return self }

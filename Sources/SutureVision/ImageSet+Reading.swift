@@ -46,6 +46,8 @@ extension ImageSet {
         guard isArray || severity == nil else {
             throw VisionError(.badRequest, "only a .npy file has parts of one severity", subject: url.relativePath)
         }
+        // What was prepared so before it was corrupted is as it should be.
+        let fit = try Self.preparation(of: url) == fit ? .none : fit
         func fitting(_ set: ImageSet) throws -> ImageSet { try set.limited(to: limit).fitted(fit) }
         self =
             if isArray {
@@ -66,6 +68,16 @@ extension ImageSet {
             } else {
                 try ImageSet(folders: url, split: split, fit: fit, limit: limit)
             }
+    }
+
+    /// Whether there are images for tests at `url`, apart from those for training.
+    public static func hasTests(at url: URL) -> Bool {
+        let names = [
+            "t10k-images-idx3-ubyte", "t10k-images-idx3-ubyte.gz", "test_batch.bin", "test.bin",
+            "val/val_annotations.txt", "test", "val"
+        ]
+        return url.pathExtension != "npy"
+            && names.contains { FileManager.default.fileExists(atPath: url.appending(path: $0).path) }
     }
 
     /// The files that are read where a set is named: those beside an array have its labels and the names of its classes.

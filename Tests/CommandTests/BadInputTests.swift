@@ -222,6 +222,8 @@ extension BadInputTests {
         Case("corrupt images -o new --corruptions fog:6", "'fog:6'"),
         Case("corrupt images -o new --all --severities 0,1", "--severities are of 1...5"),
         Case("corrupt images -o new --all --as zip", "--as"),
+        Case("corrupt images -o new --all --limit 0", "--limit is"),
+        Case("classify classifier images --report page.pdf", ".html"),
         Case("corrupt images -o new --all --profile mnist", "--profile"),
         Case("corrupt images -o new --all --pad 4", "larger than it shall be padded to"),
         Case("corrupt images -o new --corruptions fog:1,fog", "named once"),

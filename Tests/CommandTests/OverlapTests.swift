@@ -37,7 +37,7 @@ struct OverlapTests {
         "reproduce facts <key.jsonl --model <model --report >new.html", "reproduce planted --report >new.html",
         "reproduce signatures --data <images --models >new --report >new.html",
         "train <images --init <classifier -o >new", "train <images --resume <bad-training -o >new",
-        "classify <classifier <images --patch <good.fix",
+        "classify <classifier <images --patch <good.fix --report >new.html",
         "robustness <classifier --data <images --signature <good.fix --baseline <no-classes --report >new.html",
         "corrupt <images --all -o >new --sheet >new.png", "corrupt <arrays/fog.npy --all -o >new --sheet >new.png",
         "report <key.jsonl --report >new.html", "inspect <model", "convert <model -o >new", "convert <text.gguf -o >new"

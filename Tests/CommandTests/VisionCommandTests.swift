@@ -39,4 +39,76 @@ struct VisionCommandTests {
             #expect(outcome.status == status && outcome.text.contains("a.png"), "\(outcome.errors)")
         }
     }
+
+    /// `set/train/CLASS/photo-N.png` and `set/test/...`, bright above or below, in sizes of their own.
+    private func photos(in place: Workplace) throws {
+        for part in ["train", "test"] {
+            for (label, name) in ["high", "low"].enumerated() {
+                for number in 0..<16 {
+                    let (height, width) = (20 + number % 3, 22 + number % 2)
+                    let pixels = (0..<3 * height * width).map { index in
+                        UInt8((index / width % height < height / 2) == (label == 0) ? 200 - number : 10 + number)
+                    }
+                    let url = place.url.appending(path: "photos/\(part)/\(name)/photo-\(number).png")
+                    try FileManager.default.createDirectory(
+                        at: url.deletingLastPathComponent(), withIntermediateDirectories: true)
+                    let picture = Picture(pixels: pixels, channels: 3, height: height, width: width)
+                    try Data(picture.png()).write(to: url)
+                }
+            }
+        }
+    }
+
+    @Test("a classifier is tested after its training, and pictures of its mistakes are on a page")
+    func mistakes() throws {
+        let place = try Workplace()
+        try photos(in: place)
+        let options = "--resize 18 --center-crop 16 --epochs 2 --batch 8 --width 0.25"
+        let trained = try place.done("train photos -o trained \(options)")
+        let test = try #require(trained["test"] as? [String: Any])
+        let tested = try place.done("classify trained photos --report page.html")
+        #expect(test["images"] as? Int == 32 && test["accuracy"] as? Double == tested["accuracy"] as? Double)
+        let mistakes = try #require(tested["mistakes"] as? [[String: Any]])
+        let right = try #require(test["right"] as? Int)
+        #expect(mistakes.count == 32 - right)
+        let page = String(decoding: try place.bytes("page.html"), as: UTF8.self)
+        #expect(page.components(separatedBy: "data:image/png;base64,").count - 1 == mistakes.count)
+
+        // A folder that is called as a class has pictures of it; of another nobody knows.
+        #expect(try place.done("classify trained photos/test/high")["accuracy"] is Double)
+        try FileManager.default.copyItem(
+            at: place.url.appending(path: "photos/test/high"), to: place.url.appending(path: "unknown"))
+        let images = try #require(try place.done("classify trained unknown")["images"] as? [[String: Any]])
+        #expect(images.count == 16 && images[0]["file"] as? String == "photo-0.png")
+        let lines = try place.run("classify trained unknown --format quiet").text.split(separator: "\n")
+        #expect(lines.count == 16 && lines.allSatisfy { $0.hasSuffix("\thigh") || $0.hasSuffix("\tlow") })
+    }
+
+    @Test("pictures keep their names when they are corrupted, a part of every class, and are not prepared twice")
+    func corrupted() throws {
+        let place = try Workplace()
+        try photos(in: place)
+        let mixed = try place.run("corrupt photos -o fog --corruptions fog:3")
+        #expect(mixed.status == 4 && mixed.errors.contains("different sizes") && mixed.errors.contains("--resize 224"))
+        let size = "--resize 18 --center-crop 16"
+        try place.done("corrupt photos -o fog --corruptions fog:3 \(size) --limit 8")
+        let folders = try ["high", "low"].map {
+            try FileManager.default.contentsOfDirectory(atPath: place.url.appending(path: "fog/fog/3/\($0)").path)
+                .sorted()
+        }
+        #expect(folders[0] == folders[1] && folders[0].count == 4 && folders[0].contains("photo-0.png"))
+
+        try place.done("train photos -o trained \(size) --epochs 1 --batch 8 --width 0.25")
+        func loss(_ line: String) throws -> Double { try #require(place.done("classify \(line)")["loss"] as? Double) }
+        let set = try ImageSet(contentsOf: place.url.appending(path: "fog/fog/3"), split: .test)
+        let classifier = try ImageClassifier.load(place.url.appending(path: "trained"))
+        #expect(try abs(loss("trained fog/fog/3") - classifier.evaluate(set).loss) < 1e-6)
+        #expect(try loss("trained fog/fog/3") != loss("trained fog/fog/3 --resize 20 --center-crop 16"))
+        for path in ["photos/test/high/photo-1.jpg", "photos/test/high/photo-1.jpeg"] {
+            let picture = Picture(pixels: [UInt8](repeating: 9, count: 400), channels: 1, height: 20, width: 20)
+            try Data(picture.jpeg(quality: 90)).write(to: place.url.appending(path: path))
+        }
+        try place.done("corrupt photos -o twice --corruptions fog:3 \(size)")
+        #expect(try place.bytes("twice/fog/3/high/photo-1.jpeg.png") != place.bytes("twice/fog/3/high/photo-1.png.png"))
+    }
 }
