@@ -1,7 +1,18 @@
+import Foundation
 import SutureModels
 import SutureTensor
 
 extension ImageSet {
+    /// Reads one part of a set of images as a classifier takes them: prepared as its own images were, in its classes.
+    ///
+    /// Throws as ``init(contentsOf:split:fit:severity:limit:)``.
+    public init(
+        contentsOf url: URL, split: Split, for classifier: ClassifierArchitecture, limit: Int? = nil
+    ) throws {
+        self = try ImageSet(contentsOf: url, split: split, fit: classifier.fit ?? .none, limit: limit)
+            .matched(to: classifier)
+    }
+
     /// The same images as a classifier takes them: in colour where it sees colours, and with its classes where theirs are
     /// among them, by name or by ImageNet's numbers (`n01440764`).
     public func matched(to classifier: ClassifierArchitecture) throws -> ImageSet {

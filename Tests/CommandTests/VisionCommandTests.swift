@@ -1,12 +1,16 @@
 import Foundation
 import SutureKit
+import SutureTestSupport
 import Testing
 
 @Suite("The commands for images")
 struct VisionCommandTests {
+    private let place: Workplace
+
+    init() throws { place = try Workplace() }
+
     @Test("a classifier of torchvision's is imported, inspected, held against logits, and its pictures are classified")
     func importing() throws {
-        let place = try Workplace()
         let network = try ClassifierArchitecture.named(
             "resnet18", form: .imagenet, channels: 3, classes: ["0", "1", "2"])
         let torchvision = try ImageClassifier.initial(network, seed: 1)
@@ -41,7 +45,7 @@ struct VisionCommandTests {
     }
 
     /// `set/train/CLASS/photo-N.png` and `set/test/...`, bright above or below, in sizes of their own.
-    private func photos(in place: Workplace) throws {
+    private func photos() throws {
         for part in ["train", "test"] {
             for (label, name) in ["high", "low"].enumerated() {
                 for number in 0..<16 {
@@ -61,8 +65,7 @@ struct VisionCommandTests {
 
     @Test("a classifier is tested after its training, and pictures of its mistakes are on a page")
     func mistakes() throws {
-        let place = try Workplace()
-        try photos(in: place)
+        try photos()
         let options = "--resize 18 --center-crop 16 --epochs 2 --batch 8 --width 0.25"
         let trained = try place.done("train photos -o trained \(options)")
         let test = try #require(trained["test"] as? [String: Any])
@@ -86,8 +89,7 @@ struct VisionCommandTests {
 
     @Test("pictures keep their names when they are corrupted, a part of every class, and are not prepared twice")
     func corrupted() throws {
-        let place = try Workplace()
-        try photos(in: place)
+        try photos()
         let mixed = try place.run("corrupt photos -o fog --corruptions fog:3")
         #expect(mixed.status == 4 && mixed.errors.contains("different sizes") && mixed.errors.contains("--resize 224"))
         let size = "--resize 18 --center-crop 16"
@@ -110,5 +112,38 @@ struct VisionCommandTests {
         }
         try place.done("corrupt photos -o twice --corruptions fog:3 \(size)")
         #expect(try place.bytes("twice/fog/3/high/photo-1.jpeg.png") != place.bytes("twice/fog/3/high/photo-1.png.png"))
+    }
+
+    @Test("the commands of the tutorial run as they stand there, one after the other")
+    func tutorial() throws {
+        try photos()
+        let folder = place.url.appending(path: "snapshots")
+        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+        for number in 0..<2 {
+            try FileManager.default.copyItem(
+                at: place.url.appending(path: "photos/test/low/photo-\(number).png"),
+                to: folder.appending(path: "photo-\(number).png"))
+        }
+        let network = try ClassifierArchitecture.named(
+            "resnet18", form: .imagenet, channels: 3, classes: (0..<1000).map(String.init))
+        try SafetensorsWriter.write(
+            try ImageClassifier.initial(network, seed: 1).tensors.map { SafetensorsSource($0, $1) },
+            to: place.url.appending(path: "resnet18.safetensors"))
+        let article = Goldens.checkout.appending(path: "Sources/SutureKit/SutureKit.docc/GettingStartedVision.md")
+        let lines = try String(contentsOf: article, encoding: .utf8).split(separator: "\n")
+            .filter { $0.hasPrefix("suture ") }.map { String($0.dropFirst("suture ".count)) }
+        let verbs = Set(lines.compactMap { $0.split(separator: " ").first })
+        #expect(
+            verbs.isSuperset(of: [
+                "import", "classify", "corrupt", "train", "robustness", "signature", "combine", "apply", "revert"
+            ]))
+        for line in lines {
+            let outcome = try place.run(line)
+            try #require(outcome.status == 0, "suture \(line): \(outcome.errors)")
+        }
+        #expect(try place.bytes("answers.html").count > 1000 && place.bytes("mistakes.html").count > 1000)
+        try place.done("apply standard fog.safetensors -o expected")
+        #expect(try place.bytes("fog-only/model.safetensors") == place.bytes("expected/model.safetensors"))
+        #expect(try place.bytes("robust/model.safetensors") != place.bytes("expected/model.safetensors"))
     }
 }
