@@ -99,7 +99,7 @@ extension ImageSet {
         var pixels: [UInt8] = []
         var (channels, height, width) = (1, 0, 0)
         for (index, url) in files.enumerated() {
-            let picture = try Picture(contentsOf: url).fitted(fit)
+            let picture = try Self.picture(url, fit)
             if index == 0 {
                 (channels, height, width) = (picture.channels, picture.height, picture.width)
                 try Self.requireMemory(
@@ -123,6 +123,16 @@ extension ImageSet {
         self.init(
             pixels: try Tensor(pixels, shape: [files.count, channels, height, width]),
             labels: chosen.map { labels[$0] }, classes: classes, files: files.map(\.lastPathComponent))
+    }
+
+    /// Reads and prepares a picture; what is wrong with its size is said with its name.
+    private static func picture(_ url: URL, _ fit: ImageFit) throws -> Picture {
+        let picture = try Picture(contentsOf: url)
+        do { return try picture.fitted(fit) } catch let error as VisionError {
+            throw VisionError(
+                error.code, error.problem, subject: url.relativePath, expected: error.expected, found: error.found,
+                hint: error.hint)
+        }
     }
 
     private static func thrice(_ plane: ArraySlice<UInt8>) -> [UInt8] { Array([plane, plane, plane].joined()) }

@@ -53,6 +53,7 @@ struct TimmConfiguration {
         let filter = ImageFit.Filter(rawValue: try named.string)
         try require(filter != nil, named, "bilinear or bicubic", named.string)
         let shorter = try Int((Double(sides[1]) / kept.double).rounded(.down))
+        try require(shorter <= 4096, kept, "a shorter side of at most 4096", "\(shorter)")
         fit = .cropped(shorter: shorter, crop: sides[1], filter: filter ?? .bilinear)
         func channels(_ key: ByteString) throws -> [Double] {
             let field = try settings.require(key)
