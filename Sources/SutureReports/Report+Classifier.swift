@@ -42,9 +42,7 @@ extension Report {
             ])
     }
 
-    /// The page of a training: what was reached after each epoch.
-    ///
-    /// - Parameter test: how the classifier did on images for tests, if there are any.
+    /// The page of a training: what was reached after each epoch, and on images for tests, if there are any.
     public init(
         _ training: Training, seconds: Double, images: Int, parameters: Int, test: Evaluation? = nil, title: String
     ) throws {
