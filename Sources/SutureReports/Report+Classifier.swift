@@ -107,6 +107,9 @@ extension ClassifierArchitecture {
             let norm = vgg.hasBatchNorm ? ", batch norm" : ""
             let hidden = vgg.hidden.isEmpty ? "" : ", hidden \(list(vgg.hidden))"
             return "convolutions \(vgg.stages.map(list).joined(separator: " / "))" + norm + hidden
+        case .vit(let vit):
+            return "\(vit.depth) blocks of width \(vit.width), \(vit.heads) heads, MLP \(vit.hidden), "
+                + "patches of \(vit.patch) in \(vit.image)x\(vit.image), \(vit.names.rawValue)'s names"
         case .resnet(let resnet):
             return
                 "\(resnet.block.rawValue) blocks \(list(resnet.depths)) of width \(resnet.width), \(resnet.stem.rawValue) stem"

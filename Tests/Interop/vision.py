@@ -90,6 +90,9 @@ def lively(network):
             part.running_var.uniform_(0.5, 1.5)
             part.weight.data.uniform_(0.5, 1.2)
             part.bias.data.normal_(0, 0.1)
+        # A head of zeros, with which torchvision's transformers begin, would make all scores equal.
+        if isinstance(part, torch.nn.Linear) and not part.weight.any():
+            part.weight.data.normal_(0, 0.05)
     return network.eval()
 
 
@@ -176,5 +179,7 @@ check_torchvision("resnet34", models.ResNet34_Weights.IMAGENET1K_V1, files=PICTU
 check_torchvision("resnet50", models.ResNet50_Weights.IMAGENET1K_V2, "--resize", 232, "--center-crop", 224, files=PICTURES[:10])
 check_torchvision("vgg11_bn", models.VGG11_BN_Weights.IMAGENET1K_V1, files=PICTURES[:5])
 check_timm("resnet50", files=PICTURES[:10])
+check_torchvision("vit_b_16", models.ViT_B_16_Weights.IMAGENET1K_V1, files=PICTURES[:10])
+check_timm("vit_tiny_patch16_224")
 check_fine_tuned()
 check_refusals()

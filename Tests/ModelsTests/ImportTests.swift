@@ -108,6 +108,17 @@ struct ImportTests {
         }
     }
 
+    @Test("a transformer of timm without its configuration is refused: nothing says how pictures are prepared")
+    func unprepared() throws {
+        try withTemporaryDirectory { directory in
+            let url = try weights(3, in: directory)
+            let error = #expect(throws: ModelError.self) {
+                try ImageClassifier.importing(url, architecture: "vit_tiny_patch16_224")
+            }
+            #expect(error?.description.contains("timm's config.json") == true)
+        }
+    }
+
     @Test(
         "pickled weights are refused in a line that says how they become safetensors",
         arguments: ["PK\u{3}\u{4}", "pickle"])

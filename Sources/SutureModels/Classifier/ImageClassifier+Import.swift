@@ -20,7 +20,12 @@ extension ImageClassifier {
     ) throws -> ImageClassifier {
         let checkpoint = try Checkpoint(url)
         let source = try TimmConfiguration(of: url, network: name)
-        var architecture = try ClassifierArchitecture.named(name, form: .imagenet, channels: 3, classes: ["0"])
+        var architecture = try ClassifierArchitecture.published(name)
+        if case .vit(let vit) = architecture.network, vit.names == .timm, source == nil {
+            throw ModelError(
+                .unsupported, "nothing says how pictures are prepared", subject: url.relativePath,
+                expected: "timm's config.json beside the weights", hint: "timm.models.save_for_hf writes both")
+        }
         let head = "\(architecture.head).weight"
         guard let scores = checkpoint[head], scores.shape.count == 2, (1...65_536).contains(scores.shape[0]) else {
             throw ModelError(
@@ -65,5 +70,13 @@ extension ImageClassifier {
 
 extension ClassifierArchitecture {
     /// The networks that ``ImageClassifier/importing(_:architecture:classes:fit:)`` knows, by torchvision's names.
-    public static let importNames = names.filter { $0 != "cnn" }
+    public static let importNames = names.filter { $0 != "cnn" } + ViT.published.map(\.name)
+
+    /// One of these, of one class.
+    fileprivate static func published(_ name: String) throws -> ClassifierArchitecture {
+        if let vit = ViT.published.first(where: { $0.name == name })?.network {
+            return ClassifierArchitecture(.vit(vit), channels: 3, classes: ["0"])
+        }
+        return try named(name, form: .imagenet, channels: 3, classes: ["0"])
+    }
 }

@@ -30,13 +30,23 @@ struct TimmConfiguration {
         }
         try require(network.string == name, network, name, network.string)
         if let arguments = try config.optional("model_args") {
-            // Others change the network without changing its tensors.
-            let known: Set<ByteString> = ["in_chans", "num_classes", "global_pool"]
+            // Others change the network without changing its tensors; what these name, tensors tell by their shapes.
+            let known: Set<ByteString> = [
+                "in_chans", "num_classes", "global_pool", "img_size", "patch_size", "embed_dim", "depth", "num_heads"
+            ]
             for key in try arguments.object.keys {
-                try require(known.contains(key), arguments, "none but num_classes", key.string)
+                try require(known.contains(key), arguments, "none but sizes", key.string)
+            }
+            // All but this one.
+            if let heads = try arguments.optional("num_heads") {
+                let expected = ViT.published.first { $0.name == name }?.network.heads
+                try require(heads.int == expected, heads, expected.map(String.init) ?? "none", "\(heads.int)")
             }
         }
-        if let pool = try config.optional("global_pool") { try require(pool.string == "avg", pool, "avg", pool.string) }
+        if let pool = try config.optional("global_pool") {
+            let known = name.hasPrefix("vit_") ? "token" : "avg"
+            try require(pool.string == known, pool, known, pool.string)
+        }
         // Older files have these settings beside the others.
         let settings = try config.optional("pretrained_cfg") ?? config
         if let mode = try settings.optional("crop_mode") {
