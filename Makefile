@@ -2,7 +2,7 @@
 SMOLLM2 := .deps/smollm2/SmolLM2-135M-Instruct.Q4_1.gguf
 SUTURE := .build/release/suture
 
-.PHONY: help demo demo-signatures test test-slow interop interop-lens interop-llama conformance fuzz fuzz-coverage fuzz-asan setup release parity bench docs format lint clean
+.PHONY: help demo demo-signatures test test-slow interop interop-lens interop-vision interop-llama conformance fuzz fuzz-coverage fuzz-asan setup release parity bench docs format lint clean
 
 SWIFT_FILES := Sources Tests Benchmarks/Sources Examples Snippets Package.swift
 SECONDS ?= 60
@@ -16,6 +16,7 @@ help:
 	@echo "make test     run all tests"
 	@echo "make interop  hold what is exported against peft, transformers and gguf"
 	@echo "make interop-lens  hold lens, attention, attribution and ablation against TransformerLens"
+	@echo "make interop-vision  hold classifiers, and how pictures are prepared, against torchvision and timm"
 	@echo "make interop-llama  hold tokens, logits and exported adapters against llama.cpp, which is built once (ten minutes)"
 	@echo "make conformance  random variants of models, GGUF files, adapters and tokenizers, held against the real libraries"
 	@echo "make fuzz     feed broken files and models to all that reads them (SECONDS=60 SEED=1)"
@@ -60,6 +61,10 @@ interop: release
 interop-lens: release
 	@Scripts/setup-python peers
 	.deps/python-peers/bin/python Tests/Interop/lens.py $(SUTURE) $(SMOLLM2)
+
+interop-vision: release
+	@Scripts/setup-interop vision
+	.deps/interop/bin/python Tests/Interop/vision.py $(SUTURE)
 
 interop-llama: release
 	swift build -c release --product suture-tokens

@@ -55,6 +55,7 @@ public struct Checkpoint: Sendable {
                 }
             }
         } else {
+            try PickledWeights.refuse(url)
             let translation = try GGUFTranslation(GGUFFile(model: url))
             source = .gguf(translation)
             config = JSONField(translation.config, source: url.relativePath)

@@ -156,8 +156,10 @@ private struct WeightSelection {
         if names.contains("model_index.json") {
             return "a pipeline has several models: name the folder of one, such as unet"
         }
-        let isPickled = names.contains { $0.hasSuffix(".bin") || $0.hasSuffix(".pth") || $0.hasSuffix(".pt") }
-        return isPickled ? "convert the weights to safetensors: pickled files are not read" : nil
+        let pickled = names.sorted().first(where: PickledWeights.isName)
+        return pickled.map {
+            "pickled files are not read; " + PickledWeights.hint(url.appending(path: $0).relativePath)
+        }
     }
 }
 

@@ -5,12 +5,15 @@ extension Report {
         /// What the values measure, with the unit.
         public var axis: String
         public var bars: [Bar]
+        /// The names of what bars belong to, each with a color of its own; empty where they are all of one kind.
+        public var groups: [String]
 
-        /// Bars on one axis, which has a title.
-        public init(caption: String, axis: String, bars: [Bar]) {
+        /// Bars on one axis, which has a title, each in the color of its group if there are any.
+        public init(caption: String, axis: String, bars: [Bar], groups: [String] = []) {
             self.caption = caption
             self.axis = axis
             self.bars = bars
+            self.groups = groups
         }
 
         var scale: Scale {
@@ -44,9 +47,12 @@ extension Report.BarChart {
         public var value: Double
         public var low: Double?
         public var high: Double?
+        /// Which of the chart's groups it belongs to.
+        public var group: Int?
 
         /// A bar with its label, and an interval if it has one.
-        public init(_ label: String, _ value: Double, low: Double? = nil, high: Double? = nil) {
+        public init(_ label: String, _ value: Double, low: Double? = nil, high: Double? = nil, group: Int? = nil) {
+            self.group = group
             self.label = label
             self.value = value
             self.low = low

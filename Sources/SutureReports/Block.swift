@@ -10,6 +10,7 @@ extension Report {
         case heatmap(Heatmap)
         case plot(Plot)
         case comparison(Comparison)
+        case gallery(Gallery)
         /// What HTML and Markdown show and a terminal leaves out: details that would bury what was asked for.
         case onPages([Block])
         /// What a terminal shows in place of such details.

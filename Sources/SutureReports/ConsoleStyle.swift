@@ -24,6 +24,12 @@ extension Terminal {
             }
         }
 
+        /// The color of a group of bars, in the order of those on a page.
+        func group(_ index: Int, _ text: String) -> String {
+            let codes = ["34", "33", "32", "35", "90", "36"]
+            return paint(codes[index % codes.count], text)
+        }
+
         /// The text as a heading.
         public func bold(_ text: String) -> String { paint("1", text) }
         /// The text as something less important.

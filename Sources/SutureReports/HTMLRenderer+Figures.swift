@@ -1,3 +1,5 @@
+import Foundation
+
 extension HTMLRenderer {
     // Drawings stretch with the page: positions across are percentages, heights and text are pixels,
     // so that text keeps its size on a phone.
@@ -49,7 +51,8 @@ extension HTMLRenderer {
                 shapes.append(
                     rectangle(
                         x: min(zero, end), width: abs(end - zero), y: 6, height: 16,
-                        class: bar.value < 0 ? "negative" : "positive"))
+                        class: bar.group.map { "fill\($0 % Self.colors)" }
+                            ?? (bar.value < 0 ? "negative" : "positive")))
             }
             if let low = bar.low.flatMap(scale.fraction), let high = bar.high.flatMap(scale.fraction) {
                 shapes.append(line(low, 14, high, 14, class: "interval"))
@@ -66,7 +69,37 @@ extension HTMLRenderer {
             drawing(chart.axis, height: 40, xAxis(scale, title: chart.axis, y: 0)),
             tag("span", [:])
         ]
-        return [tag("div", ["class": "bars"], rows + axis)]
+        return key(chart.groups) + [tag("div", ["class": "bars"], rows + axis)]
+    }
+
+    /// Which color a group of bars has.
+    private func key(_ groups: [String]) -> [Markup] {
+        guard !groups.isEmpty else { return [] }
+        return [
+            tag(
+                "ul", ["class": "legend"],
+                groups.enumerated().map { index, name in
+                    tag(
+                        "li", [:], tag("span", ["class": "swatch fill\(index % Self.colors)"]),
+                        .text(Visible.label(name)))
+                })
+        ]
+    }
+
+    func gallery(_ gallery: Report.Gallery) -> [Markup] {
+        let items = gallery.pictures.map { picture in
+            tag(
+                "li", [:],
+                tag(
+                    "img",
+                    [
+                        "src": "data:image/png;base64," + Data(picture.png).base64EncodedString(),
+                        "alt": Visible.line("\(picture.title): \(picture.text)")
+                    ]),
+                tag("span", ["class": "title"], .text(Visible.label(picture.title))),
+                tag("span", ["class": "text"], .text(Visible.line(picture.text))))
+        }
+        return [tag("ul", ["class": "gallery"], items)]
     }
 
     func comparison(_ comparison: Report.Comparison) -> [Markup] {

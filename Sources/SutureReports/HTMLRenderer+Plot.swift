@@ -1,6 +1,9 @@
 extension HTMLRenderer {
     private static let plotHeight = 300.0
 
+    /// How many colors, and marks, there are for groups and series.
+    static var colors: Int { markerPaths.count }
+
     func plot(_ plot: Report.Plot) -> [Markup] {
         let x = plot.xScale
         let y = plot.yScale
@@ -30,6 +33,9 @@ extension HTMLRenderer {
                 }
                 previous = mark
                 marks.append(mark)
+                if let low = point.low.flatMap(y.fraction), let high = point.high.flatMap(y.fraction) {
+                    shapes.append(line(across, height(low), across, height(high), class: "series\(color)"))
+                }
             }
         }
         shapes += marks.map(marker) + labels(of: marks, besides: segments)

@@ -73,6 +73,12 @@ extension HTMLRenderer {
         .grid { stroke: var(--grid); }
         .axis { stroke: var(--gray); }
         .interval { stroke: var(--text); stroke-width: 1.5; }
+        .fill0 { fill: var(--blue); background: var(--blue); }
+        .fill1 { fill: var(--orange); background: var(--orange); }
+        .fill2 { fill: var(--s2); background: var(--s2); }
+        .fill3 { fill: var(--s3); background: var(--s3); }
+        .fill4 { fill: var(--s4); background: var(--s4); }
+        .fill5 { fill: var(--s5); background: var(--s5); }
         .positive, .after { fill: var(--blue); }
         .negative, .before { fill: var(--orange); }
         .track { fill: var(--grid); }
@@ -101,6 +107,13 @@ extension HTMLRenderer {
         .probability { display: grid; grid-template-columns: minmax(24px, 1fr) 6.5ch; gap: 6px; align-items: center;
           font-size: 0.75rem; line-height: 1.45; color: var(--soft); text-align: right;
           font-variant-numeric: tabular-nums; }
+        .gallery { display: grid; grid-template-columns: repeat(auto-fill, minmax(104px, 1fr)); gap: 14px; margin: 0;
+          padding: 0; list-style: none; font-size: 0.8125rem; line-height: 1.35; }
+        .gallery li { min-width: 0; }
+        .gallery img { display: block; width: 96px; height: 96px; object-fit: contain; object-position: left;
+          image-rendering: pixelated; margin-bottom: 6px; }
+        .gallery .title { display: block; font-weight: 600; }
+        .gallery .text { color: var(--soft); }
         .bars { display: grid; grid-template-columns: minmax(60px, max-content) minmax(80px, 1fr) max-content;
           column-gap: 14px; align-items: center; font-size: 0.875rem; }
         .bars .label { text-align: right; max-width: 240px; padding: 4px 0; line-height: 1.3; }

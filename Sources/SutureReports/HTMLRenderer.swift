@@ -49,6 +49,7 @@ struct HTMLRenderer {
         case .plot(let plot): figure(plot, self.plot(plot))
         case .comparison(let comparison): figure(comparison, self.comparison(comparison))
         case .inTerminal: ""
+        case .gallery(let gallery): figure(gallery, self.gallery(gallery))
         case .onPages(let blocks): tag("div", [:], blocks.map(self.block))
         }
     }

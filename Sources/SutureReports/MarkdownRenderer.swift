@@ -30,6 +30,7 @@ struct MarkdownRenderer {
         case .plot(let plot): figure(plot.isLong ? plot.summary : plot.values, plot.caption)
         case .comparison(let comparison): self.comparison(comparison)
         case .inTerminal: ""
+        case .gallery(let gallery): figure(gallery)
         case .onPages(let blocks): blocks.map(self.block).joined(separator: "\n\n")
         }
     }

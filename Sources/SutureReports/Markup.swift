@@ -50,7 +50,7 @@ indirect enum Markup: ExpressibleByStringLiteral {
         }
     }
 
-    private static let voidElements: Set = ["meta", "br"]
+    private static let voidElements: Set = ["meta", "br", "img"]
     /// Followed by a line break, for those who read the source.
     private static let lineElements: Set = [
         "head", "title", "header", "section", "figure", "details", "div", "h1", "h2", "p", "tr", "table", "svg", "g",

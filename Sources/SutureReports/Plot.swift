@@ -15,19 +15,25 @@ extension Report {
         }
 
         var xScale: Scale { x.scale(series.flatMap { $0.points.map(\.x) }) }
-        var yScale: Scale { y.scale(series.flatMap { $0.points.map(\.y) }) }
+        var yScale: Scale {
+            y.scale(series.flatMap { $0.points.flatMap { [$0.y, $0.low, $0.high].compactMap(\.self) } })
+        }
 
         var values: Table {
             let isNamed = series.contains { !$0.name.isEmpty }
             let isLabeled = series.contains { $0.points.contains { $0.label != nil } }
             let name: [Table.Column] = isNamed ? ["series"] : []
             let label: [Table.Column] = isLabeled ? ["label"] : []
+            let hasIntervals = series.contains { $0.points.contains { $0.low != nil || $0.high != nil } }
+            let interval: [Table.Column] = hasIntervals ? [.number("low"), .number("high")] : []
             return Table(
-                columns: name + [.number(x.title), .number(y.title)] + label,
+                columns: name + [.number(x.title), .number(y.title)] + interval + label,
                 rows: series.flatMap { series in
                     series.points.map { point in
                         let name: [Table.Cell] = isNamed ? [.init(Visible.label(series.name))] : []
-                        return name + [point.x, point.y].map { .init(Numeral.short($0)) } + [.init(point.label ?? "")]
+                        let ends = hasIntervals ? [point.low, point.high] : []
+                        return name + ([point.x, point.y] + ends).map { .init($0.map(Numeral.short) ?? "") }
+                            + [.init(point.label ?? "")]
                     }
                 })
         }
@@ -93,11 +99,13 @@ extension Report.Plot {
         public var y: Double
         /// Written beside the point where there is room.
         public var label: String?
+        /// The ends of the interval of `y`, where that is known.
+        public var low: Double?
+        public var high: Double?
 
-        /// A point, and what is written beside it.
-        public init(_ x: Double, _ y: Double, label: String? = nil) {
-            self.x = x
-            self.y = y
+        /// A point with its interval, and what is written beside it.
+        public init(_ x: Double, _ y: Double, low: Double? = nil, high: Double? = nil, label: String? = nil) {
+            (self.x, self.y, self.low, self.high) = (x, y, low, high)
             self.label = label
         }
     }

@@ -1,45 +1,51 @@
 import Foundation
+import SutureFormats
 import SutureModels
 import SutureVision
 
 extension Report {
-    /// The page of an evaluation: how many images were told right, and which classes were taken for which.
-    public init(_ evaluation: Evaluation, classes: [String], title: String) throws {
-        struct Data: Encodable, Sendable {
-            let images: Int
-            let accuracy: Double
-            let interval: [Double]
-            let loss: Double
+    /// What a classifier is: its network, its classes, and how its images are prepared.
+    public init(of classifier: ClassifierArchitecture, _ checkpoint: Checkpoint, title: String) throws {
+        struct Facts: Encodable, Sendable {
+            let family, network: String
             let classes: [String]
-            let confusion: [[Int]]
+            let channels: Int
+            let preparation: String
+            let mean, std: [Double]
+            let parameters: Int
+            let storedAs: [String: Int]
         }
-        let interval = evaluation.interval
-        var blocks: [Block] = [
-            .facts([
-                Fact("Images", "\(evaluation.count)"),
-                Fact("Right", Self.share(evaluation.accuracy)),
-                Fact("95% interval", "\(Self.share(interval.low)) to \(Self.share(interval.high))"),
-                Fact("Loss", Numeral.short(evaluation.loss))
-            ]),
-            .table(Self.classTable(evaluation, classes))
-        ]
-        if classes.count <= 20 {
-            blocks.append(
-                .heatmap(
-                    Heatmap(
-                        caption: "Images of a class (row) taken for a class (column)", rowTitle: "class", rows: classes,
-                        columnTitle: "answer", columns: classes,
-                        cells: evaluation.confusion.map { $0.map(Double.init) }, coloring: .sequential)))
-        }
+        let fit = classifier.fit.map(\.description) ?? "not recorded"
+        let facts = Facts(
+            family: classifier.family, network: classifier.outline, classes: classifier.classes,
+            channels: classifier.channels, preparation: fit, mean: classifier.mean, std: classifier.deviation,
+            parameters: classifier.tensors.filter(\.isParameter).reduce(0) { $0 + $1.shape.reduce(1, *) },
+            storedAs: checkpoint.storageTypes)
+        let names = classifier.classes
+        let shown =
+            names.prefix(5).joined(separator: ", ") + (names.count > 5 ? ", ..., \(names[names.count - 1])" : "")
+        func numbers(_ values: [Double]) -> String { values.map(Numeral.short).joined(separator: ", ") }
         try self.init(
-            title: title, schema: "suture.classify/1",
-            data: Data(
-                images: evaluation.count, accuracy: evaluation.accuracy, interval: [interval.low, interval.high],
-                loss: evaluation.loss, classes: classes, confusion: evaluation.confusion), blocks: blocks)
+            title: title, schema: "suture.inspect/1", data: facts,
+            blocks: [
+                .facts([
+                    .init("Family", facts.family), .init("Network", facts.network),
+                    .init("Classes", "\(names.count): \(shown)"),
+                    .init("Images", facts.channels == 1 ? "grey" : "colour"),
+                    .init("Preparation", facts.preparation),
+                    .init("Mean", numbers(facts.mean)), .init("Deviation", numbers(facts.std)),
+                    .init("Parameters", "\(facts.parameters)"),
+                    .init(
+                        "Tensors",
+                        facts.storedAs.sorted { $0.key < $1.key }.map { "\($1) x \($0)" }.joined(separator: ", "))
+                ])
+            ])
     }
 
-    /// The page of a training: what was reached after each epoch.
-    public init(_ training: Training, seconds: Double, images: Int, parameters: Int, title: String) throws {
+    /// The page of a training: what was reached after each epoch, and on images for tests, if there are any.
+    public init(
+        _ training: Training, seconds: Double, images: Int, parameters: Int, test: Evaluation? = nil, title: String
+    ) throws {
         struct Data: Encodable, Sendable {
             let plan: TrainingPlan
             let parameters: Int
@@ -48,6 +54,12 @@ extension Report {
             let seconds: Double
             let imagesPerSecond: Double
             let history: [Training.EpochRecord]
+            let test: Test?
+        }
+        struct Test: Encodable, Sendable {
+            let images, right: Int
+            let accuracy: Double
+            let interval: [Double]
         }
         let history = training.history
         let hasHeldOut = history.contains { $0.heldOutAccuracy != nil }
@@ -58,33 +70,49 @@ extension Report {
                 [.init("\(record.epoch)"), .init(Numeral.short(record.loss)), .init(Self.share(record.accuracy))]
                     + (record.heldOutAccuracy.map { [.init(Self.share($0))] } ?? [])
             })
+        let tested = test.map {
+            Fact(
+                "Right on test images",
+                "\(Self.share($0.accuracy)) (95% interval \(Self.share($0.interval.low)) to \(Self.share($0.interval.high)))"
+            )
+        }
         let rate = seconds > 0 ? Double(images) / seconds : 0
         try self.init(
             title: title, schema: "suture.train/1",
             data: Data(
                 plan: training.plan, parameters: parameters, images: training.images.count, steps: training.step,
-                seconds: seconds, imagesPerSecond: rate, history: history),
+                seconds: seconds, imagesPerSecond: rate, history: history,
+                test: test.map {
+                    Test(
+                        images: $0.count, right: $0.right, accuracy: $0.accuracy,
+                        interval: [$0.interval.low, $0.interval.high])
+                }),
             blocks: [
-                .facts([
-                    Fact("Parameters", "\(parameters)"), Fact("Images", "\(training.images.count)"),
-                    Fact("Steps", "\(training.step)"),
-                    Fact("Time", "\(ProgressReporter.duration(seconds)), \(Numeral.short(rate)) images a second")
-                ]), .table(table)
+                .facts(
+                    [tested].compactMap(\.self) + [
+                        Fact("Parameters", "\(parameters)"), Fact("Images", "\(training.images.count)"),
+                        Fact("Steps", "\(training.step)"),
+                        Fact("Time", "\(ProgressReporter.duration(seconds)), \(Numeral.short(rate)) images a second")
+                    ]), .table(table)
             ])
     }
+}
 
-    private static func classTable(_ evaluation: Evaluation, _ classes: [String]) -> Table {
-        Table(
-            columns: ["class", .number("images"), .number("right"), "most often taken for"],
-            rows: classes.indices.map { index in
-                let row = evaluation.confusion[index]
-                let count = row.reduce(0, +)
-                let wrong = row.indices.filter { $0 != index && row[$0] > 0 }.max { row[$0] < row[$1] }
-                return [
-                    .init(classes[index]), .init("\(count)"),
-                    .init(count == 0 ? "–" : share(Double(row[index]) / Double(count))),
-                    .init(wrong.map { "\(classes[$0]), \(row[$0])" } ?? "")
-                ]
-            })
+extension ClassifierArchitecture {
+    /// `bottleneck blocks 3, 4, 6, 3 of width 64, stem for images of about 224x224`
+    fileprivate var outline: String {
+        func list(_ numbers: [Int]) -> String { numbers.map(String.init).joined(separator: ", ") }
+        switch network {
+        case .vgg(let vgg):
+            let norm = vgg.hasBatchNorm ? ", batch norm" : ""
+            let hidden = vgg.hidden.isEmpty ? "" : ", hidden \(list(vgg.hidden))"
+            return "convolutions \(vgg.stages.map(list).joined(separator: " / "))" + norm + hidden
+        case .vit(let vit):
+            return "\(vit.depth) blocks of width \(vit.width), \(vit.heads) heads, MLP \(vit.hidden), "
+                + "patches of \(vit.patch) in \(vit.image)x\(vit.image), \(vit.names.rawValue)'s names"
+        case .resnet(let resnet):
+            return
+                "\(resnet.block.rawValue) blocks \(list(resnet.depths)) of width \(resnet.width), \(resnet.stem.rawValue) stem"
+        }
     }
 }

@@ -45,20 +45,34 @@ extension Report {
             verdict: .init(passes ? .good : .bad, "max |Δlogit| \(largest), tolerance \(tolerance)"),
             schema: "suture.parity/1", data: parity,
             blocks: [
-                .table(
-                    .init(
-                        columns: [
-                            "prompt", .number("tokens"), .number("logits compared"), .number("max |Δlogit|"),
-                            .number("greedy tokens equal")
-                        ],
-                        rows: parity.comparisons.map { comparison in
-                            [
-                                .init(comparison.prompt), .init("\(comparison.tokens)"), .init("\(comparison.logits)"),
-                                .init(String(format: "%.2g", comparison.largestDifference)),
-                                .init(comparison.greedyTokens.map { "\(comparison.sameTokens ?? 0) of \($0)" } ?? "")
-                            ]
-                        }))
+                .table(parity.comparisons.allSatisfy { $0.tokens == 0 } ? Self.pictures(parity) : Self.prompts(parity))
             ])
+    }
+
+    private static func prompts(_ parity: Parity) -> Table {
+        Table(
+            columns: [
+                "prompt", .number("tokens"), .number("logits compared"), .number("max |Δlogit|"),
+                .number("greedy tokens equal")
+            ],
+            rows: parity.comparisons.map { comparison in
+                [
+                    .init(comparison.prompt), .init("\(comparison.tokens)"), .init("\(comparison.logits)"),
+                    .init(String(format: "%.2g", comparison.largestDifference)),
+                    .init(comparison.greedyTokens.map { "\(comparison.sameTokens ?? 0) of \($0)" } ?? "")
+                ]
+            })
+    }
+
+    private static func pictures(_ parity: Parity) -> Table {
+        Table(
+            columns: ["picture", .number("logits compared"), .number("max |Δlogit|")],
+            rows: parity.comparisons.map { comparison in
+                [
+                    .init(comparison.prompt), .init("\(comparison.logits)"),
+                    .init(String(format: "%.2g", comparison.largestDifference))
+                ]
+            })
     }
 }
 

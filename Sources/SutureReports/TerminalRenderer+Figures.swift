@@ -49,7 +49,8 @@ extension TerminalRenderer {
             let shape =
                 isUnicode ? Bars.unicode(value, on: scale, width: bar) : Bars.ascii(value, on: scale, width: bar)
             return padded(labels[index], to: labelColumn) + "  "
-                + style(value < 0 ? .bad : .good, padded(shape, to: bar)) + "  "
+                + (chart.bars[index].group.map { style.group($0, padded(shape, to: bar)) }
+                    ?? style(value < 0 ? .bad : .good, padded(shape, to: bar))) + "  "
                 + padded(numbers[index], to: numberColumn, alignment: .right)
         }
         return ([style.dim(wrap(chart.axis))] + rows).joined(separator: "\n")

@@ -26,6 +26,7 @@ struct TerminalRenderer {
         case .heatmap(let heatmap): figure(heatmap, self.heatmap(heatmap))
         case .plot(let plot): figure(plot, table(plot.values))
         case .comparison(let comparison): figure(comparison, self.comparison(comparison))
+        case .gallery(let gallery): figure(gallery, table(gallery.values))
         case .onPages: ""
         case .inTerminal(let blocks): blocks.map(self.block).joined(separator: "\n\n")
         }

@@ -18,6 +18,9 @@ public struct Evaluation: Sendable, Codable, Equatable {
     /// What holds the accuracy on all such images with 95% confidence (Wilson 1927).
     public var interval: (low: Double, high: Double) { Self.interval(of: accuracy, in: count) }
 
+    /// The share of right answers, with that interval.
+    public var estimate: Estimate { Estimate(share: accuracy, of: max(1, count)) }
+
     /// What holds a share that was found in so many cases, with 95% confidence (Wilson 1927).
     public static func interval(of share: Double, in count: Int) -> (low: Double, high: Double) {
         let estimate = Estimate(share: share, of: max(1, count))
@@ -33,39 +36,76 @@ public struct Evaluation: Sendable, Codable, Equatable {
 }
 
 extension ImageClassifier {
-    /// Tests the classifier on images; `progress` hears after each batch how many are done. Large images go through in
-    /// smaller batches.
+    /// Tests the classifier on images; `answers` hears what it says of each, `progress` after each batch how many are done.
+    /// Large images go through in smaller batches.
     ///
     /// Throws ``VisionError`` with code `mismatch` for images that do not fit the classifier, `tooLarge` for those that do
     /// not fit into memory.
     public func evaluate(
-        _ images: ImageSet, batchSize: Int = 256, progress: ProgressHandler = { _, _, _ in }
+        _ images: ImageSet, batchSize: Int = 256, progress: ProgressHandler = { _, _, _ in },
+        answers: ((Answer) -> Void)? = nil
     ) throws -> Evaluation {
         try check(images)
         try requireMemory(for: images, batch: min(Self.batch(of: images, atMost: batchSize), images.count))
-        return try evaluated(images, batchSize: batchSize, progress: progress)
+        return try evaluated(images, batchSize: batchSize, progress: progress, answers: answers)
+    }
+
+    /// What the classifier says of images, whose labels are not looked at.
+    ///
+    /// Throws ``VisionError`` with code `tooLarge` for images that do not fit into memory, and a `ModelError` for those that
+    /// the classifier does not take.
+    public func answers(
+        to images: ImageSet, batchSize: Int = 256, progress: ProgressHandler = { _, _, _ in }
+    ) throws -> [Answer] {
+        try requireMemory(for: images, batch: min(Self.batch(of: images, atMost: batchSize), images.count))
+        var all: [Answer] = []
+        try score(images, batchSize: batchSize, progress: progress) { range, scores in
+            all += try Self.answers(range, scores)
+        }
+        return all
     }
 
     /// Tests the classifier where it was asked before the work whether there is memory for all of it: during the work, what
     /// is kept for reuse is not free.
     func evaluated(
-        _ images: ImageSet, batchSize: Int = 256, progress: ProgressHandler = { _, _, _ in }
+        _ images: ImageSet, batchSize: Int = 256, progress: ProgressHandler = { _, _, _ in },
+        answers: ((Answer) -> Void)? = nil
     ) throws -> Evaluation {
         try check(images)
-        let batchSize = Self.batch(of: images, atMost: batchSize)
         let classes = architecture.classes.count
         var result = Evaluation(
             confusion: Array(repeating: Array(repeating: 0, count: classes), count: classes), loss: 0)
-        for start in stride(from: 0, to: images.count, by: batchSize) {
-            let range = start..<min(start + batchSize, images.count)
+        try score(images, batchSize: batchSize, progress: progress) { range, scores in
             let labels = Array(images.labels[range])
-            let scores = try scores(of: images.pixels.narrowed(0, range))
             result.loss += try scores.crossEntropy(Tensor(labels, device: device)).item() * Double(range.count)
             for (label, answer) in try zip(labels, scores.argmax().ints()) { result.confusion[label][answer] += 1 }
-            progress("classifying images", range.upperBound, images.count)
+            if let answers { try Self.answers(range, scores).forEach(answers) }
         }
         result.loss /= Double(images.count)
         return result
+    }
+
+    /// Calls `body` with the scores `[batch, classes]` of some of the images at a time.
+    private func score(
+        _ images: ImageSet, batchSize: Int, progress: ProgressHandler, _ body: (Range<Int>, Tensor) throws -> Void
+    ) throws {
+        let batchSize = Self.batch(of: images, atMost: batchSize)
+        for start in stride(from: 0, to: images.count, by: batchSize) {
+            let range = start..<min(start + batchSize, images.count)
+            try body(range, scores(of: images.pixels.narrowed(0, range)))
+            progress("classifying images", range.upperBound, images.count)
+        }
+    }
+
+    private static func answers(_ range: Range<Int>, _ scores: Tensor) throws -> [Answer] {
+        let (numbers, probabilities) = try (
+            scores.elements(as: Float.self), scores.softmax().elements(as: Float.self)
+        )
+        let count = scores.shape[1]
+        return range.enumerated().map { row, image in
+            let part = row * count..<(row + 1) * count
+            return Answer(image: image, scores: numbers[part], probabilities: probabilities[part])
+        }
     }
 
     /// Throws unless there are images, and each has a class that this classifier knows.

@@ -1,10 +1,11 @@
 import Foundation
 import SutureFormats
+import SutureModels
 import SutureTensor
 
 extension ImageSet {
     /// Writes copies of all images, each with one of these corruptions, as the published sets lie:
-    /// `fog/3/CLASS/00012.png` (``Layout/folders``, ImageNet-C), or `fog.npy`, in which the severities lie one after the other,
+    /// `fog/3/CLASS/NAME.png` (``Layout/folders``, ImageNet-C; with the images' own names, or their numbers), or `fog.npy`, in which the severities lie one after the other,
     /// and `labels.npy` (``Layout/arrays``, CIFAR-10-C). `corruptions.json` says what was done, from which seed.
     ///
     /// - Parameters:
@@ -12,12 +13,13 @@ extension ImageSet {
     ///   - url: the place of the directory.
     ///   - layout: folders or arrays; in arrays every kind must have as many severities, as they share their labels.
     ///   - seed: the random seed; the same images, corruption and seed give the same bytes.
+    ///   - fit: how the images were prepared, to be noted: who reads them does not prepare them so again.
     ///   - overwriting: whether a directory that this function wrote is replaced.
     ///   - progress: told after each batch how many images are written.
     /// - Throws: `FormatError` with code `alreadyExists`, ``VisionError`` with code `badRequest`.
     public func writeCorrupted(
-        by corruptions: [Corruption], to url: URL, as layout: Layout, seed: UInt64, overwriting: Bool = false,
-        progress: ProgressHandler = { _, _, _ in }
+        by corruptions: [Corruption], to url: URL, as layout: Layout, seed: UInt64, fit: ImageFit = .none,
+        overwriting: Bool = false, progress: ProgressHandler = { _, _, _ in }
     ) throws {
         guard count > 0, !corruptions.isEmpty,
             Set(corruptions.map { [$0.kind.rawValue, "\($0.severity)"] }).count == corruptions.count
@@ -59,23 +61,34 @@ extension ImageSet {
                 }
                 try writeLabels(in: directory, copies: copies[0])
             }
-            try writeManifest(corruptions, seed: seed, in: directory)
+            try writeManifest(corruptions, seed: seed, fit: fit, in: directory)
         }
     }
 
     fileprivate static let manifest = "corruptions.json"
 
-    private func writeManifest(_ corruptions: [Corruption], seed: UInt64, in directory: URL) throws {
+    private func writeManifest(_ corruptions: [Corruption], seed: UInt64, fit: ImageFit, in directory: URL) throws {
         let content: JSON = [
             "schema": "suture.corruptions/1", "seed": JSON(String(seed)), "images": JSON(count),
-            "corruptions": .array(corruptions.map { JSON($0.description) })
+            "corruptions": .array(corruptions.map { JSON($0.description) }), "preparation": fit.config
         ]
         try AtomicFile.write(content.serialized(pretty: true), to: directory.appending(path: Self.manifest))
+    }
+
+    /// How the images at `url` were prepared before they were corrupted, by the manifest of their set; nil if they were not,
+    /// or it does not say.
+    static func preparation(of url: URL) throws -> ImageFit? {
+        // SET/fog.npy or SET/fog/3
+        let above = url.deletingLastPathComponent()
+        let places = [above, above.deletingLastPathComponent()].map { $0.appending(path: manifest) }
+        guard let place = places.first(where: { FileManager.default.fileExists(atPath: $0.path) }) else { return nil }
+        let content = JSONField(try JSON.parse(contentsOf: place), source: place.relativePath)
+        return try content.optional("preparation").map { try ImageFit($0) }
     }
 }
 
 extension FolderKind {
-    /// What ``ImageSet/writeCorrupted(by:to:as:seed:overwriting:progress:)`` writes.
+    /// What ``ImageSet/writeCorrupted(by:to:as:seed:fit:overwriting:progress:)`` writes.
     public static let corruptedSet = FolderKind("a corrupted set") { paths in
         paths.contains(ImageSet.manifest)
     } owns: { path, _ in
@@ -84,7 +97,7 @@ extension FolderKind {
         if parts.count == 1 {
             return path.hasSuffix(".npy") && Corruption.Kind(rawValue: String(path.dropLast(4))) != nil
         }
-        // KIND/SEVERITY/classes.txt and KIND/SEVERITY/CLASS/NUMBER.png
+        // KIND/SEVERITY/classes.txt and KIND/SEVERITY/CLASS/NAME.png
         return Corruption.Kind(rawValue: String(parts[0])) != nil && Int(parts[1]) != nil
             && (parts.count == 4 && path.hasSuffix(".png") || parts.count == 3 && parts[2] == "classes.txt")
     }
@@ -98,20 +111,20 @@ extension ImageSet {
         guard 0..<count ~= image else {
             throw VisionError(.badRequest, "there is no such image", expected: "0..<\(count)", found: "\(image)")
         }
-        func tile(_ pixels: Tensor) throws -> Picture {
-            Picture(
-                pixels: try pixels.elements(), channels: pixels.shape[1], height: pixels.shape[2],
-                width: pixels.shape[3])
-        }
         let clean = try pixels.narrowed(0, image..<image + 1)
+        let original = try picture(image)
         let severities = Set(corruptions.map(\.severity)).sorted()
         var sheet = ContactSheet(columns: ["clean"] + severities.map(String.init))
         for kind in Corruption.Kind.allCases where corruptions.contains(where: { $0.kind == kind }) {
             let tiles = try severities.map { severity in
                 try corruptions.first { $0.kind == kind && $0.severity == severity }
-                    .map { try tile($0(clean, seed: seed)) }
+                    .map { corruption in
+                        Picture(
+                            pixels: try corruption(clean, seed: seed).elements(), channels: original.channels,
+                            height: original.height, width: original.width)
+                    }
             }
-            sheet.add(kind.rawValue, [try tile(clean)] + tiles)
+            sheet.add(kind.rawValue, [original] + tiles)
         }
         return sheet.picture()
     }

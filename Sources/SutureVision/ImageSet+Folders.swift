@@ -6,27 +6,28 @@ import SutureTensor
 extension ImageSet {
     /// Reads `train/CLASS/*.png` and `test/CLASS/*.png` (or `val`), or where there are no such parts `CLASS/*.png`, or all the
     /// pictures of one folder as one class. Classes are in the order of `classes.txt`, if that is there, or of their names.
-    init(folders url: URL, split: Split, fit: ImageFit) throws {
+    init(folders url: URL, split: Split, fit: ImageFit, limit: Int? = nil) throws {
         let top = try Folder(url)
         let parts = top.folders.filter { ["train", "test", "val"].contains($0) }
         guard !parts.isEmpty else {
             if top.folders.isEmpty, !top.pictures.isEmpty {
                 let files = top.pictures.map { url.appending(path: $0) }
                 let name = url.standardizedFileURL.lastPathComponent
-                try self.init(files: files, labels: files.map { _ in 0 }, classes: [name], fit: fit)
+                try self.init(files: files, labels: files.map { _ in 0 }, classes: [name], fit: fit, limit: limit)
                 return
             }
-            try self.init(classes: try Self.names(in: url.appending(path: "classes.txt")) ?? top.folders, of: top, fit)
+            try self.init(
+                classes: try Self.names(in: url.appending(path: "classes.txt")) ?? top.folders, of: top, fit, limit)
             return
         }
         // A class without pictures for tests is a class all the same.
         let names = try parts.flatMap { try Folder(url.appending(path: $0)).folders }
         let classes = try Self.names(in: url.appending(path: "classes.txt")) ?? Folder.ordered(Array(Set(names)))
         let wanted = split == .train ? "train" : parts.contains("test") ? "test" : "val"
-        try self.init(classes: classes, of: try Folder(url.appending(path: wanted)), fit)
+        try self.init(classes: classes, of: try Folder(url.appending(path: wanted)), fit, limit)
     }
 
-    private init(classes: [String], of folder: Folder, _ fit: ImageFit) throws {
+    private init(classes: [String], of folder: Folder, _ fit: ImageFit, _ limit: Int?) throws {
         var (files, labels): ([URL], [Int]) = ([], [])
         if let stray = folder.pictures.first {
             throw VisionError(
@@ -51,12 +52,12 @@ extension ImageSet {
                 .badImages, "there are no images here", subject: folder.url.relativePath,
                 expected: "files of MNIST, CIFAR or Tiny-ImageNet, or folders of PNG and JPEG files")
         }
-        try self.init(files: files, labels: labels, classes: classes, fit: fit)
+        try self.init(files: files, labels: labels, classes: classes, fit: fit, limit: limit)
     }
 
     /// Reads Tiny-ImageNet: `wnids.txt` names the classes, `train/CLASS/images` has their pictures, `val/images` those for
     /// tests, whose classes are in `val/val_annotations.txt`. Classes are in the order of their names.
-    init(tinyImageNet url: URL, split: Split, fit: ImageFit) throws {
+    init(tinyImageNet url: URL, split: Split, fit: ImageFit, limit: Int? = nil) throws {
         let classes = Folder.ordered(try Self.names(in: url.appending(path: "wnids.txt")) ?? [])
         var (files, labels): ([URL], [Int]) = ([], [])
         switch split {
@@ -88,15 +89,17 @@ extension ImageSet {
         guard !files.isEmpty else {
             throw VisionError(.badImages, "there are no images here", subject: url.relativePath)
         }
-        try self.init(files: files, labels: labels, classes: classes, fit: fit)
+        try self.init(files: files, labels: labels, classes: classes, fit: fit, limit: limit)
     }
 
     /// Grey pictures become colours where others are.
-    private init(files: [URL], labels: [Int], classes: [String], fit: ImageFit) throws {
+    private init(files all: [URL], labels: [Int], classes: [String], fit: ImageFit, limit: Int?) throws {
+        let chosen = Self.spread(limit, over: all.count)
+        let files = chosen.map { all[$0] }
         var pixels: [UInt8] = []
         var (channels, height, width) = (1, 0, 0)
         for (index, url) in files.enumerated() {
-            let picture = try Picture(contentsOf: url).fitted(fit)
+            let picture = try Self.picture(url, fit)
             if index == 0 {
                 (channels, height, width) = (picture.channels, picture.height, picture.width)
                 try Self.requireMemory(
@@ -108,7 +111,7 @@ extension ImageSet {
                 throw VisionError(
                     .badImages, "pictures have different sizes", subject: url.relativePath,
                     expected: "\(height) x \(width)", found: "\(picture.height) x \(picture.width)",
-                    hint: "they can be resized on reading")
+                    hint: "--resize 224 makes squares of them, --resize 256 --center-crop 224 keeps the middle of each")
             }
             if picture.channels > channels {
                 let grey = stride(from: 0, to: pixels.count, by: height * width)
@@ -118,7 +121,18 @@ extension ImageSet {
             pixels += picture.channels < channels ? Self.thrice(picture.pixels[...]) : picture.pixels
         }
         self.init(
-            pixels: try Tensor(pixels, shape: [files.count, channels, height, width]), labels: labels, classes: classes)
+            pixels: try Tensor(pixels, shape: [files.count, channels, height, width]),
+            labels: chosen.map { labels[$0] }, classes: classes, files: files.map(\.lastPathComponent))
+    }
+
+    /// Reads and prepares a picture; what is wrong with its size is said with its name.
+    private static func picture(_ url: URL, _ fit: ImageFit) throws -> Picture {
+        let picture = try Picture(contentsOf: url)
+        do { return try picture.fitted(fit) } catch let error as VisionError {
+            throw VisionError(
+                error.code, error.problem, subject: url.relativePath, expected: error.expected, found: error.found,
+                hint: error.hint)
+        }
     }
 
     private static func thrice(_ plane: ArraySlice<UInt8>) -> [UInt8] { Array([plane, plane, plane].joined()) }

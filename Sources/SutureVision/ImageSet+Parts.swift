@@ -3,7 +3,31 @@ import SutureTensor
 extension ImageSet {
     /// The images at these places, in this order.
     public func subset(_ indices: [Int]) throws -> ImageSet {
-        ImageSet(pixels: try pixels.indexSelected(0, at: indices), labels: indices.map { labels[$0] }, classes: classes)
+        ImageSet(
+            pixels: try pixels.indexSelected(0, at: indices), labels: indices.map { labels[$0] }, classes: classes,
+            files: files.map { files in indices.map { files[$0] } })
+    }
+
+    /// One of the images.
+    public func picture(_ index: Int) throws -> Picture {
+        Picture(
+            pixels: try pixels.narrowed(0, index..<index + 1).elements(), channels: pixels.shape[1],
+            height: pixels.shape[2], width: pixels.shape[3])
+    }
+
+    /// What an image is called: the name of its file, or its number.
+    public func name(of index: Int) -> String { files?[index] ?? String(index) }
+
+    /// At most so many images, evenly spread over the set, so that each class has its share.
+    public func limited(to limit: Int?) throws -> ImageSet {
+        guard let limit, limit < count else { return self }
+        return try subset(Self.spread(limit, over: count))
+    }
+
+    /// `limit` places among `count`, evenly spread; all of them where there is no limit or there are fewer.
+    static func spread(_ limit: Int?, over count: Int) -> [Int] {
+        guard let limit, limit < count else { return Array(0..<count) }
+        return (0..<limit).map { $0 * count / limit }
     }
 
     /// Two parts: a share that is set aside by chance, and the rest, each in the order of the whole. Equal seeds give

@@ -26,7 +26,10 @@ extension ImageSet {
     ///   - split: which part.
     ///   - fit: how pictures come to one size.
     ///   - severity: 1...5, a fifth of the images of a `.npy` file; nil for all of them.
-    public init(contentsOf url: URL, split: Split, fit: ImageFit = .none, severity: Int? = nil) throws {
+    ///   - limit: at most so many images, evenly spread over the set; other pictures are not read.
+    public init(
+        contentsOf url: URL, split: Split, fit: ImageFit = .none, severity: Int? = nil, limit: Int? = nil
+    ) throws {
         func has(_ names: String...) -> Bool {
             names.contains { FileManager.default.fileExists(atPath: url.appending(path: $0).path) }
         }
@@ -43,25 +46,38 @@ extension ImageSet {
         guard isArray || severity == nil else {
             throw VisionError(.badRequest, "only a .npy file has parts of one severity", subject: url.relativePath)
         }
-        let set =
+        // What was prepared so before it was corrupted is as it should be.
+        let fit = try Self.preparation(of: url) == fit ? .none : fit
+        func fitting(_ set: ImageSet) throws -> ImageSet { try set.limited(to: limit).fitted(fit) }
+        self =
             if isArray {
-                try ImageSet(array: url, severity: severity)
+                try fitting(ImageSet(array: url, severity: severity))
             } else if has("labels.npy") {
                 throw VisionError(
                     .badImages, "there are several sets of images here", subject: url.relativePath,
                     hint: "name one of its .npy files")
             } else if has("train-images-idx3-ubyte", "train-images-idx3-ubyte.gz", "t10k-images-idx3-ubyte") {
-                try ImageSet(mnist: url, split: split)
+                try fitting(ImageSet(mnist: url, split: split))
             } else if has("data_batch_1.bin", "test_batch.bin") {
-                try ImageSet(cifar10: url, split: split)
+                try fitting(ImageSet(cifar10: url, split: split))
             } else if has("train.bin", "test.bin") {
-                try ImageSet(cifar100: url, split: split)
+                try fitting(ImageSet(cifar100: url, split: split))
             } else if has("wnids.txt") {
-                try ImageSet(tinyImageNet: url, split: split, fit: fit)
+                // Pictures are fitted one by one.
+                try ImageSet(tinyImageNet: url, split: split, fit: fit, limit: limit)
             } else {
-                try ImageSet(folders: url, split: split, fit: fit)
+                try ImageSet(folders: url, split: split, fit: fit, limit: limit)
             }
-        self = try set.fitted(fit)
+    }
+
+    /// Whether there are images for tests at `url`, apart from those for training.
+    public static func hasTests(at url: URL) -> Bool {
+        let names = [
+            "t10k-images-idx3-ubyte", "t10k-images-idx3-ubyte.gz", "test_batch.bin", "test.bin",
+            "val/val_annotations.txt", "test", "val"
+        ]
+        return url.pathExtension != "npy"
+            && names.contains { FileManager.default.fileExists(atPath: url.appending(path: $0).path) }
     }
 
     /// The files that are read where a set is named: those beside an array have its labels and the names of its classes.
@@ -76,14 +92,9 @@ extension ImageSet {
     /// The same images in another size.
     public func fitted(_ fit: ImageFit) throws -> ImageSet {
         let (channels, height, width) = (pixels.shape[1], pixels.shape[2], pixels.shape[3])
-        switch fit {
-        case .none: return self
-        case .resized(let size), .padded(let size): if height == size, width == size { return self }
-        }
-        switch fit {
-        case .none: break
-        case .resized(let size), .padded(let size): try Self.requireMemory(count, [channels, size, size], in: nil)
-        }
+        guard let side = fit.side else { return self }
+        if (height, width) == (side, side), !fit.isCrop { return self }
+        try Self.requireMemory(count, [channels, side, side], in: nil)
         let source: [UInt8] = try pixels.elements()
         let step = channels * height * width
         var result: [UInt8] = []
@@ -96,7 +107,7 @@ extension ImageSet {
             result += picture.pixels
             (shape[2], shape[3]) = (picture.height, picture.width)
         }
-        return ImageSet(pixels: try Tensor(result, shape: shape), labels: labels, classes: classes)
+        return ImageSet(pixels: try Tensor(result, shape: shape), labels: labels, classes: classes, files: files)
     }
 
     /// Throws ``VisionError`` with code `tooLarge` for images that do not fit into memory: they are held twice while a set of
@@ -114,6 +125,16 @@ extension ImageSet {
             throw VisionError(
                 .badImages, "a label names no class", subject: name, expected: "0..<\(count)", found: "\(label)")
         }
+    }
+
+    /// The names of classes in a file, one on a line.
+    ///
+    /// Throws a `FormatError` for a file that cannot be read, and ``VisionError`` with code `badImages` for no text.
+    public static func classNames(contentsOf url: URL) throws -> [String] {
+        guard let names = try names(in: url), !names.isEmpty else {
+            throw FormatError(.missingFile, "there is no file of names here", subject: url.relativePath)
+        }
+        return names
     }
 
     /// The lines of a file of names, or nil where there is none.
@@ -135,6 +156,8 @@ extension Picture {
         case .none: self
         case .resized(let size): try resized(height: size, width: size)
         case .padded(let size): try padded(height: size, width: size)
+        case .cropped(let shorter, let crop, let filter):
+            try resized(shorter: shorter, filter: filter).cropped(height: crop, width: crop)
         }
     }
 }

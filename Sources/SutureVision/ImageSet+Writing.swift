@@ -11,7 +11,7 @@ extension ImageSet {
         case arrays
     }
 
-    /// Writes the set as a directory that reads back as the same set: `CLASS/00012.png`, or `images.npy` with `labels.npy`;
+    /// Writes the set as a directory that reads back as the same set: `CLASS/NAME.png` (or a number), or `images.npy` with `labels.npy`;
     /// and `classes.txt`, which keeps the order of the classes.
     ///
     /// Throws a `FormatError` with code `alreadyExists` if something is there, and ``VisionError`` with code `badRequest` for
@@ -59,7 +59,7 @@ extension ImageSet {
 
     /// Writes what became of the images of `range` into the folders of their classes.
     func writePictures(_ pixels: Tensor, of range: Range<Int>, in directory: URL) throws {
-        let names = try folderNames()
+        let (names, pictures) = (try folderNames(), pictureNames())
         let bytes: [UInt8] = try pixels.elements()
         let step = bytes.count / range.count
         // Most of the time goes by in waiting for the disk.
@@ -68,10 +68,24 @@ extension ImageSet {
             let picture = Picture(
                 pixels: Array(bytes[start..<start + step]), channels: pixels.shape[1], height: pixels.shape[2],
                 width: pixels.shape[3])
-            let number = String(index)
-            let name = String(repeating: "0", count: max(0, 5 - number.count)) + number
-            try AtomicFile.write(picture.png(), to: directory.appending(path: "\(names[labels[index]])/\(name).png"))
+            let path = "\(names[labels[index]])/\(pictures[index]).png"
+            try AtomicFile.write(picture.png(), to: directory.appending(path: path))
         }
+    }
+
+    /// What the images are called without an extension: as their files, unless two of a class were called the same then; or
+    /// by their numbers.
+    private func pictureNames() -> [String] {
+        guard let files else {
+            return labels.indices.map { index in
+                let number = String(index)
+                return String(repeating: "0", count: max(0, 5 - number.count)) + number
+            }
+        }
+        for names in [files.map { URL(filePath: $0).deletingPathExtension().lastPathComponent }, files] {
+            if Set(zip(labels, names).map { "\($0)/\($1)" }).count == count { return names }
+        }
+        return files.enumerated().map { "\($0)-\($1)" }
     }
 
     /// The names of the classes, with no slash in them.

@@ -9,11 +9,15 @@ public struct ImageSet: Sendable {
     /// The names of the classes, or their numbers where the files give none.
     public let classes: [String]
 
-    /// Images `[count, channels, height, width]` with the number of each one's class.
-    public init(pixels: Tensor, labels: [Int], classes: [String]) {
+    /// The name of each image's file, without its folders; nil where a file holds many images.
+    public let files: [String]?
+
+    /// Images `[count, channels, height, width]` with the number of each one's class, and their files if they have some.
+    public init(pixels: Tensor, labels: [Int], classes: [String], files: [String]? = nil) {
         self.pixels = pixels
         self.labels = labels
         self.classes = classes
+        self.files = files
     }
 
     public var count: Int { labels.count }

@@ -7,16 +7,22 @@ public struct Robustness: Sendable, Codable, Equatable {
     public struct Row: Sendable, Codable, Equatable {
         public var corruption: Corruption
         public var evaluation: Evaluation
+        /// Whether each image was told right.
+        public var isRight: [Bool] = []
 
-        package init(corruption: Corruption, evaluation: Evaluation) {
-            (self.corruption, self.evaluation) = (corruption, evaluation)
+        package init(corruption: Corruption, evaluation: Evaluation, isRight: [Bool] = []) {
+            (self.corruption, self.evaluation, self.isRight) = (corruption, evaluation, isRight)
         }
     }
 
     public var clean: Evaluation
     public var corrupted: [Row]
+    /// Whether each clean image was told right.
+    public var isRight: [Bool] = []
 
-    package init(clean: Evaluation, corrupted: [Row]) { (self.clean, self.corrupted) = (clean, corrupted) }
+    package init(clean: Evaluation, corrupted: [Row], isRight: [Bool] = []) {
+        (self.clean, self.corrupted, self.isRight) = (clean, corrupted, isRight)
+    }
 
     /// The mean share of wrong answers over all corruptions and severities.
     public var meanCorruptionError: Double {
@@ -64,27 +70,33 @@ extension Robustness {
         let block = [min(blockSize, images.count)] + images.pixels.shape.dropFirst()
         for corruption in corruptions { try corruption.requireMemory(for: block, threads: Runtime.threads) }
         var completed = 0
-        func evaluate(_ corruption: Corruption?) throws -> [Evaluation] {
+        func evaluate(_ corruption: Corruption?) throws -> [(evaluation: Evaluation, isRight: [Bool])] {
             var sums = [Evaluation?](repeating: nil, count: classifiers.count)
+            var isRight = [[Bool]](repeating: [], count: classifiers.count)
             // Blocks, so that a large set is never there twice; always of one size for images of one size, because each
             // has a seed of its own.
             for start in stride(from: 0, to: images.count, by: blockSize) {
                 let block = try images.block(start..<min(start + blockSize, images.count), corruption, seed: seed)
                 for (index, classifier) in classifiers.enumerated() {
-                    let evaluation = try classifier.evaluated(block)
+                    let evaluation = try classifier.evaluated(
+                        block, answers: { isRight[index].append($0.best.label == block.labels[$0.image]) })
                     sums[index] = sums[index]?.adding(evaluation) ?? evaluation
                 }
                 completed += block.count
                 progress("testing images", completed, images.count * (corruptions.count + 1))
             }
-            return sums.compactMap { $0 }
+            return zip(sums, isRight).compactMap { sum, isRight in sum.map { ($0, isRight) } }
         }
         let clean = try evaluate(nil)
         let corrupted = try corruptions.map { ($0, try evaluate($0)) }
         return classifiers.indices.map { index in
             Robustness(
-                clean: clean[index],
-                corrupted: corrupted.map { Row(corruption: $0.0, evaluation: $0.1[index]) })
+                clean: clean[index].evaluation,
+                corrupted: corrupted.map { corruption, results in
+                    Row(
+                        corruption: corruption, evaluation: results[index].evaluation,
+                        isRight: results[index].isRight)
+                }, isRight: clean[index].isRight)
         }
     }
 

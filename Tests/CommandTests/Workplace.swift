@@ -140,6 +140,7 @@ extension Workplace {
         try tokenizers()
         try locks()
         try write("not a model", to: "text.gguf")
+        try write(Array("PK".utf8) + [3, 4] + [UInt8](repeating: 0, count: 60), to: "net.pth")
         try ggufs()
         for name in ["magic", "cut-in-data", "version-99", "shape-overflow"] {
             try FileManager.default.copyItem(

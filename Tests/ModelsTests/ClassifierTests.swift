@@ -55,7 +55,7 @@ struct GoldenClassifier: Sendable, CustomTestStringConvertible {
         case .variance: (0.5, 1)
         case .convolution, .linear: (2 / Double(role.shape.dropFirst().reduce(1, *)).squareRoot(), 0)
         case .gain: (0.25, 0.5)
-        case .convolutionBias, .linearBias, .shift, .mean: (0.1, 0)
+        case .convolutionBias, .linearBias, .shift, .mean, .token: (0.1, 0)
         }
     }
 
@@ -82,6 +82,31 @@ struct ClassifierTests {
         #expect(try (found - golden.scores()).abs().max().item() < 1e-4)
     }
 
+    @Test("scores of vision transformers", arguments: ViT.Names.allCases)
+    func transformers(names: ViT.Names) throws {
+        let golden = try Checkpoint(Goldens.url("vit/\(names.rawValue).safetensors"))
+        let vit = ViT(names: names, image: 32, patch: 8, width: 24, depth: 2, heads: 3, hidden: 40)
+        let architecture = ClassifierArchitecture(
+            .vit(vit), channels: 3, classes: (0..<7).map(String.init))
+        func floats(_ name: String) throws -> [Float] {
+            try golden.data(of: #require(golden[name])).bytes.withMemoryRebound(to: UInt8.self) { bytes in
+                let raw = UnsafeRawBufferPointer(bytes)
+                return (0..<raw.count / 4).map { raw.loadUnaligned(fromByteOffset: 4 * $0, as: Float.self) }
+            }
+        }
+        let tensors = try architecture.tensors.map { ($0.name, try Tensor(floats($0.name), shape: $0.shape)) }
+        // Nothing of the file has no place.
+        #expect(Set(golden.tensors.map(\.name)) == Set(tensors.map(\.0) + ["pixels", "scores"]))
+        let classifier = try ImageClassifier(architecture, tensors: Dictionary(tensors) { $1 })
+        let pixels = try Array(golden.data(of: #require(golden["pixels"])).bytes)
+        let input = try Tensor(pixels, shape: [2, 3, 32, 32])
+        let found = try classifier.scores(of: input).elements(as: Float.self)
+        #expect(try zip(found, floats("scores")).allSatisfy { abs($0 - $1) < 1e-4 })
+        #expect(try ClassifierArchitecture(config: architecture.config) == architecture)
+        #expect(throws: ModelError.self) { try classifier.scores(of: input.narrowed(2, 0..<24)) }
+        #expect(try classifier.fittingClasses(["a"], seed: 1).scores(of: input).shape == [2, 1])
+    }
+
     private let tiny = ClassifierArchitecture(
         .resnet(ResNet(block: .basic, depths: [2, 2, 2, 2], width: 4, stem: .cifar)), channels: 1, classes: ["a", "b"])
 
@@ -90,7 +115,11 @@ struct ClassifierTests {
         var architecture = try ClassifierArchitecture.named(
             name, form: name == "resnet50" ? .imagenet : .cifar, width: 0.125, channels: 3, classes: ["cat", "dog"])
         architecture.mean = [0.1, 0.2, 0.3]
-        architecture.fit = ["cnn": .padded(32), "vgg11": ImageFit.none, "vgg16_bn": .resized(64)][name]
+        architecture.fit =
+            [
+                "cnn": .padded(32), "vgg11": ImageFit.none, "vgg16_bn": .resized(64),
+                "resnet50": .cropped(shorter: 235, crop: 224, filter: .bicubic)
+            ][name]
         let classifier = try ImageClassifier.initial(architecture, seed: 3)
         try withTemporaryDirectory { directory in
             let url = directory.appending(path: "model")

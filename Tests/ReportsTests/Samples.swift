@@ -21,7 +21,10 @@ enum Samples {
                 .init(
                     caption: text,
                     tokens: [.init(text, before: 0.25, after: 0.75, state: .fixed, instead: text)])),
-            .barChart(.init(caption: text, axis: text, bars: [.init(text, 1, low: 0.5, high: 2), .init(text, -1)])),
+            .barChart(
+                .init(
+                    caption: text, axis: text, bars: [.init(text, 1, low: 0.5, high: 2, group: 0), .init(text, -1)],
+                    groups: [text])),
             .heatmap(
                 .init(
                     caption: text, rowTitle: text, rows: [text], columnTitle: text, columns: [text], cells: [[0.5]],
@@ -29,9 +32,12 @@ enum Samples {
             .plot(
                 .init(
                     caption: text, x: .init(text), y: .init(text, isLogarithmic: true),
-                    series: [.init(text, points: [.init(1, 2, label: text), .init(2, 3)], isLine: true)])),
+                    series: [
+                        .init(text, points: [.init(1, 2, low: 1, high: 3, label: text), .init(2, 3)], isLine: true)
+                    ])),
             .comparison(
-                .init(caption: text, before: text, after: text + " more", beforeTitle: text, afterTitle: text))
+                .init(caption: text, before: text, after: text + " more", beforeTitle: text, afterTitle: text)),
+            .gallery(.init(caption: text, pictures: [.init(png: [0x89, 0x50], title: text, text: text)]))
         ]
     }
 

@@ -1,5 +1,7 @@
 import Foundation
 import SutureFormats
+import SutureModels
+import SutureTensor
 import SutureTestSupport
 import SutureVision
 import Testing
@@ -75,6 +77,50 @@ struct PictureTests {
         #expect(throws: VisionError.self) { try picture.padded(height: 1, width: 2) }
         #expect(throws: VisionError.self) { try picture.resized(height: 0, width: 2) }
         #expect(throws: VisionError.self) { try picture.resized(height: 1 << 40, width: 1 << 40) }
+    }
+}
+
+/// What torchvision made of some pictures (`generate/preparation.py`).
+private enum Prepared {
+    static let file = Result { try SafetensorsFile(Goldens.url("preparation/pictures.safetensors")) }
+
+    /// All but the sources: `portrait.bilinear.40.32`.
+    static var names: [String] {
+        ((try? file.get().tensors.map(\.name)) ?? []).filter { !$0.hasSuffix(".source") }
+    }
+
+    static func picture(_ name: String) throws -> Picture {
+        let file = try file.get()
+        let entry = try #require(file[name])
+        let bytes = file.bytes(of: entry).withUnsafeBytes { Array($0) }
+        return Picture(pixels: bytes, channels: entry.shape[0], height: entry.shape[1], width: entry.shape[2])
+    }
+}
+
+@Suite("Pictures of any size are prepared to the bit as torchvision prepares them for ImageNet")
+struct PreparationTests {
+    @Test("resized and cropped", arguments: Prepared.names)
+    func cropped(name: String) throws {
+        let parts = name.split(separator: ".").map(String.init)
+        let fit = ImageFit.cropped(
+            shorter: try #require(Int(parts[2])), crop: try #require(Int(parts[3])),
+            filter: try #require(ImageFit.Filter(rawValue: parts[1])))
+        let source = try Prepared.picture("\(parts[0]).source")
+        let set = ImageSet(
+            pixels: try Tensor(source.pixels, shape: [1, 3, source.height, source.width]), labels: [0], classes: ["a"])
+        #expect(try set.fitted(fit).pixels.elements() == Prepared.picture(name).pixels)
+    }
+
+    @Test("the goldens are there")
+    func goldens() {
+        #expect(Prepared.names.count == 16)
+    }
+
+    @Test("a picture that is too small cannot be cropped")
+    func small() throws {
+        let picture = Picture(pixels: [1, 2, 3, 4, 5, 6], channels: 1, height: 2, width: 3)
+        #expect(try picture.cropped(height: 2, width: 2).pixels == [1, 2, 4, 5])
+        #expect(throws: VisionError.self) { try picture.cropped(height: 3, width: 3) }
     }
 }
 

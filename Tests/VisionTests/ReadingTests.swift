@@ -208,8 +208,52 @@ struct ReadingTests {
             try files.picture("folders/train/dog/2.png", [1, 2, 3], size: 9)
             #expect(throws: VisionError.self) { try files.read("folders") }
             #expect(try files.read("folders", fit: .resized(6)).pixels.shape == [4, 3, 6, 6])
-            #expect(throws: VisionError.self) { try files.read("folders", fit: .padded(8)) }
+            let error = #expect(throws: VisionError.self) { try files.read("folders", fit: .padded(8)) }
+            #expect(error?.subject?.hasSuffix("folders/train/dog/2.png") == true)
+            let cropped = try files.read("folders", fit: .cropped(shorter: 6, crop: 5))
+            #expect(cropped.pixels.shape == [4, 3, 5, 5])
+            // What has the size of the crop is resized all the same, as torchvision does.
+            #expect(try files.read("mnist", fit: .cropped(shorter: 4, crop: 2)).pixels.elements() != Array(0..<8))
         }
+    }
+
+    @Test("pictures keep the names of their files, and a limit takes some of every class")
+    func limit() throws {
+        try with { files in
+            for (folder, colour) in [("a", 1), ("b", 2), ("c", 3)] {
+                for number in 0..<4 { try files.picture("set/\(folder)/p\(number).png", [UInt8(colour)]) }
+            }
+            #expect(try files.read("set").files == (0..<3).flatMap { _ in (0..<4).map { "p\($0).png" } })
+            let some = try ImageSet(contentsOf: files.root.appending(path: "set"), split: .test, limit: 6)
+            #expect(
+                some.labels == [0, 0, 1, 1, 2, 2]
+                    && some.files == ["p0.png", "p2.png", "p0.png", "p2.png", "p0.png", "p2.png"])
+            #expect(try bytes(some).count == 6 * 16)
+            try files.mnist()
+            #expect(
+                try ImageSet(contentsOf: files.root.appending(path: "mnist"), split: .train, limit: 1).labels == [1])
+            #expect(try files.read("mnist").files == nil)
+        }
+    }
+
+    @Test("images come in the classes of a classifier that knows theirs, and in colour for one that sees colours")
+    func matching() throws {
+        func set(_ classes: [String], _ labels: [Int]) throws -> ImageSet {
+            ImageSet(
+                pixels: try Tensor(labels.map { UInt8($0) }, shape: [labels.count, 1, 1, 1]), labels: labels,
+                classes: classes)
+        }
+        func network(_ classes: [String], channels: Int = 1) throws -> ClassifierArchitecture {
+            try .named("cnn", channels: channels, classes: classes)
+        }
+        let pets = try network(["cat", "dog", "frog"])
+        #expect(try set(["frog", "cat"], [0, 1, 0]).matched(to: pets).labels == [2, 0, 2])
+        #expect(try set(["frog", "cow"], [0, 1]).matched(to: pets).classes == ["frog", "cow"])
+        let imageNet = try network(ImageNetClasses.names, channels: 3)
+        let byNumber = try set(["n01443537", "n15075141"], [0, 1]).matched(to: imageNet)
+        #expect(byNumber.labels == [1, 999] && byNumber.classes[999] == "toilet tissue")
+        #expect(try byNumber.pixels.elements() == [0, 0, 0, 1, 1, 1] as [UInt8])
+        #expect(try set(["photos"], [0]).isUnlabelled(for: pets) && !set(["cat"], [0]).isUnlabelled(for: pets))
     }
 }
 

@@ -26,6 +26,8 @@ struct RobustnessTests {
             let flat = ImageSet(
                 pixels: try corruptions[1](images.pixels, seed: 0), labels: images.labels, classes: images.classes)
             #expect(try result.corrupted[1].evaluation == classifier.evaluate(flat))
+            #expect(result.isRight.count { $0 } == result.clean.right && result.isRight.count == 40)
+            #expect(result.corrupted.allSatisfy { row in row.isRight.count { $0 } == row.evaluation.right })
         }
         #expect(try Robustness.measure(classifiers, on: images, under: corruptions, seed: 3) == results)
         #expect(try Robustness.measure(classifiers, on: images, under: corruptions, seed: 4) != results)
@@ -42,6 +44,42 @@ struct RobustnessTests {
         let whole = try classifier.evaluate(images)
         #expect(sum.confusion == whole.confusion)
         #expect(abs(sum.loss - whole.loss) < 1e-6)
+    }
+
+    @Test("answers are the likeliest classes in their order, the first of equals first")
+    func answers() throws {
+        let (classifier, images) = try (smallNetwork(), bands(30))
+        let answers = try classifier.answers(to: images)
+        let scores = try classifier.scores(of: images.pixels)
+        #expect(try answers.map(\.best.label) == scores.argmax().ints())
+        for answer in answers {
+            #expect(answer.guesses.count == 3 && Set(answer.guesses.map(\.label)) == [0, 1, 2])
+            #expect(abs(answer.guesses.reduce(0) { $0 + $1.probability } - 1) < 1e-5)
+        }
+        let six: [Float] = [1, 3, 2, 3, 0, 5]
+        let ordered = Answer(image: 0, scores: six[...], probabilities: six[...])
+        #expect(ordered.guesses.map(\.label) == [5, 1, 3, 2, 0])
+    }
+
+    @Test("gains are differences over the same images")
+    func gains() throws {
+        func result(_ clean: [Bool], _ first: [Bool], _ second: [Bool]) -> Robustness {
+            func evaluation(_ isRight: [Bool]) -> Evaluation {
+                let right = isRight.count { $0 }
+                return Evaluation(confusion: [[right, isRight.count - right], [0, 0]], loss: 1)
+            }
+            return Robustness(
+                clean: evaluation(clean),
+                corrupted: zip(corruptions, [first, second]).map {
+                    .init(corruption: $0, evaluation: evaluation($1), isRight: $1)
+                }, isRight: clean)
+        }
+        let before = result([true, true, false, true], [true, false, false, false], [true, true, false, false])
+        let after = result([true, false, false, true], [true, true, true, false], [true, true, true, false])
+        #expect(after.gain(over: before).value == 0.375 && after.cleanGain(over: before).value == -0.25)
+        let all = after.accuracy()
+        #expect(all.value == 0.75 && all.low > 0.2 && all.high < 1)
+        #expect(before.accuracy { $0.severity == 2 }.value == 0.25)
     }
 
     @Test("mean corruption errors, plain and relative, by hand")

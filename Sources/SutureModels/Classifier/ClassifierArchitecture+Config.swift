@@ -3,7 +3,7 @@ import SutureFormats
 // The configuration of a classifier's snapshot, `config.json`:
 //
 //     {
-//       "model_type": "vgg",                 or "resnet"
+//       "model_type": "vgg",                 or "resnet", "vit"
 //       "stages": [[64, 64], [128, 128]],    vgg: channels after each convolution
 //       "batch_norm": true,                  vgg
 //       "pool": 1, "hidden": [],             vgg: 7 and [4096, 4096] in torchvision
@@ -11,11 +11,16 @@ import SutureFormats
 //       "block": "basic",                    resnet: or "bottleneck"
 //       "depths": [2, 2, 2, 2],              resnet: blocks in each stage
 //       "width": 64, "stem": "cifar",        resnet: or "imagenet"
+//       "names": "timm",                     vit: or "torchvision"
+//       "image": 224, "patch": 16,           vit: sides in pixels
+//       "width": 192, "depth": 12,           vit
+//       "heads": 3, "hidden": 768,           vit
 //       "channels": 3,                       1 for grey images
 //       "classes": ["plane", "car"],
 //       "mean": [0.49, 0.48, 0.45],          of pixels in 0...1
 //       "std": [0.25, 0.24, 0.26],
-//       "preparation": {"pad": 32}           or {"resize": 224}, or {}; may be left out
+//       "preparation": {"pad": 32}           or {"resize": 224}, {"resize": 256, "crop": 224, "filter": "bicubic"},
+//                                            or {}; may be left out
 //     }
 extension ClassifierArchitecture {
     /// Reads the description from a checkpoint's configuration.
@@ -29,10 +34,11 @@ extension ClassifierArchitecture {
         switch try family.string {
         case "vgg": network = .vgg(try VGG(config))
         case "resnet": network = .resnet(try ResNet(config))
+        case "vit": network = .vit(try ViT(config))
         case let other:
             throw ModelError(
                 .unsupported, "this is not an image classifier of a supported family", subject: family.path,
-                expected: "vgg or resnet", found: other)
+                expected: "vgg, resnet or vit", found: other)
         }
         channels = try config.require("channels").int(in: 1...3)
         classes = try config.require("classes").array.map { try $0.string }
@@ -54,6 +60,11 @@ extension ClassifierArchitecture {
         }
     }
 
+    /// Whether a checkpoint's configuration is that of an image classifier.
+    public static func describes(_ checkpoint: Checkpoint) -> Bool {
+        ["vgg", "resnet", "vit"].contains(checkpoint.config.value["model_type"]?.stringValue)
+    }
+
     /// What ``init(config:source:)`` reads.
     public var config: JSON {
         var members: JSONObject =
@@ -70,6 +81,12 @@ extension ClassifierArchitecture {
                     "depths": .array(resnet.depths.map { JSON($0) }), "width": JSON(resnet.width),
                     "stem": JSON(resnet.stem.rawValue)
                 ]
+            case .vit(let vit):
+                [
+                    "model_type": "vit", "names": JSON(vit.names.rawValue), "image": JSON(vit.image),
+                    "patch": JSON(vit.patch), "width": JSON(vit.width), "depth": JSON(vit.depth),
+                    "heads": JSON(vit.heads), "hidden": JSON(vit.hidden)
+                ]
             }
         members["channels"] = JSON(channels)
         members["classes"] = .array(classes.map { JSON($0) })
@@ -81,22 +98,31 @@ extension ClassifierArchitecture {
 }
 
 extension ImageFit {
-    fileprivate init(_ config: JSONField) throws {
-        let (pad, resize) = (try config.optional("pad"), try config.optional("resize"))
-        switch (pad, resize) {
-        case (nil, nil): self = .none
-        case (let pad?, nil): self = .padded(try pad.int(in: 1...4096))
-        case (nil, let resize?): self = .resized(try resize.int(in: 1...4096))
+    /// Reads what ``config`` is; throws ``ModelError`` with code `unsupported` for what makes no sense.
+    package init(_ config: JSONField) throws {
+        func side(_ key: ByteString) throws -> Int? { try config.optional(key).map { try $0.int(in: 1...4096) } }
+        let filter: Filter = try config.optional("filter").map { try $0.choice() } ?? .bilinear
+        switch (try side("pad"), try side("resize"), try side("crop")) {
+        case (nil, nil, nil): self = .none
+        case (let pad?, nil, nil): self = .padded(pad)
+        case (nil, let resize?, nil): self = .resized(resize)
+        case (nil, let resize?, let crop?) where crop <= resize:
+            self = .cropped(shorter: resize, crop: crop, filter: filter)
         default:
-            throw ModelError(.unsupported, "images are padded or resized, not both", subject: config.path)
+            throw ModelError(
+                .unsupported, "images cannot be prepared so", subject: config.path,
+                expected: "pad; or resize; or resize and crop, which is not larger")
         }
     }
 
-    fileprivate var config: JSON {
+    /// As a configuration says it.
+    package var config: JSON {
         switch self {
         case .none: [:]
         case .padded(let size): ["pad": JSON(size)]
         case .resized(let size): ["resize": JSON(size)]
+        case .cropped(let shorter, let crop, let filter):
+            ["resize": JSON(shorter), "crop": JSON(crop), "filter": JSON(filter.rawValue)]
         }
     }
 }
@@ -124,6 +150,24 @@ extension ResNet {
         depths = try config.require("depths").list(ofAtMost: 8) { try $0.int(in: 1...256) }
         width = try config.require("width").int(in: 1...(1 << 14))
         stem = try config.require("stem").choice()
+    }
+}
+
+extension ViT {
+    fileprivate init(_ config: JSONField) throws {
+        names = try config.require("names").choice()
+        image = try config.require("image").int(in: 1...4096)
+        patch = try config.require("patch").int(in: 1...4096)
+        width = try config.require("width").int(in: 1...(1 << 14))
+        depth = try config.require("depth").int(in: 1...256)
+        heads = try config.require("heads").int(in: 1...(1 << 10))
+        hidden = try config.require("hidden").int(in: 1...(1 << 16))
+        guard image % patch == 0, width % heads == 0 else {
+            throw ModelError(
+                .unsupported, "these sizes do not divide", subject: config.path,
+                expected: "image by patch, width by heads",
+                found: "\(image) by \(patch), \(width) by \(heads)")
+        }
     }
 }
 

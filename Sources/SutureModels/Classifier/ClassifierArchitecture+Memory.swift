@@ -72,7 +72,8 @@ private struct Walk {
             return gives(Extent(channels: input.channels, height: Double(size), width: Double(size)), of: input)
         case .dropout: return gives(input, of: input, times: 2)
         case .linear(_, _, let outputs):
-            return gives(Extent(channels: Double(outputs), height: 1, width: 1), of: input)
+            // Of tokens, each gives so many.
+            return gives(Extent(channels: Double(outputs), height: input.height, width: input.width), of: input)
         case .residual(let branch, let shortcut):
             waiting += input.count
             let output = run(branch, input)
@@ -80,6 +81,17 @@ private struct Walk {
             _ = run(shortcut, input)
             waiting -= output.count
             return gives(output, of: output)
+        case .tokens(_, _, let count, let width):
+            return gives(Extent(channels: Double(width), height: Double(count), width: 1), of: input, times: 2)
+        case .layerNorm, .gelu: return gives(input, of: input)
+        // Queries, keys and values, what they come to, and the scores of a head at a time.
+        case .attention: return gives(input, of: input, times: 6)
+        case .sum(let branch):
+            waiting += input.count
+            let output = run(branch, input)
+            waiting -= input.count
+            return gives(output, of: output)
+        case .firstToken: return Extent(channels: input.channels, height: 1, width: 1)
         }
     }
 

@@ -18,7 +18,8 @@ extension ClassifierArchitecture {
 
     private static let resnetDepths: [(name: String, block: ResNet.Block, depths: [Int])] = [
         ("resnet18", .basic, [2, 2, 2, 2]), ("resnet34", .basic, [3, 4, 6, 3]),
-        ("resnet50", .bottleneck, [3, 4, 6, 3]), ("resnet101", .bottleneck, [3, 4, 23, 3])
+        ("resnet50", .bottleneck, [3, 4, 6, 3]), ("resnet101", .bottleneck, [3, 4, 23, 3]),
+        ("resnet152", .bottleneck, [3, 8, 36, 3])
     ]
 
     /// A network by the name that torchvision has for it, or `cnn`: a VGG with eight narrow convolutions and batch norm,

@@ -1,12 +1,13 @@
 /// An image classifier as data: what one forward loop needs to know to run any of the supported families.
 ///
-/// A family is a description of a few numbers (``VGG``, ``ResNet``) that unfolds into ``layers``; the configuration's
+/// A family is a description of a few numbers (``VGG``, ``ResNet``, ``ViT``) that unfolds into ``layers``; the configuration's
 /// `model_type` decides which, never a model's name. Tensors have torchvision's names.
 public struct ClassifierArchitecture: Sendable, Equatable {
     /// The families of networks.
     public enum Network: Sendable, Equatable {
         case vgg(VGG)
         case resnet(ResNet)
+        case vit(ViT)
     }
 
     public var network: Network
@@ -31,11 +32,21 @@ public struct ClassifierArchitecture: Sendable, Equatable {
         self.deviation = deviation ?? Array(repeating: 0.25, count: channels)
     }
 
+    /// What `config.json` calls the family.
+    public var family: String {
+        switch network {
+        case .vgg: "vgg"
+        case .resnet: "resnet"
+        case .vit: "vit"
+        }
+    }
+
     /// The network, layer by layer.
     public var layers: [Layer] {
         switch network {
         case .vgg(let vgg): vgg.layers(channels: channels, classes: classes.count)
         case .resnet(let resnet): resnet.layers(channels: channels, classes: classes.count)
+        case .vit(let vit): vit.layers(channels: channels, classes: classes.count)
         }
     }
 
@@ -47,8 +58,12 @@ public struct ClassifierArchitecture: Sendable, Equatable {
         switch network {
         case .vgg(let vgg): vgg.head
         case .resnet: "fc"
+        case .vit(let vit): vit.head
         }
     }
+
+    /// The only height and width of an image that the network takes; nil where it takes many.
+    public var onlySize: Int? { if case .vit(let vit) = network { vit.image } else { nil } }
 
     /// The smallest height and width of an image that every pooling leaves something of.
     public var smallestSize: Int {
@@ -72,6 +87,26 @@ public struct ClassifierArchitecture: Sendable, Equatable {
         case linear(String, inputs: Int, outputs: Int)
         /// relu(branch(x) + shortcut(x)); an empty shortcut is x itself.
         case residual(branch: [Layer], shortcut: [Layer])
+        /// The pixels of `[batch, width, rows, columns]` as tokens `[batch, count, width]`, one more before them, and what
+        /// is learned of each place added.
+        case tokens(first: String, places: String, count: Int, width: Int)
+        /// Normalisation of each token.
+        case layerNorm(String, Int)
+        case attention(Attention)
+        case gelu
+        /// x + branch(x).
+        case sum([Layer])
+        case firstToken
+    }
+
+    /// Self-attention of all tokens.
+    public struct Attention: Sendable, Equatable {
+        /// What the names of the weight and the bias of queries, keys and values, one matrix, begin with.
+        public var inputs: String
+        /// The name of the layer after it.
+        public var outputs: String
+        public var heads: Int
+        public var width: Int
     }
 
     /// A square convolution.
@@ -96,6 +131,8 @@ public struct ClassifierArchitecture: Sendable, Equatable {
             case gain, shift
             /// Running averages of a batch norm, which no gradient changes.
             case mean, variance
+            /// What is learned for a token or a place.
+            case token
         }
 
         public let name: String
@@ -128,7 +165,25 @@ extension ClassifierArchitecture.Layer {
                 Role(name: name + ".bias", shape: [outputs], kind: .linearBias)
             ]
         case .residual(let branch, let shortcut): return (branch + shortcut).flatMap(\.tensors)
-        case .relu, .maxPool, .averagePool, .flatten, .dropout: return []
+        case .tokens(let first, let places, let count, let width):
+            return [
+                Role(name: first, shape: [1, 1, width], kind: .token),
+                Role(name: places, shape: [1, count, width], kind: .token)
+            ]
+        case .layerNorm(let name, let width):
+            return [
+                Role(name: name + ".weight", shape: [width], kind: .gain),
+                Role(name: name + ".bias", shape: [width], kind: .shift)
+            ]
+        case .attention(let it):
+            return [
+                Role(name: it.inputs + "weight", shape: [3 * it.width, it.width], kind: .linear),
+                Role(name: it.inputs + "bias", shape: [3 * it.width], kind: .linearBias),
+                Role(name: it.outputs + ".weight", shape: [it.width, it.width], kind: .linear),
+                Role(name: it.outputs + ".bias", shape: [it.width], kind: .linearBias)
+            ]
+        case .sum(let branch): return branch.flatMap(\.tensors)
+        case .relu, .gelu, .firstToken, .maxPool, .averagePool, .flatten, .dropout: return []
         }
     }
 }

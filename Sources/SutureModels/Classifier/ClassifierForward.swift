@@ -11,8 +11,9 @@ struct ClassifierForward {
     /// The moved averages of batch norms, under their names; empty after an evaluation.
     private(set) var averages: [String: Tensor] = [:]
 
-    // torchvision's constants.
+    // torchvision's constants; timm's are the same.
     static let epsilon = 1e-5
+    static let layerNormEpsilon = 1e-6
     static let momentum = 0.1
 
     init(_ tensors: [String: Tensor], random: RandomSource? = nil, momentum: Double? = nil) {
@@ -43,7 +44,29 @@ struct ClassifierForward {
             return try input.linear(tensor(name + ".weight"), bias: tensor(name + ".bias"))
         case .residual(let branch, let shortcut):
             return try (run(branch, input) + run(shortcut, input)).reluInPlace()
+        case .tokens(let first, let places, _, let width):
+            let tokens = try input.reshaped([input.shape[0], width, -1]).permuted([0, 2, 1])
+            let all = try tensor(first).expanded([input.shape[0], 1, width])
+            return try Tensor.concatenated([all, tokens], 1) + tensor(places)
+        case .layerNorm(let name, _):
+            return try input.layerNorm(
+                gain: tensor(name + ".weight"), bias: tensor(name + ".bias"), epsilon: Self.layerNormEpsilon)
+        case .attention(let it): return try attention(it, input)
+        case .gelu: return try input.gelu()
+        case .sum(let branch): return try run(branch, input) + input
+        case .firstToken: return try input.selected(1, 0)
         }
+    }
+
+    private func attention(_ it: ClassifierArchitecture.Attention, _ input: Tensor) throws -> Tensor {
+        let (batch, count, size) = (input.shape[0], input.shape[1], it.width / it.heads)
+        let parts = try input.linear(tensor(it.inputs + "weight"), bias: tensor(it.inputs + "bias"))
+            .reshaped([batch, count, 3, it.heads, size]).permuted([2, 0, 3, 1, 4])
+        let seen = try Tensor.attention(
+            queries: parts.selected(0, 0), keys: parts.selected(0, 1), values: parts.selected(0, 2),
+            scale: 1 / Double(size).squareRoot())
+        return try seen.permuted([0, 2, 1, 3]).reshaped([batch, count, it.width])
+            .linear(tensor(it.outputs + ".weight"), bias: tensor(it.outputs + ".bias"))
     }
 
     private mutating func batchNorm(_ name: String, _ input: Tensor) throws -> Tensor {
@@ -117,6 +140,11 @@ extension ClassifierArchitecture {
             throw ModelError(
                 .outOfRange, "the images have another number of channels than the classifier takes",
                 expected: "\(channels)", found: "\(pixels.shape[1])")
+        }
+        if let size = onlySize, pixels.shape[2...] != [size, size] {
+            throw ModelError(
+                .outOfRange, "the images have another size than this classifier takes", expected: "\(size) x \(size)",
+                found: "\(pixels.shape[2]) x \(pixels.shape[3])")
         }
         guard min(pixels.shape[2], pixels.shape[3]) >= smallestSize else {
             throw ModelError(

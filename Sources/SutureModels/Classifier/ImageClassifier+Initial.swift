@@ -5,7 +5,7 @@ extension ImageClassifier {
     ///
     /// Convolutions: normal with variance 2 / (outputs * size^2) (He et al. 2015, by fan-out), bias 0. Batch norms: the
     /// identity. Linear layers of a VGG: normal with deviation 0.01, bias 0; of a ResNet: uniform within
-    /// 1 / sqrt(inputs), bias too.
+    /// 1 / sqrt(inputs), bias too; of a transformer, with its tokens and places: normal with deviation 0.02, bias 0.
     ///
     /// Throws ``ModelError`` with code `tooLarge` for one that does not fit into memory.
     public static func initial(_ architecture: ClassifierArchitecture, seed: UInt64) throws -> ImageClassifier {
@@ -51,9 +51,12 @@ extension ImageClassifier {
             return try random.normal(role.shape) * (2 / fanOut).squareRoot()
         case .convolutionBias, .shift, .mean: return try .zeros(role.shape)
         case .gain, .variance: return try .full(role.shape, 1)
+        case .token: return try random.normal(role.shape) * 0.02
         case .linear, .linearBias:
             switch network {
-            case .vgg: return try role.kind == .linear ? random.normal(role.shape) * 0.01 : .zeros(role.shape)
+            case .vgg, .vit:
+                let deviation = if case .vgg = network { 0.01 } else { 0.02 }
+                return try role.kind == .linear ? random.normal(role.shape) * deviation : .zeros(role.shape)
             case .resnet: return try (random.uniform(role.shape) * 2 - 1) / Double(inputs).squareRoot()
             }
         }

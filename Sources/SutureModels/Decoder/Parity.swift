@@ -11,7 +11,9 @@ import SutureTensor
 public struct Parity: Sendable, Codable {
     /// What was compared for one prompt.
     public struct Comparison: Sendable, Codable {
+        /// Its name, or that of a picture.
         public var prompt: String
+        /// 0 for a picture.
         public var tokens: Int
         /// The largest |logit - golden logit|, and how many logits were compared.
         public var largestDifference: Double
@@ -19,9 +21,16 @@ public struct Parity: Sendable, Codable {
         /// How many tokens of the golden greedy continuation came out the same, of how many.
         public var sameTokens: Int?
         public var greedyTokens: Int?
+
+        package init(prompt: String, tokens: Int, largestDifference: Double, logits: Int) {
+            (self.prompt, self.tokens) = (prompt, tokens)
+            (self.largestDifference, self.logits) = (largestDifference, logits)
+        }
     }
 
     public var comparisons: [Comparison]
+
+    package init(_ comparisons: [Comparison]) { self.comparisons = comparisons }
 
     /// The largest difference of all.
     public var largestDifference: Double { comparisons.map(\.largestDifference).max() ?? 0 }

@@ -6,10 +6,11 @@ struct CorruptCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "corrupt", abstract: "Corrupt images with fog, noise, blur and the like.",
         discussion: """
-            What is written is what ImageNet-C (CORRUPTION/SEVERITY/CLASS/*.png) or CIFAR-10-C (CORRUPTION.npy and \
-            labels.npy) would be for these images. The same images, corruptions and seed give the same bytes.
+            What is written is what ImageNet-C (CORRUPTION/SEVERITY/CLASS/NAME.png) or CIFAR-10-C (CORRUPTION.npy and \
+            labels.npy) would be for these images. The same images, corruptions and seed give the same bytes. Pictures of \
+            different sizes need --resize; a classifier that prepares pictures as these were is given them as they are.
 
-            suture corrupt photos -o corrupted --corruptions fog:3 --resize 224
+            suture corrupt photos -o corrupted --corruptions fog:3 --resize 256 --center-crop 224 --limit 500
             suture corrupt cifar-10-batches-bin -o cifar-10-c --all --as arrays
             suture corrupt fashion-mnist --pad 32 --all --sheet sheet.png
             """)
@@ -42,6 +43,9 @@ struct CorruptCommand: ParsableCommand {
 
     @OptionGroup var reading: ImageOptions
 
+    @Option(help: "At most so many images, evenly spread over the set.")
+    var limit: Int?
+
     @Option(help: "Random seed.")
     var seed: UInt64 = 1
 
@@ -53,6 +57,7 @@ struct CorruptCommand: ParsableCommand {
     func validate() throws {
         guard output != nil || sheet != nil else { throw ValidationError("Name an --output, a --sheet or both.") }
         guard all != (corruptions != nil) else { throw ValidationError("Give either --corruptions or --all.") }
+        if let limit, limit < 1 { throw ValidationError("--limit is 1 or more.") }
     }
 
     func run() throws {
@@ -60,7 +65,7 @@ struct CorruptCommand: ParsableCommand {
             reading: ImageOptions.files(data),
             writing: [destination(output, .folder(.corruptedSet), force: force), destination(sheet, force: force)]
         ).check()
-        let images = try reading.images(data)
+        let images = try reading.images(data, limit: limit)
         let names = corruptions?.elements ?? Corruption.Kind.allCases.map { CorruptionName($0) }
         let corruptions = amounts.corruptions(names, of: images)
         let picture = try sheet.map { _ in try images.contactSheet(of: corruptions, image: image, seed: seed).png() }
@@ -68,7 +73,8 @@ struct CorruptCommand: ParsableCommand {
             let progress = printing.progress
             defer { progress.finish() }
             try images.writeCorrupted(
-                by: corruptions, to: URL(filePath: output), as: `as`, seed: seed, overwriting: force,
+                by: corruptions, to: URL(filePath: output), as: `as`, seed: seed, fit: reading.size.fit(),
+                overwriting: force,
                 progress: progress.handler)
         }
         if let sheet, let picture { try AtomicFile.write(picture, to: URL(filePath: sheet), overwriting: force) }

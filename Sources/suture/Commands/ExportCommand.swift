@@ -51,27 +51,3 @@ struct ExportCommand: ParsableCommand {
 }
 
 extension Adapter.Form: ExpressibleByArgument {}
-
-struct ImportCommand: ParsableCommand {
-    static let configuration = CommandConfiguration(
-        commandName: "import", abstract: "Make a patch of a LoRA adapter or of a file of differences.",
-        discussion: """
-            Read are adapter directories of PEFT and mlx-lm, and safetensors files with what is to be added, by the names of \
-            the model's tensors. What has no place in a patch is an error that names it.
-            """)
-
-    @Argument(help: "An adapter directory or a safetensors file.")
-    var adapter: String
-
-    @Option(help: "The model that it was made for.")
-    var base: String
-
-    @OptionGroup var result: PatchOutputOptions
-    @OptionGroup var printing: OutputOptions
-
-    func run() throws {
-        try result.check(reading: [adapter, base])
-        let patch = try Patch(importing: URL(filePath: adapter), base: Checkpoint(opening: URL(filePath: base)))
-        try result.write(patch, printing)
-    }
-}

@@ -4,16 +4,23 @@ import SutureKit
 
 struct InspectCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "inspect", abstract: "Say what a model is: family, sizes, sites, tokenizer.")
+        commandName: "inspect", abstract: "Say what a model is: family, sizes, sites, tokenizer; or classes.")
 
     @OptionGroup var model: ModelOptions
     @OptionGroup var printing: OutputOptions
 
     func run() throws {
         let checkpoint = try model.checkpoint()
+        let title = model.url.lastPathComponent
+        if ClassifierArchitecture.describes(checkpoint) {
+            let classifier = try ClassifierArchitecture(
+                config: checkpoint.config.value, source: checkpoint.config.path)
+            return printing.show(
+                try Report(of: classifier, checkpoint, title: title), quietly: classifier.family)
+        }
         let architecture = try Architecture(config: checkpoint.config.value, source: checkpoint.config.path)
         let report = try Report(
-            of: architecture, checkpoint, tokens: vocabularySize(checkpoint), title: model.url.lastPathComponent)
+            of: architecture, checkpoint, tokens: vocabularySize(checkpoint), title: title)
         printing.show(report, quietly: architecture.family)
     }
 

@@ -4,11 +4,15 @@ import SutureKit
 
 struct ParityCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "parity", abstract: "Hold the forward pass against what another implementation computed.")
+        commandName: "parity", abstract: "Hold the forward pass against what another implementation computed.",
+        discussion: """
+            A golden has, for each prompt P of a language model, P.ids and P.logits; for each picture P of a classifier its file \
+            P.file (U8) and P.logits, so that the preparation of pictures is held against the other's, too.
+            """)
 
     @OptionGroup var model: ModelOptions
 
-    @Option(help: "A safetensors file of prompts and logits; Tests/Goldens has some made with transformers.")
+    @Option(help: "A safetensors file of prompts or pictures, and logits; Tests/Goldens has some.")
     var golden: String
 
     @Option(help: "The largest |logit - golden logit| that passes.")
@@ -21,7 +25,11 @@ struct ParityCommand: ParsableCommand {
     }
 
     func run() throws {
-        let parity = try Parity(model.load(model.checkpoint()), golden: URL(filePath: golden))
+        let checkpoint = try model.checkpoint()
+        let url = URL(filePath: golden)
+        let parity =
+            try ClassifierArchitecture.describes(checkpoint)
+            ? Parity(model.loadClassifier(checkpoint), golden: url) : Parity(model.load(checkpoint), golden: url)
         let passes = parity.largestDifference <= tolerance && parity.hasSameTokens
         let largest = String(format: "%.2g", parity.largestDifference)
         let report = try Report(

@@ -36,7 +36,7 @@ struct RobustnessCommand: ParsableCommand {
     @Option(help: "A classifier whose errors are taken for 100%.")
     var baseline: String?
 
-    @Option(help: "Only the first images, so many.")
+    @Option(help: "At most so many images, evenly spread over the set.")
     var limit: Int?
 
     @Option(help: "What corruptions draw from.")
@@ -82,8 +82,7 @@ struct RobustnessCommand: ParsableCommand {
     }
 
     private func measure(_ classifiers: [ImageClassifier]) throws -> [Robustness] {
-        let all = try reading.images(data, for: classifiers[0].architecture)
-        let images = try limit.map { try all.subset(Array(0..<min($0, all.count))) } ?? all
+        let images = try reading.images(data, for: classifiers[0].architecture, limit: limit)
         let names = corruptions?.elements ?? Corruption.Kind.allCases.filter { !$0.isExtra }.map { CorruptionName($0) }
         let corruptions = amounts.corruptions(names, of: images)
         let progress = printing.progress

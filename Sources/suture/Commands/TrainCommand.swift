@@ -70,8 +70,9 @@ struct TrainCommand: ParsableCommand {
     func run() throws {
         try result.check(reading: inputs)
         Runtime.keepFreedMemory()
-        let fit = try size.fit(for: (resume ?? initial).flatMap(Self.fit))
-        let images = try ImageSet(contentsOf: URL(filePath: data), split: .train, fit: fit)
+        let fit = try size.fit(for: (resume ?? initial).flatMap { try Self.architecture($0).fit })
+        let read = try ImageSet(contentsOf: URL(filePath: data), split: .train, fit: fit)
+        let images = try (resume ?? initial).map { try read.inColours(of: Self.architecture($0)) } ?? read
         let begun = try resume.map { try Training.plan(of: URL(filePath: $0)) }
         let parts = try images.parts(settingAside: heldOut, seed: begun?.seed ?? options.seed)
         let training =
@@ -98,14 +99,28 @@ struct TrainCommand: ParsableCommand {
         let classifier = try training.classifier()
         let report = try Report(
             training, seconds: seconds, images: (training.step - first) * training.batchSize,
-            parameters: classifier.parameterCount, title: "Training of \(result.url.lastPathComponent)")
+            parameters: classifier.parameterCount, test: test(classifier, fit),
+            title: "Training of \(result.url.lastPathComponent)")
         printing.show(report, quietly: result.output)
     }
 
-    /// How the images of a classifier were prepared.
-    private static func fit(of path: String) throws -> ImageFit? {
+    /// How the new classifier does on images for tests, where there are any; the model is written by then, so that images
+    /// that cannot be used are told and no more.
+    private func test(_ classifier: ImageClassifier, _ fit: ImageFit) -> Evaluation? {
+        let url = URL(filePath: data)
+        guard ImageSet.hasTests(at: url) else { return nil }
+        do {
+            let images = try ImageSet(contentsOf: url, split: .test, fit: fit)
+            return try classifier.evaluate(images.matched(to: classifier.architecture))
+        } catch {
+            note("the test images were not used: \(error)")
+            return nil
+        }
+    }
+
+    private static func architecture(_ path: String) throws -> ClassifierArchitecture {
         let config = try Checkpoint(URL(filePath: path)).config
-        return try ClassifierArchitecture(config: config.value, source: config.path).fit
+        return try ClassifierArchitecture(config: config.value, source: config.path)
     }
 
     /// The network that training begins with.

@@ -1,0 +1,84 @@
+import ArgumentParser
+import Foundation
+import SutureKit
+
+struct ImportCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "import",
+        abstract: "Make a patch of an adapter, or a classifier of torchvision's or timm's weights.",
+        discussion: """
+            With --base, an adapter becomes a patch: an adapter directory of PEFT or mlx-lm, or a safetensors file with what is \
+            to be added, by the names of the model's tensors. What has no place in a patch is an error that names it.
+
+            With --architecture, the weights of a classifier become a model that classify, robustness, train and signature \
+            take. How its pictures are prepared is recorded: as timm's config.json beside the weights says, else as torchvision \
+            prepares for ImageNet (--resize 256 --center-crop 224). Classes have their names from --classes, one on a line, \
+            else from timm's file, else ImageNet's if there are 1,000.
+
+            suture import adapter --base model -o adapter.safetensors
+            suture import resnet18.safetensors --architecture resnet18 -o resnet18
+            """)
+
+    @Argument(help: "An adapter directory, a safetensors file, or the directory of one.")
+    var source: String
+
+    @Option(help: "The model that an adapter was made for.")
+    var base: String?
+
+    @Option(help: "The network of a classifier: \(ClassifierArchitecture.importNames.joined(separator: ", ")).")
+    var architecture: String?
+
+    @Option(help: "A file with the names of the classes, one on a line, in the order of the scores.")
+    var classes: String?
+
+    @OptionGroup var size: ImageSizeOptions
+
+    @Option(name: .shortAndLong, help: "The patch file, or the directory of the classifier, to write.")
+    var output: String
+
+    @Flag(help: "Replace what is there.")
+    var force = false
+
+    @OptionGroup var printing: OutputOptions
+
+    func validate() throws {
+        guard (base == nil) != (architecture == nil) else {
+            throw ValidationError("Give --base for an adapter, or --architecture for a classifier.")
+        }
+        guard architecture != nil || (classes == nil && size.asked == nil) else {
+            throw ValidationError("--classes, --resize and --pad go with --architecture.")
+        }
+        if let architecture, !ClassifierArchitecture.importNames.contains(architecture) {
+            throw ValidationError(
+                "--architecture is one of \(ClassifierArchitecture.importNames.joined(separator: ", ")).")
+        }
+    }
+
+    func run() throws {
+        if let base { try importAdapter(base) }
+        if let architecture { try importClassifier(architecture) }
+    }
+
+    private func importAdapter(_ base: String) throws {
+        try FilePlan(reading: [source, base], writing: [destination(output, force: force)]).check()
+        let patch = try Patch(importing: URL(filePath: source), base: Checkpoint(opening: URL(filePath: base)))
+        let url = URL(filePath: output)
+        try patch.write(to: url, overwriting: force)
+        printing.show(try Report(patch, title: url.lastPathComponent), quietly: output)
+    }
+
+    private func importClassifier(_ architecture: String) throws {
+        let (weights, target) = (URL(filePath: source), URL(filePath: output))
+        try FilePlan(
+            reading: ImageClassifier.importFiles(weights).map(\.relativePath) + [classes],
+            writing: [destination(output, .folder(.model()), force: force)]
+        ).check()
+        let names = try classes.map { try ImageSet.classNames(contentsOf: URL(filePath: $0)) }
+        let classifier = try ImageClassifier.importing(
+            weights, architecture: architecture, classes: names, fit: size.asked)
+        try classifier.write(to: target, overwriting: force)
+        let report = try Report(
+            of: classifier.architecture, Checkpoint(target), title: target.lastPathComponent)
+        printing.show(report, quietly: output)
+    }
+}
