@@ -1,4 +1,5 @@
 import Foundation
+import SutureFormats
 import SutureModels
 import SutureTensor
 import Testing
@@ -59,6 +60,24 @@ struct SignatureReportTests {
                 .init(
                     corruption: Corruption(kind, severity: 3), evaluation: evaluation(right), isRight: isRight(right))
             }, isRight: isRight(clean))
+    }
+
+    @Test("robustness: the page is drawn again from its JSON, intervals and verdict too")
+    func redrawn() throws {
+        let comparison = RobustnessComparison(
+            before: variant(38, [20, 10]), after: [(1, variant(36, [30, 24]))], signatures: ["fog.safetensors"])
+        let page = try Report(comparison, title: "Robustness")
+        let file = FileManager.default.temporaryDirectory.appending(path: "robustness-\(UUID().uuidString).json")
+        defer { try? FileManager.default.removeItem(at: file) }
+        try Data(page.json.utf8).write(to: file)
+        let again = try Report(redrawing: file)
+        #expect(again.json == page.json)
+        #expect(again.verdict?.text == page.verdict?.text)
+        let tables = { (report: Report) in report.terminal(width: 100).split(separator: "\n").dropFirst() }
+        #expect(Array(tables(again)) == Array(tables(page)))
+        // Bits that are not those of the counts.
+        try Data(page.json.replacing("\"right\" : 38", with: "\"right\" : 37").utf8).write(to: file)
+        #expect(throws: FormatError.self) { try Report(redrawing: file) }
     }
 
     @Test("robustness: the verdict weighs what is gained on corrupted images against what clean ones lose")
