@@ -38,7 +38,7 @@ print(tokenizer.decode(answer))
 let vector = try SteeringVectors(contentsOf: URL(filePath: "v.safetensors"))
 let steered = try model.generate(
     prompt, limit: 8, sampling: Sampling(temperature: 0.8, topP: 0.95, seed: 7),
-    [vector.steering(at: .residual(15), strength: 4)])
+    [vector.steering(model, at: .residual(15), strength: 4)])
 // snippet.end
 print(tokenizer.decode(steered))
 

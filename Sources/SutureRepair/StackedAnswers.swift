@@ -40,12 +40,22 @@ public struct StackedAnswers: Sendable, Codable {
         }
         progress("asking for repaired answers", repairing.count, repairing.count)
         // What its own patch does not give either, such as an answer in another chat format, was not lost by stacking.
-        lost = try missing.compactMap { patch, failure in
+        var alone: [String: LanguageModel] = [:]
+        lost = try missing.enumerated().compactMap { number, entry in
+            let (patch, failure) = entry
+            progress("asking each patch alone", number, missing.count)
             let own = Set(patch.parents + [patch.id])
-            let alone = try patched.stack.patches.map(\.patch.id).filter { !own.contains($0) }.reduce(patched) {
-                try $0.removing($1)
+            let model: LanguageModel
+            if let known = alone[patch.id] {
+                model = known
+            } else {
+                let reduced = try patched.stack.patches.map(\.patch.id).filter { !own.contains($0) }.reduce(patched) {
+                    try $0.removing($1)
+                }
+                model = try LanguageModel.load(checkpoint, device: device, replacing: reduced.data)
+                // One at a time: a model may be large.
+                alone = [patch.id: model]
             }
-            let model = try LanguageModel.load(checkpoint, device: device, replacing: alone.data)
             guard try Self.gives(failure, model, tokenizer) else { return nil }
             return Lost(patch: patch.id, prompt: failure.prompt, expected: failure.expected)
         }

@@ -19,7 +19,8 @@ extension Report {
                         "Of it written by",
                         "attention \(signed(attribution.attention.reduce(0, +))), MLPs "
                             + "\(signed(attribution.mlp.reduce(0, +))), embedding \(signed(attribution.embedding)), "
-                            + "biases \(signed(attribution.constant))")
+                            + "biases \(signed(attribution.constant))"
+                            + (attribution.interventions.map { ", interventions \(signed($0))" } ?? ""))
                 ]),
                 .heading("What would be said after each layer"),
                 .table(Self.lastToken(lens.logitLens, answer)),
@@ -105,7 +106,7 @@ extension Report {
         }
         return Table(
             caption: "The strongest of each kind: what it adds to the score", columns: [.code("part"), .number("adds")],
-            rows: rows(attention + mlp, 6) + rows(heads, 6) + rows(neurons, 6))
+            rows: rows(attention + mlp, 6) + rows(heads, 6) + rows(neurons, neurons.count))
     }
 
     private static func byLayer(_ attribution: DirectAttribution) -> BarChart {

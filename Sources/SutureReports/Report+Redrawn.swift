@@ -23,16 +23,25 @@ extension Report {
         case "suture.facts/1": try self.init(result.decoded(FactReport.self))
         case "suture.planted/1": try self.init(result.decoded(PlantedStudy.self))
         case "suture.signatures/1": try self.init(result.decoded(StudyResult.self))
-        case "suture.sweep/1": try self.init(result.decoded(SweepMap.self))
+        case "suture.sweep/1":
+            let kept = try result.decoded(SweepMap.self)
+            try result.require(kept.isWhole, "a table that is whole")
+            try self.init(kept)
         case "suture.robustness/1":
             let kept = try result.decoded(RobustnessData.self).comparison(source: file.relativePath)
             try self.init(kept, title: "Robustness")
-        case "suture.lens/1": try self.init(result.decoded(Lens.self))
-        case "suture.attention/1": try self.init(result.decoded(AttentionView.self))
+        case "suture.lens/1":
+            let kept = try result.decoded(Lens.self)
+            try result.require(kept.isWhole, "tables that are whole")
+            try self.init(kept)
+        case "suture.attention/1":
+            let kept = try result.decoded(AttentionView.self)
+            try result.require(kept.isWhole, "patterns that are whole")
+            try self.init(kept)
         default:
             throw FormatError(
                 .missingKey, "no page can be drawn from this", subject: file.relativePath,
-                expected: "the JSON of repair, evaluate, faithful, sweep, robustness or reproduce",
+                expected: "the JSON of repair, evaluate, faithful, sweep, lens, attention, robustness or reproduce",
                 found: schema.isEmpty ? "no schema" : "schema \(schema)")
         }
     }
@@ -42,6 +51,13 @@ extension Report {
 private struct KeptResult {
     let data: Data
     let source: String
+
+    /// Throws unless what was decoded can be drawn.
+    func require(_ isWhole: Bool, _ expected: String) throws {
+        guard isWhole else {
+            throw FormatError(.wrongJSONType, "the result is damaged", subject: source, expected: expected)
+        }
+    }
 
     func decoded<Value: Decodable>(_ type: Value.Type) throws -> Value {
         let decoder = JSONDecoder()

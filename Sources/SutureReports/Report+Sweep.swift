@@ -37,7 +37,11 @@ extension Report {
             let largest =
                 String(format: "Largest: %.2f", effect) + interval(sweep, row, column)
                 + " in \(sweep.name(row, column))."
-            // Shares of a lead that the answer does not have mean the opposite of what they seem to.
+            // Shares of a lead that the answer does not have mean the opposite of what they seem to, and of none nothing.
+            if sweep.kind != .trace, abs(sweep.clean) < 0.1, sweep.metric ?? .logitDifference == .logitDifference {
+                return .init(
+                    .mixed, "The model hardly prefers either answer: shares of the difference mean little. \(largest)")
+            }
             return sweep.kind == .trace || sweep.clean > 0
                 ? .init(.neutral, largest)
                 : .init(.mixed, "The model prefers \(Visible.label(sweep.other)) on the clean prompt. \(largest)")

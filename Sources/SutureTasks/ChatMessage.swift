@@ -14,12 +14,15 @@ public struct ChatMessage: Hashable, Sendable, Codable {
         self.content = content
     }
 
-    /// The turns of a JSON file: a list of objects with `role` and `content`.
+    /// The turns of a JSON file: a list of objects with `role` and `content`, or an object with that as `messages`.
     ///
     /// Throws a `FormatError` that names the place, or that the list is empty.
     public static func read(_ url: URL) throws -> [ChatMessage] {
         let bytes = try MappedFile(url).copy()
-        let messages = try read(JSONField(JSON.parse(bytes, source: url.relativePath), source: url.relativePath))
+        let field = try JSONField(JSON.parse(bytes, source: url.relativePath), source: url.relativePath)
+        // As requests to chat services have it, too.
+        let list = field.value.objectValue == nil ? field : try field.require("messages")
+        let messages = try read(list)
         guard !messages.isEmpty else {
             throw FormatError(
                 .missingKey, "the conversation is empty", subject: url.relativePath,

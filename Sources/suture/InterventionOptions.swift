@@ -6,7 +6,7 @@ import SutureKit
 struct InterventionOptions: ParsableArguments {
     @Option(
         help: ArgumentHelp(
-            "Set what is at a site to 0 in each run: attn.23.head.4, mlp.8.out, mlp.8.hidden[711]; may be repeated.",
+            "Zero ablation: set what is at a site to 0 in each run, such as attn.23.head.4, mlp.8.out, mlp.8.hidden[711]; may be repeated.",
             valueName: "site"))
     var ablate: [String] = []
 
@@ -61,8 +61,9 @@ struct InterventionOptions: ParsableArguments {
         let others = try files.enumerated().map { index, file in
             let vectors = try SteeringVectors(contentsOf: URL(filePath: file))
             let site = (at.count > 1 ? at[index] : at.first).flatMap(Site.init)
-            guard index < steer.count else { return try vectors.projection(at: site) }
-            return try vectors.steering(at: site, strength: strength.count > 1 ? strength[index] : strength.first ?? 1)
+            guard index < steer.count else { return try vectors.projection(model, at: site) }
+            return try vectors.steering(
+                model, at: site, strength: strength.count > 1 ? strength[index] : strength.first ?? 1)
         }
         return try model.intervening(ablations + others)
     }

@@ -21,6 +21,8 @@ struct SamplingOptions: ParsableArguments {
     /// nil for the most likely token each time; so is a temperature of 0.
     var sampling: Sampling? {
         get throws {
+            // The others are checked at a temperature of 0, too.
+            if temperature == 0 { _ = try Sampling(topK: topK, topP: topP, minP: minP) }
             guard temperature != 0, temperature != nil || topK != nil || topP != nil || minP != nil else { return nil }
             return try Sampling(
                 temperature: temperature ?? 1, topK: topK, topP: topP, minP: minP, seed: seed ?? 0)
@@ -30,7 +32,10 @@ struct SamplingOptions: ParsableArguments {
     func validate() throws {
         do { _ = try sampling } catch let error as ModelError { throw ValidationError("--\(error.description)") }
         guard try seed == nil || sampling != nil else {
-            throw ValidationError("--seed goes with --temperature, --top-k, --top-p or --min-p.")
+            throw ValidationError(
+                temperature == 0
+                    ? "--temperature 0 takes the most likely token each time: leave out --seed."
+                    : "--seed goes with --temperature, --top-k, --top-p or --min-p.")
         }
     }
 }

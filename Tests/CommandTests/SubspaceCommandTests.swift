@@ -109,13 +109,17 @@ struct SubspaceCommandTests {
         let runs = try #require(many["runs"] as? [[String: Any]])
         #expect(runs.count == 2 && (runs[0]["top"] as? [Any])?.count == 3)
         for options in [
-            "--kind heads", "--kind paths --receiver 1.2", "--kind attribution --component heads", "--denoise",
+            "--kind heads", "--kind paths --receiver 1.2", "--kind attribution --component heads",
+            "--denoise --metric probability",
             "--metric kl", "--metric rank --denoise",
             "--kind neurons --neuron mlp.1.hidden[3] --neuron mlp.0.hidden[1]",
             "--ablate attn.1.head.0"
         ] {
             #expect(try json(place, "sweep model --pairs even.jsonl \(options)")["intervals"] is [Any], "\(options)")
         }
+        // Half of the pairs are the others with base and source exchanged.
+        let cancelled = try place.run("sweep model --pairs even.jsonl --denoise")
+        #expect(cancelled.status == 2 && cancelled.errors.contains("cancel"))
         // Words that stand elsewhere in each prompt.
         let uneven = (1...4).map { count in
             let pad = String(repeating: "a", count: count)
@@ -137,9 +141,19 @@ struct SubspaceCommandTests {
         let layers = try #require((lens["logit_lens"] as? [String: Any])?["cells"] as? [[Any]])
         #expect(layers.count == 3 && layers[0].count == 4)
         let attribution = try #require(lens["attribution"] as? [String: Any])
-        #expect((attribution["heads"] as? [[Double]])?.count == 2 && (attribution["neurons"] as? [Any])?.count == 20)
+        #expect((attribution["heads"] as? [[Double]])?.count == 2 && (attribution["neurons"] as? [Any])?.count == 8)
         #expect(try place.run("report lens.json --report again.html").status == 0)
         #expect(try place.bytes("again.html") == place.bytes("lens.html"))
+        // Damaged results are refused, not drawn.
+        let drawn = String(decoding: try place.bytes("lens.json"), as: UTF8.self)
+        let damaged = drawn.replacing(/"heads" : \[[^\]]*\]/, with: "\"heads\" : [")
+        for (number, text) in [
+            damaged, drawn.replacing(/"mlp" : \[[^\]]*\]/, with: "\"mlp\" : []"),
+            drawn.replacing(/"tokens" : \[[^\]]*\]/, with: "\"tokens\" : []")
+        ].enumerated() {
+            try Data(text.utf8).write(to: place.url.appending(path: "damaged\(number).json"))
+            #expect(try place.run("report damaged\(number).json --report new.html").status == 4)
+        }
         let ablated = try json(place, "lens model -p abcx --answer P --other Q --ablate mlp.1.out")
         let mlp = try #require((ablated["attribution"] as? [String: Any])?["mlp"] as? [Double])
         #expect(mlp[1] == 0 && mlp[0] != 0)
@@ -215,6 +229,8 @@ struct SubspaceCommandTests {
             "activations model --site residual.1 --site residual.0 -p a -o x.npy",
             "activations model --site residual.1 -p a -o x.txt", "generate model", "generate model -p a --messages b",
             "generate model -p a --temperature -1", "generate model -p a --top-p 2", "generate model -p a --seed 3",
+            "generate model -p a --temperature 0 --min-p 2", "sweep model --component heads --kind mlp",
+            "sweep model --receiver 1.1", "sweep model --count 3", "attention model -p a --layer=-1",
             "generate model -p a --ablate nowhere", "generate model -p a --at residual.1",
             "generate model -p a --steer v --at residual.1 --at residual.2", "generate model -p a --strength 2",
             "faithful model --patch good.fix --ablate mlp.1.out"

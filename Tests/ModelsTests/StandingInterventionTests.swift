@@ -81,6 +81,26 @@ struct StandingInterventionTests {
         #expect(try written == model.intervening(standing).generate(TinyModel.promptA, limit: 6, [once]))
     }
 
+    @Test("they come before what changes one run, at the heads of a layer and at each", arguments: models)
+    func heads(name: String) throws {
+        let random = try RandomSource(seed: 3)
+        let plain = try TinyModel(name).model
+        let width = Site.heads(1).width(in: plain.architecture)
+        let standing = [
+            Intervention(.head(layer: 1, index: 1), .scale(0.5)),
+            Intervention(.heads(1), .add(try random.normal([width])))
+        ]
+        let model = try plain.intervening(standing)
+        let sites = (0..<plain.architecture.heads).map { Site.head(layer: 1, index: $0) }
+        let own = try model.run([TinyModel.promptA], capturing: [.heads(1)] + sites, logits: .all)
+        // What is captured of all heads is what is captured of each; putting it back changes nothing.
+        #expect(try distance(Tensor.concatenated(sites.map { try own[$0] }, 2), own[.heads(1)]) == 0)
+        for site in sites + [.heads(1)] {
+            let again = try model.run([TinyModel.promptA], [Intervention(site, .replace(try own[site]))], logits: .all)
+            #expect(try distance(again.logits, own.logits) < 1e-5, "\(site)")
+        }
+    }
+
     @Test("what is not the same at all positions is refused")
     func refusals() throws {
         let model = try TinyModel("llama").model

@@ -66,7 +66,15 @@ struct LensTests {
         let model = try SubspaceTests.model("llama").intervening([Intervention(.mlpOut(0), .scale(0))])
         let ablated = try DirectAttribution(model, Self.prompt, answer: 7, less: 31)
         #expect(ablated.mlp[0] == 0 && ablated.mlp[1] != 0)
-        #expect(ablated.neurons?.count == 20)
+        // What neurons write does not come to the stream as it is written.
+        #expect(ablated.neurons == nil && ablated.heads != nil)
+        let width = model.architecture.width
+        let steered = try model.intervening([
+            Intervention(.residual(1), .add(try RandomSource(seed: 2).normal([width])))
+        ])
+        let moved = try DirectAttribution(steered, Self.prompt, answer: 7, less: 31)
+        let sum = moved.attention.reduce(0, +) + moved.mlp.reduce(0, +) + moved.embedding + moved.constant
+        #expect(abs(sum + (moved.interventions ?? 0) - moved.total) < 1e-6 && abs(moved.interventions ?? 0) > 1e-3)
         #expect(throws: ModelError.self) {
             try DirectAttribution(model, Self.prompt, answer: model.architecture.vocabulary)
         }

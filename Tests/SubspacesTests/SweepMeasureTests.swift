@@ -1,3 +1,5 @@
+import Foundation
+import SutureFormats
 import SutureModels
 import SutureSubspaces
 import SutureTensor
@@ -115,6 +117,70 @@ struct SweepMeasureTests {
             let expected = 1 - (try difference(scores(model, uneven.base, [change]))) / clean
             #expect(abs(heads[layer][0] - expected) < 2e-3)
         }
+    }
+
+    @Test("what stands at one token by two roles is patched from two; where both are patched together it is refused")
+    func meeting() throws {
+        let model = try SubspaceTests.model("llama-bias")
+        let pair = TokenizedPair(
+            base: [5, 60, 23, 91], source: [5, 60, 23, 91, 7, 42], answer: 7, other: 31, baseRoles: ["subject": 3],
+            sourceRoles: ["subject": 3])
+        let both = try Sweep(model, pair, roles: ["subject", "last"])
+        let alone = try Sweep(model, pair, roles: ["last"])
+        // The subject is the same in both prompts; the last token is not.
+        let cells = try both.positions(.residual)
+        #expect(cells.allSatisfy { $0[0] == 0 })
+        #expect(try cells.map { $0[1] } == alone.positions(.residual).map { $0[0] })
+        #expect(cells[2][1] != 0)
+        let estimates = try both.attributed(.residual)
+        #expect(try zip(estimates, alone.attributed(.residual)).allSatisfy { abs($0[1] - $1[0]) < 1e-6 })
+        #expect(throws: SubspaceError.self) { try both.heads() }
+        #expect(throws: SubspaceError.self) { try both.attributed(.heads) }
+        #expect(throws: SubspaceError.self) { try both.paths(to: .logits) }
+    }
+
+    @Test("prompts that are the same, neurons that are not there and numbers that are none are refused")
+    func refusals() throws {
+        let model = try SubspaceTests.model("llama-bias")
+        let same = TokenizedPair(base: even.base, source: even.base, answer: 7, other: 31)
+        #expect(throws: SubspaceError.self) { try Sweep(model, same) }
+        let sweep = try Sweep(model, even)
+        #expect(throws: ModelError.self) { try sweep.neurons([Neuron(layer: 1, index: 99_999)]) }
+        #expect(throws: ModelError.self) { try sweep.neurons([Neuron(layer: 99, index: 0)]) }
+        let width = model.architecture.width
+        let huge = try model.intervening([Intervention(.residual(1), .add(try Tensor.full([width], 3e38) * 3))])
+        #expect(throws: ModelError.self) { try Sweep(huge, even, .init(.divergence)) }
+        #expect(throws: ModelError.self) { try DirectAttribution(huge, even.base, answer: 7) }
+        let written = try model.intervening([Intervention(.mlpOut(1), .scale(0))])
+        #expect(throws: SubspaceError.self) { try Sweep(written, even).paths(to: .logits) }
+    }
+
+    @Test("directions are taken out once, however often a file has them; vectors of another width are refused")
+    func vectors() throws {
+        let model = try SubspaceTests.model("llama-bias")
+        let width = model.architecture.width
+        let url = FileManager.default.temporaryDirectory.appending(path: "vectors-\(UUID().uuidString)")
+        defer { try? FileManager.default.removeItem(at: url) }
+        func vectors(_ rows: [[Float]]) throws -> SteeringVectors {
+            let bytes = rows.flatMap { $0 }.withUnsafeBytes { Array($0) }
+            try SafetensorsWriter.write(
+                [SafetensorsSource("v", .float32, [rows.count, rows[0].count], bytes: bytes)], to: url,
+                overwriting: true)
+            return try SteeringVectors(contentsOf: url)
+        }
+        let row = try RandomSource(seed: 4).normal([width]).floats()
+        func logits(_ intervention: Intervention) throws -> Tensor {
+            try model.intervening([intervention]).run([even.base]).logits
+        }
+        let once = try logits(vectors([row]).projection(model, at: .residual(1)))
+        let twice = try logits(vectors([row, row.map { $0 * -2 }]).projection(model, at: .residual(1)))
+        #expect(try (once - twice).abs().max().item() < 1e-4)
+        #expect(throws: SubspaceError.self) {
+            try vectors([[Float](repeating: 0, count: width)]).projection(model, at: .residual(1))
+        }
+        #expect(throws: SubspaceError.self) { try vectors(row.map { [$0] }).steering(model, at: .residual(1)) }
+        #expect(throws: SubspaceError.self) { try vectors([row]).steering(model) }
+        #expect(throws: ModelError.self) { try vectors([row]).steering(model, at: .residual(99)) }
     }
 
     @Test("head attribution is the gradient of the effect of each head", arguments: models)

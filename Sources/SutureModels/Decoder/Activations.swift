@@ -67,6 +67,9 @@ extension LanguageModel {
         return try Tensor(ids, shape: [tokens.count, length], device: device)
     }
 
+    /// Throws ``ModelError`` with code `outOfRange` unless the model has this site.
+    public func check(_ site: Site) throws { try site.check(architecture) }
+
     /// Throws unless the model has the sites and every intervention fits prompts of these lengths.
     func check(_ interventions: [Intervention], _ captures: [Site], lengths: [Int]) throws {
         for site in captures { try site.check(architecture) }

@@ -42,10 +42,11 @@ extension Forward {
         return try split(visit(site, merged(value)), value.shape[1])
     }
 
-    /// All heads as one site, and each alone: `[batch, positions, heads x head width]`.
+    /// All heads as one site, and each alone: `[batch, positions, heads x head width]`. What changes each run comes
+    /// before what changes this one, at both.
     func visitHeads(_ layer: Int, _ value: Tensor) throws -> Tensor {
         let width = model.architecture.headWidth
-        var value = value
+        var value = try model.intervened(.heads(layer), value)
         for head in 0..<model.architecture.heads {
             let site = Site.head(layer: layer, index: head)
             guard concerns(site) else { continue }
@@ -61,9 +62,17 @@ extension Forward {
         return try visit(.heads(layer), value)
     }
 
+    /// Whether the values at a site have had what changes each run before they come here: the stream where it was made, so
+    /// that a replay which resumes there does not change it again, and the heads before each of them.
+    private func wasIntervened(_ site: Site) -> Bool {
+        switch site {
+        case .residual, .heads: true
+        default: false
+        }
+    }
+
     private func intervene(_ site: Site, _ value: Tensor) throws -> Tensor {
-        // The stream was changed where it was made, so that a replay which resumes there does not change it again.
-        var value = if case .residual = site { value } else { try model.intervened(site, value) }
+        var value = wasIntervened(site) ? value : try model.intervened(site, value)
         var byRow: [Int: Tensor] = [:]
         for change in changes {
             guard case .intervention(let intervention) = change.kind, intervention.site == site else { continue }

@@ -32,6 +32,17 @@ extension LanguageModel {
     /// Whether the values at a site are changed in each run.
     func intervenes(at site: Site) -> Bool { interventions.contains { $0.site == site } }
 
+    /// The neurons whose activations are changed in each run.
+    public var intervenedNeurons: Set<Neuron> {
+        Set(
+            interventions.flatMap { intervention -> [Neuron] in
+                guard case .mlpHidden(let layer) = intervention.site else { return [] }
+                return (intervention.units ?? Array(0..<architecture.hiddenWidth)).map {
+                    Neuron(layer: layer, index: $0)
+                }
+            })
+    }
+
     /// The values at a site as what changes each run leaves them.
     func intervened(_ site: Site, _ value: Tensor) throws -> Tensor {
         var value = value

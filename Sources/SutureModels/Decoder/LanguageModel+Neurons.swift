@@ -86,7 +86,8 @@ extension LanguageModel {
             ? try input.linearSilu(layer.weight, bias: layer.bias) : try activate(layer(input))
     }
 
-    func check(_ neuron: Neuron) throws {
+    /// Throws ``ModelError`` with code `outOfRange` unless the model has this neuron.
+    public func check(_ neuron: Neuron) throws {
         guard (0..<architecture.layers).contains(neuron.layer), (0..<architecture.hiddenWidth).contains(neuron.index)
         else {
             throw ModelError(

@@ -47,7 +47,9 @@ extension LanguageModel {
                 var start = row
                 for (index, text) in batch.enumerated() {
                     let first = tokens == .last ? text.count - 1 : 0
-                    let values = try run[site].selected(0, index).narrowed(0, first..<text.count).floats()
+                    let wanted = try run[site].selected(0, index).narrowed(0, first..<text.count)
+                    try LanguageModel.requireFinite(wanted, "\(site) in text \(next + index + 1)")
+                    let values = try wanted.floats()
                     try values.withUnsafeBytes { try spool.write($0, to: room, at: 4 * start * width) }
                     start += lengths[index]
                 }

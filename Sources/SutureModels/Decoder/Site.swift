@@ -96,14 +96,14 @@ extension Site {
         let layers = architecture.layers
         switch self {
         case .residual(let layer):
-            guard layer <= layers else { throw outOfRange("residual.0 ... residual.\(layers)") }
+            guard (0...layers).contains(layer) else { throw outOfRange("residual.0 ... residual.\(layers)") }
         case .head(let layer, let index):
-            guard layer < layers, index < architecture.heads else {
+            guard (0..<layers).contains(layer), (0..<architecture.heads).contains(index) else {
                 throw outOfRange("layers below \(layers), heads below \(architecture.heads)")
             }
         case .queries(let layer), .keys(let layer), .values(let layer), .heads(let layer), .attentionOut(let layer),
             .mlpHidden(let layer), .mlpOut(let layer):
-            guard layer < layers else { throw outOfRange("layers below \(layers)") }
+            guard (0..<layers).contains(layer) else { throw outOfRange("layers below \(layers)") }
         case .logits: break
         }
     }

@@ -20,7 +20,8 @@ public struct RepairMaterial {
     ) {
         self.model = model
         self.texts = texts
-        self.reserved = reserved
+        // A neuron that is changed in each run, such as one that is switched off, looks idle and is not free.
+        self.reserved = reserved.union(model.intervenedNeurons)
         self.cache = cache
         self.progress = progress
     }

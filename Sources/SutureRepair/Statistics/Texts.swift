@@ -23,6 +23,15 @@ public enum Texts {
         return texts
     }
 
+    /// Whether a user's file has lines that ``read(_:)`` leaves out.
+    public static func hasBlankLines(_ url: URL) throws -> Bool {
+        let file = try MappedFile(url)
+        defer { withExtendedLifetime(file) {} }
+        var lines = file.text.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false)
+        if lines.last?.isEmpty == true { lines.removeLast() }
+        return lines.contains { $0.isEmpty || $0.elementsEqual([UInt8(ascii: "\r")]) }
+    }
+
     private static func lines(_ bytes: [UInt8]) -> [String] { split(String(decoding: bytes, as: UTF8.self)) }
 
     private static func split(_ text: String) -> [String] {

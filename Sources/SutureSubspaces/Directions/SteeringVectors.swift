@@ -10,9 +10,12 @@ public struct SteeringVectors: Sendable {
     public let site: Site?
     /// `[k, width]`, float32, of the length that they have in the file.
     public let rows: Tensor
+    /// The file's name, for messages.
+    private let file: String
 
     /// Throws ``SubspaceError`` with code `badFile` for a file without such vectors, or with values that are not finite.
     public init(contentsOf url: URL) throws {
+        self.file = url.relativePath
         let file = try SafetensorsFile(url)
         if file.metadata["suture.subspace"] != nil {
             let subspace = try Subspace(contentsOf: url)
@@ -25,7 +28,9 @@ public struct SteeringVectors: Sendable {
             throw SubspaceError(
                 .badFile, "this file does not hold vectors", subject: url.relativePath,
                 expected: "one tensor of float32, float16 or bfloat16, [width] or [k, width]",
-                found: file.tensors.prefix(3).map { "\($0.name) \($0.shape)" }.joined(separator: ", "))
+                found: file.tensors.isEmpty
+                    ? "none"
+                    : file.tensors.prefix(3).map { "\($0.name) \($0.type) \($0.shape)" }.joined(separator: ", "))
         }
         let values = file.bytes(of: tensor).withUnsafeBytes { bytes in
             (0..<tensor.shape.reduce(1, *)).map { tensor.type.load(bytes, at: $0) }
@@ -37,22 +42,46 @@ public struct SteeringVectors: Sendable {
         (site, rows) = (nil, try Tensor(values, shape: [values.count / width, width]))
     }
 
-    /// Adds the sum of the vectors, `strength` times, at every position of each run.
+    /// Adds the sum of the vectors, `strength` times, at every position of each run of a model.
     ///
-    /// Throws ``SubspaceError`` with code `badRequest` where neither the file nor `site` says where.
-    public func steering(at site: Site? = nil, strength: Double = 1) throws -> Intervention {
-        Intervention(try place(site), .add(try rows.sum([0]) * strength))
+    /// Throws ``SubspaceError`` with code `badRequest` where neither the file nor `site` says where, and `wrongWidth` where
+    /// the vectors are not as wide as the site.
+    public func steering(_ model: LanguageModel, at site: Site? = nil, strength: Double = 1) throws -> Intervention {
+        Intervention(try place(model, site), .add(try rows.sum([0]) * strength))
     }
 
-    /// Takes the part along the vectors out of what is there, at every position of each run.
-    public func projection(at site: Site? = nil) throws -> Intervention {
-        let basis = try rows.to(.float64).transposed().qr().q.to(.float32)
-        return Intervention(try place(site), .projectOut(basis))
+    /// Takes the part along the vectors out of what is there, at every position of each run of a model.
+    ///
+    /// Throws as ``steering(_:at:strength:)``, and for vectors that are all zero or span the whole site.
+    public func projection(_ model: LanguageModel, at site: Site? = nil) throws -> Intervention {
+        let site = try place(model, site)
+        let (_, lengths, directions) = try rows.to(.float64).svd()
+        let sizes = try lengths.elements(as: Double.self)
+        // Vectors that depend on others add no direction.
+        let rank = sizes.count { $0 > 1e-6 * sizes[0] && $0 > 0 }
+        guard rank > 0, rank < rows.shape[1] else {
+            throw SubspaceError(
+                .badRequest, "these directions cannot be taken out", subject: file,
+                expected: "1 to \(rows.shape[1] - 1) independent ones", found: "\(rank)")
+        }
+        let basis = try directions.narrowed(0, 0..<rank).transposed().to(.float32)
+        return Intervention(site, .projectOut(basis))
     }
 
-    private func place(_ site: Site?) throws -> Site {
-        if let site = site ?? self.site { return site }
-        throw SubspaceError(
-            .badRequest, "the file does not say where its vectors act", expected: "a site, such as residual.15")
+    private func place(_ model: LanguageModel, _ given: Site?) throws -> Site {
+        guard let site = given ?? site else {
+            throw SubspaceError(
+                .badRequest, "the file does not say where its vectors act", subject: file,
+                expected: "a site, such as residual.15", hint: "name it with --at")
+        }
+        try model.check(site)
+        let width = site.width(in: model.architecture)
+        guard rows.shape[1] == width else {
+            throw SubspaceError(
+                .wrongWidth, "the vectors do not fit the site", subject: "\(file) at \(site)",
+                expected: "\(width) wide",
+                found: "\(rows.shape[1])")
+        }
+        return site
     }
 }

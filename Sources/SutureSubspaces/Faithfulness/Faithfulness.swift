@@ -207,7 +207,9 @@ struct FaithfulnessChecks {
 
     /// The first held-out pair whose prompts are equally long, patched everywhere.
     private func sweep() throws -> FaithfulnessReport.PositionSweep? {
-        guard let pair = heldOut.first(where: { $0.base.count == $0.source.count }) else { return nil }
+        guard let pair = heldOut.first(where: { $0.base.count == $0.source.count && !$0.hasEqualPrompts }) else {
+            return nil
+        }
         plan.progress("sweeping layers and tokens", 0, 1)
         let cells = try Sweep(model, pair).positions(.residual)
         plan.progress("sweeping layers and tokens", 1, 1)

@@ -40,6 +40,7 @@ public struct AttentionView: Codable, Sendable {
         for head in heads { try model.check(head) }
         let layers = Set(heads.map(\.layer)).sorted()
         let weights = Dictionary(uniqueKeysWithValues: zip(layers, try model.attentionPatterns(ids, layers: layers)))
+        for (layer, pattern) in weights { try LanguageModel.requireFinite(pattern, "the attention of layer \(layer)") }
         let tokens = ids.map { tokenizer.decode([$0]) }
         patterns = try heads.compactMap { head in
             try weights[head.layer].map { all in

@@ -39,12 +39,16 @@ public struct LogitLens: Codable, Sendable {
         cells = try Tensor.withoutGradients {
             let run = try model.run([prompt], capturing: sites, logits: .none)
             return try sites.map { site in
-                let chances = try model.logits(ofResidual: run[site]).squeezed(0).softmax()
+                let scores = try model.logits(ofResidual: run[site]).squeezed(0)
+                try LanguageModel.requireFinite(scores, "the scores at \(site)")
+                let chances = try scores.softmax()
                 let best = try chances.top(1)
                 let (top, values) = (try best.indices.ints(), try best.values.elements(as: Double.self))
                 let own = try answer.map { answer in
                     let column = try chances.narrowed(1, answer..<answer + 1)
-                    let above = try (column .< chances).to(.float32).sum([1]).elements(as: Double.self)
+                    // Of scores: probabilities of unlikely tokens are all 0.
+                    let above = try (scores.narrowed(1, answer..<answer + 1) .< scores).to(.float32).sum([1]).elements(
+                        as: Double.self)
                     return zip(try column.elements(as: Double.self), above).map {
                         Cell.Answer(probability: $0, rank: Int($1) + 1)
                     }

@@ -22,6 +22,18 @@ extension Sweep {
     public func paths(
         to receiver: Receiver, progress: ProgressHandler = { _, _, _ in }
     ) throws -> [[Double]] {
+        let isWritten = { (site: Site) in
+            switch site {
+            case .attentionOut, .mlpOut, .residual: true
+            default: false
+            }
+        }
+        if let site = model.interventions.map(\.site).first(where: isWritten) {
+            throw SubspaceError(
+                .badRequest, "paths are not patched where what is written to the stream changes in each run",
+                subject: "\(site)")
+        }
+        _ = try uniquePlaces
         let place = try ReceivingPlace(receiver, model.architecture)
         return try Tensor.withoutGradients {
             try (0..<place.layers).map { layer in

@@ -34,6 +34,9 @@ public struct Sweep: Sendable {
     public init(
         _ model: LanguageModel, _ pair: TokenizedPair, _ measure: Measure = Measure(), roles: [String]? = nil
     ) throws {
+        guard !pair.hasEqualPrompts else {
+            throw SubspaceError(.badTokens, "the two prompts are the same: nothing differs between their runs")
+        }
         let isDenoising = measure.direction == .denoising
         let layers = 0..<model.architecture.layers
         let sites = layers.flatMap { [Site.heads($0), .attentionOut($0), .mlpOut($0), .mlpHidden($0)] }
@@ -45,6 +48,7 @@ public struct Sweep: Sendable {
             (try model.trace([pair.base], capturing: sites), try model.trace([pair.source], capturing: sites))
         }
         (trace, source) = isDenoising ? (other, base) : (base, other)
+        for run in [base, other] { try LanguageModel.requireFinite(run.logits, "the scores of the next token") }
         clean = try PairOutputs(base.logits, [pair]).difference[0]
         start = try PairOutputs(trace.logits, [pair]).difference[0]
         span = isDenoising ? clean - start : -clean
@@ -83,8 +87,8 @@ public struct Sweep: Sendable {
         var cells: [Intervention] = []
         for layer in grid.indices {
             let site = component.site(layer)
-            let changes = try difference(site).abs().sum([0, 2]).elements(as: Double.self)
-            for (column, place) in places.enumerated() where changes[place.position] != 0 {
+            let changes = try placeChanges(site).abs().sum([0, 2]).elements(as: Double.self)
+            for (column, place) in places.enumerated() where changes[column] != 0 {
                 let value = try source[site].narrowed(1, place.origin..<place.origin + 1)
                 cells.append(Intervention(site, at: .at([place.position]), .replace(value)))
                 changed.append((layer, column))
@@ -98,7 +102,8 @@ public struct Sweep: Sendable {
     public func heads(at position: Int? = nil) throws -> [[Double]] {
         let heads = model.architecture.heads
         let width = model.architecture.headWidth
-        let chosen = position.map { position in places.filter { $0.position == position } } ?? uniquePlaces
+        let unique = try uniquePlaces
+        let chosen = position.map { position in unique.filter { $0.position == position } } ?? unique
         let positions: Intervention.Positions =
             position == nil && isAligned ? .all : .at(chosen.map(\.position))
         let cells = try (0..<model.architecture.layers).flatMap { layer in
@@ -115,9 +120,14 @@ public struct Sweep: Sendable {
     /// Single neurons of a layer at a position, the strongest by attribution, each then patched: `[(neuron, effect)]`.
     public func neurons(layer: Int, at position: Int, count: Int) throws -> [(neuron: Neuron, effect: Double)] {
         let site = Site.mlpHidden(layer)
-        let estimate = try attribution([site])[0].narrowed(0, position..<position + 1).squeezed(0)
+        try model.check(Neuron(layer: layer, index: 0))
+        guard let column = places.firstIndex(where: { $0.position == position }) else {
+            throw SubspaceError(.badRequest, "nothing is patched at this position", found: "\(position)")
+        }
+        let estimate = try attribution([site])[0].selected(0, column)
         let chosen = try estimate.abs().top(min(count, estimate.count)).indices.ints()
-        let values = try source[site].narrowed(1, position..<position + 1)
+        let origin = places[column].origin
+        let values = try source[site].narrowed(1, origin..<origin + 1)
         let cells = try chosen.map {
             Intervention(site, at: .at([position]), units: [$0], .replace(try values.indexSelected(2, at: [$0])))
         }
@@ -128,6 +138,7 @@ public struct Sweep: Sendable {
 
     /// Chosen neurons x places, each patched alone.
     public func neurons(_ neurons: [Neuron]) throws -> [[Double]] {
+        for neuron in neurons { try model.check(neuron) }
         let cells = try neurons.flatMap { neuron in
             let site = Site.mlpHidden(neuron.layer)
             return try places.map { place in
@@ -145,23 +156,21 @@ public struct Sweep: Sendable {
     public func attributed(_ component: Component) throws -> [[Double]] {
         let estimates = try attribution((0..<model.architecture.layers).map(component.site))
         guard component != .heads else {
+            _ = try uniquePlaces
             let shape = [-1, model.architecture.heads, model.architecture.headWidth]
             return try estimates.map { try $0.reshaped(shape).sum([0, 2]).elements() }
         }
-        return try estimates.map { estimate in
-            let all = try estimate.sum([1]).elements(as: Double.self)
-            return places.map { all[$0.position] }
-        }
+        return try estimates.map { try $0.sum([1]).elements() }
     }
 
-    /// (source - base) * d effect / d value for each channel of sites, `[positions, width]` each.
+    /// (source - base) * d effect / d value for each channel of sites, `[places, width]` each.
     private func attribution(_ sites: [Site]) throws -> [Tensor] {
         let leaves = try sites.map { try Tensor.zeros(trace[$0].shape).tracked() }
         let changes = zip(sites, leaves).map { Intervention($0, .add($1)) }
         let logits = try trace.replay([Alternative(changes)]).logits.squeezed(0)
         let gap = try logits.selected(0, pair.answer) - logits.selected(0, pair.other)
         return try zip(sites, gap.gradients(of: leaves)).map { site, gradient in
-            try (difference(site) * gradient / span).squeezed(0)
+            try (placeChanges(site) * gradient.indexSelected(1, at: places.map(\.position)) / span).squeezed(0)
         }
     }
 
@@ -177,17 +186,36 @@ extension Sweep {
     /// Whether every position is patched from the same one of the other prompt.
     private var isAligned: Bool { places.allSatisfy { $0.role == nil } }
 
-    /// Each position once: several roles may stand at one.
-    private var uniquePlaces: [Place] {
-        var seen: Set<Int> = []
-        return places.filter { seen.insert($0.position).inserted }
+    /// Each position once, for what is patched at all of them together.
+    ///
+    /// Throws where two roles stand at one position, and at two in the prompt that lends.
+    var uniquePlaces: [Place] {
+        get throws {
+            var seen: [Int: Place] = [:]
+            return try places.filter { place in
+                guard let other = seen.updateValue(place, forKey: place.position) else { return true }
+                guard other.origin == place.origin else {
+                    throw SubspaceError(
+                        .badTokens, "two roles stand at one token of a prompt, and at two of the other",
+                        subject: "\(other.role ?? "") and \(place.role ?? "")", hint: "leave one of the roles out")
+                }
+                return false
+            }
+        }
     }
 
-    /// How the lent values at a site differ from those of the run, `[1, positions, width]`; 0 where nothing is patched.
+    /// How the lent values at a site differ from those of the run at each place, `[1, places, width]`.
+    private func placeChanges(_ site: Site) throws -> Tensor {
+        if isAligned { return try source[site] - trace[site] }
+        return try source[site].indexSelected(1, at: places.map(\.origin))
+            - trace[site].indexSelected(1, at: places.map(\.position))
+    }
+
+    /// The same at each position, `[1, positions, width]`; 0 where nothing is patched.
     func difference(_ site: Site) throws -> Tensor {
         let own = try trace[site]
         guard !isAligned else { return try source[site] - own }
-        let places = uniquePlaces
+        let places = try uniquePlaces
         let positions = places.map(\.position)
         let change = try source[site].indexSelected(1, at: places.map(\.origin)) - own.indexSelected(1, at: positions)
         return try Tensor.zeros(own.shape, device: model.device).adding(
@@ -199,7 +227,8 @@ extension Sweep {
             guard pair.base.count == pair.source.count else {
                 throw SubspaceError(
                     .badTokens, "a sweep needs prompts of equally many tokens", expected: "\(pair.base.count)",
-                    found: "\(pair.source.count)", hint: "name the words that stand for one another: roles")
+                    found: "\(pair.source.count)",
+                    hint: "put them into a file of pairs, with roles for the words that stand for one another")
             }
             return pair.base.indices.map { Place(position: $0, origin: $0) }
         }

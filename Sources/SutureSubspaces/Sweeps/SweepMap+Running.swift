@@ -87,7 +87,15 @@ extension SweepMap {
         var grids: [[[Double]]] = []
         var spans: [Double] = []
         for (index, tokens) in tokens.enumerated() {
-            let sweep = try Sweep(model, tokens, settings.measure, roles: roles)
+            let sweep: Sweep
+            do { sweep = try Sweep(model, tokens, settings.measure, roles: roles) } catch let error as SubspaceError
+                where pairCount > 1
+            {
+                throw SubspaceError(
+                    error.code, error.problem, subject: "pair \(index + 1)", expected: error.expected,
+                    found: error.found,
+                    hint: error.hint)
+            }
             if index == 0 { runs = try sweep.runs(tokenizer) }
             clean += sweep.clean
             spans.append(settings.measure.metric == .logitDifference ? sweep.span : 1)
@@ -100,10 +108,18 @@ extension SweepMap {
             cells = grids[0]
             return
         }
+        let common = Bootstrap.estimate(mean: spans)
+        guard settings.measure.metric != .logitDifference || common.low > 0 || common.high < 0 else {
+            throw SubspaceError(
+                .badRequest, "the logit differences of the pairs cancel, so that shares of them mean nothing",
+                expected: "a mean that differs from 0",
+                found: "\(common.value), between \(common.low) and \(common.high)",
+                hint: "choose answers that the model prefers, or another metric")
+        }
         let estimates = grids[0].indices.map { row in
             grids[0][row].indices.map { column in
                 let moved = zip(grids, spans).map { $0[row][column] * $1 }
-                return Bootstrap.estimate([moved, spans]) { $0[0] / $0[1] }
+                return Bootstrap.estimate([moved, spans]) { $0[1] == 0 ? 0 : $0[0] / $0[1] }
             }
         }
         cells = estimates.map { $0.map(\.value) }

@@ -29,6 +29,7 @@ struct AttentionCommand: ParsableCommand {
         for text in head where Head(text) == nil {
             throw ValidationError("--head is a layer and a number such as 23.4, not \"\(text)\".")
         }
+        if let layer = layer.first(where: { $0 < 0 }) { throw ValidationError("--layer is 0 or more, not \(layer).") }
         guard !head.isEmpty || !layer.isEmpty else { throw ValidationError("Name heads by --head 23.4 or --layer 23.") }
     }
 

@@ -99,7 +99,7 @@ struct GenerateCommand: ParsableCommand {
             title: interventions.named(model.url.lastPathComponent))
         printing.show(report, quietly: written.text)
         if let expectation, expectation.wrong != nil {
-            if printing.format == .human, messages == nil,
+            if printing.format == .human, messages == nil, interventions.isEmpty,
                 try offerRepair(after: said[0].content, expecting: expect ?? expectation.expected)
             {
                 return

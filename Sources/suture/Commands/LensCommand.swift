@@ -25,7 +25,7 @@ struct LensCommand: ParsableCommand {
     var other: String?
 
     @Option(help: "How many neurons to list.")
-    var count = 20
+    var count = 8
 
     @OptionGroup var reports: ReportOptions
 

@@ -43,12 +43,14 @@ struct SweepCommand: ParsableCommand {
     @Flag(help: "Patch the source from the prompt, and see where that is enough to restore the answer.")
     var denoise = false
 
-    @Option(help: "Which component attribution estimates: residual, attention, mlp, hidden, heads.")
-    var component = Sweep.Component.residual
+    @Option(help: "Which component attribution estimates: residual, attention, mlp, hidden, heads. (default: residual)")
+    var component: Sweep.Component?
 
     @Option(
-        help: "How many neurons of each layer are patched at the last token, the strongest by attribution (neurons).")
-    var count = 8
+        help: """
+            How many neurons of each layer are patched at the last token, the strongest by attribution (neurons). (default: 8)
+            """)
+    var count: Int?
 
     @Option(
         help: ArgumentHelp(
@@ -66,7 +68,13 @@ struct SweepCommand: ParsableCommand {
     @OptionGroup var printing: OutputOptions
 
     func validate() throws {
-        guard (1...1000).contains(count) else { throw ValidationError("--count is 1...1000.") }
+        guard (1...1000).contains(count ?? 1) else { throw ValidationError("--count is 1...1000.") }
+        for (option, isGiven, owner) in [
+            ("--component", component != nil, SweepMap.Kind.attribution), ("--count", count != nil, .neurons),
+            ("--receiver", receiver != nil, .paths), ("--subject", subject != nil, .trace)
+        ] where isGiven && kind != owner {
+            throw ValidationError("\(option) goes with --kind \(owner.rawValue).")
+        }
         let own = [("--prompt", prompt), ("--source", source), ("--answer", answer), ("--other", other)]
         guard pairs == nil || own.allSatisfy({ $0.1 == nil }) else {
             throw ValidationError(
@@ -124,7 +132,7 @@ struct SweepCommand: ParsableCommand {
     private var settings: SweepMap.Settings {
         var settings = SweepMap.Settings()
         settings.measure = .init(metric, denoise ? .denoising : .noising)
-        (settings.component, settings.count, settings.subject) = (component, count, subject)
+        (settings.component, settings.count, settings.subject) = (component ?? .residual, count ?? 8, subject)
         settings.neurons = neuron.compactMap(Neuron.init)
         if let receiver = receiver.flatMap(Sweep.Receiver.init) { settings.receiver = receiver }
         return settings
