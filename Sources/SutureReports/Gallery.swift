@@ -4,6 +4,7 @@ extension Report {
         public var caption: String
         public var pictures: [Picture]
 
+        /// Pictures under one caption.
         public init(caption: String, pictures: [Picture]) {
             self.caption = caption
             self.pictures = pictures
@@ -16,6 +17,7 @@ extension Report {
             public var title: String
             public var text: String
 
+            /// A picture as PNG, with its title and what is said of it.
             public init(png: [UInt8], title: String, text: String) {
                 self.png = png
                 self.title = title

@@ -127,7 +127,8 @@ struct SubspaceCommandTests {
                 + #""source": {"text": "byz", "roles": {"it": "y"}}, "answer": "P", "other": "Q"}"#
         }
         try Data(uneven.joined(separator: "\n").utf8).write(to: place.url.appending(path: "uneven.jsonl"))
-        #expect(try json(place, "sweep model --pairs uneven.jsonl")["columns"] as? [String] == ["it", "last"])
+        #expect(
+            try json(place, "sweep model --pairs uneven.jsonl --metric kl")["columns"] as? [String] == ["it", "last"])
         let apart = uneven.map { $0.replacing(#", "roles": {"it": "x"}"#, with: "") }
         try Data(apart.joined(separator: "\n").utf8).write(to: place.url.appending(path: "apart.jsonl"))
         let refused = try place.run("sweep model --pairs apart.jsonl")

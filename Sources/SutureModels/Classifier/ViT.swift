@@ -16,6 +16,7 @@ public struct ViT: Sendable, Equatable {
     /// The width of the MLPs.
     public var hidden: Int
 
+    /// A vision transformer by its names and sizes; `image` and `patch` in pixels.
     public init(names: Names, image: Int, patch: Int, width: Int, depth: Int, heads: Int, hidden: Int) {
         (self.names, self.image, self.patch) = (names, image, patch)
         (self.width, self.depth, self.heads, self.hidden) = (width, depth, heads, hidden)
