@@ -16,7 +16,7 @@ extension Failure {
         }
     }
 
-    /// Reads failures as ``read(_:chat:)`` does from bytes that came another way; they are a table where they do not begin
+    /// Reads failures as ``read(_:chat:needingAnswers:)`` does from bytes that came another way; they are a table where they do not begin
     /// as JSON does.
     ///
     /// - Parameters:
@@ -69,7 +69,7 @@ extension Failure {
         return failures
     }
 
-    /// Failures as JSON Lines, as ``read(_:chat:)`` takes them.
+    /// Failures as JSON Lines, as ``read(_:chat:needingAnswers:)`` takes them.
     public static func lines(_ failures: [Failure]) -> [UInt8] {
         failures.flatMap { failure in
             var line: JSONObject = ["prompt": JSON(failure.prompt), "expected": JSON(failure.expected)]

@@ -12,7 +12,7 @@ public struct TextWriting: Sendable {
     /// How tokens are drawn; nil for the most likely each time.
     public var sampling: Sampling?
 
-    /// - Parameter ends: the tokenizer's own if it is nil.
+    /// With the tokenizer's own ends if `ends` is nil.
     public init(
         _ tokenizer: Tokenizer, ends: Set<Int>? = nil, stopStrings: [String] = [], limit: Int, sampling: Sampling? = nil
     ) {

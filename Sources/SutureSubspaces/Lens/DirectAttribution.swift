@@ -28,10 +28,9 @@ public struct DirectAttribution: Codable, Sendable {
     /// The strongest neurons of all layers, by size; nil likewise.
     public let neurons: [NeuronShare]?
 
-    /// Runs a prompt once.
+    /// Runs a prompt once, and keeps so many of the strongest neurons.
     ///
-    /// - Parameter strongest: how many neurons are kept.
-    /// - Throws: `ModelError` for a prompt or tokens that do not fit the model.
+    /// Throws `ModelError` for a prompt or tokens that do not fit the model.
     public init(_ model: LanguageModel, _ prompt: [Int], answer: Int, less other: Int? = nil, strongest: Int = 20)
         throws
     {

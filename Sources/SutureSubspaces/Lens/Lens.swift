@@ -8,12 +8,11 @@ public struct Lens: Codable, Sendable {
     public let logitLens: LogitLens
     public let attribution: DirectAttribution
 
-    /// - Parameters:
-    ///   - answer: one token; the one that the model says if it is nil.
-    ///   - other: a rival, whose score is taken off.
-    ///   - strongest: how many neurons are listed.
-    /// - Throws: ``SubspaceError`` with code `badTokens` for an answer that is not one token; `ModelError` for a prompt that
-    ///   does not fit the model.
+    /// Of an answer of one token, the one that the model says if it is nil, less the score of a rival if there is one;
+    /// `strongest` neurons are listed.
+    ///
+    /// Throws ``SubspaceError`` with code `badTokens` for an answer that is not one token; `ModelError` for a prompt that
+    /// does not fit the model.
     public init(
         _ model: LanguageModel, _ prompt: Prompt, answer: String? = nil, less other: String? = nil, strongest: Int = 20,
         _ tokenizer: Tokenizer, modelName: String

@@ -29,8 +29,11 @@ public struct Sweep: Sendable {
         public var origin: Int
     }
 
-    /// - Parameter roles: the tokens that are patched, for prompts of different length: names of ``TokenizedPair``'s roles,
-    ///   and `last`. Without them base and source must have equally many tokens, and all are patched.
+    /// Records both runs. `roles` are the tokens that are patched, for prompts of different length: names of
+    /// ``TokenizedPair``'s roles, and `last`. Without them base and source must have equally many tokens, and all are
+    /// patched.
+    ///
+    /// Throws ``SubspaceError`` for prompts that cannot be swept so, and `ModelError` for scores that are no numbers.
     public init(
         _ model: LanguageModel, _ pair: TokenizedPair, _ measure: Measure = Measure(), roles: [String]? = nil
     ) throws {
