@@ -64,7 +64,7 @@ interop-lens: release
 
 interop-vision: release
 	@Scripts/setup-interop vision
-	.deps/interop/bin/python Tests/Interop/vision.py $(SUTURE)
+	.deps/interop-vision/bin/python Tests/Interop/vision.py $(SUTURE)
 
 interop-llama: release
 	swift build -c release --product suture-tokens

@@ -5,6 +5,11 @@ extension FileManager {
     ///
     /// - Throws: ``FormatError`` where the system cannot, or where something else is there.
     package func makeDirectory(_ url: URL) throws {
+        // Nothing may come back into a folder that an interruption has removed.
+        try Interruption.settle { try makeDirectories(url) }
+    }
+
+    private func makeDirectories(_ url: URL) throws {
         func failure(_ number: Int32 = errno) -> FormatError {
             .system(.writing, "cannot be made", url.relativePath, number)
         }
@@ -16,7 +21,7 @@ extension FileManager {
                 throw failure(ENOTDIR)
             }
         case ENOENT where url.path != "/":
-            try makeDirectory(url.deletingLastPathComponent())
+            try makeDirectories(url.deletingLastPathComponent())
             // Somebody else may have been faster.
             guard mkdir(url.path, 0o777) == 0 || errno == EEXIST else { throw failure() }
         default: throw failure()

@@ -20,7 +20,7 @@ package enum Interruption {
     /// It is gone.
     static func end(_ path: String) { lock.withLock { _ = unfinished.remove(path) } }
 
-    /// Moves a directory that is finished to its place: wholly before an interruption, or not at all.
+    /// Makes directories, or moves a finished one to its place: wholly before an interruption, or not at all.
     static func settle<Result>(_ move: () throws -> Result) rethrows -> Result { try lock.withLock(move) }
 
     /// A result of this process will have this name and place.
@@ -44,8 +44,10 @@ package enum Interruption {
         hold()
         for path in unfinished {
             // Other threads may still fill a directory, until they come to the lock.
-            for _ in 0..<20 where unlink(path) != 0 && errno != ENOENT {
+            var attempts = 0
+            while unlink(path) != 0, errno != ENOENT, attempts < 20 {
                 try? FileManager.default.removeItem(atPath: path)
+                attempts += 1
             }
         }
         if let resumption { return resumption }

@@ -1,4 +1,5 @@
 import SutureFormats
+import SutureTensor
 
 /// Why a network could not be loaded or run as asked.
 public typealias ModelError = CodedError<ModelErrorCode>
@@ -28,5 +29,22 @@ public enum ModelErrorCode: String, ErrorCode {
         case .outOfRange, .notCaptured, .invalidReplay, .noDevice: .usage
         case .tooLarge: .refused
         }
+    }
+}
+
+extension CodedError<ModelErrorCode> {
+    /// Values that are NaN or infinite.
+    static func notFinite(_ what: String) -> ModelError {
+        ModelError(
+            .notFinite, "a value is not a number", subject: what,
+            hint: "the weights, or a vector that is added, hold NaN, infinity or values that are too large")
+    }
+}
+
+extension Tensor {
+    /// Throws ``ModelError`` with code `notFinite`, naming what they are, where values are NaN or infinite: nothing can be
+    /// read of them then.
+    public func requireFinite(_ what: String) throws {
+        guard try isFinite().to(.float32).min().item() == 1 else { throw ModelError.notFinite(what) }
     }
 }

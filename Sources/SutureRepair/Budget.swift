@@ -10,6 +10,7 @@ public struct Budget: Sendable, Equatable {
     /// The mean KL(original || patched) on the guard texts, in nats a position; nil for any.
     public var divergence: Double?
 
+    /// No limits.
     public init() {}
 
     /// Why a change is beyond the budget; nil where it is within. `divergence` is measured only where it is limited.

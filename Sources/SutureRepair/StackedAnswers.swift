@@ -40,21 +40,21 @@ public struct StackedAnswers: Sendable, Codable {
         }
         progress("asking for repaired answers", repairing.count, repairing.count)
         // What its own patch does not give either, such as an answer in another chat format, was not lost by stacking.
-        var alone: [String: LanguageModel] = [:]
+        // One at a time: a model may be large.
+        var alone: (patch: String, model: LanguageModel)?
         lost = try missing.enumerated().compactMap { number, entry in
             let (patch, failure) = entry
             progress("asking each patch alone", number, missing.count)
             let own = Set(patch.parents + [patch.id])
             let model: LanguageModel
-            if let known = alone[patch.id] {
-                model = known
+            if let alone, alone.patch == patch.id {
+                model = alone.model
             } else {
                 let reduced = try patched.stack.patches.map(\.patch.id).filter { !own.contains($0) }.reduce(patched) {
                     try $0.removing($1)
                 }
                 model = try LanguageModel.load(checkpoint, device: device, replacing: reduced.data)
-                // One at a time: a model may be large.
-                alone = [patch.id: model]
+                alone = (patch.id, model)
             }
             guard try Self.gives(failure, model, tokenizer) else { return nil }
             return Lost(patch: patch.id, prompt: failure.prompt, expected: failure.expected)

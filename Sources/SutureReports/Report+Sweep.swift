@@ -18,7 +18,6 @@ extension Report {
             facts.append(
                 Fact("Noise", "\(Numeral.short(noise)) deviations of the embeddings, drawn \(samples) times"))
         }
-        let rows = sweep.rowNames
         try self.init(
             title: "Sweep: \(sweep.kind.rawValue)", subtitle: sweep.model, verdict: Self.verdict(sweep),
             schema: "suture.sweep/1", data: sweep,
@@ -26,8 +25,9 @@ extension Report {
                 .facts(facts),
                 .heatmap(
                     .init(
-                        caption: "Each cell: \(sweep.meaning)", rowTitle: sweep.hasNeuronRows ? "neuron" : "layer",
-                        rows: rows, columnTitle: sweep.columnTitle, columns: sweep.columns, cells: sweep.cells,
+                        caption: "Each cell: \(sweep.meaning)", rowTitle: sweep.rows == nil ? "layer" : "neuron",
+                        rows: sweep.rows ?? sweep.cells.indices.map(String.init), columnTitle: sweep.columnTitle,
+                        columns: sweep.columns, cells: sweep.cells,
                         coloring: .diverging))
             ] + (sweep.intervals == nil ? [] : [.table(Self.strongest(sweep))]))
     }
@@ -88,29 +88,19 @@ extension Report {
 }
 
 extension SweepMap {
-    /// Whether rows are chosen neurons, and not layers.
-    fileprivate var hasNeuronRows: Bool {
-        neurons.map { $0.allSatisfy { $0.count == 1 } && cells[0].count != 1 } ?? false
-    }
-
-    fileprivate var rowNames: [String] {
-        hasNeuronRows ? (neurons ?? []).map { $0[0].description } : cells.indices.map(String.init)
-    }
-
     fileprivate var columnTitle: String {
         switch kind {
         case .heads, .paths: "head"
         case .attribution where detail == Sweep.Component.heads.rawValue: "head"
-        case .neurons where !hasNeuronRows: "neuron, by attribution"
+        case .neurons where rows == nil: "neuron, by attribution"
         default: "token"
         }
     }
 
     /// A cell in words.
     fileprivate func name(_ row: Int, _ column: Int) -> String {
-        if let neuron = neuron(row, column) {
-            return hasNeuronRows ? "\(neuron), token \(columns[column])" : "layer \(row), \(neuron)"
-        }
+        if let rows { return "\(rows[row]), token \(columns[column])" }
+        if let neurons { return "layer \(row), \(neurons[row][column])" }
         return "layer \(row), \(columnTitle) \(columns[column])"
     }
 

@@ -9,8 +9,8 @@ extension SweepMap {
         if let intervals, intervals.count != cells.count || !intervals.allSatisfy({ $0.count == width }) {
             return false
         }
-        guard let neurons else { return true }
-        return neurons.count == cells.count && neurons.allSatisfy { $0.count == 1 || $0.count == width }
+        guard rows.map({ $0.count == cells.count }) ?? true else { return false }
+        return neurons.map { $0.count == cells.count && $0.allSatisfy { $0.count == width } } ?? true
     }
 }
 

@@ -28,6 +28,7 @@ public struct SignatureExtraction: Sendable {
     /// What the robust model was trained on, such as "fog, severity 3"; goes into the manifest.
     public var corruption: String?
 
+    /// The default settings.
     public init() {}
 
     /// Takes the signature of three models; no more than a few pieces of a tensor are in memory.

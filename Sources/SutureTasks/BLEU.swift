@@ -23,6 +23,7 @@ public struct BLEU: Sendable {
         public var length = 0
         public var referenceLength = 0
 
+        /// Of no answers yet.
         public init() {}
 
         fileprivate var columns: [Double] { (totals + matches + [length, referenceLength]).map(Double.init) }

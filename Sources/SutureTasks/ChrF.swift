@@ -10,6 +10,7 @@ public enum ChrF {
         public var reference = [Int](repeating: 0, count: 6)
         public var matches = [Int](repeating: 0, count: 6)
 
+        /// Of no answers yet.
         public init() {}
 
         /// Adds the counts of other answers.

@@ -18,6 +18,7 @@ public struct TrainingPlan: Sendable, Codable, Equatable {
     public var corruptions: [Corruption] = []
     public var seed: UInt64 = 1
 
+    /// The default settings.
     public init() {}
 
     /// How the size of the steps changes.

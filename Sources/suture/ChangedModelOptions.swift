@@ -18,7 +18,6 @@ struct ChangedModelOptions: ParsableArguments {
     var name: String { interventions.named(model.url.lastPathComponent) }
 
     func load(_ checkpoint: Checkpoint) throws -> LanguageModel {
-        let patches = try patch.map { AppliedPatch(try Patch(contentsOf: URL(filePath: $0))) }
-        return try interventions.applied(to: model.load(checkpoint, patches: patches))
+        try interventions.applied(to: model.load(checkpoint, patches: appliedPatches(patch)))
     }
 }

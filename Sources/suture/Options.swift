@@ -108,6 +108,11 @@ extension FilePlan {
     }
 }
 
+/// The patches of some files.
+func appliedPatches(_ files: [String], scale: Double = 1) throws -> [AppliedPatch] {
+    try files.map { AppliedPatch(try Patch(contentsOf: URL(filePath: $0)), scale: scale) }
+}
+
 /// Where a command writes; nil without a path, and an empty one is an error.
 func destination(_ path: String?, _ form: FilePlan.Form = .file, force: Bool = false) throws -> FilePlan.Output? {
     guard let path else { return nil }

@@ -50,7 +50,8 @@ struct InterruptionTests {
             try names(place.url).contains { $0.hasPrefix(".new.") && $0.hasSuffix(".tmp") }
         }
         #expect(outcome.status == 130 && outcome.errors == "interrupted; nothing written\n", "\(outcome.errors)")
-        #expect(try names(place.url) == before)
+        let left = try names(place.url).symmetricDifference(before).sorted()
+        #expect(left == [])
         #expect(outcome.output.isEmpty)
     }
 
@@ -64,7 +65,8 @@ struct InterruptionTests {
             try names(place.url).contains { $0.hasPrefix(".suture-work-") }
         }
         #expect(outcome.status == 128 + signal && outcome.errors == "interrupted; nothing written\n")
-        #expect(try names(place.url) == before)
+        let left = try names(place.url).symmetricDifference(before).sorted()
+        #expect(left == [])
     }
 
     @Test("what is logged is kept, and the same command goes on")

@@ -117,6 +117,9 @@ struct SubspaceCommandTests {
         ] {
             #expect(try json(place, "sweep model --pairs even.jsonl \(options)")["intervals"] is [Any], "\(options)")
         }
+        let single = try json(
+            place, "sweep model --kind neurons --neuron mlp.1.hidden[3] --pairs even.jsonl --metric kl")
+        #expect(single["rows"] as? [String] == ["mlp.1.hidden[3]"] && single["neurons"] == nil)
         // Half of the pairs are the others with base and source exchanged.
         let cancelled = try place.run("sweep model --pairs even.jsonl --denoise")
         #expect(cancelled.status == 2 && cancelled.errors.contains("cancel"))
@@ -173,6 +176,9 @@ struct SubspaceCommandTests {
         #expect(try place.bytes("x.npy").starts(with: [0x93] + Array("NUMPY".utf8)))
         _ = try json(
             place, "activations model --site residual.1 --site mlp.0.hidden --texts texts.txt -o x.safetensors")
+        try Data("a\n\nb\n".utf8).write(to: place.url.appending(path: "gaps.txt"))
+        let gaps = try place.run("activations model --site residual.1 --texts gaps.txt -o gaps.npy")
+        #expect(gaps.status == 0 && gaps.errors.contains("1 blank lines") && gaps.text.contains("[2, "))
         let kept = try SafetensorsFile(place.url.appending(path: "x.safetensors"))
         #expect(kept.tensors.map(\.name).sorted() == ["mlp.0.hidden", "residual.1"])
         #expect(try place.run("activations model --site residual.1 -p abc -o x.npy").status == 3)

@@ -85,9 +85,7 @@ public struct DecodingSession {
         var written: [Int] = []
         while true {
             guard try logits.max().item().isFinite else {
-                throw ModelError(
-                    .notFinite, "the scores of the next token are not a number", subject: "token \(length)",
-                    hint: "the weights, or a vector that is added, hold NaN, infinity or values that are too large")
+                throw ModelError.notFinite("the scores of the next token, \(length)")
             }
             written.append(try sampling?.draw(logits) ?? Int(logits.argmax().item()))
             // First, because it also tells a listener of the last token.

@@ -6,6 +6,7 @@ public struct LayerPart: Hashable, Sendable, CustomStringConvertible {
     public enum Kind: Int, Sendable, Comparable {
         case attention, mlp
 
+        /// Attention runs first.
         public static func < (a: Kind, b: Kind) -> Bool { a.rawValue < b.rawValue }
     }
 

@@ -19,15 +19,6 @@ extension LanguageModel {
         return (architecture.norm == .layer ? try read - read.mean() : read, constant)
     }
 
-    /// Throws ``ModelError`` with code `notFinite` where scores or activations are no numbers: nothing can be read then.
-    public static func requireFinite(_ values: Tensor, _ what: String) throws {
-        guard try values.isFinite().to(.float32).min().item() == 1 else {
-            throw ModelError(
-                .notFinite, "values are not numbers", subject: what,
-                hint: "the weights, or a vector that is added, hold NaN, infinity or values that are too large")
-        }
-    }
-
     /// The factor by which the last norm scales a residual vector `[width]`: one over its root mean square, or over its
     /// deviation where the norm centers.
     public func finalScale(of residual: Tensor) throws -> Double {

@@ -48,7 +48,7 @@ extension LanguageModel {
                 for (index, text) in batch.enumerated() {
                     let first = tokens == .last ? text.count - 1 : 0
                     let wanted = try run[site].selected(0, index).narrowed(0, first..<text.count)
-                    try LanguageModel.requireFinite(wanted, "\(site) in text \(next + index + 1)")
+                    try wanted.requireFinite("\(site) in text \(next + index + 1)")
                     let values = try wanted.floats()
                     try values.withUnsafeBytes { try spool.write($0, to: room, at: 4 * start * width) }
                     start += lengths[index]

@@ -39,10 +39,8 @@ public struct JudgedAnswers: Sendable {
             defer { progress("asking", number + 1, prompts.count) }
             let ids = tokenizer.encode(prompt, specials: .opening).ids
             guard !ids.isEmpty, ids.count < context else { return nil }
-            let tokens = try model.generate(ids, limit: min(limit, context - ids.count)) {
-                $0.last.map(stops.contains) ?? false
-            }
-            let written = tokenizer.decode(tokens.filter { !stops.contains($0) }, skippingSpecials: true)
+            let writing = TextWriting(tokenizer, ends: stops, limit: min(limit, context - ids.count))
+            let written = try writing.write(model, behind: ids).text
             return try Answer(prompt: prompt, written: written, isMet: judge(written))
         }
         unasked = prompts.count - answers.count

@@ -122,6 +122,7 @@ public struct Guard: Sendable, Codable, Equatable {
     /// Perplexity after, relative to before.
     public var maximumPerplexityRatio = 1.01
 
+    /// The default limits.
     public init() {}
 
     /// Why the side effects are too large, one line for each limit; empty where they pass.

@@ -29,6 +29,7 @@ public struct ASTRA: JointRepairMethod {
     /// What is added to the diagonal of A, relative to its mean size.
     public var ridge = 0.01
 
+    /// The default settings.
     public init() {}
 
     public static let settings: [MethodSetting<Self>] = [

@@ -23,6 +23,7 @@ public struct AlphaEdit: JointRepairMethod {
     /// Behind how many beginnings of reference texts the values have to hold.
     public var openings = 5
 
+    /// The default settings.
     public init() {}
 
     public static let settings: [MethodSetting<Self>] =

@@ -16,6 +16,7 @@ public struct FineTuning: JointRepairMethod {
     /// The loss at which training ends.
     public var enough = 0.01
 
+    /// The default settings.
     public init() {}
 
     public static let settings: [MethodSetting<Self>] = [

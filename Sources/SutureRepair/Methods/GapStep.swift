@@ -20,6 +20,7 @@ public struct GapStep: RepairMethod {
     /// How many choices of neurons are tried before the failure is given up.
     public var attempts = 3
 
+    /// The default settings.
     public init() {}
 
     public static let settings: [MethodSetting<Self>] = [

@@ -19,6 +19,7 @@ public struct KnowledgeNeurons: RepairMethod {
     public var threshold = 0.2
     public var strength = 2.0
 
+    /// The default settings.
     public init() {}
 
     public static let settings: [MethodSetting<Self>] = [

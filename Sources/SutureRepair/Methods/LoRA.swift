@@ -15,6 +15,7 @@ public struct LoRA: JointRepairMethod {
     public var decay = 0.01
     public var seed: UInt64 = 0
 
+    /// The default settings.
     public init() {}
 
     public static let settings: [MethodSetting<Self>] = [

@@ -25,6 +25,7 @@ public struct MEMIT: JointRepairMethod {
     /// What is added to the diagonal of C, relative to its mean.
     public var ridge = 0.01
 
+    /// The default settings.
     public init() {}
 
     public static let settings: [MethodSetting<Self>] =

@@ -21,6 +21,7 @@ public struct MINT: RepairMethod {
     /// How many steps a token may take.
     public var maximumSteps = 10
 
+    /// The default settings.
     public init() {}
 
     public static let settings: [MethodSetting<Self>] = [

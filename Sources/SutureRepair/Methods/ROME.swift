@@ -24,6 +24,7 @@ public struct ROME: RepairMethod {
     /// What is added to the diagonal of C, relative to its mean.
     public var ridge = 0.01
 
+    /// The default settings.
     public init() {}
 
     public static let settings: [MethodSetting<Self>] =

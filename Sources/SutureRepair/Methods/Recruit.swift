@@ -37,9 +37,10 @@ public struct Recruit: JointRepairMethod {
     public var rounds = 6
     /// How many beginnings of reference texts stand in for the question.
     public var openings = 8
-    /// The share of the layer's neurons, the least active ones, that one is drawn from.
+    /// The share of the layer's neurons, the least active ones, from which one is sampled.
     public var spread = 0.08
 
+    /// The default settings.
     public init() {}
 
     public static let settings: [MethodSetting<Self>] = [
@@ -51,7 +52,8 @@ public struct Recruit: JointRepairMethod {
         .init("rounds", "how often a step may be corrected", 1...1000, \.rounds),
         .init("openings", "beginnings of reference texts that stand in for the question", 0...1000, \.openings),
         .init(
-            "spread", "the share of neurons, the least active ones, that one is drawn from, by what is repaired", 0...1,
+            "spread", "the share of neurons, the least active ones, from which one is sampled, by what is repaired",
+            0...1,
             \.spread)
     ]
 

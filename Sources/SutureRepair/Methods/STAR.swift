@@ -28,6 +28,7 @@ public struct STAR: JointRepairMethod {
     /// The share of layers that are changed.
     public var share = 0.25
 
+    /// The default settings.
     public init() {}
 
     public static let settings: [MethodSetting<Self>] = [

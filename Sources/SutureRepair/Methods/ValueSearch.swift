@@ -20,6 +20,7 @@ public struct ValueSearch: Sendable {
     /// The loss at which the search ends.
     public var enough = 0.05
 
+    /// The default settings.
     public init() {}
 
     static let settings: [MethodSetting<Self>] = [

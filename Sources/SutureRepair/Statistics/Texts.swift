@@ -11,25 +11,19 @@ public enum Texts {
     /// Longer texts on which perplexity is measured.
     public static var heldOut: [String] { lines(PackageResources.heldout_txt) }
 
-    /// The texts of a user's file, one on a line.
-    public static func read(_ url: URL) throws -> [String] {
+    /// The texts of a user's file, one on a line; blank lines are none, and are told to `skipping`.
+    public static func read(_ url: URL, skipping: (_ blankLines: Int) -> Void = { _ in }) throws -> [String] {
         let file = try MappedFile(url)
         defer { withExtendedLifetime(file) {} }
         guard let text = String(validating: file.text, as: UTF8.self) else {
             throw RepairError(.badList, "this file is not UTF-8", subject: file.name)
         }
         let texts = split(text)
+        let lines = text.split(omittingEmptySubsequences: false, whereSeparator: \.isNewline)
+        let blank = lines.count - texts.count - (lines.last?.isEmpty == true ? 1 : 0)
+        if blank > 0 { skipping(blank) }
         guard !texts.isEmpty else { throw RepairError(.badList, "there are no texts in this file", subject: file.name) }
         return texts
-    }
-
-    /// Whether a user's file has lines that ``read(_:)`` leaves out.
-    public static func hasBlankLines(_ url: URL) throws -> Bool {
-        let file = try MappedFile(url)
-        defer { withExtendedLifetime(file) {} }
-        var lines = file.text.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false)
-        if lines.last?.isEmpty == true { lines.removeLast() }
-        return lines.contains { $0.isEmpty || $0.elementsEqual([UInt8(ascii: "\r")]) }
     }
 
     private static func lines(_ bytes: [UInt8]) -> [String] { split(String(decoding: bytes, as: UTF8.self)) }

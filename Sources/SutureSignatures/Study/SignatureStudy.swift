@@ -48,6 +48,7 @@ public struct SignatureStudy: Sendable {
     public var parts = Set(Part.allCases)
     public var seed: UInt64 = 1
 
+    /// The default settings.
     public init() {}
 
     /// Six, of all four groups, at the severities at which Fashion-MNIST suffers.

@@ -32,6 +32,7 @@ public struct DAS: Sendable {
     public var loss = Loss.crossEntropy
     public var seed: UInt64 = 0
 
+    /// The default settings.
     public init() {}
 
     public var options: [String: Double] {

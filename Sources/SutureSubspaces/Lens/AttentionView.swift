@@ -30,17 +30,17 @@ public struct AttentionView: Codable, Sendable {
 
     /// Runs a prompt once.
     ///
-    /// Throws ``SubspaceError`` for heads that the model does not have, `ModelError` for a prompt that does not fit it.
+    /// Throws `ModelError` for heads that the model does not have, or a prompt that does not fit it.
     public init(
         _ model: LanguageModel, _ prompt: Prompt, heads: [Head], _ tokenizer: Tokenizer, modelName: String
     ) throws {
         let ids = try prompt.tokens(tokenizer).ids
         var seen: Set<Head> = []
         let heads = heads.filter { seen.insert($0).inserted }
-        for head in heads { try model.check(head) }
+        for head in heads { try model.check(.head(layer: head.layer, index: head.index)) }
         let layers = Set(heads.map(\.layer)).sorted()
         let weights = Dictionary(uniqueKeysWithValues: zip(layers, try model.attentionPatterns(ids, layers: layers)))
-        for (layer, pattern) in weights { try LanguageModel.requireFinite(pattern, "the attention of layer \(layer)") }
+        for (layer, pattern) in weights { try pattern.requireFinite("the attention of layer \(layer)") }
         let tokens = ids.map { tokenizer.decode([$0]) }
         patterns = try heads.compactMap { head in
             try weights[head.layer].map { all in
@@ -66,16 +66,5 @@ extension Head: LosslessStringConvertible {
         let numbers = text.split(separator: ".", omittingEmptySubsequences: false).map { Int($0) ?? -1 }
         guard numbers.count == 2, numbers.allSatisfy({ $0 >= 0 }) else { return nil }
         self.init(layer: numbers[0], index: numbers[1])
-    }
-}
-
-extension LanguageModel {
-    /// Throws unless the model has this head.
-    fileprivate func check(_ head: Head) throws {
-        guard head.layer < architecture.layers, head.index < architecture.heads else {
-            throw SubspaceError(
-                .badRequest, "the model has no such head", subject: "\(head)",
-                expected: "layers below \(architecture.layers), heads below \(architecture.heads)")
-        }
     }
 }

@@ -4,8 +4,8 @@ import SutureTensor
 /// What each part of a model writes toward an answer at the last token (direct logit attribution, Elhage et al. 2021):
 /// its output, scaled by the last norm as in this run, times how the scores read the stream.
 ///
-/// The embedding, all attentions and MLPs, the constant and the interventions add up to ``total``; the heads of a layer, and its neurons, to
-/// its attention and its MLP less their biases. Only what is written directly counts, not what later layers make of it.
+/// The embedding, all attentions and MLPs, the constant and the interventions add up to ``total``; the heads of a layer,
+/// and its neurons, to its attention and its MLP less their biases. Only what is written directly counts, not what later layers make of it.
 public struct DirectAttribution: Codable, Sendable {
     /// A neuron and what it writes toward the answer.
     public struct NeuronShare: Codable, Sendable {
@@ -34,17 +34,26 @@ public struct DirectAttribution: Codable, Sendable {
     public init(_ model: LanguageModel, _ prompt: [Int], answer: Int, less other: Int? = nil, strongest: Int = 20)
         throws
     {
+        let run = try Tensor.withoutGradients { try model.run([prompt], capturing: Self.sites(model)) }
+        try self.init(model, run, answer: answer, less: other, strongest: strongest)
+    }
+
+    /// What a run has to capture.
+    static func sites(_ model: LanguageModel) -> [Site] {
+        let layers = 0..<model.architecture.layers
+        return [.residual(0), .residual(layers.count)]
+            + layers.flatMap { [Site.heads($0), .attentionOut($0), .mlpHidden($0), .mlpOut($0)] }
+    }
+
+    /// The same of a run of one prompt that captured ``sites(_:)``.
+    init(_ model: LanguageModel, _ run: Activations, answer: Int, less other: Int?, strongest: Int) throws {
         let layers = 0..<model.architecture.layers
         let width = model.architecture.headWidth
-        let sites = layers.flatMap { [Site.heads($0), .attentionOut($0), .mlpHidden($0), .mlpOut($0)] }
-        let run = try Tensor.withoutGradients {
-            try model.run([prompt], capturing: [.residual(0), .residual(layers.count)] + sites)
-        }
         func last(_ site: Site) throws -> Tensor {
             let value = try run[site]
             return try value.selected(1, value.shape[1] - 1).squeezed(0).to(.float64)
         }
-        try LanguageModel.requireFinite(run.logits, "the scores of the next token")
+        try run.logits.requireFinite("the scores of the next token")
         let reading = try model.scoreReading(of: answer, less: other)
         let direction = try reading.direction * model.finalScale(of: last(.residual(layers.count)))
         func share(_ site: Site) throws -> Double { try (last(site) * direction).sum().item() }

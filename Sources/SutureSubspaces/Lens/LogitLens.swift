@@ -29,18 +29,27 @@ public struct LogitLens: Codable, Sendable {
     ///
     /// Throws `ModelError` for a prompt that does not fit the model, ``SubspaceError`` for such an answer.
     public init(_ model: LanguageModel, _ prompt: [Int], answer: Int? = nil, _ tokenizer: Tokenizer) throws {
+        let run = try Tensor.withoutGradients {
+            try model.run([prompt], capturing: Self.sites(model), logits: .none)
+        }
+        try self.init(model, prompt, run, answer: answer, tokenizer)
+    }
+
+    /// What a run has to capture.
+    static func sites(_ model: LanguageModel) -> [Site] { (0...model.architecture.layers).map(Site.residual) }
+
+    /// The same of a run that captured ``sites(_:)``.
+    init(_ model: LanguageModel, _ prompt: [Int], _ run: Activations, answer: Int?, _ tokenizer: Tokenizer) throws {
         if let answer, !(0..<model.architecture.vocabulary).contains(answer) {
             throw SubspaceError(
                 .badTokens, "the answer is not in the vocabulary", expected: "0..<\(model.architecture.vocabulary)",
                 found: "\(answer)")
         }
-        let sites = (0...model.architecture.layers).map(Site.residual)
         tokens = prompt.map { tokenizer.decode([$0]) }
         cells = try Tensor.withoutGradients {
-            let run = try model.run([prompt], capturing: sites, logits: .none)
-            return try sites.map { site in
+            try Self.sites(model).map { site in
                 let scores = try model.logits(ofResidual: run[site]).squeezed(0)
-                try LanguageModel.requireFinite(scores, "the scores at \(site)")
+                try scores.requireFinite("the scores at \(site)")
                 let chances = try scores.softmax()
                 let best = try chances.top(1)
                 let (top, values) = (try best.indices.ints(), try best.values.elements(as: Double.self))

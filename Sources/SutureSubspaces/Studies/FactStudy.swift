@@ -16,6 +16,7 @@ public struct FactStudy: Sendable {
     public var valueSteps = 25
     public var seed: UInt64 = 0
 
+    /// The default settings.
     public init() {}
 
     public var options: [String: Double] {

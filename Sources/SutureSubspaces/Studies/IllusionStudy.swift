@@ -24,6 +24,7 @@ public struct IllusionStudy: Sendable {
 
     /// Told what is being done, how much of it is done, and of how much.
 
+    /// The default settings.
     public init() {}
 
     /// The pairs on which everything is judged; one seed for all of them.

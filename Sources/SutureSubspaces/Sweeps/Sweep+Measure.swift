@@ -50,11 +50,11 @@ extension Sweep {
         guard measure.metric != .logitDifference else {
             let logits = try trace.replay(alternatives, logits: .lastOf([pair.answer, pair.other])).logits
             let difference = try logits.selected(1, 0) - logits.selected(1, 1)
-            try LanguageModel.requireFinite(difference, "the scores under a patch")
+            try difference.requireFinite("the scores under a patch")
             return try difference.elements(as: Double.self).map { ($0 - start) / span }
         }
         let patched = try trace.replay(alternatives).logits.logSoftmax()
-        try LanguageModel.requireFinite(patched, "the scores under a patch")
+        try patched.requireFinite("the scores under a patch")
         let unpatched = try trace.logits.logSoftmax()
         switch measure.metric {
         case .probability, .logitDifference:

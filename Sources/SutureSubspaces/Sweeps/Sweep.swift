@@ -51,7 +51,7 @@ public struct Sweep: Sendable {
             (try model.trace([pair.base], capturing: sites), try model.trace([pair.source], capturing: sites))
         }
         (trace, source) = isDenoising ? (other, base) : (base, other)
-        for run in [base, other] { try LanguageModel.requireFinite(run.logits, "the scores of the next token") }
+        for run in [base, other] { try run.logits.requireFinite("the scores of the next token") }
         clean = try PairOutputs(base.logits, [pair]).difference[0]
         start = try PairOutputs(trace.logits, [pair]).difference[0]
         span = isDenoising ? clean - start : -clean
@@ -90,8 +90,8 @@ public struct Sweep: Sendable {
         var cells: [Intervention] = []
         for layer in grid.indices {
             let site = component.site(layer)
-            let changes = try placeChanges(site).abs().sum([0, 2]).elements(as: Double.self)
-            for (column, place) in places.enumerated() where changes[column] != 0 {
+            let sizes = try changes(site, at: places).abs().sum([0, 2]).elements(as: Double.self)
+            for (column, place) in places.enumerated() where sizes[column] != 0 {
                 let value = try source[site].narrowed(1, place.origin..<place.origin + 1)
                 cells.append(Intervention(site, at: .at([place.position]), .replace(value)))
                 changed.append((layer, column))
@@ -169,11 +169,11 @@ public struct Sweep: Sendable {
     /// (source - base) * d effect / d value for each channel of sites, `[places, width]` each.
     private func attribution(_ sites: [Site]) throws -> [Tensor] {
         let leaves = try sites.map { try Tensor.zeros(trace[$0].shape).tracked() }
-        let changes = zip(sites, leaves).map { Intervention($0, .add($1)) }
-        let logits = try trace.replay([Alternative(changes)]).logits.squeezed(0)
+        let interventions = zip(sites, leaves).map { Intervention($0, .add($1)) }
+        let logits = try trace.replay([Alternative(interventions)]).logits.squeezed(0)
         let gap = try logits.selected(0, pair.answer) - logits.selected(0, pair.other)
         return try zip(sites, gap.gradients(of: leaves)).map { site, gradient in
-            try (placeChanges(site) * gradient.indexSelected(1, at: places.map(\.position)) / span).squeezed(0)
+            try (changes(site, at: places) * gradient.indexSelected(1, at: places.map(\.position)) / span).squeezed(0)
         }
     }
 
@@ -207,8 +207,8 @@ extension Sweep {
         }
     }
 
-    /// How the lent values at a site differ from those of the run at each place, `[1, places, width]`.
-    private func placeChanges(_ site: Site) throws -> Tensor {
+    /// How the lent values at a site differ from those of the run at each of some places, `[1, places, width]`.
+    private func changes(_ site: Site, at places: [Place]) throws -> Tensor {
         if isAligned { return try source[site] - trace[site] }
         return try source[site].indexSelected(1, at: places.map(\.origin))
             - trace[site].indexSelected(1, at: places.map(\.position))
@@ -216,13 +216,10 @@ extension Sweep {
 
     /// The same at each position, `[1, positions, width]`; 0 where nothing is patched.
     func difference(_ site: Site) throws -> Tensor {
-        let own = try trace[site]
-        guard !isAligned else { return try source[site] - own }
+        guard !isAligned else { return try changes(site, at: places) }
         let places = try uniquePlaces
-        let positions = places.map(\.position)
-        let change = try source[site].indexSelected(1, at: places.map(\.origin)) - own.indexSelected(1, at: positions)
-        return try Tensor.zeros(own.shape, device: model.device).adding(
-            1, at: Tensor(positions, device: model.device), change)
+        return try Tensor.zeros(trace[site].shape, device: model.device).adding(
+            1, at: Tensor(places.map(\.position), device: model.device), changes(site, at: places))
     }
 
     private static func places(_ pair: TokenizedPair, roles: [String]?, isDenoising: Bool) throws -> [Place] {

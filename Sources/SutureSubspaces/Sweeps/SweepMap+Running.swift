@@ -139,7 +139,7 @@ extension SweepMap {
         case .attribution: return try sweep.attributed(settings.component)
         case .paths: return try sweep.paths(to: settings.receiver) { progress($1, $2) }
         case .neurons where !settings.neurons.isEmpty:
-            neurons = settings.neurons.map { [$0] }
+            rows = settings.neurons.map(\.description)
             return try sweep.neurons(settings.neurons)
         case .neurons:
             let layers = 0..<sweep.model.architecture.layers

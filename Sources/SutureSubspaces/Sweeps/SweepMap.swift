@@ -24,6 +24,7 @@ public struct SweepMap: Codable, Sendable {
         /// The part of the prompt whose embeddings tracing disturbs.
         public var subject: String?
 
+        /// The default settings.
         public init() {}
     }
 
@@ -50,7 +51,9 @@ public struct SweepMap: Codable, Sendable {
     public var columns: [String]
     /// The logit difference of the clean prompt, of many pairs the mean; of tracing, the answer's probability there.
     public var clean: Double
-    /// The neurons of each row, where neurons were patched.
+    /// What the rows are, where they are not layers: chosen neurons.
+    public var rows: [String]?
+    /// The neurons of each row, where the strongest of each layer were patched.
     public var neurons: [[Neuron]]?
     /// The part of the prompt that was disturbed, where tracing did so.
     public var subject: String?
@@ -77,10 +80,5 @@ public struct SweepMap: Codable, Sendable {
             row.element.enumerated().map { (layer: row.offset, column: $0.offset, effect: $0.element) }
         }
         return Array(all.sorted { abs($0.effect) > abs($1.effect) }.prefix(count))
-    }
-
-    /// The neuron of a cell, where neurons were patched.
-    public func neuron(_ row: Int, _ column: Int) -> Neuron? {
-        neurons.map { $0[row].count == 1 ? $0[row][0] : $0[row][column] }
     }
 }

@@ -62,11 +62,10 @@ struct ActivationsCommand: ParsableCommand {
         }
         let checkpoint = try model.model.checkpoint()
         let tokenizer = try Tokenizer(checkpoint)
-        let lines = try texts.map { try Texts.read(URL(filePath: $0)) } ?? []
-        if let texts, try Texts.hasBlankLines(URL(filePath: texts)) {
-            note("\(texts): blank lines are no texts and get no row")
+        let lines = try texts.map { path in
+            try Texts.read(URL(filePath: path)) { note("\(path): \($0) blank lines are no texts and get no row") }
         }
-        let read = prompt + lines
+        let read = prompt + (lines ?? [])
         let ids = read.map { tokenizer.encode($0, specials: .opening).ids }
         let loaded = try model.load(checkpoint)
         let progress = printing.progress

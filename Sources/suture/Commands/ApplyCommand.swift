@@ -24,7 +24,7 @@ struct PatchOptions: ParsableArguments {
 
     func patched() throws -> PatchedCheckpoint {
         let checkpoint = try PatchedCheckpoint(Checkpoint(opening: URL(filePath: model)))
-        let patches = try patch.map { AppliedPatch(try Patch(contentsOf: URL(filePath: $0)), scale: scale) }
+        let patches = try appliedPatches(patch, scale: scale)
         return try checkpoint.adding(patches, allowingConflicts: conflicts.allowConflicts)
     }
 }

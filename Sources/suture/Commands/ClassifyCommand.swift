@@ -40,7 +40,7 @@ struct ClassifyCommand: ParsableCommand {
     func run() throws {
         try FilePlan(reading: [model.model] + patch + ImageOptions.files(data), writing: reports.outputs).check()
         let checkpoint = try model.checkpoint()
-        let patches = try patch.map { AppliedPatch(try Patch(contentsOf: URL(filePath: $0)), scale: scale) }
+        let patches = try appliedPatches(patch, scale: scale)
         let classifier = try model.loadClassifier(checkpoint, patches: patches)
         Runtime.keepFreedMemory()
         let images = try reading.images(data, for: classifier.architecture, severity: severity)

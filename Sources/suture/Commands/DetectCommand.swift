@@ -54,7 +54,7 @@ struct DetectCommand: ParsableCommand {
         let checkpoint = try model.checkpoint()
         let (chat, tokenizer) = try chatting.formats(checkpoint)
         let questions = try tasks.questions(of: [data], chat).flatMap(\.questions).map { try $0.failure }
-        let patches = try patch.map { AppliedPatch(try Patch(contentsOf: URL(filePath: $0))) }
+        let patches = try appliedPatches(patch)
         let network = try model.load(checkpoint, patches: patches)
         let progress = printing.progress
         defer { progress.finish() }

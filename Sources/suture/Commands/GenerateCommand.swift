@@ -74,7 +74,7 @@ struct GenerateCommand: ParsableCommand {
         let said = try conversation()
         let text = try chat?.prompt(said) ?? said[0].content
         let ids = tokenizer.encode(text, specials: .opening).ids
-        let patches = try patch.map { AppliedPatch(try Patch(contentsOf: URL(filePath: $0)), scale: scale) }
+        let patches = try appliedPatches(patch, scale: scale)
         let patched = try interventions.applied(to: model.load(checkpoint, patches: patches))
         let isStreaming = printing.format == .human && !compare
         let writing = TextWriting(

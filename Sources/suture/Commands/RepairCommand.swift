@@ -140,7 +140,7 @@ struct RepairCommand: ParsableCommand {
         let progress = printing.progress
         defer { progress.finish() }
 
-        let patches = try patch.map { AppliedPatch(try Patch(contentsOf: URL(filePath: $0))) }
+        let patches = try appliedPatches(patch)
         let network = try model.load(checkpoint, patches: patches)
         try Repair.requireReachable(list, by: method, in: network, tokenizer)
         let stack = try PatchedCheckpoint(checkpoint).adding(patches).stack

@@ -48,7 +48,7 @@ struct TestCommand: ParsableCommand {
         let checkpoint = try model.checkpoint()
         let (chat, tokenizer) = try chatting.formats(checkpoint)
         let list = try Failure.read(path: cases, chat: chat, needingAnswers: check == nil)
-        let patches = try patch.map { AppliedPatch(try Patch(contentsOf: URL(filePath: $0))) }
+        let patches = try appliedPatches(patch)
         let network = try model.load(checkpoint, patches: patches)
         let progress = printing.progress
         defer { progress.finish() }
