@@ -74,7 +74,7 @@ public struct Repair {
         }
         let attempts = try failures.enumerated().map { index, failure in
             do {
-                return Attempt(number: index, failure, try TokenizedFailure(failure, tokenizer))
+                return Attempt(number: index, failure, try TokenizedFailure(failure, variedBy: tokenizer))
             } catch let error as TaskError where failures.count > 1 {
                 throw TaskError(
                     error.code, error.problem, subject: "failure \(index + 1)", expected: error.expected,

@@ -17,7 +17,7 @@ extension Report {
             blocks.append(
                 .onPages(
                     [.table(Self.effects(task))] + (task.pairs.isEmpty ? [] : [.table(Self.pairs(task))])
-                        + [.table(Self.costs(task)), .table(Self.variants(task))]
+                        + [.table(Self.costs(task)), .table(Self.variants(task))] + Self.strata(task)
                         + Self.plots(task).map(Block.plot)))
             blocks += Self.studies(task)
         }
@@ -45,7 +45,7 @@ extension Report {
         try self.init(
             title: "Methods of repair on \(summary.settings.model)",
             verdict: Verdict(.neutral, best.isEmpty ? "\(attempts) repairs." : best.joined(separator: "; ") + "."),
-            schema: "suture.evaluation/1", data: summary, blocks: blocks)
+            schema: "suture.evaluation/2", data: summary, blocks: blocks)
     }
 
     private static func name(_ row: EvaluationSummary.Row) -> Table.Cell { .init(row.method ?? "original") }
@@ -65,17 +65,19 @@ extension Report {
     private static func overview(_ task: EvaluationSummary.Task) -> Table {
         Table(
             caption:
-                "Failures fixed, %; paraphrase generalization, %; KL elsewhere, nats; size and seconds of a repair",
+                "Failures fixed, %; put otherwise, still right, %; false positives, % of near questions; KL elsewhere, nats; "
+                + "size and seconds of a repair",
             columns: [
-                "method", .number("fixed"), .number("paraphrases"), .number("unrelated"), .number("related"),
-                .number("neurons"), .number("numbers"), .number("seconds")
+                "method", .number("fixed"), .number("other wordings"), .number("false positives"),
+                .number("unrelated"), .number("related"), .number("neurons"), .number("numbers"), .number("seconds")
             ],
             rows: task.rows.map { row in
                 let rest = [row.unrelated?.value, row.related?.value, row.neurons, row.numbers, row.seconds.value]
                 let cells = rest.map { value -> Table.Cell in
                     value.flatMap { row.method == nil ? nil : .init(Numeral.short($0)) } ?? "–"
                 }
-                return [name(row), rounded(row.fixed), rounded(row.carriedOver)] + cells
+                let wrong = row.falsePositives.map { Table.Cell(points($0.value)) } ?? "–"
+                return [name(row), rounded(row.fixed), rounded(row.carriedOver), wrong] + cells
             })
     }
 
@@ -101,6 +103,25 @@ extension Report {
                     row.heldOutTokens.map(share) ?? "–", row.heldOutBLEU.map(share) ?? "–"
                 ]
             })
+    }
+
+    /// The same by kinds of failures.
+    private static func strata(_ task: EvaluationSummary.Task) -> [Block] {
+        guard !task.strata.isEmpty else { return [] }
+        return [
+            .table(
+                Table(
+                    caption: "By kinds of failures: fixed, %; put otherwise, still right, %",
+                    columns: ["failures", "method", .number("of"), .number("fixed"), .number("other wordings")],
+                    rows: task.strata.flatMap { stratum in
+                        stratum.rows.map { row in
+                            [
+                                .init(stratum.name), .init(row.method), .init("\(stratum.failures)"),
+                                rounded(row.fixed), rounded(row.carriedOver)
+                            ]
+                        }
+                    }))
+        ]
     }
 
     /// The first method beside each other one.
@@ -191,7 +212,7 @@ extension EvaluationSummary {
         let estimates: [(String, (Row) -> Estimate?)] = [
             ("fixed", \.fixed), ("exact", \.exact), ("tokens", \.tokens), ("bleu", \.bleu), ("rouge_l", \.rougeL),
             ("edit", \.edit), ("well_formed", \.wellFormed), ("carried_over", \.carriedOver),
-            ("kl_unrelated", \.unrelated), ("changed_top", \.changedTop), ("kl_related", \.related),
+            ("false_positives", \.falsePositives), ("kl_unrelated", \.unrelated), ("changed_top", \.changedTop), ("kl_related", \.related),
             ("em_apd", \.heldOutTokens), ("bleu_rpd", \.heldOutBLEU), ("seconds", \.seconds), ("passes", \.passes)
         ]
         let values: [(String, (Row) -> Double)] = [
@@ -216,8 +237,8 @@ extension EvaluationSummary {
     public var comparison: Report.Table {
         return Report.Table(
             columns: [
-                "task", "method", .number("fixed, %"), .number("paraphrases, %"), .number("KL unrelated"),
-                .number("KL related"), .number("neurons"), .number("seconds")
+                "task", "method", .number("fixed, %"), .number("other wordings, %"), .number("false positives, %"),
+                .number("KL unrelated"), .number("KL related"), .number("neurons"), .number("seconds")
             ],
             rows: tasks.flatMap { task in
                 task.rows.map { row in
@@ -228,7 +249,7 @@ extension EvaluationSummary {
                     ]
                     return [
                         .init(task.name), .init(row.method ?? "original"), Report.share(row.fixed),
-                        Report.share(row.carriedOver)
+                        Report.share(row.carriedOver), row.falsePositives.map(Report.share) ?? "–"
                     ]
                         + (row.method == nil ? sizes.map { _ in "–" } : sizes)
                 }

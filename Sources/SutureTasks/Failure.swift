@@ -27,6 +27,8 @@ public struct TokenizedFailure: Sendable, Equatable, Codable {
     public var opening: Int
     /// The tokens of the prompt that would be others if something else were asked for in the same way.
     public var question: Range<Int>
+    /// The same request put otherwise, with the same answer: prompts in tokens.
+    public var variants: [[Int]] = []
 
     /// - Parameters:
     ///   - prompt: what the model reads.

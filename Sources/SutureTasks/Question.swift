@@ -5,8 +5,12 @@ public struct Question: Sendable, Equatable {
     public var shots: [TaskSet.Task]
     /// As many other examples.
     public var otherShots: [TaskSet.Task]
-    /// Other intents, to be asked behind the same examples: what lies near the question and should not change.
+    /// What somebody else wrote who wanted the same code, where the data set has that.
+    public var paraphrase: String?
+    /// Other intents, to be asked behind the same examples: what should not change.
     public var related: [TaskSet.Task]
+    /// The other intents that are easiest to mistake for this one: the same tool and similar words.
+    public var nearMisses: [TaskSet.Task]
     public var frame: Frame
 
     /// The prompt and the answer that it should have.
@@ -16,7 +20,9 @@ public struct Question: Sendable, Equatable {
 
     /// How a question can be put otherwise, with the same answer.
     public enum Variant: String, Sendable, Codable, CaseIterable {
-        /// The intent in other words (``Rewording``).
+        /// The intent in the words of somebody else who wanted the same code.
+        case paraphrased
+        /// The intent in other words, by rule (``Rewording``).
         case reworded
         /// Another word before each intent.
         case reframed
@@ -29,6 +35,8 @@ public struct Question: Sendable, Equatable {
     /// The question put otherwise.
     public func failure(_ variant: Variant) throws -> Failure {
         switch variant {
+        case .paraphrased:
+            try frame.failure(.init(intent: paraphrase ?? task.intent, code: task.code), after: shots)
         case .reworded:
             try frame.failure(.init(intent: Rewording.reworded(task.intent), code: task.code), after: shots)
         case .reframed: try frame.reopened.failure(task, after: shots)
@@ -47,4 +55,7 @@ public struct Question: Sendable, Equatable {
 
     /// The questions behind the same examples.
     public var relatedFailures: [Failure] { get throws { try related.map { try frame.failure($0, after: shots) } } }
+
+    /// The near misses behind the same examples.
+    public var nearMissFailures: [Failure] { get throws { try nearMisses.map { try frame.failure($0, after: shots) } } }
 }

@@ -44,7 +44,7 @@ extension TaskSet {
     ///   - limit: how many intents are asked.
     ///   - seed: what is drawn.
     ///   - part: where they are taken from.
-    ///   - related: how many other intents each question brings along.
+    ///   - related: how many other intents each question brings along, and how many near misses.
     public func questions(
         _ template: Template, shots: Int, limit: Int, seed: UInt64, part: Part = .all, related: Int = 0
     ) throws -> [Question] {
@@ -64,13 +64,35 @@ extension TaskSet {
         }
         let examples = Set((template.examples ?? []).map(\.intent))
         let source = Array(drawn[support.isEmpty ? asked : support])
+        let intents = Dictionary(grouping: tasks, by: \.code).mapValues { $0.map(\.intent) }
         return drawn[asked].filter { !examples.contains($0.intent) }.prefix(limit).map { task in
-            let others = random.shuffled(source).filter { $0 != task }
+            // An example with the same code would give the answer away.
+            let others = random.shuffled(source).filter { $0.code != task.code }
             let own = template.examples == nil ? shots : 0
+            let rest = Array(others.dropFirst(2 * own))
             return Question(
                 task: task, shots: template.examples ?? Array(others.prefix(shots)),
                 otherShots: template.examples ?? Array(others.dropFirst(shots).prefix(shots)),
-                related: Array(others.dropFirst(2 * own).prefix(related)), frame: template.frame)
+                paraphrase: intents[task.code]?.first { $0 != task.intent }, related: Array(rest.prefix(related)),
+                nearMisses: task.nearest(related, among: rest.dropFirst(related)), frame: template.frame)
         }
+    }
+}
+
+extension TaskSet.Task {
+    /// The tasks that are easiest to mistake for this one: of those whose code begins with the same word, if there are as
+    /// many, the ones that share the most words of the intent with it.
+    fileprivate func nearest(_ count: Int, among others: some Sequence<TaskSet.Task>) -> [TaskSet.Task] {
+        let own = words
+        return others.map { other -> (task: TaskSet.Task, nearness: Double) in
+            let theirs = other.words
+            let shared = Double(own.intersection(theirs).count) / Double(max(1, own.union(theirs).count))
+            return (other, shared + (other.tool == tool ? 1 : 0))
+        }
+        .sorted { $0.nearness > $1.nearness }.prefix(count).map(\.task)
+    }
+
+    private var words: Set<String> {
+        Set(intent.lowercased().split { !$0.isLetter && !$0.isNumber }.map(String.init))
     }
 }

@@ -8,6 +8,9 @@ public struct TaskSet: Sendable {
         public var intent: String
         public var code: String
 
+        /// The first word of the code: which command it is.
+        public var tool: Substring { code.prefix { !$0.isWhitespace } }
+
         /// An intent and the code for it.
         public init(intent: String, code: String) {
             self.intent = intent

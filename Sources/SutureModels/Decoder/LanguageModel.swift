@@ -86,7 +86,7 @@ public final class LanguageModel: Sendable {
     }
 
     /// The same for a few tokens only.
-    func logits(ofResidual residual: Tensor, of tokens: [Int]) throws -> Tensor {
+    package func logits(ofResidual residual: Tensor, of tokens: [Int]) throws -> Tensor {
         for token in tokens where !(0..<architecture.vocabulary).contains(token) {
             throw ModelError(
                 .outOfRange, "a token is not in the vocabulary", expected: "0..<\(architecture.vocabulary)",

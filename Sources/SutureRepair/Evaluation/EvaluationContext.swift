@@ -50,7 +50,7 @@ final class EvaluationContext {
     /// The unrelated texts, as the original model reads them.
     func guardRuns() throws -> [ReferenceRun] {
         if let guards { return guards }
-        let texts = tokens(Texts.guards).sorted { $0.count < $1.count }
+        let texts = tokens(evaluation.unrelated).sorted { $0.count < $1.count }
         let runs = try stride(from: 0, to: texts.count, by: 8).map { start in
             try ReferenceRun(evaluation.model, Array(texts[start..<min(start + 8, texts.count)]))
         }
@@ -84,7 +84,8 @@ struct RepairSubject {
     /// How long the run took that ``trace`` is of: a part of each repair.
     private var traceSeconds = 0.0
     private var variants: [(kind: Question.Variant, answer: [Int], run: ReferenceRun)] = []
-    private var related: [ReferenceRun] = []
+    private var related: [NeighbourRun] = []
+    private var nearMisses: [NeighbourRun] = []
     private var unasked: String?
     private var original: Answered?
 
@@ -96,7 +97,7 @@ struct RepairSubject {
         self.context = context
         question = context.evaluation.tasks[item.task].questions[item.question]
         do {
-            failure = try TokenizedFailure(question.failure, context.evaluation.tokenizer)
+            failure = try TokenizedFailure(question.failure, variedBy: context.evaluation.tokenizer)
         } catch let error as TaskError {
             (failure, unasked) = (TokenizedFailure(prompt: [], answer: []), error.problem)
             return
@@ -127,13 +128,14 @@ struct RepairSubject {
             task: item.task, question: item.question, prompt: tokenizer.decode(failure.prompt),
             expected: question.frame.text(failure.answer, tokenizer), written: "", isRight: false,
             reading: AnswerReading(tokens: failure.answer.count, right: 0, logProbability: 0), variants: [:],
-            unasked: unasked)
+            firstWrong: 0, unasked: unasked)
         guard let trace else { return record }
         let answer = try unchanged(trace)
         (record.isRight, record.written, record.reading) = (answer.isRight, answer.text, answer.reading)
         guard !record.isRight else { return record }
         try lookAround()
         for variant in variants { record.variants[variant.kind.rawValue] = try variant.run.share(of: variant.answer) }
+        record.firstWrong = try wrongPlace()
         record.passSeconds = try passSeconds()
         return record
     }
@@ -169,9 +171,18 @@ struct RepairSubject {
         }
         if !change.isEmpty {
             record.unrelated = try Divergence(context.guardRuns(), change)
-            record.related = try Divergence(related, change)
+            record.related = try Divergence(related.map(\.run), change)
         }
+        record.neighbours = try (related + nearMisses).reduce(into: NeighbourCounts()) { try $0.add($1, change) }
         return record
+    }
+
+    /// Which token of the whole answer is the first that the original model gets wrong, from 0.
+    private func wrongPlace() throws -> Int {
+        let whole = try TokenizedFailure(question.failure, tokenizer)
+        let within = failure.prompt.count - whole.prompt.count
+        guard let trace, within == 0 else { return within }
+        return try trace.scores(failure).wrong(failure.answer).first ?? 0
     }
 
     /// How a run answers the question.
@@ -211,7 +222,7 @@ struct RepairSubject {
 
     /// Runs the original model on the question's variants and its neighbours.
     private mutating func lookAround() throws {
-        guard variants.isEmpty, related.isEmpty else { return }
+        guard variants.isEmpty, related.isEmpty, nearMisses.isEmpty else { return }
         let whole = try TokenizedFailure(question.failure, tokenizer)
         for kind in try question.variants {
             // The same answer may be other tokens behind another prompt: there the same repair cannot be looked for.
@@ -223,8 +234,18 @@ struct RepairSubject {
             }
             variants.append((kind, variant.answer, try ReferenceRun(model, variant)))
         }
-        related = try question.relatedFailures.compactMap { try? TokenizedFailure($0, tokenizer) }.filter(fits).map {
-            try ReferenceRun(model, $0)
+        related = try neighbours(question.relatedFailures, of: whole)
+        nearMisses = try neighbours(question.nearMissFailures, of: whole)
+    }
+
+    private func neighbours(_ questions: [Failure], of whole: TokenizedFailure) throws -> [NeighbourRun] {
+        let before = failure.prompt.count - whole.prompt.count
+        let repaired = Array(whole.answer.prefix(before + failure.answer.count))
+        return try questions.compactMap { try? TokenizedFailure($0, tokenizer) }.filter(fits).compactMap { asked in
+            let other = TokenizedFailure(
+                prompt: asked.prompt + repaired.prefix(before), answer: Array(repaired.dropFirst(before)))
+            guard fits(other) else { return nil }
+            return try NeighbourRun(model, asked, repaired: asked.answer.starts(with: repaired) ? nil : other)
         }
     }
 

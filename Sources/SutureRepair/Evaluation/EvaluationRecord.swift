@@ -2,7 +2,7 @@ import SutureTasks
 
 /// What an evaluation is of: two with other settings have nothing to do with each other.
 public struct EvaluationSettings: Sendable, Codable, Equatable {
-    public var schema = "suture.evaluation/1"
+    public var schema = "suture.evaluation/2"
     /// The model's name, for people, and its digest.
     public var model: String
     public var digest: String
@@ -43,6 +43,8 @@ public struct AskedRecord: Sendable, Codable, Equatable {
     public var reading: AnswerReading
     /// The share of right tokens where the question is put otherwise.
     public var variants: [String: Double]
+    /// The first token of the whole answer that is wrong, from 0.
+    public var firstWrong: Int
     /// The seconds of one forward and one backward pass of the prompt; nil where nothing is to be repaired.
     public var passSeconds: Double?
     /// Why the question cannot be asked.
@@ -66,6 +68,8 @@ public struct RepairRecord: Sendable, Codable, Equatable {
     /// On texts that have nothing to do with it, and on the answers of other questions behind the same examples.
     public var unrelated: Divergence
     public var related: Divergence
+    /// What becomes of those other questions, and of the ones that are easiest to mistake for this one.
+    public var neighbours = NeighbourCounts()
     public var neurons: Int
     public var matrices: Int
     /// How many numbers the change is written down in, and its Euclidean norm.

@@ -19,6 +19,8 @@ public struct EvaluationSummary: Sendable, Codable {
         public var rows: [Row]
         /// The first method beside each of the others.
         public var pairs: [Pair]
+        /// The same by kinds of failures.
+        public var strata: [Stratum]
         /// Empty where they are not studied.
         public var successions: [Succession]
         public var matrices: [Matrix]
@@ -54,6 +56,9 @@ public struct EvaluationSummary: Sendable, Codable {
         public var unrelated: Estimate?
         public var changedTop: Estimate?
         public var related: Estimate?
+        /// The share of questions near a repaired one, averaged over repairs, that are right before and wrong after, or have
+        /// the repaired answer where it is wrong.
+        public var falsePositives: Estimate?
         /// EM-APD and BLEU-RPD: how a repair changes the share of right tokens and, relatively, BLEU on questions that are
         /// held out; nil where that is not studied.
         public var heldOutTokens: Estimate?
@@ -95,6 +100,9 @@ public struct EvaluationSummary: Sendable, Codable {
             return Task(
                 name: log.settings.tasks[task].name, asked: all.count, right: all.count(where: \.isRight),
                 unasked: all.count { $0.unasked != nil }, rows: [original] + methods, pairs: pairs,
+                strata: Stratum.all(of: failures).map { name, failures in
+                    Stratum(name, failures, names) { question, method in repair(question, method) }
+                },
                 successions: log.settings.methods.enumerated().compactMap { index, method in
                     Succession(
                         method.name, log.successions.values.filter { $0.task == task && $0.method == index })
@@ -132,6 +140,7 @@ extension EvaluationSummary.Row {
             seconds: Bootstrap.estimate(mean: pairs.map(\.repair.seconds)),
             passes: Bootstrap.estimate(
                 mean: pairs.compactMap { pair in pair.asked.passSeconds.map { pair.repair.seconds / $0 } }))
+        falsePositives = mean(\.neighbours.share)
         let heldOut = fixed.compactMap(\.heldOut)
         guard !heldOut.isEmpty else { return }
         heldOutTokens = Bootstrap.estimate(mean: heldOut.map(\.exactMatchChange))
@@ -169,12 +178,7 @@ extension EvaluationSummary.Row {
             let shares = variants.compactMap { $0[kind] }
             all[kind] = Estimate(shares.count { $0 == 1 }, of: shares.count)
         }
-        // Variants of one failure come out right together: failures are counted, not variants. Their shares vary no more
-        // than yes or no would.
-        let shares = variants.filter { !$0.isEmpty }.map { each in
-            Double(each.values.count { $0 == 1 }) / Double(each.count)
-        }
-        carriedOver = Estimate(share: Bootstrap.mean(shares), of: shares.count)
+        carriedOver = Self.carriedOver(variants)
         self.unrelated = unrelated
         self.changedTop = changedTop
         self.related = related
@@ -183,6 +187,15 @@ extension EvaluationSummary.Row {
         norm = Self.median(sizes.map(\.norm))
         self.seconds = seconds
         self.passes = passes
+    }
+
+    /// Variants of one failure come out right together: failures are counted, not variants. Their shares vary no more than
+    /// yes or no would.
+    static func carriedOver(_ variants: [[String: Double]]) -> Estimate {
+        let shares = variants.filter { !$0.isEmpty }.map { each in
+            Double(each.values.count { $0 == 1 }) / Double(each.count)
+        }
+        return Estimate(share: Bootstrap.mean(shares), of: shares.count)
     }
 
     private static func median(_ values: [Double]) -> Double {

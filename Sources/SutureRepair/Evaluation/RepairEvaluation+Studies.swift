@@ -99,7 +99,9 @@ extension EvaluationLog.Place {
 extension TokenizedFailure {
     /// One token of the answer, with what comes before it in the prompt.
     func part(at place: Int) -> TokenizedFailure {
-        TokenizedFailure(
+        var part = TokenizedFailure(
             prompt: prompt + answer[..<place], answer: [answer[place]], opening: opening, question: question)
+        part.variants = variants.map { $0 + answer[..<place] }
+        return part
     }
 }

@@ -16,6 +16,8 @@ public struct RepairEvaluation {
     public let methods: [any RepairMethod]
     /// What methods take statistics of.
     public let texts: [String]
+    /// The texts on which side effects are measured.
+    public let unrelated: [String]
     public let settings: EvaluationSettings
     /// This process and how many there are.
     public var share = (index: 0, count: 1)
@@ -40,7 +42,8 @@ public struct RepairEvaluation {
         }
     }
 
-    /// Throws `TaskError` where a chat template refuses a question.
+    /// Throws `TaskError` where a chat template refuses a question, ``RepairError`` where side effects would be measured on
+    /// a text that methods take statistics of.
     ///
     /// - Parameters:
     ///   - model: the original model.
@@ -52,15 +55,24 @@ public struct RepairEvaluation {
     ///   - firstToken: whether only the first wrong token of an answer is repaired.
     ///   - studies: what is looked at beside single repairs.
     ///   - texts: what methods take statistics of: the built-in reference texts, or those of a corpus.
+    ///   - unrelated: the texts on which side effects are measured.
     public init(
         _ model: LanguageModel, _ tokenizer: Tokenizer, tasks: [Task], methods: [any RepairMethod], name: String,
-        digest: String, firstToken: Bool = false, studies: Set<Study> = [], texts: [String] = Texts.reference
+        digest: String, firstToken: Bool = false, studies: Set<Study> = [], texts: [String] = Texts.reference,
+        unrelated: [String] = Texts.guards
     ) throws {
+        let known = Set(texts)
+        if let seen = unrelated.first(where: known.contains) {
+            throw RepairError(
+                .badRequest, "side effects would be measured on a text that methods take statistics of",
+                expected: "other texts", found: String(reflecting: String(seen.prefix(40))))
+        }
         self.model = model
         self.tokenizer = tokenizer
         self.tasks = tasks
         self.methods = methods
         self.texts = texts
+        self.unrelated = unrelated
         settings = EvaluationSettings(
             model: name, digest: digest,
             tasks: try tasks.map { task in
@@ -69,14 +81,15 @@ public struct RepairEvaluation {
             methods: methods.map { .init(name: $0.name, options: $0.options) }, firstToken: firstToken,
             studies: Study.allCases.filter(studies.contains),
             texts: Digest.sha256(
-                JSON.array([texts, Texts.guards, Texts.heldOut].map { .array($0.map { JSON($0) }) }).serialized()))
+                JSON.array([texts, unrelated, Texts.heldOut].map { .array($0.map { JSON($0) }) }).serialized()))
     }
 
     private static func digest(_ questions: [Question]) throws -> String {
         let texts = try questions.flatMap { question in
-            try ([question.failure] + question.variants.map(question.failure) + question.relatedFailures).flatMap {
-                [$0.prompt, $0.expected]
-            }
+            try
+                ([question.failure] + question.variants.map(question.failure) + question.relatedFailures
+                + question.nearMissFailures)
+                .flatMap { [$0.prompt, $0.expected] }
         }
         return Digest.sha256(JSON.array(texts.map { JSON($0) }).serialized())
     }

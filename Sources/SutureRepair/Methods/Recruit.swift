@@ -37,6 +37,10 @@ public struct Recruit: JointRepairMethod {
     public var rounds = 6
     /// How many beginnings of reference texts stand in for the question.
     public var openings = 8
+    /// Behind how many variants of the prompt the answer is to come out, too (`TokenizedFailure.variants`).
+    public var variants = 8
+    /// How far, in logits, the answer's tokens should then lie above every other one.
+    public var hold = 4.0
     /// The share of the layer's neurons, the least active ones, from which one is sampled.
     public var spread = 0.08
 
@@ -51,6 +55,8 @@ public struct Recruit: JointRepairMethod {
         .init("sharpness", "how sharply both sides of the threshold are told apart", 0.01...10_000, \.sharpness),
         .init("rounds", "how often a step may be corrected", 1...1000, \.rounds),
         .init("openings", "beginnings of reference texts that stand in for the question", 0...1000, \.openings),
+        .init("variants", "behind how many variants of the prompt the answer is to come out", 0...100, \.variants),
+        .init("hold", "how far above every other token the target should then lie, in logits", 0...100, \.hold),
         .init(
             "spread", "the share of neurons, the least active ones, from which one is sampled, by what is repaired",
             0...1,
@@ -103,6 +109,7 @@ public struct Recruit: JointRepairMethod {
             try counterexamples(to: $0.failure, $0.trace, preparation.openings, layer: reads.layer)
         }
         let runs = try asked.map { try $0.changing([reads.layer]) }
+        let variants = try failures.map { try self.variants(of: $0, on: model, layer: reads.layer) }
         let spared = try kept.map {
             (inputs: try inputs(TeacherForcedRun($0, on: model)), places: $0.places)
         }
@@ -111,22 +118,37 @@ public struct Recruit: JointRepairMethod {
         let peaks = try runs.map { try $0.trace[site].squeezed(0).square().max([0]) }
         let effect = try peaks.reduce(reads.peak) { try $0.maximum($1) } * reads.energy
         let reserved = try preparation.reserved.union(changed(in: reads.layer, from: preparation.original, to: model))
-        func recruit(for place: Proposal.Place, besides taken: Set<Neuron>) throws -> StepSolver.Repair {
+        /// A neuron for a token, and what it is to read.
+        func recruit(_ place: Proposal.Place, besides taken: Set<Neuron>) throws -> (Neuron, key: NeuronEdit.Read) {
             let neuron = try idle(
                 effect, in: reads.layer, without: reserved.union(taken), drawnBy: failures[place.failure])
             let position = failures[place.failure].places.lowerBound + place.token
             let elsewhere = try others[place.failure]?.selected(1, place.token)
-            let key = try key(
-                for: neuron, position: position, read[place.failure], elsewhere, sparing: spared, reads, model)
-            let activations = try zip(failures, read).map { failure, inputs in
-                try model.activation(of: neuron, reading: key, inputs.narrowed(0, failure.places)).elements(
-                    as: Double.self)
+            let prompts = try variants[place.failure].map {
+                try inputs($0).selected(0, $0.failure.places.lowerBound + place.token)
             }
+            let key = try key(
+                for: neuron, position: position, read[place.failure],
+                behind: prompts.isEmpty ? nil : .stacked(prompts), elsewhere, sparing: spared, reads, model)
+            return (neuron, key)
+        }
+        func edit(_ neuron: Neuron, _ key: NeuronEdit.Read, writing vector: Tensor? = nil) throws -> NeuronEdit {
             let old = try model.readVectors(neuron)
             let change = try key + NeuronEdit.Read(gate: old.gate.map { try -$0 }, up: -old.up)
-            return StepSolver.Repair(
-                place: place, edit: NeuronEdit(neuron, delta: try -model.writeVector(neuron), read: change),
-                activations: activations)
+            let removed = try -model.writeVector(neuron)
+            return NeuronEdit(neuron, delta: try vector.map { try $0 + removed } ?? removed, read: change)
+        }
+        func activations(_ neuron: Neuron, _ key: NeuronEdit.Read, in run: TeacherForcedRun) throws -> Tensor {
+            try model.activation(of: neuron, reading: key, inputs(run).narrowed(0, run.failure.places))
+        }
+        if variants.contains(where: { !$0.isEmpty }) {
+            let proposal = try behindVariants(runs, variants, preparation.basis, layer: reads.layer) { place, taken in
+                let (neuron, key) = try recruit(place, besides: taken)
+                return Recruited(
+                    neuron: neuron, activations: { try activations(neuron, key, in: $0) },
+                    edit: { try edit(neuron, key, writing: $0) })
+            }
+            if let proposal { return proposal }
         }
         var solver = StepSolver(runs, preparation.basis, margin: margin, rounds: rounds)
         // Mostly the direct path is enough. Where it is not, the layers above are looked through, and then for less of a margin.
@@ -134,14 +156,73 @@ public struct Recruit: JointRepairMethod {
         let ways = [(1, false), (1, true), (0.5, true)].prefix(failures.count > 1 ? 1 : 3)
         for (share, throughLayers) in ways {
             (solver.margin, solver.reserve, solver.throughLayers) = (share * margin, share * reserve, throughLayers)
-            if try solver.converges(choosing: { place, _, taken in try recruit(for: place, besides: taken) }) {
-                return solver.proposal
+            let converges = try solver.converges { place, _, taken in
+                let (neuron, key) = try recruit(place, besides: taken)
+                return StepSolver.Repair(
+                    place: place, edit: try edit(neuron, key),
+                    activations: try runs.map { try activations(neuron, key, in: $0).elements(as: Double.self) })
             }
+            if converges { return solver.proposal }
         }
         if failures.count > 1 { return solver.proposal }
         return Proposal(steps: solver.steps).abandoning(
             "steps by the direct path and through the layers above, each corrected \(rounds) times, did not bring the answer out"
         )
+    }
+
+    /// A neuron that is to be given a new input and output.
+    private struct Recruited {
+        let neuron: Neuron
+        /// How active it is where the answer of a run is written, `[answer]`.
+        let activations: (TeacherForcedRun) throws -> Tensor
+        /// The change with which it writes a vector `[d]`.
+        let edit: (Tensor) throws -> NeuronEdit
+    }
+
+    /// The answer behind the variants of its prompt, as far as they fit the model.
+    private func variants(
+        of failure: TokenizedFailure, on model: LanguageModel, layer: Int
+    ) throws -> [TeacherForcedRun] {
+        let room = model.architecture.contextLength - failure.answer.count
+        return try failure.variants.prefix(variants).filter { $0.count <= room }.map { prompt in
+            let variant = TokenizedFailure(prompt: prompt, answer: failure.answer)
+            return TeacherForcedRun(variant, try model.trace([variant.forced], from: layer))
+        }
+    }
+
+    /// A change with which the answers come out behind their prompts and, as far as can be, behind the variants of these:
+    /// a neuron for each token that is wrong behind any of them. Nil where that does not bring the answers out.
+    private func behindVariants(
+        _ runs: [TeacherForcedRun], _ variants: [[TeacherForcedRun]], _ basis: SemanticBasis, layer: Int,
+        recruiting recruit: (Proposal.Place, Set<Neuron>) throws -> Recruited
+    ) throws -> Proposal? {
+        let prompts = zip(runs, variants).enumerated().flatMap { failure, all in
+            ([all.0] + all.1).map { (failure: failure, run: $0) }
+        }
+        let gaps = try prompts.map { try $0.run.gaps() }
+        let places = Set(
+            zip(prompts, gaps).flatMap { prompt, gaps in
+                gaps.wrong.map { Proposal.Place(failure: prompt.failure, token: $0) }
+            }
+        ).sorted { ($0.failure, $0.token) < ($1.failure, $1.token) }
+        var recruited: [Recruited] = []
+        for place in places { recruited.append(try recruit(place, Set(recruited.map(\.neuron)))) }
+        var solver = MarginSolver(
+            try zip(prompts, gaps).map { prompt, gaps in
+                MarginSolver.Row(
+                    prompt.run, activations: try .stacked(recruited.map { try $0.activations(prompt.run) }).transposed(),
+                    margins: gaps.gaps.enumerated().map { token, gap in
+                        let isOwn = places.contains(.init(failure: prompt.failure, token: token))
+                        // A token that is right everywhere has to stay so.
+                        return isOwn ? hold : min(hold, max(0.05, -gap / 2))
+                    })
+            }, layer: layer, basis)
+        let written = try solver.solve()
+        let change = WeightChange(
+            neurons: try recruited.enumerated().map { try $1.edit(written.selected(0, $0)) })
+        guard try runs.allSatisfy({ try $0.gaps(change).wrong.isEmpty }) else { return nil }
+        return Proposal(
+            change: change, steps: places.count, places: .init(uniqueKeysWithValues: zip(recruited.map(\.neuron), places)))
     }
 
     /// What the layer reads where the answer's tokens are written, if openings stand in the question's place,
@@ -185,10 +266,10 @@ public struct Recruit: JointRepairMethod {
         return Set(distances.indices.filter { distances[$0] > 0 }.map { Neuron(layer: layer, index: $0) })
     }
 
-    /// What the neuron should read to be active at `position` of `inputs` `[positions, d]` and nowhere else; where the
-    /// rows of `spared` are read, it is silent.
+    /// What the neuron should read to be active at `position` of `inputs` `[positions, d]`, and where the same token is
+    /// written behind other prompts, `[prompts, d]`, and nowhere else; where the rows of `spared` are read, it is silent.
     private func key(
-        for neuron: Neuron, position: Int, _ inputs: Tensor, _ counterexamples: Tensor?,
+        for neuron: Neuron, position: Int, _ inputs: Tensor, behind prompts: Tensor?, _ counterexamples: Tensor?,
         sparing spared: [(inputs: Tensor, places: Range<Int>)], _ reads: ReadStatistics, _ model: LanguageModel
     ) throws -> NeuronEdit.Read {
         let inputs = try inputs.to(.float64)
@@ -209,13 +290,22 @@ public struct Recruit: JointRepairMethod {
             let others = try counterexamples.to(.float64)
             moment = try moment + others.transposed().matmul(others) / Double(others.shape[0])
         }
+        var own = try inputs.narrowed(0, position..<position + 1)
+        if let prompts {
+            own = try Tensor.concatenated([own, prompts.to(.float64)], 0)
+            // What tells the prompts apart says nothing of what they ask.
+            let apart = try own - own.mean([0], keepingDims: true)
+            moment = try moment + apart.transposed().matmul(apart) / Double(own.shape[0])
+        }
         let metric = try moment.ridged(by: 0.1).cholesky()
         /// The vector nearest to `start` that answers `value` at the position and `silence` where it is to be silent.
         func meeting(_ value: Double, silence: Double?, from start: Tensor) throws -> Tensor {
-            let own = try inputs.narrowed(0, position..<position + 1)
             let silent = silence == nil ? [] : try spared.map { try $0.inputs.narrowed(0, $0.places).to(.float64) }
             let rows = try Tensor.concatenated([own] + silent, 0)
-            let values = [value] + [Double](repeating: silence ?? 0, count: rows.shape[0] - 1)
+            let count = own.shape[0]
+            let values =
+                [Double](repeating: value, count: count)
+                + [Double](repeating: silence ?? 0, count: rows.shape[0] - count)
             let missing = try Tensor(values, shape: [values.count, 1], device: rows.device) - rows.matmul(start)
             let lift = try rows.transposed().solved(cholesky: metric)
             return try start + lift.matmul(missing.leastSquares(rows.matmul(lift)))

@@ -45,6 +45,11 @@ public struct SemanticBasis: Sendable {
         return try direction / (direction * contrast).sum()
     }
 
+    /// G^-1 v for each row of `[n, d]`: directions that move the same logits, and all others least.
+    func lifted(_ rows: Tensor) throws -> Tensor {
+        try rows.to(.float64).transposed().solved(cholesky: readFactor).transposed().to(.float32)
+    }
+
     /// The sum over all tokens of the squared logits that each column of `vectors` `[d, n]` writes, `[n]`, before
     /// the last norm's scale: diag(V^T G V).
     public func energy(of vectors: Tensor) throws -> Tensor {

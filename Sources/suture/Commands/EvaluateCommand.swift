@@ -48,7 +48,11 @@ struct EvaluateCommand: ParsableCommand {
     @Option(help: "A file of texts, one on a line, that methods take statistics of in place of a few built-in ones.")
     var corpus: String?
 
-    @Option(help: "How many other questions are watched for each failure.")
+    @Option(
+        help: "A file of texts, one on a line, on which side effects are measured in place of a few built-in ones.")
+    var unrelated: String?
+
+    @Option(help: "How many other questions are watched for each failure, and how many near misses.")
     var related = 4
 
     @Option(help: "Where to keep what was found (JSON Lines); a log of the same evaluation is gone on with.")
@@ -94,7 +98,7 @@ struct EvaluateCommand: ParsableCommand {
         let isFirst = place.map { $0.rank == 0 } ?? true
         let logs = (0..<(place?.size ?? 1)).map { RepairEvaluation.log(URL(filePath: log), rank: $0).relativePath }
         try FilePlan(
-            reading: [model.model, corpus] + tasks.files(data) + interventions.files,
+            reading: [model.model, corpus, unrelated] + tasks.files(data) + interventions.files,
             writing: logs.map { try destination($0, .log) }
                 + (isFirst ? [report, csv, latex] : []).map { try destination($0, force: force) }
         ).check()
@@ -112,7 +116,8 @@ struct EvaluateCommand: ParsableCommand {
             methods: methods.elements.map(\.method), name: interventions.named(model.url.lastPathComponent),
             digest: try interventions.digest(checkpoint.digest()),
             firstToken: firstToken, studies: Set(study?.elements ?? []),
-            texts: try corpus.map { try Texts.read(URL(filePath: $0)) } ?? Texts.reference)
+            texts: try corpus.map { try Texts.read(URL(filePath: $0)) } ?? Texts.reference,
+            unrelated: try unrelated.map { try Texts.read(URL(filePath: $0)) } ?? Texts.guards)
         // The cache knows a model by its files alone.
         if interventions.isEmpty { evaluation.cache = StatisticsCache(of: checkpoint) }
         let progress = ProgressReporter(isQuiet: !isFirst || printing.format == .quiet)
