@@ -2,7 +2,8 @@ import SutureTasks
 import SutureTokenizers
 
 extension TokenizedFailure {
-    /// The failure in tokens, with variants of its prompt behind which the answer is split into the same tokens.
+    /// The failure in tokens, with variants of its prompt behind which the answer is split into the same tokens, and its
+    /// examples as questions.
     ///
     /// Throws as `init(_:_:)`.
     public init(_ failure: Failure, variedBy tokenizer: Tokenizer) throws {
@@ -12,5 +13,6 @@ extension TokenizedFailure {
             guard let tokens = try? TokenizedFailure(variant, tokenizer), tokens.answer == answer else { return nil }
             return tokens.prompt
         }
+        examples = failure.examples(tokenizer).compactMap { try? TokenizedFailure($0, tokenizer) }
     }
 }

@@ -33,6 +33,19 @@ extension Failure {
     }
 }
 
+extension Failure {
+    /// The examples in the prompt, each asked behind the others.
+    public func examples(_ tokenizer: Tokenizer) -> [Failure] {
+        guard let tokens = try? TokenizedFailure(self, tokenizer), let parts = PromptParts(prompt, tokens, tokenizer)
+        else { return [] }
+        return parts.examples.indices.map { place in
+            let asked = parts.examples[place]
+            let others = parts.examples.indices.filter { $0 != place }.map { parts.examples[$0] }
+            return Failure(prompt: parts.prompt(others, asked.intent), expected: asked.code + "\n")
+        }
+    }
+}
+
 /// Rules by which a request is put in other words. They are not those that evaluations reword with (``Rewording``).
 private enum Wording {
     private static let small: Set<String> = [

@@ -29,6 +29,8 @@ public struct TokenizedFailure: Sendable, Equatable, Codable {
     public var question: Range<Int>
     /// The same request put otherwise, with the same answer: prompts in tokens.
     public var variants: [[Int]] = []
+    /// The examples in the prompt, each asked behind the others: questions whose answers should stay.
+    public var examples: [TokenizedFailure] = []
 
     /// - Parameters:
     ///   - prompt: what the model reads.

@@ -66,9 +66,9 @@ struct EvaluationTests {
             let prepared = try method.prepared(
                 RepairMaterial(model, texts: Texts.reference.map { tokenizer.encode($0).ids }))
             let question = evaluation.tasks[0].questions[repair.question]
-            let failure = TokenizedFailure(
-                prompt: tokenizer.encode(asked[repair.question].prompt).ids,
-                answer: tokenizer.encode(asked[repair.question].expected).ids)
+            let whole = try TokenizedFailure(question.failure, variedBy: tokenizer)
+            let place = tokenizer.encode(asked[repair.question].prompt).ids.count - whole.prompt.count
+            let failure = firstToken ? whole.part(at: place) : whole
             let patched = try model.applying(prepared.propose(failure, on: model).change)
             #expect(try patched.write(failure) == failure.answer)
             #expect(try patched.scores(failure).wrong(failure.answer).isEmpty)
@@ -93,6 +93,24 @@ struct EvaluationTests {
                 let isRight = try patched.write(put) == put.answer
                 #expect((repair.variants[variant.rawValue] == 1) == isRight)
             }
+
+            var counts = NeighbourCounts()
+            let given = try failure.prompt.count - tokenizer.encode(question.failure.prompt).ids.count
+            let repaired = try TokenizedFailure(question.failure, tokenizer).answer[..<given] + failure.answer
+            for near in try question.relatedFailures + question.nearMissFailures {
+                let own = try TokenizedFailure(near, tokenizer)
+                counts.asked += 1
+                let along = TokenizedFailure(prompt: own.prompt + repaired[..<given], answer: failure.answer)
+                let isIntruded =
+                    try !own.answer.starts(with: repaired) && model.write(along) != along.answer
+                    && patched.write(along) == along.answer
+                if isIntruded {
+                    counts.intruded += 1
+                } else if try model.write(own) == own.answer, try patched.write(own) != own.answer {
+                    counts.lost += 1
+                }
+            }
+            #expect(repair.neighbours == counts && counts.asked == 4)
         }
         #expect(!firstToken || repairs.contains(where: \.isFixed))
     }
@@ -233,6 +251,31 @@ struct EvaluationTests {
             #expect(row.exact.value >= row.fixed.value && row.tokens.value >= task.rows[0].tokens.value)
         }
         #expect(task.rows[0].fixed.value == 0 && task.rows[0].unrelated == nil)
+    }
+
+    @Test("side effects are not measured on what methods have seen")
+    func seen() throws {
+        let questions = try TaskSet([.init(intent: "a", code: "b"), .init(intent: "c", code: "d")]).questions(
+            Template(.bash), shots: 0, limit: 1, seed: 1)
+        #expect(throws: RepairError.self) {
+            try RepairEvaluation(
+                model, tokenizer, tasks: [.init("tiny", questions)], methods: [GapStep()], name: "tiny", digest: "0",
+                texts: ["one", "two"], unrelated: ["three", "two"])
+        }
+    }
+
+    @Test("failures are told apart by where they begin and by what they are")
+    func strata() {
+        func asked(_ expected: String, _ firstWrong: Int, _ question: Int) -> AskedRecord {
+            AskedRecord(
+                task: 0, question: question, prompt: "", expected: expected, written: "", isRight: false,
+                reading: AnswerReading(tokens: 1, right: 0, logProbability: 0), variants: [:], firstWrong: firstWrong)
+        }
+        let failures = [asked(" find . -x\n", 0, 0), asked(" find y", 2, 1), asked(" ls", 0, 2)]
+        let strata = EvaluationSummary.Stratum.all(of: failures)
+        #expect(strata.map { $0.failures.map(\.question) } == [[0, 2], [1], [2]])
+        #expect(strata.last?.name == "without the most frequent, find")
+        #expect(EvaluationSummary.Stratum.all(of: [failures[0]]).isEmpty)
     }
 }
 

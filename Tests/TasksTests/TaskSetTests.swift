@@ -117,7 +117,9 @@ struct TaskSetTests {
     @Test("variants ask the same thing for the same answer")
     func variants() throws {
         let set = TaskSet((0..<40).map { .init(intent: "find all files named \"all \($0)\"", code: "code \($0)") })
-        let question = try set.questions(Template(.bash), shots: 2, limit: 1, seed: 1)[0]
+        var question = try set.questions(Template(.bash), shots: 2, limit: 1, seed: 1)[0]
+        #expect(try question.variants == Question.Variant.allCases.filter { $0 != .paraphrased })
+        question.paraphrase = "what is called like this"
         #expect(try question.variants == Question.Variant.allCases)
         for variant in try question.variants {
             #expect(try question.failure(variant).expected == question.failure.expected)
@@ -127,6 +129,28 @@ struct TaskSetTests {
         #expect(Rewording.reworded(intent) == "Locate files called" + intent.dropFirst("find all files named".count))
         #expect(Rewording.reworded("Blip") == "Please blip" && Rewording.reworded("") == "Please ")
         #expect(Rewording.reworded("lists directories 'in directories") == "Give a list of folders 'in folders")
+    }
+
+    @Test("a question brings other people's words, near misses, and no example that gives its answer away")
+    func neighbours() throws {
+        // Four intents for each code, of five tools.
+        let set = TaskSet(
+            (0..<80).map { .init(intent: "do \($0 % 20) in the way \($0)", code: "tool\($0 % 5) -x \($0 % 20)") })
+        let codes = Dictionary(grouping: set.tasks, by: \.code)
+        for question in try set.questions(Template(.bash), shots: 2, limit: 20, seed: 1, related: 3) {
+            let paraphrase = try #require(question.paraphrase)
+            #expect(paraphrase != question.task.intent)
+            #expect(codes[question.task.code]?.contains { $0.intent == paraphrase } == true)
+            let others = question.shots + question.otherShots + question.related + question.nearMisses
+            #expect(Set(others.map(\.intent)).count == others.count && others.count == 10)
+            #expect(others.allSatisfy { $0.code != question.task.code })
+        }
+        // Of many, all near misses are of the same tool.
+        let many = TaskSet((0..<400).map { .init(intent: "do \($0)", code: "tool\($0 % 5) \($0)") })
+        for question in try many.questions(Template(.bash), shots: 0, limit: 5, seed: 2, related: 4) {
+            #expect(question.nearMisses.count == 4)
+            #expect(question.nearMisses.allSatisfy { $0.tool == question.task.tool })
+        }
     }
 
     @Test("pages of tldr are read from a folder")

@@ -173,7 +173,7 @@ struct RepairSubject {
             record.unrelated = try Divergence(context.guardRuns(), change)
             record.related = try Divergence(related.map(\.run), change)
         }
-        record.neighbours = try (related + nearMisses).reduce(into: NeighbourCounts()) { try $0.add($1, change) }
+        record.neighbours = try NeighbourCounts(related + nearMisses, change)
         return record
     }
 
@@ -239,13 +239,10 @@ struct RepairSubject {
     }
 
     private func neighbours(_ questions: [Failure], of whole: TokenizedFailure) throws -> [NeighbourRun] {
-        let before = failure.prompt.count - whole.prompt.count
-        let repaired = Array(whole.answer.prefix(before + failure.answer.count))
-        return try questions.compactMap { try? TokenizedFailure($0, tokenizer) }.filter(fits).compactMap { asked in
-            let other = TokenizedFailure(
-                prompt: asked.prompt + repaired.prefix(before), answer: Array(repaired.dropFirst(before)))
-            guard fits(other) else { return nil }
-            return try NeighbourRun(model, asked, repaired: asked.answer.starts(with: repaired) ? nil : other)
+        let known = failure.prompt.count - whole.prompt.count
+        let repaired = Array(whole.answer.prefix(known + failure.answer.count))
+        return try questions.compactMap { try? TokenizedFailure($0, tokenizer) }.filter(fits).map {
+            try NeighbourRun(model, $0, repaired: repaired, known: known)
         }
     }
 

@@ -1,3 +1,4 @@
+import Foundation
 import SutureTasks
 
 /// What an evaluation is of: two with other settings have nothing to do with each other.
@@ -21,6 +22,18 @@ public struct EvaluationSettings: Sendable, Codable, Equatable {
         public var questions: Int
         /// Of all that is asked: another limit, seed or frame gives another one.
         public var digest: String
+    }
+
+    /// What the methods are called: by their names, and where two have one, with the settings in which they differ.
+    public var labels: [String] {
+        methods.map { method in
+            let same = methods.filter { $0.name == method.name }
+            let differing = method.options.keys.sorted().filter { key in
+                same.contains { $0.options[key] != method.options[key] }
+            }
+            let settings = differing.map { "\($0)=\(String(format: "%.6g", method.options[$0] ?? 0))" }
+            return ([method.name] + settings).joined(separator: ":")
+        }
     }
 
     /// A method and what it is set to.

@@ -75,13 +75,14 @@ public struct EvaluationSummary: Sendable, Codable {
     /// Sums up a log, as far as it goes.
     public init(_ log: EvaluationLog) {
         settings = log.settings
+        let names = log.settings.labels
         tasks = log.settings.tasks.indices.map { task in
             let all = log.asked.values.filter { $0.task == task }.sorted { $0.question < $1.question }
             let failures = all.filter { !$0.isRight && $0.unasked == nil }
             let original = Row(original: failures)
             let methods = log.settings.methods.enumerated().map { index, method in
                 Row(
-                    method,
+                    names[index], method.options,
                     failures.compactMap { asked in
                         log.repairs[.init(task: task, question: asked.question, method: index)].map { (asked, $0) }
                     })
@@ -89,7 +90,6 @@ public struct EvaluationSummary: Sendable, Codable {
             func repair(_ question: Int, _ method: Int) -> RepairRecord? {
                 log.repairs[.init(task: task, question: question, method: method)]
             }
-            let names = log.settings.methods.map(\.name)
             let pairs = names.indices.dropFirst().map { other in
                 Pair(
                     names[0], names[other],
@@ -103,12 +103,12 @@ public struct EvaluationSummary: Sendable, Codable {
                 strata: Stratum.all(of: failures).map { name, failures in
                     Stratum(name, failures, names) { question, method in repair(question, method) }
                 },
-                successions: log.settings.methods.enumerated().compactMap { index, method in
+                successions: names.enumerated().compactMap { index, name in
                     Succession(
-                        method.name, log.successions.values.filter { $0.task == task && $0.method == index })
+                        name, log.successions.values.filter { $0.task == task && $0.method == index })
                 },
-                matrices: log.settings.methods.enumerated().compactMap { index, method in
-                    Matrix(method.name, log.cells.values.filter { $0.task == task && $0.method == index })
+                matrices: names.enumerated().compactMap { index, name in
+                    Matrix(name, log.cells.values.filter { $0.task == task && $0.method == index })
                 })
         }
     }
@@ -124,13 +124,13 @@ extension EvaluationSummary.Row {
             abandoned: 0, sizes: [], seconds: nothing, passes: nothing)
     }
 
-    init(_ method: EvaluationSettings.Method, _ pairs: [(asked: AskedRecord, repair: RepairRecord)]) {
+    init(_ method: String, _ options: [String: Double], _ pairs: [(asked: AskedRecord, repair: RepairRecord)]) {
         let fixed = pairs.map(\.repair).filter(\.isFixed)
         func mean(_ value: (RepairRecord) -> Double) -> Estimate? {
             fixed.isEmpty ? nil : Bootstrap.estimate(mean: fixed.map(value))
         }
         self.init(
-            method: method.name, options: method.options,
+            method: method, options: options,
             answers: pairs.map { pair in
                 Answered(expected: pair.asked.expected, written: pair.repair.written, reading: pair.repair.reading)
             }, fixed: fixed.count, variants: fixed.map(\.variants), unrelated: mean(\.unrelated.mean),

@@ -4,31 +4,49 @@ import SutureModels
 struct NeighbourRun {
     /// Along its own answer.
     let run: ReferenceRun
+    private let model: LanguageModel
     private let answer: [Int]
     private let isRight: Bool
-    /// Along the answer that was repaired; nil where that is right here too, or was written here before.
-    private let repaired: (run: ReferenceRun, answer: [Int])?
+    /// The question, and the answer that was repaired; nil where that is no mistake here.
+    private let repaired: TokenizedFailure?
+    /// Where the repaired answer would begin in this one; nil where that begins otherwise.
+    private let place: Int?
 
     /// - Parameters:
     ///   - model: the original model.
     ///   - asked: the question, and its own answer.
-    ///   - repaired: the question, and the answer that was repaired; nil where that is no mistake here.
-    init(_ model: LanguageModel, _ asked: TokenizedFailure, repaired: TokenizedFailure?) throws {
+    ///   - repaired: the answer that was repaired.
+    ///   - known: how many tokens of it were right and stand before what was repaired.
+    init(_ model: LanguageModel, _ asked: TokenizedFailure, repaired: [Int], known: Int) throws {
         run = try ReferenceRun(model, asked)
         answer = asked.answer
-        isRight = try run.share(of: answer) == 1
-        self.repaired = try repaired.flatMap { other in
-            let along = try ReferenceRun(model, other)
-            return try along.share(of: other.answer) == 1 ? nil : (along, other.answer)
-        }
+        isRight = try run.top() == answer
+        self.model = model
+        let before = repaired.prefix(known)
+        self.repaired =
+            answer.starts(with: repaired)
+            ? nil : TokenizedFailure(prompt: asked.prompt + before, answer: Array(repaired.dropFirst(known)))
+        place = answer.count > known && answer.starts(with: before) ? known : nil
     }
 
-    /// Whether a right answer is wrong under the change.
-    func isLost(_ change: WeightChange) throws -> Bool { try isRight && run.share(of: answer, change) < 1 }
+    /// What becomes of it under a change.
+    func fate(_ change: WeightChange) throws -> Fate {
+        let top = try run.top(change)
+        if try isIntruded(change, top) { return .intruded }
+        return isRight && top != answer ? .lost : .kept
+    }
 
-    /// Whether under the change the repaired answer is written here, where it is wrong.
-    func isIntruded(_ change: WeightChange) throws -> Bool {
-        try repaired.map { try $0.run.share(of: $0.answer, change) == 1 } ?? false
+    enum Fate { case kept, lost, intruded }
+
+    /// Whether the repaired answer is written here now, where it is wrong and was not before.
+    private func isIntruded(_ change: WeightChange, _ top: [Int]) throws -> Bool {
+        guard let repaired, repaired.forced.count <= model.architecture.contextLength else { return false }
+        // Mostly the first token tells, and nothing has to be run.
+        if let place, top[place] != repaired.answer[0] { return false }
+        func isWritten(by model: LanguageModel) throws -> Bool {
+            try model.scores(repaired).wrong(repaired.answer).isEmpty
+        }
+        return try isWritten(by: model.applying(change)) && !isWritten(by: model)
     }
 }
 
@@ -44,10 +62,17 @@ public struct NeighbourCounts: Sendable, Codable, Equatable {
     /// The share of questions that the repair spoils.
     public var share: Double { Double(lost + intruded) / Double(max(1, asked)) }
 
-    mutating func add(_ neighbour: NeighbourRun, _ change: WeightChange) throws {
-        asked += 1
+    init(_ neighbours: [NeighbourRun], _ change: WeightChange) throws {
+        asked = neighbours.count
         guard !change.isEmpty else { return }
-        // An answer that is lost to the repaired one counts once.
-        if try neighbour.isIntruded(change) { intruded += 1 } else if try neighbour.isLost(change) { lost += 1 }
+        for neighbour in neighbours {
+            switch try neighbour.fate(change) {
+            case .kept: break
+            case .lost: lost += 1
+            case .intruded: intruded += 1
+            }
+        }
     }
+
+    init() {}
 }

@@ -51,9 +51,12 @@ public struct ReferenceRun: Sendable {
         return Divergence(sum: sum, changedTop: moved, positions: before.shape[0])
     }
 
+    /// The most likely next token at each position; with no change, as it is.
+    func top(_ change: WeightChange? = nil) throws -> [Int] { try (change.map(after) ?? before).argmax(1).ints() }
+
     /// The share of an answer's tokens, one for each position, that are the most likely there; with no change, as it is.
     public func share(of answer: [Int], _ change: WeightChange? = nil) throws -> Double {
-        let top = try (change.map(after) ?? before).argmax(1).ints()
+        let top = try top(change)
         return Double(zip(top, answer).count { $0 == $1 }) / Double(max(1, answer.count))
     }
 }

@@ -102,6 +102,7 @@ extension TokenizedFailure {
         var part = TokenizedFailure(
             prompt: prompt + answer[..<place], answer: [answer[place]], opening: opening, question: question)
         part.variants = variants.map { $0 + answer[..<place] }
+        part.examples = examples
         return part
     }
 }

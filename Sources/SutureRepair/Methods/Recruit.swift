@@ -22,6 +22,10 @@ import SutureTensor
 /// of the same request get the whole repair. What it writes is sized by the gap (`StepSolver`). The
 /// neuron is one of those of its layer that do least on reference texts and in the prompt; which, is drawn by
 /// what is repaired, so that repairs made apart take different ones and add up.
+///
+/// Behind variants of the prompt (`variants`) the key answers 1 in the mean, C also holds what tells the variants apart
+/// and what is read where the answers of the prompt's own examples are written, and a neuron is taken for each token that
+/// is wrong behind any of them. What they write is then solved for together (`MarginSolver`).
 public struct Recruit: JointRepairMethod {
     public let name = "recruit"
     public var needsMargin: Bool { true }
@@ -38,9 +42,11 @@ public struct Recruit: JointRepairMethod {
     /// How many beginnings of reference texts stand in for the question.
     public var openings = 8
     /// Behind how many variants of the prompt the answer is to come out, too (`TokenizedFailure.variants`).
-    public var variants = 8
+    public var variants = 0
     /// How far, in logits, the answer's tokens should then lie above every other one.
-    public var hold = 4.0
+    public var hold = 6.0
+    /// How similar an input must then be: what variants have in common is told apart more sharply than one prompt.
+    public var likeness = 0.7
     /// The share of the layer's neurons, the least active ones, from which one is sampled.
     public var spread = 0.08
 
@@ -57,6 +63,7 @@ public struct Recruit: JointRepairMethod {
         .init("openings", "beginnings of reference texts that stand in for the question", 0...1000, \.openings),
         .init("variants", "behind how many variants of the prompt the answer is to come out", 0...100, \.variants),
         .init("hold", "how far above every other token the target should then lie, in logits", 0...100, \.hold),
+        .init("likeness", "how similar an input must then be, 0 to 1", 0...0.99, \.likeness),
         .init(
             "spread", "the share of neurons, the least active ones, from which one is sampled, by what is repaired",
             0...1,
@@ -110,6 +117,14 @@ public struct Recruit: JointRepairMethod {
         }
         let runs = try asked.map { try $0.changing([reads.layer]) }
         let variants = try failures.map { try self.variants(of: $0, on: model, layer: reads.layer) }
+        // What the layer reads where the examples' own answers are written.
+        let taught = try zip(failures, variants).map { failure, variants in
+            variants.isEmpty
+                ? [] : try failure.examples.filter(fits(model)).map {
+                    let run = TeacherForcedRun($0, try model.trace([$0.forced], from: reads.layer))
+                    return try inputs(run).narrowed(0, $0.places)
+                }
+        }
         let spared = try kept.map {
             (inputs: try inputs(TeacherForcedRun($0, on: model)), places: $0.places)
         }
@@ -119,17 +134,21 @@ public struct Recruit: JointRepairMethod {
         let effect = try peaks.reduce(reads.peak) { try $0.maximum($1) } * reads.energy
         let reserved = try preparation.reserved.union(changed(in: reads.layer, from: preparation.original, to: model))
         /// A neuron for a token, and what it is to read.
-        func recruit(_ place: Proposal.Place, besides taken: Set<Neuron>) throws -> (Neuron, key: NeuronEdit.Read) {
+        func recruit(
+            _ place: Proposal.Place, besides taken: Set<Neuron>, isVaried: Bool = false
+        ) throws -> (Neuron, key: NeuronEdit.Read) {
             let neuron = try idle(
                 effect, in: reads.layer, without: reserved.union(taken), drawnBy: failures[place.failure])
             let position = failures[place.failure].places.lowerBound + place.token
             let elsewhere = try others[place.failure]?.selected(1, place.token)
-            let prompts = try variants[place.failure].map {
+            let prompts = try (isVaried ? variants[place.failure] : []).map {
                 try inputs($0).selected(0, $0.failure.places.lowerBound + place.token)
             }
+            var contrasts = elsewhere.map { [(rows: $0, weight: isVaried ? 0.3 : 1)] } ?? []
+            if isVaried, !taught[place.failure].isEmpty { contrasts.append((try .concatenated(taught[place.failure], 0), 1)) }
             let key = try key(
-                for: neuron, position: position, read[place.failure],
-                behind: prompts.isEmpty ? nil : .stacked(prompts), elsewhere, sparing: spared, reads, model)
+                for: neuron, position: position, read[place.failure], behind: prompts.isEmpty ? nil : .stacked(prompts),
+                apartFrom: contrasts, sparing: spared, reads, model)
             return (neuron, key)
         }
         func edit(_ neuron: Neuron, _ key: NeuronEdit.Read, writing vector: Tensor? = nil) throws -> NeuronEdit {
@@ -143,7 +162,7 @@ public struct Recruit: JointRepairMethod {
         }
         if variants.contains(where: { !$0.isEmpty }) {
             let proposal = try behindVariants(runs, variants, preparation.basis, layer: reads.layer) { place, taken in
-                let (neuron, key) = try recruit(place, besides: taken)
+                let (neuron, key) = try recruit(place, besides: taken, isVaried: true)
                 return Recruited(
                     neuron: neuron, activations: { try activations(neuron, key, in: $0) },
                     edit: { try edit(neuron, key, writing: $0) })
@@ -168,61 +187,6 @@ public struct Recruit: JointRepairMethod {
         return Proposal(steps: solver.steps).abandoning(
             "steps by the direct path and through the layers above, each corrected \(rounds) times, did not bring the answer out"
         )
-    }
-
-    /// A neuron that is to be given a new input and output.
-    private struct Recruited {
-        let neuron: Neuron
-        /// How active it is where the answer of a run is written, `[answer]`.
-        let activations: (TeacherForcedRun) throws -> Tensor
-        /// The change with which it writes a vector `[d]`.
-        let edit: (Tensor) throws -> NeuronEdit
-    }
-
-    /// The answer behind the variants of its prompt, as far as they fit the model.
-    private func variants(
-        of failure: TokenizedFailure, on model: LanguageModel, layer: Int
-    ) throws -> [TeacherForcedRun] {
-        let room = model.architecture.contextLength - failure.answer.count
-        return try failure.variants.prefix(variants).filter { $0.count <= room }.map { prompt in
-            let variant = TokenizedFailure(prompt: prompt, answer: failure.answer)
-            return TeacherForcedRun(variant, try model.trace([variant.forced], from: layer))
-        }
-    }
-
-    /// A change with which the answers come out behind their prompts and, as far as can be, behind the variants of these:
-    /// a neuron for each token that is wrong behind any of them. Nil where that does not bring the answers out.
-    private func behindVariants(
-        _ runs: [TeacherForcedRun], _ variants: [[TeacherForcedRun]], _ basis: SemanticBasis, layer: Int,
-        recruiting recruit: (Proposal.Place, Set<Neuron>) throws -> Recruited
-    ) throws -> Proposal? {
-        let prompts = zip(runs, variants).enumerated().flatMap { failure, all in
-            ([all.0] + all.1).map { (failure: failure, run: $0) }
-        }
-        let gaps = try prompts.map { try $0.run.gaps() }
-        let places = Set(
-            zip(prompts, gaps).flatMap { prompt, gaps in
-                gaps.wrong.map { Proposal.Place(failure: prompt.failure, token: $0) }
-            }
-        ).sorted { ($0.failure, $0.token) < ($1.failure, $1.token) }
-        var recruited: [Recruited] = []
-        for place in places { recruited.append(try recruit(place, Set(recruited.map(\.neuron)))) }
-        var solver = MarginSolver(
-            try zip(prompts, gaps).map { prompt, gaps in
-                MarginSolver.Row(
-                    prompt.run, activations: try .stacked(recruited.map { try $0.activations(prompt.run) }).transposed(),
-                    margins: gaps.gaps.enumerated().map { token, gap in
-                        let isOwn = places.contains(.init(failure: prompt.failure, token: token))
-                        // A token that is right everywhere has to stay so.
-                        return isOwn ? hold : min(hold, max(0.05, -gap / 2))
-                    })
-            }, layer: layer, basis)
-        let written = try solver.solve()
-        let change = WeightChange(
-            neurons: try recruited.enumerated().map { try $1.edit(written.selected(0, $0)) })
-        guard try runs.allSatisfy({ try $0.gaps(change).wrong.isEmpty }) else { return nil }
-        return Proposal(
-            change: change, steps: places.count, places: .init(uniqueKeysWithValues: zip(recruited.map(\.neuron), places)))
     }
 
     /// What the layer reads where the answer's tokens are written, if openings stand in the question's place,
@@ -269,8 +233,8 @@ public struct Recruit: JointRepairMethod {
     /// What the neuron should read to be active at `position` of `inputs` `[positions, d]`, and where the same token is
     /// written behind other prompts, `[prompts, d]`, and nowhere else; where the rows of `spared` are read, it is silent.
     private func key(
-        for neuron: Neuron, position: Int, _ inputs: Tensor, behind prompts: Tensor?, _ counterexamples: Tensor?,
-        sparing spared: [(inputs: Tensor, places: Range<Int>)], _ reads: ReadStatistics, _ model: LanguageModel
+        for neuron: Neuron, position: Int, _ inputs: Tensor, behind prompts: Tensor?,
+        apartFrom contrasts: [(rows: Tensor, weight: Double)], sparing spared: [(inputs: Tensor, places: Range<Int>)], _ reads: ReadStatistics, _ model: LanguageModel
     ) throws -> NeuronEdit.Read {
         let inputs = try inputs.to(.float64)
         var moment = reads.moment
@@ -286,17 +250,20 @@ public struct Recruit: JointRepairMethod {
             moment = try moment + rest.transposed().matmul(rest) / Double(others.count)
             mean = try mean + rest.mean([0])
         }
-        if let counterexamples {
-            let others = try counterexamples.to(.float64)
-            moment = try moment + others.transposed().matmul(others) / Double(others.shape[0])
+        for (rows, weight) in contrasts {
+            let rows = try rows.to(.float64)
+            moment = try moment + rows.transposed().matmul(rows) * (weight / Double(rows.shape[0]))
         }
         var own = try inputs.narrowed(0, position..<position + 1)
         if let prompts {
-            own = try Tensor.concatenated([own, prompts.to(.float64)], 0)
+            let all = try Tensor.concatenated([own, prompts.to(.float64)], 0)
+            let mean = try all.mean([0], keepingDims: true)
             // What tells the prompts apart says nothing of what they ask.
-            let apart = try own - own.mean([0], keepingDims: true)
-            moment = try moment + apart.transposed().matmul(apart) / Double(own.shape[0])
+            let apart = try all - mean
+            moment = try moment + apart.transposed().matmul(apart) / Double(all.shape[0])
+            own = try Tensor.concatenated([own, mean], 0)
         }
+        let threshold = prompts == nil ? threshold : likeness
         let metric = try moment.ridged(by: 0.1).cholesky()
         /// The vector nearest to `start` that answers `value` at the position and `silence` where it is to be silent.
         func meeting(_ value: Double, silence: Double?, from start: Tensor) throws -> Tensor {

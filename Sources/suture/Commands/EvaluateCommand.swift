@@ -32,8 +32,12 @@ struct EvaluateCommand: ParsableCommand {
 
     @OptionGroup var chatting: ChatOptions
 
-    @Option(help: "The methods, with commas between: \(MethodName.allCases.map(\.rawValue).joined(separator: ", ")).")
-    var methods = CommaList<MethodName>([.recruit, .gap, .mint])
+    @Option(
+        help: """
+            The methods, with commas between: \(MethodName.allCases.map(\.rawValue).joined(separator: ", ")); each may have \
+            settings, as in mint:factor=0.1:steps=20, and stand several times with others.
+            """)
+    var methods = CommaList<MethodChoice>([.recruit, .gap, .mint].map { MethodChoice($0) })
 
     @Flag(help: "Repair the first wrong token of each answer (MINT's unit) rather than the answer.")
     var firstToken = false
@@ -113,7 +117,7 @@ struct EvaluateCommand: ParsableCommand {
         var evaluation = try RepairEvaluation(
             try interventions.applied(to: model.load(checkpoint)), tokenizer,
             tasks: zip(names, asked).map { .init($0, $1.questions, language: $1.language) },
-            methods: methods.elements.map(\.method), name: interventions.named(model.url.lastPathComponent),
+            methods: try methods.elements.map { try $0.method }, name: interventions.named(model.url.lastPathComponent),
             digest: try interventions.digest(checkpoint.digest()),
             firstToken: firstToken, studies: Set(study?.elements ?? []),
             texts: try corpus.map { try Texts.read(URL(filePath: $0)) } ?? Texts.reference,

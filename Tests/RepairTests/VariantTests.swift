@@ -1,0 +1,97 @@
+import Foundation
+import SutureFormats
+import SutureTasks
+import SutureTensor
+import SutureTestSupport
+import SutureTokenizers
+import Testing
+
+@testable import SutureModels
+@testable import SutureRepair
+
+@Suite("Variants of a prompt")
+struct VariantTests {
+    private let model: LanguageModel
+    private let tokenizer: Tokenizer
+
+    init() throws {
+        (model, tokenizer) = try withTemporaryDirectory { directory in
+            try TinySnapshot.write(to: directory)
+            let checkpoint = try Checkpoint(directory)
+            return (try LanguageModel.load(checkpoint), try Tokenizer(checkpoint))
+        }
+    }
+
+    private let prompt = "# ask: list files\n$ ls\n\n# ask: go up\n$ cd ..\n\n# ask: count all the lines of a\n$"
+
+    @Test("ask for the same answer with other examples, other words, in another order")
+    func shots() throws {
+        let failure = Failure(prompt: prompt, expected: " wc -l a\n")
+        let variants = failure.variants(tokenizer, behind: ["Some text."])
+        #expect(variants.allSatisfy { $0.expected == failure.expected && $0.prompt.hasSuffix("\n$") })
+        #expect(Set(variants.map(\.prompt)).count == variants.count)
+        let prompts = variants.map(\.prompt)
+        #expect(!prompts.contains(prompt))
+        for expected in [
+            "# ask: count all the lines of a\n$", "# ask: list files\n$ ls\n\n# ask: count all the lines of a\n$",
+            "# ask: go up\n$ cd ..\n\n# ask: list files\n$ ls\n\n# ask: count all the lines of a\n$",
+            "Some text.\n\n# ask: count all the lines of a\n$",
+            "# ask: list files\n$ ls\n\n# ask: go up\n$ cd ..\n\n# ask: count lines\n$"
+        ] {
+            #expect(prompts.contains(expected), "\(expected) in \(prompts)")
+        }
+    }
+
+    @Test("of a prompt without examples are other words in it; of no question there are none")
+    func plain() {
+        let failure = Failure(prompt: "Say what the capital of Wales is and nothing more", expected: " Cardiff")
+        let prompts = failure.variants(tokenizer).map(\.prompt)
+        #expect(!prompts.isEmpty && prompts.allSatisfy { $0.count > 10 && $0 != failure.prompt })
+        #expect(Failure(prompt: "a", expected: "b").variants(tokenizer).isEmpty)
+    }
+
+    @Test("what is recruited for them brings the answer out behind them, too")
+    func held() throws {
+        let failure = try TokenizedFailure(Failure(prompt: prompt, expected: " wc"), variedBy: tokenizer)
+        #expect(failure.variants.count >= 6)
+        let material = RepairMaterial(model, texts: Texts.reference.map { tokenizer.encode($0).ids })
+        func right(_ variants: Int) throws -> (own: Bool, others: Int) {
+            var method = Recruit()
+            method.variants = variants
+            let proposal = try method.prepared(material).propose(failure, on: model)
+            let patched = try model.applying(proposal.change)
+            let others = try failure.variants.count {
+                try patched.write(TokenizedFailure(prompt: $0, answer: failure.answer)) == failure.answer
+            }
+            return (try patched.write(failure) == failure.answer, others)
+        }
+        let (alone, together) = (try right(0), try right(8))
+        #expect(alone.own && together.own)
+        #expect(together.others >= failure.variants.count - 1 && together.others >= alone.others)
+    }
+}
+
+@Suite("L-BFGS")
+struct QuasiNewtonTests {
+    @Test("finds the minimum of a quadratic function and of Rosenbrock's")
+    func minima() throws {
+        let scales = try Tensor([1.0, 10, 100, 1000], shape: [4])
+        let wanted = try Tensor([1.0, -2, 3, 0.5], shape: [4])
+        let found = try QuasiNewton(steps: 60).minimum(from: .zeros([4], dtype: .float64)) { place in
+            let distance = try place - wanted
+            return (try (distance.square() * scales).sum().item(), try distance * scales * 2)
+        }
+        #expect(try (found - wanted).abs().max().item() < 1e-4)
+
+        let valley = try QuasiNewton(steps: 200).minimum(from: Tensor([-1.2, 1.0], shape: [2])) { place in
+            let values = try place.elements(as: Double.self)
+            let (x, y) = (values[0], values[1])
+            let (first, second) = (1 - x, y - x * x)
+            return (
+                first * first + 100 * second * second,
+                try Tensor([-2 * first - 400 * x * second, 200 * second], shape: [2])
+            )
+        }
+        #expect(try (valley - 1).abs().max().item() < 1e-3)
+    }
+}
