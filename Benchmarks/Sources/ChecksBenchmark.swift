@@ -54,7 +54,8 @@ struct ChecksBenchmark: ParsableCommand {
                 try file.seekToEnd()
                 try file.write(contentsOf: JSONEncoder().encode(line) + Data("\n".utf8))
             }
-            let words = "\(index) \(check.verdict.rawValue) \(check.source?.rawValue ?? "-") tried \(check.tried), "
+            let words =
+                "\(index) \(check.verdict.rawValue) \(check.source?.rawValue ?? "-") tried \(check.tried), "
                 + "\(line.neurons) neurons, held out \(check.heldOutPasses) of \(check.heldOut.count)"
             FileHandle.standardError.write(Data((words + String(format: ", %.0f s\n", line.seconds)).utf8))
         }

@@ -60,7 +60,8 @@ extension CheckedTask {
         _ bytes: [UInt8], name: String, kind: AnswerCheck.Kind, chat: ChatFormat? = nil
     ) throws -> [CheckedTask] {
         var tasks: [CheckedTask] = []
-        for (number, line) in bytes.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false).enumerated() {
+        for (number, line) in bytes.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false).enumerated()
+        {
             if line.allSatisfy({ [UInt8(ascii: " "), UInt8(ascii: "\t"), 13].contains($0) }) { continue }
             let place = "\(name), line \(number + 1)"
             let fields = JSONField(try JSON.parse(Array(line), source: place), source: place)

@@ -52,7 +52,8 @@ public struct PromptVariants: Sendable {
     /// Where the sentence is, without marks and quotes.
     static func sentence(in prompt: String) -> Range<String.Index>? {
         // Behind a comment's mark, a docstring's quotes or a label such as `# intent: `; within a docstring on its own line.
-        let line = /(?m)^[ \t]*(?:#+[ \t]*)?(?:"""|''')?[ \t]*(?:\w+:[ \t]+)?(?<said>[A-Za-z][^\n"]*?)[ \t]*(?:"""|''')?$/
+        let line =
+            /(?m)^[ \t]*(?:#+[ \t]*)?(?:"""|''')?[ \t]*(?:\w+:[ \t]+)?(?<said>[A-Za-z][^\n"]*?)[ \t]*(?:"""|''')?$/
         return prompt.matches(of: line).last { match in
             let said = match.output.said
             return said.split(separator: " ").count > 2 && !said.contains(#/^(def|class|return|from|import|if|for) /#)

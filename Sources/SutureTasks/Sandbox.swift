@@ -107,7 +107,9 @@ public struct Sandbox: Sendable {
         walls += ["--proc", "/proc", "--dev", "/dev", "--remount-ro", "/dev"]
         walls += ["--size", "\(limits.folder << 20)", "--tmpfs", "/tmp", "--dir", folder, "--chdir", folder]
         walls += ["--remount-ro", "/"]
-        let environment = ["PATH": "/usr/local/bin:/usr/bin:/bin", "HOME": folder, "LC_ALL": "C.UTF-8", "TMPDIR": "/tmp"]
+        let environment = [
+            "PATH": "/usr/local/bin:/usr/bin:/bin", "HOME": folder, "LC_ALL": "C.UTF-8", "TMPDIR": "/tmp"
+        ]
         return walls + environment.sorted { $0.key < $1.key }.flatMap { ["--setenv", $0.key, $0.value] }
     }
 

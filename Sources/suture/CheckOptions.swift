@@ -26,7 +26,8 @@ struct CheckOptions: ParsableArguments {
     @Option(help: "Random seed of what is drawn (with --check). (default: 0)")
     var seed: UInt64?
 
-    @Option(name: [.customShort("n"), .long], help: "How many tokens an answer has at most (with --check). (default: 256)")
+    @Option(
+        name: [.customShort("n"), .long], help: "How many tokens an answer has at most (with --check). (default: 256)")
     var tokens: Int?
 
     @Option(
@@ -36,10 +37,14 @@ struct CheckOptions: ParsableArguments {
             """)
     var stop: [String] = []
 
-    @Option(help: "How many other wordings, made by rule, are repaired along, 0...\(CheckOptions.mostWordings) (with --check).")
+    @Option(
+        help:
+            "How many other wordings, made by rule, are repaired along, 0...\(CheckOptions.mostWordings) (with --check)."
+    )
     var wordings: Int?
 
-    @Option(help: "Limits of a run: seconds=10,memory=512,processes=32, or some of these; memory in MiB (with --check).")
+    @Option(
+        help: "Limits of a run: seconds=10,memory=512,processes=32, or some of these; memory in MiB (with --check).")
     var sandbox: CommaList<NamedNumber>?
 
     static let mostWordings = 2

@@ -47,7 +47,9 @@ struct SandboxTests {
         #expect(try sandbox.run("cat").isSuccess, "the standard input is empty")
     }
 
-    @Test("neither the machine's files nor its environment are seen, and nothing outside is written", .enabled(if: isThere))
+    @Test(
+        "neither the machine's files nor its environment are seen, and nothing outside is written",
+        .enabled(if: isThere))
     func walls() throws {
         let folder = FileManager.default.temporaryDirectory.appending(path: "outside-\(UUID().uuidString)")
         try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
@@ -66,7 +68,8 @@ struct SandboxTests {
         #expect(try FileManager.default.contentsOfDirectory(atPath: folder.path) == ["file"])
         let environment = try sandbox.run("env").output
         let names = environment.split(separator: "\n").map { $0.prefix { $0 != "=" } }
-        #expect(Set(names).isSubset(of: ["PATH", "HOME", "LC_ALL", "TMPDIR", "PWD", "OLDPWD", "_", "SHLVL"]), "\(names)")
+        #expect(
+            Set(names).isSubset(of: ["PATH", "HOME", "LC_ALL", "TMPDIR", "PWD", "OLDPWD", "_", "SHLVL"]), "\(names)")
     }
 
     @Test("there is no network, not even to this machine", .enabled(if: isThere))
@@ -87,7 +90,7 @@ struct SandboxTests {
         try #require(port)
         let number = UInt16(bigEndian: address.sin_port)
         let connect = "exec 3<>/dev/tcp/127.0.0.1/\(number)"
-        #expect(!(try sandbox().run("bash -c '\(connect)'").isSuccess))
+        #expect(try !sandbox().run("bash -c '\(connect)'").isSuccess)
         #expect(try sandbox().run("cat /proc/net/dev | grep -c :").output == "1\n", "only the loopback is there")
     }
 
@@ -108,7 +111,8 @@ struct SandboxTests {
             let names = (try? FileManager.default.contentsOfDirectory(atPath: "/proc")) ?? []
             return names.filter { Int($0) != nil }.contains { name in
                 FileManager.default.contents(atPath: "/proc/\(name)/cmdline").map {
-                    String(decoding: $0, as: UTF8.self).contains(mark) && String(decoding: $0, as: UTF8.self).hasPrefix("sleep")
+                    String(decoding: $0, as: UTF8.self).contains(mark)
+                        && String(decoding: $0, as: UTF8.self).hasPrefix("sleep")
                 } ?? false
             }
         }
@@ -119,15 +123,18 @@ struct SandboxTests {
     @Test("memory, processes, files and output have limits", .enabled(if: isThere))
     func limits() throws {
         let sandbox = try sandbox { ($0.memory, $0.processes, $0.files, $0.folder) = (200, 16, 1, 4) }
-        #expect(!(try sandbox.run("head -c 400000000 /dev/zero | tail -c 400000000 | wc -c | grep 400000000").isSuccess))
+        #expect(
+            try !sandbox.run("head -c 400000000 /dev/zero | tail -c 400000000 | wc -c | grep 400000000").isSuccess)
         #expect(try sandbox.run("head -c 10000 /dev/zero | tail -c 9000 | wc -c").output == "9000\n")
         // Shells retry a fork for some seconds; a bomb has to come to nothing.
         let bomb = try sandbox.run("for i in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18; do sleep 3 & done; wait")
         #expect(!bomb.isSuccess && bomb.output.contains("fork"), "\(bomb)")
-        #expect(!(try sandbox.run("head -c 2000000 /dev/zero > file").isSuccess))
+        #expect(try !sandbox.run("head -c 2000000 /dev/zero > file").isSuccess)
         let many = "for i in 1 2 3 4 5 6; do head -c 900000 /dev/zero > f$i || exit 1; done"
-        #expect(!(try sandbox.run(many).isSuccess))
-        #expect(!(try sandbox.run("for i in 1 2 3 4 5 6; do head -c 900000 /dev/zero > /tmp/f$i || exit 1; done").isSuccess))
+        #expect(try !sandbox.run(many).isSuccess)
+        #expect(
+            !(try sandbox.run("for i in 1 2 3 4 5 6; do head -c 900000 /dev/zero > /tmp/f$i || exit 1; done").isSuccess)
+        )
         let flood = try sandbox.run("yes flood")
         #expect(!flood.isSuccess && flood.output.utf8.count <= 4096, "\(flood.reason)")
     }
@@ -155,7 +162,9 @@ struct AnswerCheckTests {
         #expect(reason.contains("AssertionError"), "\(reason)")
         #expect(try !verdict(task, "    return a +\n").isPassing)
         // What ends the program before its tests has not passed them.
-        for exit in ["    import sys; sys.exit(0)\n", "    return a\nimport os\nos._exit(0)\n", "    return a\nquit()\n"] {
+        for exit in [
+            "    import sys; sys.exit(0)\n", "    return a\nimport os\nos._exit(0)\n", "    return a\nquit()\n"
+        ] {
             #expect(try !verdict(task, exit).isPassing, "\(exit)")
         }
     }
@@ -180,11 +189,14 @@ struct AnswerCheckTests {
 
 @Suite("Ends of answers")
 struct AnswerEndTests {
-    @Test("Python ends before the first line that is not indented", arguments: [
-        ("    return 1\n\nprint(2)\n", "    return 1\n\n"), ("    return 1\n", nil),
-        ("    x = [\n1,\n]\n", "    x = [\n"), ("import math\n\ndef f():\n    pass\n\nf()", "import math\n\ndef f():\n    pass\n\n"),
-        ("    if a:\n        b\n    return (\n    )\n# end", "    if a:\n        b\n    return (\n    )\n")
-    ] as [(String, String?)])
+    @Test(
+        "Python ends before the first line that is not indented",
+        arguments: [
+            ("    return 1\n\nprint(2)\n", "    return 1\n\n"), ("    return 1\n", nil),
+            ("    x = [\n1,\n]\n", "    x = [\n"),
+            ("import math\n\ndef f():\n    pass\n\nf()", "import math\n\ndef f():\n    pass\n\n"),
+            ("    if a:\n        b\n    return (\n    )\n# end", "    if a:\n        b\n    return (\n    )\n")
+        ] as [(String, String?)])
     func block(text: String, expected: String?) {
         let place = AnswerEnd(isBlock: true).place(in: text, behind: "def f():\n")
         #expect(place.map { String(text[..<$0]) } == expected)
@@ -193,7 +205,9 @@ struct AnswerEndTests {
     @Test("a line that goes on is no line of its own, and strings end an answer, too")
     func rest() {
         let end = AnswerEnd(isBlock: true)
-        #expect(end.place(in: " a + b\nprint(1)", behind: "def f(a, b): return").map { " a + b\nprint(1)"[..<$0] } == " a + b\n")
+        #expect(
+            end.place(in: " a + b\nprint(1)", behind: "def f(a, b): return").map { " a + b\nprint(1)"[..<$0] }
+                == " a + b\n")
         let stop = AnswerEnd(stops: ["\n\n", "#"])
         #expect(stop.place(in: " ls\n\nx", behind: "$").map { " ls\n\nx"[..<$0] } == " ls")
         #expect(stop.place(in: " ls", behind: "$") == nil)
@@ -216,12 +230,15 @@ struct PromptVariantTests {
 
     @Test("labels and examples of a prompt for a shell")
     func bash() {
-        let prompt = "# intent: list files here\n$ ls\n\n# intent: show the time\n$ date\n\n# intent: make a folder x\n$"
+        let prompt =
+            "# intent: list files here\n$ ls\n\n# intent: show the time\n$ date\n\n# intent: make a folder x\n$"
         let variants = PromptVariants(prompt).heldOut
         let texts = Dictionary(uniqueKeysWithValues: variants.map { ($0.name, $0.text) })
         #expect(texts["relabelled"]?.hasPrefix("# task: list files here") == true)
         #expect(texts["reordered"]?.hasPrefix("# intent: show the time\n$ date\n\n# intent: list files") == true)
-        #expect(texts["reworded"]?.hasSuffix("# intent: please make a folder x\n$") == true || texts["reworded"]?.contains("Create a folder x") == true)
+        #expect(
+            texts["reworded"]?.hasSuffix("# intent: please make a folder x\n$") == true
+                || texts["reworded"]?.contains("Create a folder x") == true)
         #expect(PromptVariants("x").heldOut.allSatisfy { $0.text.contains("x") })
     }
 }

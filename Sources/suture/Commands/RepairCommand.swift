@@ -153,10 +153,10 @@ struct RepairCommand: ParsableCommand {
         let method = try chosenMethod
         let checkpoint = try model.checkpoint()
         let (chat, tokenizer) = try chatting.formats(checkpoint)
+        let tasks =
+            try checking.check == nil
+            ? nil : checking.tasks(file: failures, prompts: prompt, expected: expected, chat)
         let judge = try checking.judge()
-        let tasks = try judge.map { _ in
-            try checking.tasks(file: failures, prompts: prompt, expected: expected, chat)
-        }
         let list = try tasks == nil ? list(chat) : []
         let guardCases = try cases.map { try Failure.read(path: $0, chat: chat) } ?? []
         let texts = try guardTexts.map { try Texts.read(URL(filePath: $0)) }
