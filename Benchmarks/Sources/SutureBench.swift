@@ -12,7 +12,8 @@ struct SutureBench: ParsableCommand {
         subcommands: [
             Ops.self, Decode.self, DecodeOnce.self, Replay.self, RepairBenchmark.self, MintBenchmark.self,
             MethodsBenchmark.self,
-            SequenceBenchmark.self, MemoryBenchmark.self, PatchesBenchmark.self, SubspacesBenchmark.self,
+            SequenceBenchmark.self, ChecksBenchmark.self, MemoryBenchmark.self, PatchesBenchmark.self,
+            SubspacesBenchmark.self,
             VisionBenchmark.self,
             SignaturesBenchmark.self, CorruptionsBenchmark.self
         ])

@@ -8,6 +8,7 @@
 #include <spawn.h>
 #include <stdio.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 int cf_exchange(const char *a, const char *b) {
@@ -113,17 +114,20 @@ int cf_spawn(
 
 int cf_wait(int32_t child, double limit, int *code) {
     int status = 0;
-    const useconds_t pause = 500;
-    for (double waited = 0;; waited += pause / 1e6) {
+    struct timespec start, now;
+    clock_gettime(CLOCK_MONOTONIC, &start);
+    for (;;) {
         int done = waitpid(child, &status, limit >= 0 ? WNOHANG : 0);
         if (done == child) break;
         if (done < 0 && errno != EINTR) return -1;
+        clock_gettime(CLOCK_MONOTONIC, &now);
+        double waited = (double)(now.tv_sec - start.tv_sec) + (double)(now.tv_nsec - start.tv_nsec) / 1e9;
         if (limit >= 0 && waited >= limit) {
             kill(child, SIGKILL);
             while (waitpid(child, &status, 0) < 0 && errno == EINTR) {}
             return 1;
         }
-        if (done == 0) usleep(pause);
+        if (done == 0) usleep(500);
     }
     *code = WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
     return 0;

@@ -11,6 +11,8 @@ public struct RepairReport: Sendable, Codable {
     public var earlier: Earlier?
     /// What became of the guard cases; nil where there were none.
     public var guardCases: GuardCases?
+    /// What became of tasks whose answers were judged by running them; nil where answers were given.
+    public var checks: [CheckOutcome]?
     public var neurons: [ChangedNeuron]
     public var matrices: [ChangedMatrix]
     /// How many numbers the change is written down in, and its Euclidean norm, relative to that of the matrices it is in.

@@ -22,9 +22,11 @@ extension Report {
                 .onPages(Self.pathwayEvidence(pathway))
             ]
         }
+        if let checks = repair.checks { blocks += Self.checkBlocks(checks) }
         blocks += [.heading("How"), .facts(Self.circumstances(repair, isBrief: false))]
         let brief: [Block] = [
-            .table(Self.outcomes(repair)), .inTerminal([.facts(Self.circumstances(repair, isBrief: true))])
+            .table(repair.checks.map(Self.checkTable) ?? Self.outcomes(repair)),
+            .inTerminal([.facts(Self.circumstances(repair, isBrief: true))])
         ]
         try self.init(
             title: "Repair of \(repair.model)", verdict: Self.verdict(repair, fixed: fixed),
@@ -57,7 +59,9 @@ extension Report {
             "\(Numeral.short(repair.sideEffects.divergence)) nats of divergence and "
             + String(format: "%.2f%%", 100 * repair.sideEffects.changedTop)
             + " other most likely tokens on unrelated text"
-        return Verdict(abandoned == 0 ? .good : .mixed, "\(summary); \(effect).")
+        let checked = repair.checks.flatMap(checkSentence).map { " " + $0 } ?? ""
+        let isHolding = repair.checks?.contains { $0.verdict == .workaround } != true
+        return Verdict(abandoned == 0 && isHolding ? .good : .mixed, "\(summary); \(effect).\(checked)")
     }
 
     private static func blocks(of outcome: RepairReport.FailureOutcome, number: Int?) -> [Block] {

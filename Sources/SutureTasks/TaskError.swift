@@ -13,12 +13,15 @@ public enum TaskErrorCode: String, ErrorCode {
     case badRequest
     /// A program that checks answers could not be run.
     case failed
+    /// Nothing is there in which answers could be run safely.
+    case noSandbox
 
     public var kind: DiagnosticKind {
         switch self {
         case .badList, .noChat: .badInput
         case .badRequest: .usage
         case .failed: .failed
+        case .noSandbox: .refused
         }
     }
 }

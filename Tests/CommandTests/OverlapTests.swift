@@ -12,6 +12,7 @@ struct OverlapTests {
         "detect <model <pairs.nl -o >new",
         "repair <model --failures <key.jsonl --guard <type.jsonl --patch <good.fix --corpus <texts.txt --guard-texts <utf8.txt"
             + " -o >new --each >each --report >new.html",
+        "repair <model --prompt a --check true --test <texts.txt --patch <good.fix -o >new --each >each --report >new.html",
         "evaluate <model --data <texts.txt --codes <utf8.txt --template <key.jsonl --corpus <empty.txt"
             + " --steer <small.fix --project <plain.fix --log >new.log --report >new.html --csv >new.csv --latex >new.tex",
         "generate <model -p a --patch <good.fix --steer <small.fix --project <plain.fix",
@@ -66,7 +67,8 @@ struct OverlapTests {
         "--decay", "--schedule", "--crop", "--rotate", "--corrupt", "--held-out", "--save-at", "--save-every",
         "--ablate", "--at", "--strength", "--temperature", "--top-k", "--top-p", "--min-p", "--stop", "--metric",
         "--neuron",
-        "--head", "--site", "--severity", "--severities", "--profile", "--as", "--image", "--dtype", "--shard-size"
+        "--head", "--site", "--severity", "--severities", "--profile", "--as", "--image", "--dtype", "--shard-size",
+        "--candidate", "--samples", "--wordings", "--sandbox"
     ]
 
     private static let place = Result { try prepared() }

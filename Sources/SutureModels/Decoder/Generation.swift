@@ -7,7 +7,7 @@ public struct DecodingSession {
     public private(set) var length: Int
     /// The scores of the next token, `[vocabulary]`.
     public private(set) var logits: Tensor
-    private var seen: Seen
+    private(set) var seen: Seen
 
     /// Reads a prompt.
     ///
@@ -32,7 +32,7 @@ public struct DecodingSession {
     }
 
     /// The keys and values of each layer, which grow with what is read.
-    private struct Seen: LayerVisitor {
+    struct Seen: LayerVisitor {
         var layers: [KeyValues] = []
 
         func prefix(_ layer: Int) -> KeyValues? { layers.indices.contains(layer) ? layers[layer] : nil }

@@ -14,6 +14,14 @@ struct RepairCommand: ParsableCommand {
             suture repair model -p 'The capital of Australia is' -e ' Canberra' -o fix.safetensors
             suture repair model --failures failures.jsonl --guard cases.jsonl -o fix.safetensors --report fix.html
 
+            With --check nobody has to know the answer: the model's own answers are run in a sandbox (bubblewrap) until one \
+            passes, the model is repaired to give it, and its free answer is run again, in other words too. Lines of \
+            --failures are tasks then, with "prompt", "test", perhaps "entry_point" (as HumanEval), "check", "variants" \
+            (wordings to be held out) and "candidates".
+
+            suture repair model --failures tasks.jsonl --check python -o fix.safetensors
+            suture repair model -p '$ ' --check 'test "$(bash answer)" = 42' -o fix.safetensors
+
             Methods, and what --set sets:
             """
                 + MethodName.allCases.map {
@@ -82,6 +90,8 @@ struct RepairCommand: ParsableCommand {
 
     @OptionGroup var limits: LimitOptions
 
+    @OptionGroup var checking: CheckOptions
+
     @Flag(help: "Examine by what pathway the repair works, for the page and the JSON.")
     var pathway = false
 
@@ -99,8 +109,9 @@ struct RepairCommand: ParsableCommand {
                 throw ValidationError(
                     "--prompt is missing: what the model reads" + (expected == nil ? " (or --failures FILE)" : ""))
             }
-            guard expected != nil else {
-                throw ValidationError("--expected is missing: what the model should write next")
+            guard expected != nil || checking.check != nil else {
+                throw ValidationError(
+                    "--expected is missing: what the model should write next (or --check COMMAND, which judges it)")
             }
         }
         guard failures == nil || (prompt.isEmpty && expected == nil) else {
@@ -118,6 +129,15 @@ struct RepairCommand: ParsableCommand {
         do { _ = try chosenMethod } catch let error as RepairError {
             throw ValidationError("--set \(error.description)")
         }
+        guard checking.test == nil || failures == nil else {
+            throw ValidationError("--test goes with --prompt; in a file each task has its own.")
+        }
+        if let check = checking.check, failures == nil, checking.test == nil, AnswerCheck.Kind(check).needsTest {
+            throw ValidationError("--test is missing: what the answer has to pass with --check \(check)")
+        }
+        guard checking.check == nil || subject == nil else {
+            throw ValidationError("--subject goes with --expected, not with --check.")
+        }
         guard batch >= 1 else { throw ValidationError("--batch is at least 1, not \(batch).") }
     }
 
@@ -125,7 +145,7 @@ struct RepairCommand: ParsableCommand {
         let clock = ContinuousClock()
         let start = clock.now
         try FilePlan(
-            reading: [model.model, failures, cases, corpus, guardTexts] + patch,
+            reading: [model.model, failures, cases, corpus, guardTexts, checking.test] + patch,
             writing: [
                 destination(output, force: force), destination(each, .folder(nil)), destination(report, force: force)
             ]
@@ -133,7 +153,11 @@ struct RepairCommand: ParsableCommand {
         let method = try chosenMethod
         let checkpoint = try model.checkpoint()
         let (chat, tokenizer) = try chatting.formats(checkpoint)
-        let list = try list(chat)
+        let tasks =
+            try checking.check == nil
+            ? nil : checking.tasks(file: failures, prompts: prompt, expected: expected, chat)
+        let judge = try checking.judge()
+        let list = try tasks == nil ? list(chat) : []
         let guardCases = try cases.map { try Failure.read(path: $0, chat: chat) } ?? []
         let texts = try guardTexts.map { try Texts.read(URL(filePath: $0)) }
         let reference = try corpus.map { try Texts.read(URL(filePath: $0)) } ?? Texts.reference
@@ -142,7 +166,7 @@ struct RepairCommand: ParsableCommand {
 
         let patches = try appliedPatches(patch)
         let network = try model.load(checkpoint, patches: patches)
-        try Repair.requireReachable(list, by: method, in: network, tokenizer)
+        if tasks == nil { try Repair.requireReachable(list, by: method, in: network, tokenizer) }
         let stack = try PatchedCheckpoint(checkpoint).adding(patches).stack
         var repair = try Repair(
             network, tokenizer, method: method, texts: reference,
@@ -156,10 +180,16 @@ struct RepairCommand: ParsableCommand {
         limits.set(&repair.limits)
         let count = patches.count
         let result = try {
-            var result = try repair.run(
-                list,
-                modelName: model.url.lastPathComponent
-                    + (count == 0 ? "" : " with \(count == 1 ? "a patch" : "\(count) patches")"))
+            let name =
+                model.url.lastPathComponent
+                + (count == 0 ? "" : " with \(count == 1 ? "a patch" : "\(count) patches")")
+            var result =
+                if let judge, let tasks {
+                    try CheckedRepair(repair, by: judge, settings: checking.settings, chat: chat).run(
+                        tasks, modelName: name)
+                } else {
+                    try repair.run(list, modelName: name)
+                }
             // With the loading and the preparation: what one has waited.
             result.report.seconds = (clock.now - start) / .seconds(1)
             return result
