@@ -49,6 +49,7 @@ test: setup
 test-slow: release
 	Tests/Slow/kill $(SUTURE) 300
 	Tests/Slow/kill-commands $(SUTURE) 100
+	SIGNAL=INT Tests/Slow/kill-commands $(SUTURE) 20
 	Tests/Slow/full-disk $(SUTURE)
 	Tests/Slow/dead-ranks $(SUTURE)
 	Tests/Slow/stack-repairs $(SUTURE) $(SMOLLM2) Tests/Slow/failures.jsonl

@@ -1,4 +1,5 @@
 import Foundation
+import SutureFormats
 import SutureTensor
 
 extension ImageSet {
@@ -8,7 +9,8 @@ extension ImageSet {
     /// The names of the classes are in `classes.txt`, `batches.meta.txt` or `fine_label_names.txt`, or are numbers.
     init(array url: URL, severity: Int?) throws {
         let directory = url.deletingLastPathComponent()
-        let (images, labels) = (try NPYFile(url), try NPYFile(directory.appending(path: "labels.npy")))
+        let images = try NPYFile(url, of: .integers)
+        let labels = try NPYFile(directory.appending(path: "labels.npy"), of: .integers)
         // Grey images may have no dimension for it.
         let shape = images.shape.count == 3 ? images.shape + [1] : images.shape
         guard shape.count == 4, [1, 3].contains(shape[3]), shape.allSatisfy({ $0 > 0 }) else {
@@ -36,7 +38,17 @@ extension ImageSet {
         let classes = names ?? (0...max(0, min(numbers.max() ?? 0, 1 << 16))).map(String.init)
         try Self.check(numbers, below: classes.count, in: labels.name)
         self.init(
-            pixels: try images.tensor().reshaped(shape).narrowed(0, range).permuted([0, 3, 1, 2]).contiguous(),
+            pixels: try images.pixels().reshaped(shape).narrowed(0, range).permuted([0, 3, 1, 2]).contiguous(),
             labels: Array(numbers[range]), classes: classes)
+    }
+}
+
+extension NPYFile {
+    /// The bytes as a tensor, which keeps the file mapped.
+    fileprivate func pixels() throws -> Tensor {
+        guard type == "|u1", !data.isEmpty else {
+            throw VisionError(.badImages, "these are no pixels", subject: name, expected: "|u1", found: type)
+        }
+        return try Tensor(borrowing: data, shape: shape, dtype: .uint8, owner: file)
     }
 }

@@ -6,6 +6,8 @@ struct CorruptionName: ExpressibleByArgument, Hashable {
     private let kind: Corruption.Kind
     private let severity: Int?
     private let profile: Corruption.Profile?
+    /// What is wrong behind the name; the parser has no words for it.
+    private var problem: String?
 
     init(_ kind: Corruption.Kind) { (self.kind, severity, profile) = (kind, nil, nil) }
 
@@ -19,7 +21,16 @@ struct CorruptionName: ExpressibleByArgument, Hashable {
         self.kind = kind
         severity = parts.count > 1 ? Int(parts[1]) : nil
         profile = parts.count > 2 ? Corruption.Profile(rawValue: parts[2]) : nil
-        guard parts.count < 2 || (1...5).contains(severity ?? 0), parts.count < 3 || profile != nil else { return nil }
+        if parts.count > 1, !(1...5).contains(severity ?? 0) {
+            problem = "the severity of \(argument) is 1...5, not \(parts[1].isEmpty ? "empty" : parts[1])"
+        } else if parts.count > 2, profile == nil {
+            let names = Corruption.Profile.allCases.map(\.rawValue).joined(separator: ", ")
+            problem = "the amounts of \(argument) are one of \(names), not \(parts[2].isEmpty ? "empty" : parts[2])"
+        }
+    }
+
+    func validate(option: String) throws {
+        if let problem { throw ValidationError("\(option): \(problem).") }
     }
 
     var defaultValueDescription: String { severity.map { "\(kind.rawValue):\($0)" } ?? kind.rawValue }
@@ -56,9 +67,14 @@ struct CorruptionOptions: ParsableArguments {
 }
 
 extension CommaList<CorruptionName> {
+    func validate(option: String) throws {
+        for name in elements { try name.validate(option: option) }
+    }
+
     /// The corruptions, of which each has to say how severe it is.
     func complete(option: String) throws -> [Corruption] {
-        try elements.flatMap { name in
+        try validate(option: option)
+        return try elements.flatMap { name in
             let meant = name.corruptions(severities: [], profile: .cifar)
             guard !meant.isEmpty else {
                 throw ValidationError(

@@ -10,7 +10,9 @@ struct InterventionOptions: ParsableArguments {
             valueName: "site"))
     var ablate: [String] = []
 
-    @Option(help: ArgumentHelp("Add the vectors of this file at each token; may be repeated.", valueName: "file"))
+    @Option(
+        help: ArgumentHelp(
+            "Add the vectors of this file, .safetensors or .npy, at each token; may be repeated.", valueName: "file"))
     var steer: [String] = []
 
     @Option(

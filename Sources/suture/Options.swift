@@ -7,11 +7,8 @@ enum OutputFormat: String, ExpressibleByArgument, CaseIterable {
     case human, json, quiet
 }
 
-/// What every command takes: how results are printed, and how many threads work on them.
-struct OutputOptions: ParsableArguments {
-    @Option(help: "How results are printed: \(OutputFormat.allCases.map(\.rawValue).joined(separator: ", ")).")
-    var format = OutputFormat.human
-
+/// How many threads work, which every command takes.
+struct ThreadOptions: ParsableArguments {
     @Option(help: "How many threads may work at once; as many as there are cores if not given.")
     var threads: Int?
 
@@ -24,6 +21,16 @@ struct OutputOptions: ParsableArguments {
         Runtime.threads = threads
         Parallel.limit = threads
     }
+}
+
+/// What most commands take: how results are printed, and how many threads work on them.
+struct OutputOptions: ParsableArguments {
+    @Option(help: "How results are printed: \(OutputFormat.allCases.map(\.rawValue).joined(separator: ", ")).")
+    var format = OutputFormat.human
+
+    @OptionGroup var work: ThreadOptions
+
+    var threads: Int? { work.threads }
 
     /// Prints a report in the format that was asked for; `quietly` is what is left of it in a pipe.
     func show(_ report: Report, quietly line: String) {

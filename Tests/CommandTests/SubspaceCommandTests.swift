@@ -210,6 +210,27 @@ struct SubspaceCommandTests {
         #expect(try text("--steer z.safetensors --at residual.\(top) --strength 1000") == "ZZZZZZZZZZZZ")
         #expect(try text("--steer z.safetensors --at residual.\(top) --strength 0") == greedy)
         #expect(try !text("--project z.safetensors --at residual.\(top)").contains("Z"))
+        // The same from an array, and what `activations` writes.
+        let array = NPYHeader.bytes(type: "<f4", shape: [row.count]) + row.withUnsafeBytes { Array($0) }
+        try Data(array).write(to: place.url.appending(path: "z.npy"))
+        #expect(try text("--steer z.npy --at residual.\(top) --strength 1000") == "ZZZZZZZZZZZZ")
+        #expect(try place.run("activations model --site residual.\(top) -p Z -o own.npy").status == 0)
+        #expect(
+            try place.run("activations model --site residual.\(top) -p Z -o own.safetensors").status == 0)
+        #expect(
+            try text("--steer own.npy --at residual.\(top) --strength 9")
+                == text("--steer own.safetensors --at residual.\(top) --strength 9"))
+        for (name, bytes, says) in [
+            ("whole", NPYHeader.bytes(type: "<i4", shape: [1]) + [0, 0, 0, 0], "such arrays are not read"),
+            ("deep", NPYHeader.bytes(type: "<f4", shape: [1, 1, 1]) + [0, 0, 0, 0], "does not hold vectors"),
+            ("none", NPYHeader.bytes(type: "<f4", shape: [0]), "does not hold vectors"),
+            ("cut", Array(array.dropLast()), "does not have the size"),
+            ("infinite", NPYHeader.bytes(type: "<f4", shape: [1]) + [0, 0, 0x80, 0x7F], "not finite")
+        ] {
+            try Data(bytes).write(to: place.url.appending(path: "\(name).npy"))
+            let refused = try place.run("generate model -p abc --steer \(name).npy --at residual.\(top)")
+            #expect(refused.status == 4 && refused.errors.contains(says), "\(refused.errors)")
+        }
         #expect(try place.run("generate model -p abc --steer z.safetensors").status == 2)
         #expect(try place.run("generate model -p abc --steer z.safetensors --at residual.77").status != 0)
         #expect(try place.run("generate model -p abc --steer good.fix --at residual.1").status == 4)

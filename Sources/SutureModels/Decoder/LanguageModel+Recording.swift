@@ -32,6 +32,10 @@ extension LanguageModel {
         try check([], sites, lengths: [])
         let rows = tokens == .last ? texts.count : texts.reduce(0) { $0 + $1.count }
         let widths = sites.map { $0.width(in: architecture) }
+        // The scores of a last token are those that a run ends with.
+        let isScored = sites.contains(.logits)
+        let logits: LogitPositions = !isScored ? .none : tokens == .last ? .last : .all
+        let captured = sites.filter { $0 != .logits || tokens == .all }
         let spool = try SpoolFile()
         let rooms = widths.map { spool.reserve(4 * rows * $0) }
         var row = 0
@@ -40,14 +44,19 @@ extension LanguageModel {
             progress("recording", next, texts.count)
             let batch = nextBatch(of: texts[next...], width: widths.reduce(0, +))
             let run = try Tensor.withoutGradients {
-                try self.run(batch, capturing: sites, logits: needed(by: sites))
+                try self.run(batch, capturing: captured, logits: logits)
             }
             let lengths = tokens == .last ? batch.map { _ in 1 } : batch.map(\.count)
             for (site, (width, room)) in zip(sites, zip(widths, rooms)) {
                 var start = row
                 for (index, text) in batch.enumerated() {
                     let first = tokens == .last ? text.count - 1 : 0
-                    let wanted = try run[site].selected(0, index).narrowed(0, first..<text.count)
+                    let wanted =
+                        if site == .logits, tokens == .last {
+                            try run.logits.selected(0, index)
+                        } else {
+                            try run[site].selected(0, index).narrowed(0, first..<text.count)
+                        }
                     try wanted.requireFinite("\(site) in text \(next + index + 1)")
                     let values = try wanted.floats()
                     try values.withUnsafeBytes { try spool.write($0, to: room, at: 4 * start * width) }
@@ -74,9 +83,6 @@ extension LanguageModel {
         }
         try SafetensorsWriter.write(sources, to: url, overwriting: overwriting)
     }
-
-    /// Scores of all positions are computed where they are asked for, none else.
-    private func needed(by sites: [Site]) -> LogitPositions { sites.contains(.logits) ? .all : .none }
 
     /// As many of the next texts as share a batch: padding costs time, and what is kept costs memory.
     private func nextBatch(of texts: ArraySlice<[Int]>, width: Int) -> [[Int]] {

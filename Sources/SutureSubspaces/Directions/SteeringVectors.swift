@@ -3,8 +3,8 @@ import SutureFormats
 import SutureModels
 import SutureTensor
 
-/// Vectors of a file, to steer a model with or to take out of it: a ``Subspace``, or any safetensors file with one tensor
-/// `[width]` or `[k, width]`.
+/// Vectors of a file, to steer a model with or to take out of it: a ``Subspace``, any safetensors file with one tensor
+/// `[width]` or `[k, width]`, or a `.npy` file with such an array.
 public struct SteeringVectors: Sendable {
     /// Where they act, if the file says it.
     public let site: Site?
@@ -16,6 +16,15 @@ public struct SteeringVectors: Sendable {
     /// Throws ``SubspaceError`` with code `badFile` for a file without such vectors, or with values that are not finite.
     public init(contentsOf url: URL) throws {
         self.file = url.relativePath
+        if url.pathExtension.lowercased() == "npy" {
+            let array = try NPYFile(url, of: .floats)
+            guard (1...2).contains(array.shape.count), array.shape.allSatisfy({ $0 > 0 }) else {
+                throw Self.refusal(
+                    url, expected: "an array of floats, [width] or [k, width]", found: "\(array.type) \(array.shape)")
+            }
+            (site, rows) = (nil, try Self.rows(array.floats(), array.shape, url))
+            return
+        }
         let file = try SafetensorsFile(url)
         if file.metadata["suture.subspace"] != nil {
             let subspace = try Subspace(contentsOf: url)
@@ -25,9 +34,8 @@ public struct SteeringVectors: Sendable {
         guard file.tensors.count == 1, let tensor = file.tensors.first, (1...2).contains(tensor.shape.count),
             tensor.type.isPatchable, tensor.shape.allSatisfy({ $0 > 0 })
         else {
-            throw SubspaceError(
-                .badFile, "this file does not hold vectors", subject: url.relativePath,
-                expected: "one tensor of float32, float16 or bfloat16, [width] or [k, width]",
+            throw Self.refusal(
+                url, expected: "one tensor of float32, float16 or bfloat16, [width] or [k, width]",
                 found: file.tensors.isEmpty
                     ? "none"
                     : file.tensors.prefix(3).map { "\($0.name) \($0.type) \($0.shape)" }.joined(separator: ", "))
@@ -35,11 +43,21 @@ public struct SteeringVectors: Sendable {
         let values = file.bytes(of: tensor).withUnsafeBytes { bytes in
             (0..<tensor.shape.reduce(1, *)).map { tensor.type.load(bytes, at: $0) }
         }
+        (site, rows) = (nil, try Self.rows(values, tensor.shape, url))
+    }
+
+    private static func refusal(_ url: URL, expected: String, found: String) -> SubspaceError {
+        SubspaceError(
+            .badFile, "this file does not hold vectors", subject: url.relativePath, expected: expected, found: found)
+    }
+
+    /// `[k, width]`, from one vector or several.
+    private static func rows(_ values: [Float], _ shape: [Int], _ url: URL) throws -> Tensor {
         guard values.allSatisfy(\.isFinite) else {
             throw SubspaceError(.badFile, "the vectors are not finite", subject: url.relativePath)
         }
-        let width = tensor.shape[tensor.shape.count - 1]
-        (site, rows) = (nil, try Tensor(values, shape: [values.count / width, width]))
+        let width = shape[shape.count - 1]
+        return try Tensor(values, shape: [values.count / width, width])
     }
 
     /// Adds the sum of the vectors, `strength` times, at every position of each run of a model.

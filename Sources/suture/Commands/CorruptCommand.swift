@@ -55,6 +55,7 @@ struct CorruptCommand: ParsableCommand {
     @OptionGroup var printing: OutputOptions
 
     func validate() throws {
+        try corruptions?.validate(option: "--corruptions")
         guard output != nil || sheet != nil else { throw ValidationError("Name an --output, a --sheet or both.") }
         guard all != (corruptions != nil) else { throw ValidationError("Give either --corruptions or --all.") }
         if let limit, limit < 1 { throw ValidationError("--limit is 1 or more.") }

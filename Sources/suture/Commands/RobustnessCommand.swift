@@ -47,6 +47,7 @@ struct RobustnessCommand: ParsableCommand {
     @OptionGroup var printing: OutputOptions
 
     func validate() throws {
+        try corruptions?.validate(option: "--corruptions")
         guard scale.isEmpty || !signature.isEmpty else { throw ValidationError("--scale needs a --signature.") }
         guard scale.allSatisfy(\.isFinite) else { throw ValidationError("--scale is a finite number.") }
         guard !transfer || !signature.isEmpty else { throw ValidationError("--transfer needs a --signature.") }

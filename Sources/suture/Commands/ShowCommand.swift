@@ -13,6 +13,8 @@ struct ShowCommand: ParsableCommand {
     @Option(help: "How it is printed: human, markdown, json, quiet.")
     var format = Format.human
 
+    @OptionGroup var work: ThreadOptions
+
     enum Format: String, ExpressibleByArgument, CaseIterable { case human, markdown, json, quiet }
 
     func run() throws {
