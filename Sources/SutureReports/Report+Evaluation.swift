@@ -212,7 +212,8 @@ extension EvaluationSummary {
         let estimates: [(String, (Row) -> Estimate?)] = [
             ("fixed", \.fixed), ("exact", \.exact), ("tokens", \.tokens), ("bleu", \.bleu), ("rouge_l", \.rougeL),
             ("edit", \.edit), ("well_formed", \.wellFormed), ("carried_over", \.carriedOver),
-            ("false_positives", \.falsePositives), ("kl_unrelated", \.unrelated), ("changed_top", \.changedTop), ("kl_related", \.related),
+            ("false_positives", \.falsePositives), ("kl_unrelated", \.unrelated), ("changed_top", \.changedTop),
+            ("kl_related", \.related),
             ("em_apd", \.heldOutTokens), ("bleu_rpd", \.heldOutBLEU), ("seconds", \.seconds), ("passes", \.passes)
         ]
         let values: [(String, (Row) -> Double)] = [

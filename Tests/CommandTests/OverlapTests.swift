@@ -13,7 +13,7 @@ struct OverlapTests {
         "repair <model --failures <key.jsonl --guard <type.jsonl --patch <good.fix --corpus <texts.txt --guard-texts <utf8.txt"
             + " -o >new --each >each --report >new.html",
         "repair <model --prompt a --check true --test <texts.txt --patch <good.fix -o >new --each >each --report >new.html",
-        "evaluate <model --data <texts.txt --codes <utf8.txt --template <key.jsonl --corpus <empty.txt"
+        "evaluate <model --data <texts.txt --codes <utf8.txt --template <key.jsonl --corpus <empty.txt --unrelated <type.jsonl"
             + " --steer <small.fix --project <plain.fix --log >new.log --report >new.html --csv >new.csv --latex >new.tex",
         "generate <model -p a --patch <good.fix --steer <small.fix --project <plain.fix",
         "generate <model --messages <key.jsonl", "test <model <key.jsonl --patch <good.fix --report >new.html",

@@ -45,7 +45,8 @@ extension Recruit {
         var solver = MarginSolver(
             try zip(prompts, gaps).map { prompt, gaps in
                 MarginSolver.Row(
-                    prompt.run, activations: try .stacked(recruited.map { try $0.activations(prompt.run) }).transposed(),
+                    prompt.run,
+                    activations: try .stacked(recruited.map { try $0.activations(prompt.run) }).transposed(),
                     margins: gaps.gaps.enumerated().map { token, gap in
                         let isOwn = places.contains(.init(failure: prompt.failure, token: token))
                         // A token that is right everywhere has to stay so.
@@ -57,6 +58,7 @@ extension Recruit {
             neurons: try recruited.enumerated().map { try $1.edit(written.selected(0, $0)) })
         guard try runs.allSatisfy({ try $0.gaps(change).wrong.isEmpty }) else { return nil }
         return Proposal(
-            change: change, steps: places.count, places: .init(uniqueKeysWithValues: zip(recruited.map(\.neuron), places)))
+            change: change, steps: places.count,
+            places: .init(uniqueKeysWithValues: zip(recruited.map(\.neuron), places)))
     }
 }

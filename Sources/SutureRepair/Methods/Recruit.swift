@@ -118,12 +118,12 @@ public struct Recruit: JointRepairMethod {
         let runs = try asked.map { try $0.changing([reads.layer]) }
         let variants = try failures.map { try self.variants(of: $0, on: model, layer: reads.layer) }
         // What the layer reads where the examples' own answers are written.
-        let taught = try zip(failures, variants).map { failure, variants in
-            variants.isEmpty
-                ? [] : try failure.examples.filter(fits(model)).map {
-                    let run = TeacherForcedRun($0, try model.trace([$0.forced], from: reads.layer))
-                    return try inputs(run).narrowed(0, $0.places)
-                }
+        let taught = try zip(failures, variants).map { failure, variants -> [Tensor] in
+            if variants.isEmpty { return [] }
+            return try failure.examples.filter(fits(model)).map {
+                let run = TeacherForcedRun($0, try model.trace([$0.forced], from: reads.layer))
+                return try inputs(run).narrowed(0, $0.places)
+            }
         }
         let spared = try kept.map {
             (inputs: try inputs(TeacherForcedRun($0, on: model)), places: $0.places)
@@ -145,7 +145,9 @@ public struct Recruit: JointRepairMethod {
                 try inputs($0).selected(0, $0.failure.places.lowerBound + place.token)
             }
             var contrasts = elsewhere.map { [(rows: $0, weight: isVaried ? 0.3 : 1)] } ?? []
-            if isVaried, !taught[place.failure].isEmpty { contrasts.append((try .concatenated(taught[place.failure], 0), 1)) }
+            if isVaried, !taught[place.failure].isEmpty {
+                contrasts.append((try Tensor.concatenated(taught[place.failure], 0), 1))
+            }
             let key = try key(
                 for: neuron, position: position, read[place.failure], behind: prompts.isEmpty ? nil : .stacked(prompts),
                 apartFrom: contrasts, sparing: spared, reads, model)
@@ -234,7 +236,8 @@ public struct Recruit: JointRepairMethod {
     /// written behind other prompts, `[prompts, d]`, and nowhere else; where the rows of `spared` are read, it is silent.
     private func key(
         for neuron: Neuron, position: Int, _ inputs: Tensor, behind prompts: Tensor?,
-        apartFrom contrasts: [(rows: Tensor, weight: Double)], sparing spared: [(inputs: Tensor, places: Range<Int>)], _ reads: ReadStatistics, _ model: LanguageModel
+        apartFrom contrasts: [(rows: Tensor, weight: Double)], sparing spared: [(inputs: Tensor, places: Range<Int>)],
+        _ reads: ReadStatistics, _ model: LanguageModel
     ) throws -> NeuronEdit.Read {
         let inputs = try inputs.to(.float64)
         var moment = reads.moment
