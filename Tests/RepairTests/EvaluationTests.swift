@@ -14,11 +14,7 @@ struct EvaluationTests {
     private let tokenizer: Tokenizer
 
     init() throws {
-        (model, tokenizer) = try withTemporaryDirectory { directory in
-            try TinySnapshot.write(to: directory)
-            let checkpoint = try Checkpoint(directory)
-            return (try LanguageModel.load(checkpoint), try Tokenizer(checkpoint))
-        }
+        (model, tokenizer) = try tinyModel()
     }
 
     private func evaluation(

@@ -16,12 +16,7 @@ struct ReachTests {
 
     /// `Y` and `Z` have one row.
     init() throws {
-        (model, tokenizer) = try withTemporaryDirectory { directory in
-            try TinySnapshot.write(to: directory)
-            try TinySnapshot.makeTwins(90, like: 89, in: directory)
-            let checkpoint = try Checkpoint(directory)
-            return (try LanguageModel.load(checkpoint), try Tokenizer(checkpoint))
-        }
+        (model, tokenizer) = try tinyModel { try TinySnapshot.makeTwins(90, like: 89, in: $0) }
     }
 
     @Test("twins are the tokens with the same row, and no others")

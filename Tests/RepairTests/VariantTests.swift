@@ -15,11 +15,7 @@ struct VariantTests {
     private let tokenizer: Tokenizer
 
     init() throws {
-        (model, tokenizer) = try withTemporaryDirectory { directory in
-            try TinySnapshot.write(to: directory)
-            let checkpoint = try Checkpoint(directory)
-            return (try LanguageModel.load(checkpoint), try Tokenizer(checkpoint))
-        }
+        (model, tokenizer) = try tinyModel()
     }
 
     private let prompt = "# ask: list files\n$ ls\n\n# ask: go up\n$ cd ..\n\n# ask: count all the lines of a\n$"
