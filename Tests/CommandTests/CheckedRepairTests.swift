@@ -38,6 +38,20 @@ struct CheckedRepairTests {
         #expect(try again.status == 0 && self.check(again)["verdict"] as? String == "right", "\(again.errors)")
     }
 
+    @Test("a prompt as long as the context is a task that cannot be solved, and no error", .enabled(if: hasSandbox))
+    func long() throws {
+        let long = String(repeating: "ab", count: 600)
+        let tasks =
+            #"{"prompt": "\#(long)", "check": "true"}"# + "\n"
+            + #"{"prompt": "abc", "check": "true", "variants": ["\#(long)"]}"#
+        let outcome = try run(
+            Workplace(), ["--failures", "-", "--check", "false", "-n", "1", "--format", "json"], input: tasks)
+        #expect(outcome.status == 1, "\(outcome.errors)")
+        let checks = try #require(outcome.json()["checks"] as? [[String: Any]])
+        #expect(checks.map { $0["verdict"] as? String } == ["unsolved", "right"])
+        #expect((checks.first?["fault"] as? String)?.contains("context") == true)
+    }
+
     @Test("answers are drawn until one passes, the same ones by the same seed", .enabled(if: hasSandbox))
     func drawn() throws {
         let place = try Workplace()

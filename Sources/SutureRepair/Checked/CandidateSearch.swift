@@ -20,6 +20,11 @@ struct CandidateSearch {
     /// The tokens that end an answer.
     let ends: Set<Int>
 
+    /// Whether something can be written behind a prompt.
+    func fits(_ prompt: String) -> Bool {
+        (1..<model.architecture.contextLength).contains(tokenizer.encode(prompt, specials: .opening).ids.count)
+    }
+
     /// What greedy decoding writes behind a prompt, up to its end.
     func greedy(_ model: LanguageModel, behind prompt: String, _ end: AnswerEnd) throws -> Candidate {
         let written = try writing(prompt, end).greedy(session(model, prompt))

@@ -95,6 +95,12 @@ public struct CheckedRepair {
         let clock = ContinuousClock()
         let start = clock.now
         let end = end(of: task)
+        guard search.fits(task.prompt) else {
+            let outcome = CheckOutcome(
+                prompt: task.prompt, verdict: .unsolved, before: "", fault: Self.tooLong, tried: 0, answer: nil,
+                source: nil, after: nil, faultAfter: nil, heldOut: [], seconds: 0)
+            return Work(task: task, outcome: outcome)
+        }
         let own = try search.greedy(repair.model, behind: task.prompt, end)
         let verdict = try check(own.answer, to: task)
         var outcome = CheckOutcome(
@@ -142,9 +148,12 @@ public struct CheckedRepair {
     private func judged(
         _ task: CheckedTask, _ wording: CheckedTask.Wording, by model: LanguageModel
     ) throws -> (answer: String, verdict: AnswerCheck.Verdict) {
+        guard search.fits(wording.prompt) else { return ("", .fails(Self.tooLong)) }
         let answer = try search.greedy(model, behind: wording.prompt, end(of: task)).answer
         return (answer, try check(answer, to: task, asked: wording.question))
     }
+
+    private static let tooLong = "the prompt is empty or as long as the model's context"
 
     private func end(of task: CheckedTask) -> AnswerEnd {
         settings.stops.map { AnswerEnd(stops: $0) } ?? AnswerEnd(of: task.kind, isChat: task.isChat)
@@ -176,8 +185,10 @@ extension Repair.Result {
             case .unsolved:
                 var failure = RepairReport.FailureOutcome(
                     Failure(prompt: outcome.prompt, expected: ""),
-                    abandoned: "none of \(outcome.tried) different answers passes the check; of the model's own: "
-                        + (outcome.fault ?? ""))
+                    abandoned: outcome.tried == 0
+                        ? outcome.fault ?? ""
+                        : "none of \(outcome.tried) different answers passes the check; of the model's own: "
+                            + (outcome.fault ?? ""))
                 (failure.before, failure.after) = (outcome.before, outcome.before)
                 report.failures.append(failure)
             default: break

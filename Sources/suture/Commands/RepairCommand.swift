@@ -20,7 +20,7 @@ struct RepairCommand: ParsableCommand {
             (wordings to be held out) and "candidates".
 
             suture repair model --failures tasks.jsonl --check python -o fix.safetensors
-            suture repair model -p '$ ' --check 'test "$(bash answer)" = 42' -o fix.safetensors
+            suture repair model -p '# Print 42, in bash:' --check 'test "$(bash answer)" = 42' -o fix.safetensors
 
             Methods, and what --set sets:
             """
