@@ -24,7 +24,6 @@ extension Failure {
                 parts.prompt(examples.dropFirst(), Wording.turned(question), opening: "Q: ")
             ]
         }
-        // A tokenizer that begins every text with a token begins this one with it, too.
         prompts += texts.prefix(2).enumerated().map { number, text in
             text + "\n\n" + parts.prompt([], number == 0 ? question : short)
         }

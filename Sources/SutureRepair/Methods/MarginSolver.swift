@@ -67,10 +67,10 @@ struct MarginSolver {
             let (row, answer) = (rows[index], rows[index].run.failure.answer)
             let model = row.run.model
             let residual = try Tensor.withoutGradients { try self.residual(row, written) }
-            let logits = try model.logits(ofResidual: residual)
             let gaps = try AnswerGaps(model, residual: residual, answer: answer).gaps
             guard zip(gaps, row.margins).contains(where: { -$0 < 0.8 * $1 }) else { continue }
             isOpen = true
+            let logits = try model.logits(ofResidual: residual)
             let top = try logits.top(min(count, logits.shape[1])).indices.ints()
             rows[index].rivals = Set(row.rivals + top + answer).sorted()
         }
