@@ -10,6 +10,8 @@ struct HeldAnswer {
         case patch(Int)
         /// A guard case, by its number from 1.
         case guardCase(Int)
+        /// A question that a failure says to keep, by the number of the failure from 1.
+        case kept(by: Int)
     }
     let source: Source
     let failure: TokenizedFailure

@@ -210,11 +210,12 @@ extension Repair {
 
     /// "the answer to failure 2", "the answers to failures 2, 3 and 7 and an answer that the model's patches repaired"
     private static func list(_ answers: [HeldAnswer]) -> String {
-        var (numbers, cases, earlier): ([Int], [Int], Int) = ([], [], 0)
+        var (numbers, cases, kept, earlier): ([Int], [Int], Int, Int) = ([], [], 0, 0)
         for answer in answers {
             switch answer.source {
             case .failure(let number): numbers.append(number)
             case .guardCase(let number): cases.append(number)
+            case .kept: kept += 1
             case .patch: earlier += 1
             }
         }
@@ -223,6 +224,7 @@ extension Repair {
             guard names.count > 1 else { return names.first.map { "the answer to \(what) \($0)" } }
             return "the answers to \(what)s \(names.dropLast().joined(separator: ", ")) and \(names[names.count - 1])"
         }
+        if kept > 0 { parts.append(kept == 1 ? "an answer to keep" : "\(kept) answers to keep") }
         if earlier > 0 {
             parts.append("\(earlier == 1 ? "an answer" : "\(earlier) answers") that the model's patches repaired")
         }

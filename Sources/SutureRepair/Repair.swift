@@ -86,11 +86,19 @@ public struct Repair {
         var ledger = RepairLedger()
         let held = try hold(earlier, "asking what patches repaired", &ledger) { .patch($0) }
         let guarded = try hold(guardCases, "asking guard cases", &ledger) { .guardCase($0 + 1) }
+        let kept = failures.enumerated().flatMap { number, failure in failure.keep.map { (number: number, case: $0) } }
+        let keeping = try hold(kept.map(\.case), "asking what is to be kept", &ledger) {
+            .kept(by: kept[$0].number + 1)
+        }
         for first in stride(from: 0, to: failures.count, by: batch) {
             progress("repairing", first, failures.count)
             let group = first..<min(first + batch, failures.count)
             try attempt(Array(attempts[group]), &ledger)
             progress("repairing", group.upperBound, failures.count)
+        }
+        for (place, (number, question)) in kept.enumerated() where !keeping.contains(place) {
+            ledger.outcomes[number]?.notes.append(
+                "not kept, since the model did not answer it so: \(Visible.quoted(String(question.prompt.suffix(60))))")
         }
         let change = ledger.change
         let effects = try measure(change, on: guardTexts, "checking side effects")

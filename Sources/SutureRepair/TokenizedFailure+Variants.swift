@@ -2,17 +2,23 @@ import SutureTasks
 import SutureTokenizers
 
 extension TokenizedFailure {
-    /// The failure in tokens, with variants of its prompt behind which the answer is split into the same tokens, and its
-    /// examples as questions.
+    /// The failure in tokens, with other wordings and variants of its prompt, as far as the answer is split into the same
+    /// tokens behind them, and its examples as questions.
     ///
     /// Throws as `init(_:_:)`.
     public init(_ failure: Failure, variedBy tokenizer: Tokenizer) throws {
         try self.init(failure, tokenizer)
-        let texts = Texts.reference.filter { !$0.contains("\n") && $0.count > 60 }
-        variants = failure.variants(tokenizer, behind: texts).compactMap { variant in
-            guard let tokens = try? TokenizedFailure(variant, tokenizer), tokens.answer == answer else { return nil }
-            return tokens.prompt
+        func prompts(_ failures: [Failure]) -> [[Int]] {
+            failures.compactMap { failure in
+                guard let tokens = try? TokenizedFailure(failure, tokenizer), tokens.answer == answer else {
+                    return nil
+                }
+                return tokens.prompt
+            }
         }
+        wordings = prompts(failure.wordings.map { Failure(prompt: $0, expected: failure.expected) })
+        let texts = Texts.reference.filter { !$0.contains("\n") && $0.count > 60 }
+        variants = prompts(failure.variants(tokenizer, behind: texts))
         examples = failure.examples(tokenizer).compactMap { try? TokenizedFailure($0, tokenizer) }
     }
 }

@@ -5,6 +5,9 @@ extension Failure {
     /// Reads failures from a file: JSON Lines with `prompt`, `expected` and perhaps `subject`, or, where its name ends in
     /// `.tsv`, two columns with a tab between, in which `\n`, `\t` and `\\` stand for line break, tab and backslash.
     ///
+    /// `prompts`, a list, in place of `prompt` makes a failure of each wording, which know of one another; `keep`, a list of
+    /// objects with `prompt` and `expected`, are questions whose answers have to stay.
+    ///
     /// With a chat format a prompt is what the user says; a line may have `messages`, objects with `role` and `content`, in
     /// place of it. Throws ``TaskError`` with code `badList`, or a `FormatError`, naming the line.
     ///
@@ -51,13 +54,14 @@ extension Failure {
                     .badList, "a failure needs a prompt and an expected answer", subject: place,
                     found: asked.expected.isEmpty ? "an empty answer" : "an empty prompt")
             }
-            let failure = try asked.failure(chat)
+            let wordings = try asked.failures(chat)
+            let failure = wordings[0]
             if let subject = failure.subject, subject.isEmpty || !failure.prompt.contains(subject) {
                 throw TaskError(
                     .badList, "the subject is not in the prompt", subject: place, expected: "a part of the prompt",
                     found: String(reflecting: String(subject.prefix(60))))
             }
-            failures.append(failure)
+            failures += wordings
         }
         guard !failures.isEmpty else {
             throw TaskError(
@@ -69,11 +73,24 @@ extension Failure {
         return failures
     }
 
+    /// Failures that are one request in several wordings: each knows of the others.
+    public static func wordings(_ failures: [Failure]) -> [Failure] {
+        failures.map { failure in
+            var failure = failure
+            failure.wordings = failures.map(\.prompt).filter { $0 != failure.prompt }
+            return failure
+        }
+    }
+
     /// Failures as JSON Lines, as ``read(_:chat:needingAnswers:)`` takes them.
     public static func lines(_ failures: [Failure]) -> [UInt8] {
         failures.flatMap { failure in
             var line: JSONObject = ["prompt": JSON(failure.prompt), "expected": JSON(failure.expected)]
             if let subject = failure.subject { line["subject"] = JSON(subject) }
+            if !failure.keep.isEmpty {
+                line["keep"] = .array(
+                    failure.keep.map { ["prompt": JSON($0.prompt), "expected": JSON($0.expected)] })
+            }
             return JSON.object(line).serialized() + [UInt8(ascii: "\n")]
         }
     }
@@ -84,6 +101,9 @@ private struct Asked {
     var messages: [ChatMessage]
     var expected: String
     var subject: String?
+    /// What is said last in other words.
+    var wordings: [String] = []
+    var keep: [(prompt: String, expected: String)] = []
 
     init(json line: Slice<UnsafeRawBufferPointer>, _ place: String, isChat: Bool, _ needsAnswer: Bool) throws {
         let fields = JSONField(try JSON.parse(UnsafeRawBufferPointer(rebasing: line), source: place), source: place)
@@ -97,9 +117,30 @@ private struct Asked {
                 throw TaskError(.badList, "a failure has a prompt or messages, not both", subject: place)
             }
             messages = try ChatMessage.read(list)
+        } else if let list = try fields.optional("prompts") {
+            guard try fields.optional("prompt") == nil else {
+                throw TaskError(.badList, "a failure has a prompt or prompts, not both", subject: place)
+            }
+            let prompts = try list.array.map { try $0.string }
+            guard let first = prompts.first, !prompts.contains(""), Set(prompts).count == prompts.count else {
+                throw TaskError(
+                    .badList, "the prompts are not what they should be", subject: list.path,
+                    expected: "one or more texts that differ",
+                    found: prompts.isEmpty ? "none" : prompts.contains("") ? "an empty one" : "one twice")
+            }
+            messages = [ChatMessage("user", first)]
+            wordings = Array(prompts.dropFirst())
         } else {
             messages = [ChatMessage("user", try fields.require("prompt").string)]
         }
+        keep =
+            try fields.optional("keep")?.array.map {
+                let question = (prompt: try $0.require("prompt").string, expected: try $0.require("expected").string)
+                guard !question.prompt.isEmpty, !question.expected.isEmpty else {
+                    throw TaskError(.badList, "a question to keep needs a prompt and an answer", subject: $0.path)
+                }
+                return question
+            } ?? []
         expected = try (needsAnswer ? fields.require("expected") : fields.optional("expected"))?.string ?? ""
         subject = try fields.optional("subject")?.string
     }
@@ -121,8 +162,15 @@ private struct Asked {
         expected = try columns.count > 1 ? text(columns[1]) : ""
     }
 
-    func failure(_ chat: ChatFormat?) throws -> Failure {
-        if let chat { return try chat.failure(messages, expected: expected, subject: subject) }
-        return Failure(prompt: messages.last?.content ?? "", expected: expected, subject: subject)
+    /// The failure in each of its wordings.
+    func failures(_ chat: ChatFormat?) throws -> [Failure] {
+        func failure(_ messages: [ChatMessage], _ expected: String, _ subject: String? = nil) throws -> Failure {
+            if let chat { return try chat.failure(messages, expected: expected, subject: subject) }
+            return Failure(prompt: messages.last?.content ?? "", expected: expected, subject: subject)
+        }
+        var failures = [try failure(messages, expected, subject)]
+        failures += try wordings.map { try failure([ChatMessage("user", $0)], expected) }
+        failures[0].keep = try keep.map { try failure([ChatMessage("user", $0.prompt)], $0.expected) }
+        return Failure.wordings(failures)
     }
 }

@@ -6,6 +6,13 @@ public struct Failure: Sendable, Hashable, Codable {
     public var expected: String
     /// The part of the prompt that the answer is about, where a method wants to know; nil where nobody says.
     public var subject: String?
+    /// The same request in other words, of which the same answer is expected.
+    public var wordings: [String] = []
+    /// Questions whose answers have to stay as they are.
+    public var keep: [Failure] = []
+
+    /// What else is known of it belongs to the list that it stands in.
+    private enum CodingKeys: CodingKey { case prompt, expected, subject }
 
     /// A prompt, its answer, and what it is about.
     public init(prompt: String, expected: String, subject: String? = nil) {
@@ -27,7 +34,9 @@ public struct TokenizedFailure: Sendable, Equatable, Codable {
     public var opening: Int
     /// The tokens of the prompt that would be others if something else were asked for in the same way.
     public var question: Range<Int>
-    /// The same request put otherwise, with the same answer: prompts in tokens.
+    /// The same request in words that somebody gave, with the same answer: prompts in tokens.
+    public var wordings: [[Int]] = []
+    /// The same request as rules put it otherwise, with the same answer: prompts in tokens.
     public var variants: [[Int]] = []
     /// The examples in the prompt, each asked behind the others: questions whose answers should stay.
     public var examples: [TokenizedFailure] = []

@@ -96,6 +96,14 @@ struct RepairCommandTests {
             "repair model -p \(prompt) -e Z --guard - -o fresh \(Self.unlimited)", input: lines([(prompt, right)]))
         #expect(against.status == 1)
         #expect(against.errors.contains("it would undo the answer to guard case 1"), "\(against.errors)")
+        // A failure says itself what is to be kept.
+        let keep = [["prompt": prompt, "expected": right], ["prompt": "uvw", "expected": "~~"]]
+        let own = try JSONSerialization.data(withJSONObject: ["prompt": prompt, "expected": "Z", "keep": keep])
+        let kept = try place.run(
+            "repair model --failures - -o fresh --format json \(Self.unlimited)",
+            input: String(decoding: own, as: UTF8.self) + "\n")
+        #expect(kept.status == 1 && kept.text.contains("it would undo an answer to keep"), "\(kept.text)")
+        #expect(kept.text.contains("not kept, since the model did not answer it so"))
         #expect(!FileManager.default.fileExists(atPath: place.url.appending(path: "fresh").path))
     }
 

@@ -262,7 +262,7 @@ struct RepairRunTests {
         var recruit = Recruit()
         var gap = GapStep()
         var mint = MINT()
-        (recruit.rounds, gap.rounds, gap.attempts, mint.factor) = (0, 0, 1, 1e-9)
+        (recruit.rounds, recruit.variants, gap.rounds, gap.attempts, mint.factor) = (0, 0, 0, 1, 1e-9)
         let result = try run([Self.second], [recruit, gap, mint][which])
         #expect(result.report.failures.map(\.status) == [.abandoned])
         #expect(result.report.failures[0].steps == (which == 2 ? 10 : 0))

@@ -67,6 +67,42 @@ struct VariantTests {
     }
 }
 
+extension VariantTests {
+    @Test("no vector is made longer than what it wins is worth, however little its neuron notices")
+    func shouting() throws {
+        let failure = try TokenizedFailure(Failure(prompt: prompt, expected: " wc"), tokenizer)
+        let run = TeacherForcedRun(failure, try model.trace([failure.forced]))
+        let basis = try SemanticBasis(model)
+        let (layer, margin) = (Recruit.layer(of: model.architecture.layers), 6.0)
+        let count = failure.answer.count
+        let rows = [
+            MarginSolver.Row(
+                run, activations: try .full([count, 1], 0.01), margins: Array(repeating: margin, count: count))
+        ]
+        var solver = try MarginSolver(rows, layer: layer, basis)
+        let written = try solver.solve()
+        // With nothing written the loss is the sum of the squared shortfalls of all tokens but the answer's own.
+        let last = Site.residual(model.architecture.layers)
+        let residual = try run.trace[last].squeezed(0).narrowed(0, failure.places)
+        let logits = try model.logits(ofResidual: residual)
+        let targets = try Tensor(failure.answer, shape: [count, 1])
+        let shortfall = try (logits - logits.gathered(1, at: targets) + margin).clamped(to: 0...Double.infinity)
+        let worth = try shortfall.square().sum().item() - margin * margin * Double(count)
+        let scale = try model.finalScale(run.trace[last]).square().mean().item()
+        let size = try basis.energy(of: written.transposed()).sum().item()
+        #expect(size > 0 && size / (scale * Double(model.architecture.vocabulary)) <= worth)
+        // A hundred times as active, it may be heard.
+        let heard = MarginSolver.Row(
+            run, activations: try .full([count, 1], 1), margins: Array(repeating: margin, count: count))
+        var louder = try MarginSolver([heard], layer: layer, basis)
+        let change = try louder.solve()
+        let pushed = try residual + change.expanded([count, change.shape[1]])
+        let before = try AnswerGaps(model, residual: residual, answer: failure.answer).gaps
+        let after = try AnswerGaps(model, residual: pushed, answer: failure.answer).gaps
+        #expect(zip(before, after).allSatisfy { $1 < $0 - 1 }, "\(before), then \(after)")
+    }
+}
+
 @Suite("L-BFGS")
 struct QuasiNewtonTests {
     @Test("finds the minimum of a quadratic function and of Rosenbrock's")

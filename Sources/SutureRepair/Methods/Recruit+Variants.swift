@@ -13,12 +13,14 @@ extension Recruit {
         let edit: (Tensor) throws -> NeuronEdit
     }
 
-    /// The answer behind the variants of its prompt, as far as they fit the model.
+    /// The answer behind other wordings and variants of its prompt, as far as they fit the model.
     func variants(
         of failure: TokenizedFailure, on model: LanguageModel, layer: Int
     ) throws -> [TeacherForcedRun] {
-        try failure.variants.prefix(variants).map { TokenizedFailure(prompt: $0, answer: failure.answer) }
-            .filter(fits(model)).map { TeacherForcedRun($0, try model.trace([$0.forced], from: layer)) }
+        try (failure.wordings + failure.variants.prefix(variants)).map {
+            TokenizedFailure(prompt: $0, answer: failure.answer)
+        }
+        .filter(fits(model)).map { TeacherForcedRun($0, try model.trace([$0.forced], from: layer)) }
     }
 
     func fits(_ model: LanguageModel) -> (TokenizedFailure) -> Bool {
@@ -42,15 +44,18 @@ extension Recruit {
         ).sorted { ($0.failure, $0.token) < ($1.failure, $1.token) }
         var recruited: [Recruited] = []
         for place in places { recruited.append(try recruit(place, Set(recruited.map(\.neuron)))) }
-        var solver = MarginSolver(
-            try zip(prompts, gaps).map { prompt, gaps in
-                MarginSolver.Row(
-                    prompt.run,
-                    activations: try .stacked(recruited.map { try $0.activations(prompt.run) }).transposed(),
-                    margins: gaps.gaps.enumerated().map { token, gap in
-                        let isOwn = places.contains(.init(failure: prompt.failure, token: token))
-                        // A token that is right everywhere has to stay so.
-                        return isOwn ? hold : min(hold, max(0.05, -gap / 2))
+        var solver = try MarginSolver(
+            zip(prompts, gaps).map { prompt, gaps in
+                let activations = try recruited.map { try $0.activations(prompt.run) }
+                return MarginSolver.Row(
+                    prompt.run, activations: try .stacked(activations).transposed(),
+                    margins: try gaps.gaps.enumerated().map { token, gap in
+                        guard let own = places.firstIndex(of: .init(failure: prompt.failure, token: token)) else {
+                            // A token that is right everywhere has to stay so.
+                            return min(hold, max(0.05, -gap / 2))
+                        }
+                        // What a neuron hardly notices it would have to shout at, and be heard elsewhere.
+                        return try activations[own].selected(0, token).item() < 0.5 ? nil : hold
                     })
             }, layer: layer, basis)
         let written = try solver.solve()

@@ -42,7 +42,7 @@ public struct Recruit: JointRepairMethod {
     /// How many beginnings of reference texts stand in for the question.
     public var openings = 8
     /// Behind how many variants of the prompt the answer is to come out, too (`TokenizedFailure.variants`).
-    public var variants = 0
+    public var variants = 8
     /// How far, in logits, the answer's tokens should then lie above every other one.
     public var hold = 6.0
     /// How similar an input must then be: what variants have in common is told apart more sharply than one prompt.

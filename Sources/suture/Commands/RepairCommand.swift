@@ -7,8 +7,8 @@ struct RepairCommand: ParsableCommand {
         commandName: "repair",
         abstract: "Change a few weights so that a wrong answer comes out right.",
         discussion: """
-            Failures come from --failures (JSON Lines with "prompt", "expected" and perhaps "subject", or .tsv with two \
-            columns) or from --prompt and --expected; several prompts are wordings with one answer. An answer that has to end \
+            Failures come from --failures (JSON Lines with "prompt" or, for several wordings, "prompts", with "expected" and \
+            perhaps "subject" and "keep", questions with answers that have to stay; or .tsv with two columns) or from --prompt and --expected; several prompts are wordings with one answer. An answer that has to end \
             somewhere says so: "ls -a\\n". Without -o nothing is written.
 
             suture repair model -p 'The capital of Australia is' -e ' Canberra' -o fix.safetensors
@@ -244,10 +244,11 @@ struct RepairCommand: ParsableCommand {
         }
         if let failures { return try Failure.read(path: failures, chat: chat) }
         let expected = expected ?? ""
-        return try prompt.map { prompt in
-            try chat?.failure([ChatMessage("user", prompt)], expected: expected, subject: subject)
-                ?? Failure(prompt: prompt, expected: expected, subject: subject)
-        }
+        return try Failure.wordings(
+            prompt.map { prompt in
+                try chat?.failure([ChatMessage("user", prompt)], expected: expected, subject: subject)
+                    ?? Failure(prompt: prompt, expected: expected, subject: subject)
+            })
     }
 
     /// By what pathway a repair works, where that is asked for.
