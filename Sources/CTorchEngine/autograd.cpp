@@ -1,3 +1,4 @@
+#include <ATen/core/grad_mode.h>
 #include <ATen/ops/_fused_sgd.h>
 #include <ATen/ops/empty_like.h>
 #include <torch/csrc/autograd/autograd.h>
@@ -15,6 +16,8 @@ struct COptimizer {
 int32_t ct_set_requires_grad(const CTensor *t, bool on) {
     return guard([&] { t->value.requires_grad_(on); });
 }
+
+bool ct_is_tracked(const CTensor *t) { return at::GradMode::is_enabled() && t->value.requires_grad(); }
 
 CTensor *ct_detach(const CTensor *t) {
     return make([&] { return t->value.detach(); });

@@ -5,8 +5,10 @@
 #include <ATen/ops/mul.h>
 #include <ATen/ops/silu.h>
 #include <torch/csrc/autograd/custom_function.h>
+#include <torch/custom_class.h>
 
 #include <cstdlib>
+#include <memory>
 #include <tuple>
 
 #include "support.h"
@@ -94,6 +96,45 @@ at::Tensor product(const at::Tensor &x, const at::Tensor &weight, const Optional
     return isTracked(x) ? Frozen::apply(x, weight, bias) : call(x, weight, bias);
 }
 
+/// Where a weight comes from again.
+struct Source : torch::CustomClassHolder {
+    Source(ct_weight again, ct_release release, void *context) : again(again), release(release), context(context) {}
+    ~Source() override { release(context); }
+
+    at::Tensor weight() const {
+        const std::unique_ptr<CTensor, decltype(&ct_free)> handle(again(context), ct_free);
+        TORCH_CHECK(handle, "a weight could not be read again");
+        return handle->value;
+    }
+
+    ct_weight again;
+    ct_release release;
+    void *context;
+};
+
+/// A layer whose weights do not learn, and are not kept for the gradient of its input.
+struct Again : torch::autograd::Function<Again> {
+    static at::Tensor forward(
+        torch::autograd::AutogradContext *context, const at::Tensor &input, const at::Tensor &weight,
+        const Optional &bias, const c10::intrusive_ptr<torch::CustomClassHolder> &source) {
+        context->saved_data["source"] = c10::IValue::make_capsule(source);
+        at::AutoDispatchBelowADInplaceOrView below;
+        return product(input, weight, bias);
+    }
+
+    static torch::autograd::variable_list backward(
+        torch::autograd::AutogradContext *context, torch::autograd::variable_list gradients) {
+        const auto source = context->saved_data["source"].toCapsule();
+        const auto weight = static_cast<const Source &>(*source).weight();
+        const auto &gradient = gradients[0];
+        // As the layer does it that keeps its weight.
+        const auto input = at::GradMode::is_enabled() || !suits(gradient, weight.t(), std::nullopt) || !wide()
+                               ? at::matmul(gradient, weight)
+                               : call(gradient, weight.t(), std::nullopt);
+        return {input, at::Tensor(), at::Tensor(), at::Tensor()};
+    }
+};
+
 /// Whether the product and what is done with it can be one operation: `other` has its shape and nothing is tracked.
 bool fuses(const at::Tensor &x, const at::Tensor &weight, const Optional &bias, const at::Tensor *other = nullptr) {
     if (isTracked(x) || !suits(x, weight, bias) || !wide()) return false;
@@ -108,6 +149,16 @@ bool fuses(const at::Tensor &x, const at::Tensor &weight, const Optional &bias, 
 
 CTensor *ct_linear(const CTensor *input, const CTensor *weight, const CTensor *bias) {
     return make([&] { return product(input->value, weight->value, optional(bias)); });
+}
+
+CTensor *ct_linear_again(
+    const CTensor *input, const CTensor *weight, const CTensor *bias, ct_weight again, ct_release release,
+    void *context) {
+    return make([&] {
+        const auto source = c10::make_intrusive<Source>(again, release, context);
+        return Again::apply(
+            input->value, weight->value, optional(bias), c10::intrusive_ptr<torch::CustomClassHolder>(source));
+    });
 }
 
 CTensor *ct_linear_silu(const CTensor *input, const CTensor *weight, const CTensor *bias) {

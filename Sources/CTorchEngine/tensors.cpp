@@ -117,6 +117,10 @@ CTensor *ct_to_dtype(const CTensor *t, int32_t dtype) {
     return make([&] { return t->value.to(static_cast<at::ScalarType>(dtype)); });
 }
 
+int32_t ct_copy_into(const CTensor *target, const CTensor *source) {
+    return guard([&] { target->value.copy_(source->value); });
+}
+
 CTensor *ct_to_device(const CTensor *t, int32_t device, int32_t index) {
     return make([&] {
         return t->value.to(at::Device(static_cast<at::DeviceType>(device), static_cast<c10::DeviceIndex>(index)));

@@ -110,6 +110,14 @@ public struct Checkpoint: Sendable {
         }
     }
 
+    /// How a tensor is read that ``data(of:)`` would have to convert, row by row; nil for one that is mapped, or is converted
+    /// as a whole only.
+    package func converted(_ tensor: Tensor) throws -> ConvertedTensor? {
+        guard case .gguf(let translation) = source else { return nil }
+        guard let position = positions[ByteString(tensor.name)] else { throw missing(tensor.name) }
+        return ConvertedTensor(translation.tensors[position], of: translation)
+    }
+
     /// The elements of one of this checkpoint's tensors, read piece by piece; those of a GGUF file are converted at once.
     public func pieces(of tensor: Tensor) throws -> TensorBytes {
         guard case .snapshot(let snapshot) = source else { return TensorBytes(try data(of: tensor)) }

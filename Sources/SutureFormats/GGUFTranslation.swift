@@ -19,30 +19,37 @@ struct GGUFTranslation: Sendable {
 
     /// The elements in the original's order, as float32.
     func data(of tensor: Tensor) throws -> TensorData {
-        let stored = tensor.stored
-        let (rows, columns) = (stored.rowCount, stored.rowLength)
         // Whoever wants the numbers again keeps them; the quantized ones would be memory beside them.
-        defer { file.bytes(of: stored).leaveMemory() }
-        return try TensorData(count: rows * columns) { values in
-            switch tensor.layout {
-            case .same:
-                try file.dequantize(stored, rows: 0..<rows, into: values)
-            case .oneAdded:
-                for (index, value) in try file.dequantize(stored).enumerated() { values[index] = value - 1 }
-            case .permuted(let order) where stored.shape.count == 1:
-                for (row, value) in try file.dequantize(stored).enumerated() {
-                    values[order.original(row)] = value
-                }
-            case .permuted(let order):
-                for row in 0..<rows {
-                    let target = order.original(row) * columns
-                    let part = UnsafeMutableBufferPointer(rebasing: values[target..<target + columns])
-                    try file.dequantize(stored, rows: row..<row + 1, into: part)
-                }
-            case .transposed:
-                let matrix = try file.dequantize(stored)
-                for row in 0..<rows {
-                    for column in 0..<columns { values[column * rows + row] = matrix[row * columns + column] }
+        defer { file.bytes(of: tensor.stored).leaveMemory() }
+        return try TensorData(count: tensor.shape.reduce(1, *)) { values in
+            try read(tensor, rows: 0..<tensor.rowCount, into: values)
+        }
+    }
+
+    /// Some rows of the original, as float32; a tensor of one dimension is one row.
+    func read(_ tensor: Tensor, rows: Range<Int>, into values: UnsafeMutableBufferPointer<Float>) throws {
+        let stored = tensor.stored
+        switch tensor.layout {
+        case .same:
+            try file.dequantize(stored, rows: rows, into: values)
+        case .oneAdded:
+            for (index, value) in try file.dequantize(stored).enumerated() { values[index] = value - 1 }
+        case .permuted(let order) where stored.shape.count == 1:
+            for (row, value) in try file.dequantize(stored).enumerated() { values[order.original(row)] = value }
+        case .permuted(let order):
+            let width = stored.rowLength
+            for row in 0..<stored.rowCount {
+                let target = order.original(row)
+                guard rows.contains(target) else { continue }
+                let start = (target - rows.lowerBound) * width
+                let part = UnsafeMutableBufferPointer(rebasing: values[start..<start + width])
+                try file.dequantize(stored, rows: row..<row + 1, into: part)
+            }
+        case .transposed:
+            let (matrix, width) = (try file.dequantize(stored), stored.rowLength)
+            for (index, column) in rows.enumerated() {
+                for row in 0..<stored.rowCount {
+                    values[index * stored.rowCount + row] = matrix[row * width + column]
                 }
             }
         }
@@ -58,6 +65,9 @@ extension GGUFTranslation {
         let shape: [Int]
         let stored: GGUFFile.Tensor
         let layout: Layout
+
+        /// How many rows the original has; one of one dimension is a row.
+        var rowCount: Int { shape.dropLast().reduce(1, *) }
     }
 
     /// How the rows of a stored tensor stand to those of the original.

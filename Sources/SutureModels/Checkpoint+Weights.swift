@@ -19,13 +19,37 @@ extension Checkpoint {
         return weights
     }
 
-    /// Throws ``ModelError`` for a device that is not there, and for a model that as float32 does not fit into memory.
-    func checkRoom(on device: Device) throws {
+    /// All tensors of floating-point numbers as a decoder holds them: matrices of few bits as they are stored, all else as
+    /// float32 on the device.
+    ///
+    /// `replacing` may give another tensor in place of a stored one, which it can read.
+    func storedWeights(
+        in memory: WeightMemory, on device: Device,
+        replacing: (Checkpoint.Tensor, () throws -> TensorData) throws -> TensorData?
+    ) throws -> [String: StoredTensor] {
+        try tensors.filter { $0.type.isWeight }.reduce(into: [:]) { weights, tensor in
+            if let data = try replacing(tensor, { try data(of: tensor) }) {
+                weights[tensor.name] = try StoredTensor(.init(data, of: tensor), on: device, memory)
+            } else if let converted = try converted(tensor), StoredTensor.staysStored(converted.shape, on: device) {
+                weights[tensor.name] = StoredTensor(converted, memory)
+            } else {
+                weights[tensor.name] = try StoredTensor(.init(data(of: tensor), of: tensor), on: device, memory)
+            }
+        }
+    }
+
+    /// Throws ``ModelError`` for a device that is not there.
+    func checkDevice(_ device: Device) throws {
         guard device.isAvailable else {
             throw ModelError(
                 .noDevice, "this device is not available", subject: "\(device)",
                 hint: "for CUDA, build with TORCH_HOME set to a CUDA build of libtorch")
         }
+    }
+
+    /// Throws ``ModelError`` for a device that is not there, and for a model that as float32 does not fit into memory.
+    func checkRoom(on device: Device) throws {
+        try checkDevice(device)
         let needed = tensors.reduce(0.0) { sum, tensor in
             tensor.type.isWeight ? sum + 4 * tensor.shape.reduce(1.0) { $0 * Double($1) } : sum
         }

@@ -27,7 +27,7 @@ extension Repair {
                     .item()
             } ?? old
         let written = try (before + edit.delta) * new - before * old
-        let pushed = try model.head.linear((written * model.finalGain).unsqueezed(0)).squeezed(1)
+        let pushed = try model.headProducts(with: written * model.finalGain)
         return RepairReport.ChangedNeuron(
             neuron: edit.neuron, rereads: edit.read != nil, change: try edit.delta.norm().item(),
             length: try before.norm().item(), activation: new, promotes: try pushed.top(6).indices.ints().map(text),

@@ -8,6 +8,9 @@ extension Tensor {
         return leaf
     }
 
+    /// Whether gradients are recorded of what is computed from this, on this thread.
+    public var isTracked: Bool { torch.is_tracked(handle) }
+
     /// The same numbers, cut off from how they were computed.
     public func detached() throws(TensorError) -> Tensor { try Tensor(torch.detach(handle), "detached", [self]) }
 

@@ -7,6 +7,29 @@ extension Tensor {
         try Tensor(torch.linear(handle, weight.handle, bias?.handle), "linear", [self, weight, bias])
     }
 
+    /// The same with a weight that is not kept for gradients: `again` gives it once more when one is computed.
+    public func linear(
+        _ weight: Tensor, bias: Tensor? = nil, again: @escaping () throws -> Tensor
+    ) throws(TensorError) -> Tensor {
+        let source = Unmanaged.passRetained(WeightSource(again)).toOpaque()
+        return try Tensor(
+            torch.linear_again(
+                handle, weight.handle, bias?.handle,
+                { Unmanaged<WeightSource>.fromOpaque($0!).takeUnretainedValue().handle() },
+                { Unmanaged<WeightSource>.fromOpaque($0!).release() }, source),
+            "linear", [self, weight, bias])
+    }
+
+    /// Where a weight comes from again.
+    private final class WeightSource {
+        private let weight: () throws -> Tensor
+
+        init(_ weight: @escaping () throws -> Tensor) { self.weight = weight }
+
+        /// A handle of the caller's own; nil for an error.
+        func handle() -> OpaquePointer? { (try? weight()).flatMap { torch.detach($0.handle) } }
+    }
+
     /// `silu(x W^T + b)`: as ``linear(_:bias:)``, in one pass where it can be.
     public func linearSilu(_ weight: Tensor, bias: Tensor? = nil) throws(TensorError) -> Tensor {
         try Tensor(torch.linear_silu(handle, weight.handle, bias?.handle), "linearSilu", [self, weight, bias])

@@ -179,6 +179,16 @@ extension Tensor {
         dtype == self.dtype ? self : try Tensor(torch.to_dtype(handle, dtype.code), "to(\(dtype.rawValue))", [self])
     }
 
+    /// The same numbers as another element type, row-major in memory that someone else keeps, as in
+    /// ``init(borrowing:shape:dtype:owner:)``: large memory that is used again costs far less than new memory.
+    public func to(
+        _ dtype: DType, in memory: UnsafeMutableRawBufferPointer, owner: AnyObject
+    ) throws(TensorError) -> Tensor {
+        let copy = try Tensor(borrowing: UnsafeRawBufferPointer(memory), shape: shape, dtype: dtype, owner: owner)
+        guard torch.copy_into(copy.handle, handle) == 0 else { throw TensorError("to(\(dtype.rawValue))", [self]) }
+        return copy
+    }
+
     /// The same numbers on another device; itself where it is there already.
     public func to(_ device: Device) throws(TensorError) -> Tensor {
         device == self.device

@@ -4,7 +4,7 @@ import SutureKit
 
 /// A language model with patches and interventions on it, as commands that look into models take it.
 struct ChangedModelOptions: ParsableArguments {
-    @OptionGroup var model: ModelOptions
+    @OptionGroup var model: LanguageModelOptions
 
     @Option(help: "A patch to apply on load; may be given several times.")
     var patch: [String] = []

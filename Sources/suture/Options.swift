@@ -65,14 +65,6 @@ struct ModelOptions: ParsableArguments {
     }
 
     func checkpoint() throws -> Checkpoint { try Checkpoint(opening: url) }
-
-    /// Loads the model, with patches applied on the way.
-    func load(_ checkpoint: Checkpoint, patches: [AppliedPatch] = []) throws -> LanguageModel {
-        let patched = try patches.isEmpty ? nil : PatchedCheckpoint(checkpoint).adding(patches)
-        return try LanguageModel.load(checkpoint, device: Device(device) ?? .cpu) { tensor, data in
-            try patched?.data(for: tensor, current: data)
-        }
-    }
 }
 
 /// Whether a language model is asked in its chat format.

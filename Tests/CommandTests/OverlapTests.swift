@@ -68,7 +68,7 @@ struct OverlapTests {
         "--ablate", "--at", "--strength", "--temperature", "--top-k", "--top-p", "--min-p", "--stop", "--metric",
         "--neuron",
         "--head", "--site", "--severity", "--severities", "--profile", "--as", "--image", "--dtype", "--shard-size",
-        "--candidate", "--samples", "--wordings", "--sandbox"
+        "--candidate", "--samples", "--wordings", "--sandbox", "--memory"
     ]
 
     private static let place = Result { try prepared() }

@@ -306,7 +306,7 @@ struct RepairRunTests {
     private func digest() throws -> String {
         var digest = Digest()
         for (_, tensor) in model.tensors.sorted(by: { $0.key < $1.key }) {
-            try tensor.floats().withUnsafeBytes { digest.update($0) }
+            try tensor.widenedOnce().floats().withUnsafeBytes { digest.update($0) }
         }
         return digest.hexadecimal
     }

@@ -56,6 +56,7 @@ int32_t ct_item(const CTensor *t, double *out);
 // ---- conversion and shape
 CTensor *ct_to_dtype(const CTensor *t, int32_t dtype);
 CTensor *ct_to_device(const CTensor *t, int32_t device, int32_t index);
+int32_t ct_copy_into(const CTensor *target, const CTensor *source);  // converted, in the target's memory
 CTensor *ct_contiguous(const CTensor *t);
 CTensor *ct_clone(const CTensor *t);
 CTensor *ct_reshape(const CTensor *t, const int64_t *shape, int32_t rank);
@@ -108,6 +109,10 @@ CTensor *ct_linear(const CTensor *input, const CTensor *weight, const CTensor *b
 CTensor *ct_linear_silu(const CTensor *input, const CTensor *weight, const CTensor *bias);
 CTensor *ct_linear_times(const CTensor *input, const CTensor *weight, const CTensor *bias, const CTensor *factor);
 CTensor *ct_linear_plus(const CTensor *input, const CTensor *weight, const CTensor *bias, const CTensor *term);
+// For gradients: the weight is not kept, but asked for again, as a new handle or NULL for an error. `release` is called once.
+typedef CTensor *(*ct_weight)(void *context);
+CTensor *ct_linear_again(
+    const CTensor *input, const CTensor *weight, const CTensor *bias, ct_weight again, ct_release release, void *context);
 CTensor *ct_embedding(const CTensor *weight, const CTensor *ids);
 CTensor *ct_softmax(const CTensor *t, int64_t dim);
 CTensor *ct_log_softmax(const CTensor *t, int64_t dim);
@@ -138,6 +143,7 @@ int32_t ct_eigh(const CTensor *t, CTensor **values, CTensor **vectors);
 
 // ---- gradients
 int32_t ct_set_requires_grad(const CTensor *t, bool on);
+bool ct_is_tracked(const CTensor *t);  // recorded for gradients, on this thread
 CTensor *ct_detach(const CTensor *t);
 int32_t ct_backward(const CTensor *t);
 int32_t ct_gradients(const CTensor *output, const CTensor *output_gradient, const CTensor *const *inputs, int32_t count, bool keep_graph, CTensor **out);

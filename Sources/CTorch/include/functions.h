@@ -9,17 +9,17 @@
     X(device_available) X(synchronize) X(grad_enabled) X(set_grad_enabled) \
     X(copy_bytes) X(borrow_bytes) X(full) X(arange) X(normal) X(uniform) X(permutation) X(generator) \
     X(generator_free) X(free) X(rank) X(shape) X(dtype) X(device) X(read) X(item) \
-    X(to_dtype) X(to_device) X(contiguous) X(clone) X(reshape) X(expand) X(permute) X(transpose) X(unsqueeze) \
+    X(to_dtype) X(to_device) X(copy_into) X(contiguous) X(clone) X(reshape) X(expand) X(permute) X(transpose) X(unsqueeze) \
     X(squeeze) X(narrow) X(select) X(index_select) X(gather) X(index_add) X(index_copy) X(cat) X(stack) X(triu) \
     CT_UNARIES(X) CT_BINARIES(X) X(add_scalar) X(sub_scalar) X(mul_scalar) X(div_scalar) X(pow_scalar) X(eq_scalar) \
     X(lt_scalar) X(gt_scalar) X(gelu) X(clamp) X(where) X(masked_fill) \
     X(sum) X(mean) X(amax) X(amin) X(logsumexp) X(norm) X(argmax) X(cumsum) X(topk) X(sort) \
-    X(linear) X(linear_silu) X(linear_times) X(linear_plus) X(embedding) X(softmax) X(log_softmax) X(layer_norm) \
+    X(linear) X(linear_silu) X(linear_times) X(linear_plus) X(linear_again) X(embedding) X(softmax) X(log_softmax) X(layer_norm) \
     X(rms_norm) X(attention) X(cross_entropy) \
     X(channels_last) X(conv2d) X(batch_norm) X(batch_norm_training) X(relu_in_place) X(max_pool2d) \
     X(adaptive_avg_pool2d) X(dropout) \
     X(cholesky) X(cholesky_solve) X(solve) X(pinv) X(lstsq) X(qr) X(svd) X(eigh) \
-    X(set_requires_grad) X(detach) X(backward) X(gradients) \
+    X(set_requires_grad) X(is_tracked) X(detach) X(backward) X(gradients) \
     X(adam) X(sgd) X(optimizer_set_rate) X(optimizer_assign) X(sgd_momentum) X(sgd_set_momentum) X(optimizer_step) \
     X(optimizer_zero_grad) X(optimizer_free) \
     X(group) X(group_connect) X(group_meet) X(group_gather) X(group_count) X(group_free)

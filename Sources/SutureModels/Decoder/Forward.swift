@@ -55,10 +55,10 @@ final class Forward {
 
     /// Token embeddings `[batch, positions, width]` of right-padded prompts.
     func embed(_ ids: Tensor) throws -> Tensor {
-        var tokens = try model.weights.embedding.embedding(ids)
+        var tokens = try model.weights.embedding.rows(at: ids)
         let scale = model.architecture.embeddingScale
         if scale != 1 { tokens = try tokens * scale }
-        if let positions = model.weights.positions { tokens = try tokens + positions.narrowed(0, first..<end) }
+        if let positions = model.weights.positions { tokens = try tokens + positions.widened(rows: first..<end) }
         return try model.intervened(.residual(0), tokens)
     }
 

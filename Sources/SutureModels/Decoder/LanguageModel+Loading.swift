@@ -6,23 +6,26 @@ import SutureTokenizers
 extension LanguageModel {
     /// Loads a model from a snapshot directory or a GGUF file.
     ///
-    /// float32 weights are mapped, not copied; others are converted once. Throws a `FormatError` for
-    /// bad files and a ``ModelError`` for a family, a feature or a tensor that does not fit.
-    public static func load(_ url: URL, device: Device = .cpu) throws -> LanguageModel {
-        try load(Checkpoint(url), device: device)
+    /// Weights stay mapped as they are stored, and are widened to float32 where they are used: once, as long as they fit
+    /// `memory` (nil for a bound by what is free), or each time. Throws a `FormatError` for bad files and a ``ModelError``
+    /// for a family, a feature or a tensor that does not fit.
+    public static func load(_ url: URL, device: Device = .cpu, memory: Int? = nil) throws -> LanguageModel {
+        try load(Checkpoint(url), device: device, memory: memory)
     }
 
     /// Loads a model from a checkpoint that was opened.
     ///
-    /// `replacing` may give another tensor in place of a stored one: this is how a patch is applied on load.
+    /// `replacing` may give another tensor in place of a stored one, which it can read: this is how a patch is applied on
+    /// load.
     public static func load(
-        _ checkpoint: Checkpoint, device: Device = .cpu,
-        replacing: (Checkpoint.Tensor, TensorData) throws -> TensorData? = { _, _ in nil }
+        _ checkpoint: Checkpoint, device: Device = .cpu, memory: Int? = nil,
+        replacing: (Checkpoint.Tensor, () throws -> TensorData) throws -> TensorData? = { _, _ in nil }
     ) throws -> LanguageModel {
         var architecture = try Architecture(config: checkpoint.config.value, source: checkpoint.config.path)
-        try checkpoint.checkRoom(on: device)
+        try checkpoint.checkDevice(device)
         architecture = try architecture.fitted(to: checkpoint)
-        let tensors = try checkpoint.weights(replacing: replacing)
-        return try LanguageModel(architecture, tensors: tensors, device: device)
+        let memory = try WeightMemory(for: checkpoint, architecture, device, bound: memory)
+        let tensors = try checkpoint.storedWeights(in: memory, on: device, replacing: replacing)
+        return try LanguageModel(architecture, tensors: tensors, device: device, memory: memory)
     }
 }

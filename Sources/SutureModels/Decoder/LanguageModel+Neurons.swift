@@ -3,19 +3,19 @@ import SutureTensor
 extension LanguageModel {
     /// What a neuron writes to the residual stream, `[width]`.
     public func writeVector(_ neuron: Neuron) throws -> Tensor {
-        try writeVectors(layer: neuron.layer).selected(1, checked(neuron).index)
+        try weights.layers[checked(neuron).layer].down.matrix.column(neuron.index)
     }
 
     /// The write vectors of a layer's neurons as columns, `[width, m]`.
     public func writeVectors(layer: Int) throws -> Tensor {
-        weights.layers[try checked(Neuron(layer: layer, index: 0)).layer].down.weight
+        try weights.layers[checked(Neuron(layer: layer, index: 0)).layer].down.weight
     }
 
     /// The vectors that a neuron reads with, `[width]` each.
     public func readVectors(_ neuron: Neuron) throws -> NeuronEdit.Read {
         let layer = weights.layers[try checked(neuron).layer]
         return NeuronEdit.Read(
-            gate: try layer.gate?.weight.selected(0, neuron.index), up: try layer.up.weight.selected(0, neuron.index))
+            gate: try layer.gate?.matrix.row(neuron.index), up: try layer.up.matrix.row(neuron.index))
     }
 
     /// What is added to a neuron's products with its read vectors; zero where the model has no such biases.
@@ -41,7 +41,7 @@ extension LanguageModel {
     /// The matrices `[m, width]` by which the neurons of a layer read the normed stream.
     public func mlpReading(layer: Int) throws -> (gate: Tensor?, up: Tensor) {
         let layer = weights.layers[try checked(Neuron(layer: layer, index: 0)).layer]
-        return (layer.gate?.weight, layer.up.weight)
+        return (try layer.gate?.weight, try layer.up.weight)
     }
 
     /// What the MLP of a layer reads of a stream `[..., width]`, the sum of ``Architecture/mlpSources(layer:)``: the same,
@@ -82,8 +82,7 @@ extension LanguageModel {
 
     /// The activation of what a linear layer makes of `input`.
     func activate(_ layer: Weights.Linear, _ input: Tensor) throws -> Tensor {
-        architecture.activation == .silu
-            ? try input.linearSilu(layer.weight, bias: layer.bias) : try activate(layer(input))
+        architecture.activation == .silu ? try layer.silu(input) : try activate(layer(input))
     }
 
     /// Throws ``ModelError`` with code `outOfRange` unless the model has this neuron.

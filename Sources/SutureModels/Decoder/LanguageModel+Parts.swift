@@ -61,7 +61,7 @@ extension LanguageModel {
             guard let mine = tensors[name], let its = other.tensors[name], mine.shape == its.shape else {
                 throw ModelError(.badWeights, "the two models do not have the same tensors", subject: name)
             }
-            return try (mine - its).abs().max().item() > 0
+            return try mine !== its && (mine.widenedOnce() - its.widenedOnce()).abs().max().item() > 0
         }
     }
 

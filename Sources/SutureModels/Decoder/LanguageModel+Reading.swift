@@ -7,13 +7,17 @@ extension LanguageModel {
     /// The last norm's gain times the difference of the two rows of the head, centered where the norm centers. Throws
     /// ``ModelError`` with code `outOfRange` for a token that is not in the vocabulary.
     public func scoreReading(of token: Int, less other: Int? = nil) throws -> (direction: Tensor, constant: Double) {
-        try check(tokens: [[token, other].compactMap(\.self)])
+        let tokens = [token, other].compactMap(\.self)
+        /// Of what there is for each of the tokens.
         func difference(_ rows: Tensor) throws -> Tensor {
-            let row = try rows.selected(0, token).to(.float64)
-            return try other.map { try row - rows.selected(0, $0).to(.float64) } ?? row
+            let row = try rows.selected(0, 0).to(.float64)
+            return tokens.count > 1 ? try row - rows.selected(0, 1).to(.float64) : row
         }
-        let row = try difference(head) * architecture.logitScale
-        var constant = try weights.head.bias.map { try difference($0).item() * architecture.logitScale } ?? 0
+        let row = try difference(headRows(of: tokens)) * architecture.logitScale
+        var constant =
+            try weights.head.bias.map {
+                try difference($0.indexSelected(0, at: tokens)).item() * architecture.logitScale
+            } ?? 0
         if let bias = weights.finalNorm.bias { constant += try (row * bias.to(.float64)).sum().item() }
         let read = try row * finalGain.to(.float64)
         return (architecture.norm == .layer ? try read - read.mean() : read, constant)

@@ -8,6 +8,7 @@ extension LanguageModel {
     public func twins(of token: Int) throws -> [Int] {
         try check(tokens: [[token]])
         // A few columns tell nearly all rows apart; the whole rows of the rest are looked at in blocks.
+        let head = try head
         let few = try head.narrowed(1, 0..<min(8, head.shape[1]))
         let distances = try (few - few.selected(0, token)).abs().max([1]).floats()
         let like = distances.indices.filter { distances[$0] == 0 && $0 != token }

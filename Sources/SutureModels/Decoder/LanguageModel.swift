@@ -8,8 +8,10 @@ public final class LanguageModel: Sendable {
     public let architecture: Architecture
     public let device: Device
     let weights: Weights
-    /// The tensors under their checkpoint names, as float32 on `device`.
-    let tensors: [String: Tensor]
+    /// The tensors under their checkpoint names.
+    let tensors: [String: StoredTensor]
+    /// Where weights that are stored in fewer bits are widened to float32.
+    let memory: WeightMemory
     /// What changes each of its runs: see ``intervening(_:)``.
     public let interventions: [Intervention]
 
@@ -18,27 +20,42 @@ public final class LanguageModel: Sendable {
     /// Throws ``ModelError`` with code `badWeights` for a tensor that is missing or has another shape.
     public convenience init(_ architecture: Architecture, tensors: [String: Tensor], device: Device = .cpu) throws {
         try self.init(
-            architecture, tensors: tensors, device: device, sharing: nil, changed: [], interventions: [])
+            architecture, tensors: tensors.mapValues { StoredTensor(try $0.to(.float32).to(device)) }, device: device,
+            memory: WeightMemory(limit: 0))
+    }
+
+    /// A model from tensors as a checkpoint stores them, whose matrices are widened in some memory.
+    convenience init(
+        _ architecture: Architecture, tensors: [String: StoredTensor], device: Device, memory: WeightMemory
+    ) throws {
+        try self.init(
+            architecture, tensors: tensors, device: device, memory: memory, sharing: nil, changed: [],
+            interventions: [])
     }
 
     private init(
-        _ architecture: Architecture, tensors: [String: Tensor], device: Device, sharing old: Weights?,
-        changed: Set<String>, interventions: [Intervention]
+        _ architecture: Architecture, tensors: [String: StoredTensor], device: Device, memory: WeightMemory,
+        sharing old: Weights?, changed: Set<String>, interventions: [Intervention]
     ) throws {
         let architecture = try architecture.prefixed { tensors[$0] != nil }
         // Some GPT-2 and Llama checkpoints hold a head although the configuration ties it.
         self.architecture = architecture
         self.device = device
         self.interventions = interventions
-        self.tensors = try tensors.mapValues { try $0.to(.float32).to(device) }
-        weights = try Weights(architecture, self.tensors, sharing: old, changed: changed)
+        self.tensors = tensors
+        self.memory = memory
+        weights = try Weights(architecture, tensors, sharing: old, changed: changed)
     }
 
     /// The same model with some tensors replaced, under their checkpoint names.
     public func replacing(_ replacements: [String: Tensor]) throws -> LanguageModel {
+        try replacing(replacements.mapValues { StoredTensor(try $0.to(.float32).to(device)) })
+    }
+
+    func replacing(_ replacements: [String: StoredTensor]) throws -> LanguageModel {
         try LanguageModel(
-            architecture, tensors: tensors.merging(replacements) { $1 }, device: device, sharing: weights,
-            changed: Set(replacements.keys), interventions: interventions)
+            architecture, tensors: tensors.merging(replacements) { $1 }, device: device, memory: memory,
+            sharing: weights, changed: Set(replacements.keys), interventions: interventions)
     }
 
     /// The same model under interventions that change each of its runs: generation, traces, replays, evaluations.
@@ -58,17 +75,29 @@ public final class LanguageModel: Sendable {
             try intervention.check(architecture, lengths: [1])
         }
         return try LanguageModel(
-            architecture, tensors: tensors, device: device, sharing: weights, changed: [],
+            architecture, tensors: tensors, device: device, memory: memory, sharing: weights, changed: [],
             interventions: self.interventions + interventions)
     }
 
-    /// The output head, `[vocabulary, width]`.
-    public var head: Tensor { weights.head.weight }
+    /// The output head, `[vocabulary, width]`: large, and where it is stored in fewer bits, made anew each time.
+    public var head: Tensor { get throws { try weights.head.stored.widenedOnce() } }
+
+    /// The rows of the output head of some tokens, `[tokens, width]`.
+    public func headRows(of tokens: [Int]) throws -> Tensor {
+        try check(tokens: tokens)
+        return try weights.head.rows(of: tokens)
+    }
+
+    /// The products of a vector `[width]` with all rows of the output head, `[vocabulary]`.
+    public func headProducts(with vector: Tensor) throws -> Tensor { try weights.head.products(with: vector) }
+
+    /// W^T W `[width, width]` of the output head W.
+    public func headGram() throws -> Tensor { try weights.head.gram() }
 
     /// The vector by which a token enters the model, `[width]`.
     public func embedding(_ token: Int) throws -> Tensor {
-        try check(tokens: [[token]])
-        return try weights.embedding.selected(0, token)
+        try check(tokens: [token])
+        return try weights.embedding.rows(at: Tensor([token], device: device)).squeezed(0)
     }
 
     /// The gain of the norm before the head, `[width]`.
@@ -87,14 +116,17 @@ public final class LanguageModel: Sendable {
 
     /// The same for a few tokens only.
     package func logits(ofResidual residual: Tensor, of tokens: [Int]) throws -> Tensor {
+        try check(tokens: tokens)
+        return try bounded(weights.head(weights.finalNorm(residual), of: tokens))
+    }
+
+    /// Throws unless all tokens are of the vocabulary.
+    func check(tokens: [Int]) throws {
         for token in tokens where !(0..<architecture.vocabulary).contains(token) {
             throw ModelError(
                 .outOfRange, "a token is not in the vocabulary", expected: "0..<\(architecture.vocabulary)",
                 found: "\(token)")
         }
-        return try bounded(
-            weights.finalNorm(residual).linear(
-                head.indexSelected(0, at: tokens), bias: weights.head.bias?.indexSelected(0, at: tokens)))
     }
 
     /// Throws unless every prompt has tokens, all of the vocabulary, and fits the context.
@@ -107,11 +139,7 @@ public final class LanguageModel: Sendable {
                     expected: "1...\(architecture.contextLength) tokens",
                     found: "\(prompt.count)", hint: architecture.lengthHint)
             }
-            if let token = prompt.first(where: { !(0..<architecture.vocabulary).contains($0) }) {
-                throw ModelError(
-                    .outOfRange, "a token is not in the vocabulary", expected: "0..<\(architecture.vocabulary)",
-                    found: "\(token)")
-            }
+            try check(tokens: prompt)
         }
     }
 }
@@ -124,8 +152,8 @@ extension LanguageModel {
         try site.check(architecture)
         guard architecture.writesDirectly else { return nil }
         switch site {
-        case .mlpHidden(let layer): return weights.layers[layer].down.weight
-        case .heads(let layer): return weights.layers[layer].output.weight
+        case .mlpHidden(let layer): return try weights.layers[layer].down.weight
+        case .heads(let layer): return try weights.layers[layer].output.weight
         case .head(let layer, let head):
             let width = architecture.headWidth
             return try weights.layers[layer].output.weight.narrowed(1, head * width..<(head + 1) * width)

@@ -75,10 +75,11 @@ extension LanguageModel {
         try check(change)
         var changed: [String: Tensor] = [:]
         func present(_ name: String) throws -> Tensor {
-            guard let matrix = changed[name] ?? tensors[name] else {
+            if let matrix = changed[name] { return matrix }
+            guard let matrix = tensors[name] else {
                 throw ModelError(.badWeights, "the tensor is missing", subject: name)
             }
-            return matrix
+            return try matrix.widenedOnce()
         }
         for change in try change.neurons.flatMap({ try architecture.changes(of: $0) }) {
             let dimension = change.isColumn ? 1 : 0
@@ -103,7 +104,7 @@ extension LanguageModel {
         let names = Set(
             try change.neurons.flatMap { try architecture.changes(of: $0).map(\.tensor) }
                 + change.matrices.map { architecture.writeVectors(layer: $0.layer).tensor })
-        let energy = try names.reduce(0) { try $0 + (tensors[$1]?.square().sum().item() ?? 0) }
+        let energy = try names.reduce(0) { try $0 + (tensors[$1]?.widenedOnce().square().sum().item() ?? 0) }
         return energy > 0 ? try change.norm / energy.squareRoot() : 0
     }
 

@@ -3,18 +3,35 @@ import SutureTensor
 /// The tensors of a decoder, each in its place.
 struct Weights: Sendable {
     struct Linear: Sendable {
-        /// `[out, in]`, whatever the checkpoint's orientation: a transposed view costs nothing.
-        var weight: Tensor
+        var matrix: Matrix
         var bias: Tensor?
 
-        func callAsFunction(_ input: Tensor) throws -> Tensor { try input.linear(weight, bias: bias) }
+        /// `[out, in]` in float32.
+        var weight: Tensor { get throws { try matrix.widened() } }
+
+        func callAsFunction(_ input: Tensor) throws -> Tensor {
+            let weight = try weight
+            guard matrix.isWidenedAgain, input.isTracked else { return try input.linear(weight, bias: bias) }
+            return try input.linear(weight, bias: bias, again: matrix.widened)
+        }
 
         func callAsFunction(_ input: Tensor, times factor: Tensor) throws -> Tensor {
-            try input.linear(weight, bias: bias, times: factor)
+            guard matrix.isWidenedAgain, input.isTracked else {
+                return try input.linear(weight, bias: bias, times: factor)
+            }
+            return try factor * self(input)
         }
 
         func callAsFunction(_ input: Tensor, plus term: Tensor) throws -> Tensor {
-            try input.linear(weight, bias: bias, plus: term)
+            guard matrix.isWidenedAgain, input.isTracked else {
+                return try input.linear(weight, bias: bias, plus: term)
+            }
+            return try term + self(input)
+        }
+
+        func silu(_ input: Tensor) throws -> Tensor {
+            guard matrix.isWidenedAgain, input.isTracked else { return try input.linearSilu(weight, bias: bias) }
+            return try self(input).silu()
         }
     }
 
@@ -41,17 +58,17 @@ struct Weights: Sendable {
         var up, down: Linear
     }
 
-    var embedding: Tensor
-    var positions: Tensor?
+    var embedding: StoredTensor
+    var positions: StoredTensor?
     var layers: [Layer]
     var finalNorm: Norm
-    var head: Linear
+    var head: Head
 
     /// Takes the tensors that `architecture` names out of a checkpoint's, checking every shape.
     ///
     /// Layers of `old` weights that have none of the `changed` tensors are taken as they are: some are copies.
     init(
-        _ architecture: Architecture, _ tensors: [String: Tensor], sharing old: Weights? = nil,
+        _ architecture: Architecture, _ tensors: [String: StoredTensor], sharing old: Weights? = nil,
         changed: Set<String> = []
     ) throws {
         let names = architecture.tensors
@@ -63,8 +80,8 @@ struct Weights: Sendable {
             try needed.check(tensor.shape)
         }
         let reader = Reader(architecture: architecture, tensors: tensors)
-        embedding = try reader.tensor(names.name(names.embedding))
-        positions = try names.positions.map { try reader.tensor(names.name($0)) }
+        embedding = try reader.stored(names.name(names.embedding))
+        positions = try names.positions.map { try reader.stored(names.name($0)) }
         layers = try kept.enumerated().map { layer, kept in
             try kept
                 ?? Layer(
@@ -83,22 +100,24 @@ struct Weights: Sendable {
                     down: reader.linear(names.down, layer))
         }
         finalNorm = try reader.norm(names.finalNorm, 0)
-        head = Linear(
-            weight: architecture.tiedHead ? embedding : try reader.tensor(names.head.tensor + ".weight"),
+        head = Head(
+            stored: architecture.tiedHead ? embedding : try reader.stored(names.head.tensor + ".weight"),
             bias: names.head.bias ? try reader.tensor(names.head.tensor + ".bias") : nil)
     }
 
     private struct Reader {
         let architecture: Architecture
         /// Those that are needed were found to be there, each of its shape.
-        let tensors: [String: Tensor]
+        let tensors: [String: StoredTensor]
 
-        func tensor(_ name: String) throws -> Tensor {
+        func stored(_ name: String) throws -> StoredTensor {
             guard let tensor = tensors[name] else {
                 throw ModelError(.badWeights, "a tensor of the architecture is missing", subject: name)
             }
             return tensor
         }
+
+        func tensor(_ name: String) throws -> Tensor { try stored(name).widened() }
 
         func norm(_ template: String, _ layer: Int) throws -> Norm {
             let name = architecture.tensors.name(template, layer: layer)
@@ -111,21 +130,19 @@ struct Weights: Sendable {
 
         func linear(_ projection: TensorNames.Projection, _ layer: Int) throws -> Linear {
             let name = architecture.tensors.name(projection.tensor, layer: layer)
-            var weight = try tensor(name + ".weight")
             var bias = projection.bias ? try tensor(name + ".bias") : nil
-            if projection.orientation == .inOut { weight = try weight.transposed() }
-            if let part = projection.part {
-                weight = try weight.taking(part)
-                bias = try bias?.taking(part)
-            }
-            return Linear(weight: weight, bias: bias)
+            if let part = projection.part { bias = try bias?.taking(part) }
+            return Linear(
+                matrix: try Matrix(
+                    stored(name + ".weight"), isTransposed: projection.orientation == .inOut, part: projection.part),
+                bias: bias)
         }
     }
 }
 
 extension Tensor {
     /// The rows of a part. Those of one block are a view; those of several are copied, for the products to be fast.
-    fileprivate func taking(_ part: TensorNames.Part) throws -> Tensor {
+    func taking(_ part: TensorNames.Part) throws -> Tensor {
         let stretch = part.start..<part.start + part.count
         guard shape[0] != part.block else { return try narrowed(0, stretch) }
         let rest = Array(shape.dropFirst())

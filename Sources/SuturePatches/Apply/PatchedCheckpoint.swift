@@ -85,14 +85,21 @@ public struct PatchedCheckpoint: Sendable {
         try refuse(outcomes.compactMap(\.difference))
     }
 
-    /// The patched elements of a tensor, or nil if no patch changes it: made for `LanguageModel.load(_:replacing:)`.
+    /// The patched elements of a tensor, or nil if no patch changes it: made for `ImageClassifier.load(_:replacing:)`.
     ///
     /// - Parameters:
     ///   - tensor: one of the checkpoint's.
     ///   - current: its elements as the checkpoint has them.
     /// - Throws: ``PatchError`` if the tensor is not the one that the patches were made for.
     public func data(for tensor: Checkpoint.Tensor, current: TensorData) throws -> TensorData? {
+        try data(for: tensor) { current }
+    }
+
+    /// The same, made for `LanguageModel.load(_:replacing:)`: `current` reads the elements, and is called where a patch
+    /// changes them.
+    public func data(for tensor: Checkpoint.Tensor, current: () throws -> TensorData) throws -> TensorData? {
         guard touched.position(of: ByteString(tensor.name)) != nil else { return nil }
+        let current = try current()
         var difference: BaseDifference?
         let data = try TensorData(byteCount: current.bytes.count) { data in
             difference = try pass(over: tensor, current: TensorBytes(current)).run(new: { offset, bytes in

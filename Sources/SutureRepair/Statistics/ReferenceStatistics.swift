@@ -16,8 +16,7 @@ public struct ReferenceStatistics: Sendable {
     /// p `[n, tops]`, and the tokens `[n x tops]`
     private let probabilities: Tensor
     private let tokens: Tensor
-    private let readHead: Tensor
-    private let readGain: Tensor
+    private let model: LanguageModel
     private let isCentered: Bool
 
     /// How many likely tokens are kept at each position; they hold nearly all of the probability.
@@ -64,8 +63,7 @@ public struct ReferenceStatistics: Sendable {
         sharpness = try Tensor.concatenated(scales, 0)
         probabilities = try Tensor.concatenated(likely.map(\.0), 0)
         tokens = try Tensor.concatenated(likely.map(\.1), 0).reshaped([-1])
-        readHead = model.head
-        readGain = model.finalGain
+        self.model = model
         isCentered = model.architecture.norm == .layer
     }
 
@@ -79,7 +77,7 @@ public struct ReferenceStatistics: Sendable {
     /// the old probabilities; here u = k W (gain * direction) / r, by the direct path to the head.
     public func cost(of direction: Tensor) throws -> Tensor {
         let centered = isCentered ? try direction - direction.mean([0], keepingDims: true) : direction
-        let moved = try readHead.linear((centered * readGain).unsqueezed(0)).squeezed(1)
+        let moved = try model.headProducts(with: centered * model.finalGain)
         let changes = try moved.indexSelected(0, at: tokens).reshaped(probabilities.shape) * sharpness
         let mean = try (probabilities * changes).sum([1], keepingDims: true)
         let variance = try (probabilities * (changes - mean).square()).sum([1])

@@ -14,7 +14,7 @@ public struct SemanticBasis: Sendable {
     /// Costs one product over the vocabulary; keep it for all failures of a model.
     public init(_ model: LanguageModel) throws {
         self.model = model
-        let gram = try model.head.transposed().matmul(model.head).to(.float64)
+        let gram = try model.headGram().to(.float64)
         factor = try gram.ridged(by: 1e-6).cholesky()
         // The same for the head as it reads: through the last norm's gain, and centered where the norm centers.
         let gain = try model.finalGain.to(.float64)
@@ -28,14 +28,19 @@ public struct SemanticBasis: Sendable {
 
     /// s_target - s_other `[d]`: the difference of the latent vectors whose logits fit one-hot rows best.
     public func difference(_ target: Int, _ other: Int) throws -> Tensor {
-        let contrast = try model.head.selected(0, target) - model.head.selected(0, other)
-        return try solve(contrast, factor)
+        try solve(contrast(of: target, other), factor)
     }
 
     /// The contrast between two tokens as the head reads it after the last norm: gain * (w_target - w_other) `[d]`.
     public func contrast(_ target: Int, _ other: Int) throws -> Tensor {
-        let contrast = try (model.head.selected(0, target) - model.head.selected(0, other)) * model.finalGain
+        let contrast = try contrast(of: target, other) * model.finalGain
         return model.architecture.norm == .layer ? try contrast - contrast.mean([0], keepingDims: true) : contrast
+    }
+
+    /// The difference of two rows of the head.
+    private func contrast(of target: Int, _ other: Int) throws -> Tensor {
+        let rows = try model.headRows(of: [target, other])
+        return try rows.selected(0, 0) - rows.selected(0, 1)
     }
 
     /// The direction d* = G^-1 c / (c . G^-1 c) `[d]` that raises a contrast c by one logit (before the

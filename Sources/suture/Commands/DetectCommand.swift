@@ -16,7 +16,7 @@ struct DetectCommand: ParsableCommand {
             suture detect model conala-test.json --task python --patch fix.safetensors
             """)
 
-    @OptionGroup var model: ModelOptions
+    @OptionGroup var model: LanguageModelOptions
 
     @Argument(
         help: "The data set: .json, .jsonl, .tsv, a folder of tldr pages, or lines of intents beside lines of code.")

@@ -19,7 +19,7 @@ struct EvaluateCommand: ParsableCommand {
             torchrun --nproc-per-node 2 --no-python -- suture evaluate model ...
             """)
 
-    @OptionGroup var model: ModelOptions
+    @OptionGroup var model: LanguageModelOptions
 
     @Option(
         help: """

@@ -14,7 +14,7 @@ struct FaithfulCommand: ParsableCommand {
             suture faithful model.gguf --patch fix.safetensors
             """)
 
-    @OptionGroup var model: ModelOptions
+    @OptionGroup var model: LanguageModelOptions
 
     @Option(help: "A file of directions, written by --save.")
     var direction: String?

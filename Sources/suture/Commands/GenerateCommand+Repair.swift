@@ -24,7 +24,7 @@ extension GenerateCommand {
     }
 
     private var modelFlags: [String] {
-        ["--device=\(model.device)"] + (chatting.chat ? ["--chat"] : [])
+        model.arguments + (chatting.chat ? ["--chat"] : [])
             + (printing.threads.map { ["--threads=\($0)"] } ?? [])
     }
 

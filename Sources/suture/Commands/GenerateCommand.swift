@@ -17,7 +17,7 @@ struct GenerateCommand: ParsableCommand {
             """
     )
 
-    @OptionGroup var model: ModelOptions
+    @OptionGroup var model: LanguageModelOptions
 
     @OptionGroup var chatting: ChatOptions
 

@@ -10,7 +10,7 @@ struct ParityCommand: ParsableCommand {
             P.file (U8) and P.logits, so that the preparation of pictures is held against the other's, too.
             """)
 
-    @OptionGroup var model: ModelOptions
+    @OptionGroup var model: LanguageModelOptions
 
     @Option(help: "A safetensors file of prompts or pictures, and logits; Tests/Goldens has some.")
     var golden: String
@@ -29,7 +29,7 @@ struct ParityCommand: ParsableCommand {
         let url = URL(filePath: golden)
         let parity =
             try ClassifierArchitecture.describes(checkpoint)
-            ? Parity(model.loadClassifier(checkpoint), golden: url) : Parity(model.load(checkpoint), golden: url)
+            ? Parity(model.files.loadClassifier(checkpoint), golden: url) : Parity(model.load(checkpoint), golden: url)
         let passes = parity.largestDifference <= tolerance && parity.hasSameTokens
         let largest = String(format: "%.2g", parity.largestDifference)
         let report = try Report(

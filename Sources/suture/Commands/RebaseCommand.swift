@@ -13,7 +13,7 @@ struct RebaseCommand: ParsableCommand {
             suture rebase model second.safetensors --onto first.safetensors -o second-on-first.safetensors
             """)
 
-    @OptionGroup var model: ModelOptions
+    @OptionGroup var model: LanguageModelOptions
 
     @Argument(help: "A patch that suture repair made.")
     var patch: String
@@ -42,9 +42,8 @@ struct RebaseCommand: ParsableCommand {
         let repair = try RepairCommand.parse(
             [model.model, "--failures=\(patch)", "--method=\(method.rawValue)", "--output=\(result.output)"]
                 + onto.map { "--patch=\($0)" } + (settings.isEmpty ? [] : ["--set=\(settings.joined(separator: ","))"])
-                + limits.arguments + (result.force ? ["--force"] : []) + [
-                    "--device=\(model.device)", "--format=\(printing.format.rawValue)"
-                ]
+                + limits.arguments + (result.force ? ["--force"] : []) + model.arguments
+                + ["--format=\(printing.format.rawValue)"]
                 + (printing.threads.map { ["--threads=\($0)"] } ?? []))
         try repair.run()
     }

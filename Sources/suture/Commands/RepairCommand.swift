@@ -28,7 +28,7 @@ struct RepairCommand: ParsableCommand {
                     "\n\($0): \($0.summary)\n\($0.method.settingList.map { "  " + $0 + "\n" }.joined())"
                 }.joined())
 
-    @OptionGroup var model: ModelOptions
+    @OptionGroup var model: LanguageModelOptions
 
     @OptionGroup var chatting: ChatOptions
 

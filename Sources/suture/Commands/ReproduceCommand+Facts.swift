@@ -13,7 +13,7 @@ struct FactsCommand: ParsableCommand {
             suture reproduce facts model.gguf known_1000.json --report facts.html
             """)
 
-    @OptionGroup var model: ModelOptions
+    @OptionGroup var model: LanguageModelOptions
 
     @Argument(help: "Facts, as a JSON list.")
     var facts: String

@@ -14,7 +14,7 @@ struct IllusionCommand: ParsableCommand {
             suture reproduce illusion model.gguf --report illusion.html
             """)
 
-    @OptionGroup var model: ModelOptions
+    @OptionGroup var model: LanguageModelOptions
 
     @Option(help: "The layer of the MLP.")
     var layer: Int?

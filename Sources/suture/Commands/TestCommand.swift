@@ -15,7 +15,7 @@ struct TestCommand: ParsableCommand {
             suture test model cases.jsonl --check 'python3 -m py_compile {}'
             """)
 
-    @OptionGroup var model: ModelOptions
+    @OptionGroup var model: LanguageModelOptions
 
     @Argument(help: "A file of cases: .jsonl or .tsv; - for standard input.")
     var cases: String

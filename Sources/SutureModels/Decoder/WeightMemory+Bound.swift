@@ -1,0 +1,59 @@
+import SutureFormats
+import SutureTensor
+
+extension WeightMemory {
+    /// The memory of a checkpoint's weights within a bound, in bytes; nil for half of what is free, as pages of the file
+    /// and other processes need the rest.
+    ///
+    /// Throws ``ModelError`` with code `tooLarge` where not even one matrix after the other would fit.
+    convenience init(
+        for checkpoint: Checkpoint, _ architecture: Architecture, _ device: Device, bound: Int?
+    ) throws {
+        let needs = try MemoryNeeds(checkpoint, architecture, device)
+        let free = Int(clamping: MachineMemory.free)
+        let bound = bound ?? max(free / 2, min(free, needs.least))
+        guard needs.least <= bound else {
+            throw ModelError(
+                .tooLarge, "the model does not fit into memory", subject: checkpoint.url.relativePath,
+                expected: "\(Double(needs.least).gigabytes) at least", found: Double(bound).gigabytes)
+        }
+        self.init(limit: bound - needs.least)
+    }
+}
+
+/// How much memory of its own a model needs, besides what the system keeps of its files.
+struct MemoryNeeds {
+    /// The float32 weights that are no part of a file.
+    private(set) var fixed = 0
+    /// The weights that may be held as float32, or widened each time.
+    private(set) var widened = 0
+    /// Memory in which they are widened.
+    private(set) var scratch = 0
+
+    /// What a run takes besides weights: the engine, and the values of a prompt of some hundred tokens.
+    static let work = 512 << 20
+
+    /// Where nothing is held.
+    var least: Int { fixed + scratch + Self.work }
+    /// Where everything is held.
+    var most: Int { fixed + widened + Self.work }
+
+    init(_ checkpoint: Checkpoint, _ architecture: Architecture, _ device: Device) throws {
+        var largest = 0
+        let names = architecture.tensors
+        let tables = [names.name(names.embedding), names.head.tensor + ".weight"]
+        for tensor in checkpoint.tensors where tensor.type.isWeight && !tensor.shape.contains(0) {
+            let bytes = 4 * tensor.shape.reduce(1, *)
+            let isConverted = try checkpoint.converted(tensor) != nil
+            let isNarrow = isConverted || tensor.type == .bfloat16 || tensor.type == .float16
+            if isNarrow, StoredTensor.staysStored(tensor.shape, on: device) {
+                widened += bytes
+                let rows = tables.contains(tensor.name) ? Head.blocks(of: tensor.shape)[0].count : tensor.shape[0]
+                largest = max(largest, bytes / tensor.shape[0] * rows)
+            } else if tensor.type != .float32 || isConverted || device != .cpu || checkpoint.snapshot == nil {
+                fixed += bytes
+            }
+        }
+        scratch = 2 * largest
+    }
+}
