@@ -4,7 +4,8 @@ import Testing
 
 @Suite("Texts that are read together")
 struct TogetherTests {
-    @Test("each of several texts, of several lengths and models, comes out as it does alone", arguments: TinyModel.names)
+    @Test(
+        "each of several texts, of several lengths and models, comes out as it does alone", arguments: TinyModel.names)
     func rows(name: String) throws {
         let model = try TinyModel(name).model
         let random = try RandomSource(seed: 4)
@@ -38,7 +39,8 @@ struct TogetherTests {
         let model = try TinyModel("llama-bias").model
         let standing = try model.intervening([Intervention(.mlpOut(0), .scale(0))])
         var sessions = [
-            try DecodingSession(model, prompt: TinyModel.promptA), try DecodingSession(standing, prompt: TinyModel.promptA)
+            try DecodingSession(model, prompt: TinyModel.promptA),
+            try DecodingSession(standing, prompt: TinyModel.promptA)
         ]
         try DecodingSession.append([5, 5], to: &sessions)
         sessions.append(try DecodingSession(model, prompt: TinyModel.promptB))

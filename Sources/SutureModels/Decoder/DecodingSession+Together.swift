@@ -47,7 +47,10 @@ extension DecodingSession {
     /// The passes in which the rows of a batch share what their models share.
     fileprivate struct Passes {
         /// A part of a model that others may share.
-        enum Part { case ends, layer(Int) }
+        enum Part {
+            case ends
+            case layer(Int)
+        }
 
         let models: [LanguageModel]
         private let positions: [Int]

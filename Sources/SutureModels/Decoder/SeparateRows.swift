@@ -10,7 +10,8 @@ final class SeparateRows {
     init(_ positions: [Int], _ seen: [DecodingSession.Seen]) { (self.positions, self.seen) = (positions, seen) }
 
     /// What each row reads of what it has seen, its own column too: `[rows, heads, 1, width]`.
-    func mixed(_ layer: Int, _ own: KeyValues, _ mix: (_ row: Int, _ seen: KeyValues) throws -> Tensor) throws -> Tensor {
+    func mixed(_ layer: Int, _ own: KeyValues, _ mix: (_ row: Int, _ seen: KeyValues) throws -> Tensor) throws -> Tensor
+    {
         try Tensor.concatenated(
             positions.indices.map { row in
                 let next = KeyValues(
