@@ -40,10 +40,13 @@ public struct Server: Sendable {
     ) async throws {
         let plain = try Tokenizer(checkpoint)
         let chat = Result { try ChatFormat(checkpoint, plain) }.telling
+        let given = try patches.map { ($0, try Patch(contentsOf: $0)) }
+        try PatchedCheckpoint(checkpoint).adding(given.map { AppliedPatch($1) }).check()
+        let model = try LanguageModel.load(checkpoint, device: device)
+        // The first thing that is written: all that is given has been looked at.
         let storage = try Storage(folder ?? Storage.standardFolder)
         let store = try PatchStore(storage, checkpoint)
-        for url in patches { try await Self.add(url, to: store) }
-        let model = try LanguageModel.load(checkpoint, device: device)
+        for (url, patch) in given { try await Self.add(patch, from: url, to: store) }
         let stacks = ModelStacks(checkpoint, model)
         let meter = Meter()
         let ends = plain.roles.stops.union((try? chat.get()).map { [$0.stop] } ?? [])
@@ -108,13 +111,13 @@ public struct Server: Sendable {
         WritingRoutes(workbench: workbench).add(to: router)
         PatchRoutes(workbench: workbench).add(to: router)
         JobRoutes(workbench: workbench).add(to: router)
+        InsideRoutes(workbench: workbench).add(to: router)
         PageRoutes().add(to: router)
         return router
     }
 
     /// Takes up a patch of the command line, unless it is there, and switches it on.
-    private static func add(_ url: URL, to store: PatchStore) async throws {
-        let patch = try Patch(contentsOf: url)
+    private static func add(_ patch: Patch, from url: URL, to store: PatchStore) async throws {
         if let known = await store.list().first(where: { $0.row.id == patch.id }) {
             _ = try await store.set(known.name, isEnabled: true, scale: 1)
             return

@@ -16,8 +16,8 @@ struct JobRoutes: Sendable {
         router.post("/api/jobs") { request, _ in
             var asked = try RepairRequest(await request.json(workbench.limits), workbench)
             // What is enabled now, whatever is when the job begins.
-            let patches = try await workbench.patches.resolved(asked.stack)
-            asked.stack.parts = patches.map { StackRequest.Part(name: $0.patch.id, scale: $0.scale) }
+            let patches = try await workbench.patches.resolved(asked.passage.stack)
+            asked.passage.stack.parts = patches.map { StackRequest.Part(name: $0.patch.id, scale: $0.scale) }
             return Response.json(json(try await jobs.submit(asked)), status: .accepted)
         }
         router.get("/api/jobs/:id") { _, context in Response.json(json(try await jobs.find(id(context)))) }

@@ -100,7 +100,7 @@ actor JobRunner: Service {
             try save(job)
             let field = JSONField(try JSON.parse(job.request, source: "job \(id)"), source: "job \(id)")
             let request = try RepairRequest(kept: field)
-            let applied = try await patches.resolved(request.stack)
+            let applied = try await patches.resolved(request.passage.stack)
             let model = try await stacks.model(applied)
             let task = Task { [worker, progress] in
                 try await worker.repair(request, model, applied) { progress[id] = $0 }

@@ -79,7 +79,7 @@ actor RepairWorker {
     /// What the model writes from the beginning of its answer, most likely token by token.
     private func answer(_ model: LanguageModel, to request: RepairRequest) throws -> String {
         let writing = TextWriting(tokenizer, ends: ends, limit: Self.shown)
-        let tokens = tokenizer.encode(request.prompt, specials: .opening).ids
+        let tokens = tokenizer.encode(request.passage.prompt, specials: .opening).ids
         return try Tensor.withoutGradients { try writing.write(model, behind: tokens).text }
     }
 }
