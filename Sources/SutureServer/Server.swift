@@ -39,7 +39,7 @@ public struct Server: Sendable {
         limits: ServerLimits = ServerLimits()
     ) async throws {
         let plain = try Tokenizer(checkpoint)
-        let chat = Result { try ChatFormat(checkpoint, plain) }.telling
+        let tokenizers = Tokenizers(plain: plain, chat: Result { try ChatFormat(checkpoint, plain) }.telling)
         let given = try patches.map { ($0, try Patch(contentsOf: $0)) }
         try PatchedCheckpoint(checkpoint).adding(given.map { AppliedPatch($1) }).check()
         let model = try LanguageModel.load(checkpoint, device: device)
@@ -49,12 +49,12 @@ public struct Server: Sendable {
         for (url, patch) in given { try await Self.add(patch, from: url, to: store) }
         let stacks = ModelStacks(checkpoint, model)
         let meter = Meter()
-        let ends = plain.roles.stops.union((try? chat.get()).map { [$0.stop] } ?? [])
-        let worker = RepairWorker(checkpoint, plain, ends: ends)
+        let limits = limits.fitted(toBytesOfToken: model.architecture.bytesOfToken)
         workbench = Workbench(
-            name: Self.name(of: checkpoint), tokenizer: plain, chat: chat, stacks: stacks,
+            name: Self.name(of: checkpoint), tokenizers: tokenizers, stacks: stacks,
             engine: Engine(plain, limits, meter), patches: store,
-            jobs: try JobRunner(storage, worker, stacks, store, limits), limits: limits, meter: meter)
+            jobs: try JobRunner(storage, RepairWorker(checkpoint, tokenizers), stacks, store, limits), limits: limits,
+            meter: meter)
         self.port = port
     }
 
@@ -95,6 +95,8 @@ public struct Server: Sendable {
         defer { watcher.cancel() }
         do {
             try await group.run()
+        } catch is CancellationError {
+            // What had not ended in time was given up.
         } catch let error as IOError {
             throw ServerError(
                 .cannotStart, "the server cannot listen here", subject: "127.0.0.1:\(port)",
@@ -137,4 +139,9 @@ public struct Server: Sendable {
         let url = checkpoint.url
         return name((checkpoint.gguf == nil ? url : url.deletingPathExtension()).lastPathComponent)
     }
+}
+
+extension Architecture {
+    /// How much room the keys and values of a token take, in bytes.
+    fileprivate var bytesOfToken: Int { 2 * layers * keyValueHeads * headWidth * MemoryLayout<Float>.size }
 }

@@ -14,8 +14,10 @@ public struct ServerLimits: Sendable {
     public var queue = 256
     /// How many texts grow at once.
     public var batch = 16
-    /// How many tokens the texts that grow at once may come to, with their prompts.
+    /// How many tokens the texts that grow at once may come to, with their prompts; fewer where ``cache`` holds fewer.
     public var tokens = 1 << 16
+    /// How much room the keys and values of these tokens may take, in bytes.
+    public var cache = 4 << 30
     /// How long a request may take in all, in seconds.
     public var seconds = 600.0
     /// How many jobs may wait.
@@ -25,4 +27,11 @@ public struct ServerLimits: Sendable {
 
     /// The limits that the server has unless told otherwise.
     public init() {}
+
+    /// The limits for a model whose tokens take so much room each, in bytes.
+    func fitted(toBytesOfToken bytes: Int) -> ServerLimits {
+        var fitted = self
+        fitted.tokens = max(1, min(tokens, cache / max(1, bytes)))
+        return fitted
+    }
 }

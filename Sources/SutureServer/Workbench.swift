@@ -1,16 +1,12 @@
 import SutureFormats
 import SutureModels
 import SuturePatches
-import SutureTasks
-import SutureTokenizers
 
 /// What all routes work with.
 struct Workbench: Sendable {
     /// What the model is called.
     let name: String
-    let tokenizer: Tokenizer
-    /// How the model is asked in a conversation, or why it cannot be.
-    let chat: Result<ChatFormat, ServerError>
+    let tokenizers: Tokenizers
     let stacks: ModelStacks
     let engine: Engine
     let patches: PatchStore

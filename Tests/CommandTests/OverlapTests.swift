@@ -47,7 +47,8 @@ struct OverlapTests {
         "classify <classifier <images --patch <good.fix --report >new.html",
         "robustness <classifier --data <images --signature <good.fix --baseline <no-classes --report >new.html",
         "corrupt <images --all -o >new --sheet >new.png", "corrupt <arrays/fog.npy --all -o >new --sheet >new.png",
-        "report <key.jsonl --report >new.html", "serve <model --patch <good.fix", "inspect <model", "convert <model -o >new", "convert <text.gguf -o >new"
+        "report <key.jsonl --report >new.html", "serve <model --patch <good.fix", "inspect <model",
+        "convert <model -o >new", "convert <text.gguf -o >new"
     ]
 
     /// Options and arguments that name no file.

@@ -110,7 +110,7 @@ with served(SUTURE, MODEL) as url, tempfile.TemporaryDirectory() as folder:
         browser.wait("document.getElementById('status').textContent.includes('tokens in')")
         text = "[...document.querySelectorAll('.piece')].map((piece) => piece.textContent).join('')"
         first = browser.run(text)
-        check("32 tokens", browser.run("document.querySelectorAll('.piece').length") == 32)
+        check("tokens", 5 < browser.run("document.querySelectorAll('.piece').length") <= 32)
         check("a probability", "%" in browser.run("document.querySelector('.piece').getAttribute('aria-label')"))
         browser.picture("2-answer")
 

@@ -81,15 +81,6 @@ struct HostileTests {
                 "POST /v1/completions HTTP/1.1\r\n\(own)Content-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
                     + String(repeating: "4e20\r\n\(big)\r\n", count: 10) + "0\r\n\r\n", [413]),
             Attack(
-                "a body that stops coming",
-                "POST /v1/completions HTTP/1.1\r\n\(own)Content-Type: application/json\r\nContent-Length: 50\r\n\r\n{\"a",
-                [408]),
-            Attack(
-                "a body that trickles",
-                "POST /v1/completions HTTP/1.1\r\n\(own)Content-Type: application/json\r\nContent-Length: 50\r\n\r\n",
-                [408], later: (0..<8).map { _ in (0.25, Array("a".utf8)) }),
-            Attack("headers that stop coming", "GET /health HTTP/1.1\r\nHost: 127", [nil, 400]),
-            Attack(
                 "a body of another kind",
                 "POST /v1/completions HTTP/1.1\r\n\(own)Content-Type: text/plain\r\nContent-Length: 2\r\n\r\n{}", [415]),
             Attack("a body of no kind", "POST /v1/completions HTTP/1.1\r\n\(own)Content-Length: 2\r\n\r\n{}", [415]),
@@ -143,11 +134,47 @@ struct HostileTests {
         ]
     }
 
+    /// What comes slowly, or stops to come.
+    private func slow(_ port: Int) -> [Attack] {
+        let own = "Host: 127.0.0.1:\(port)\r\nConnection: close\r\n"
+        return [
+            Attack(
+                "a body that stops coming",
+                "POST /v1/completions HTTP/1.1\r\n\(own)Content-Type: application/json\r\nContent-Length: 50\r\n\r\n{\"a",
+                [408]),
+            Attack(
+                "a body that trickles",
+                "POST /v1/completions HTTP/1.1\r\n\(own)Content-Type: application/json\r\nContent-Length: 50\r\n\r\n",
+                [408], later: (0..<8).map { _ in (0.25, Array("a".utf8)) }),
+            Attack("headers that stop coming", "GET /health HTTP/1.1\r\nHost: 127", [nil, 400])
+        ]
+    }
+
+    @Test("a body that is slow is answered as such, and headers that stop coming are not waited for")
+    func slowness() async throws {
+        try await Place.with { place in
+            var limits = ServerLimits()
+            (limits.bodySeconds, limits.idleSeconds) = (1, 10)
+            try await place.serving(limits) { client in
+                try await withThrowingTaskGroup { group in
+                    for attack in slow(client.port) {
+                        group.addTask {
+                            let answer = try await Wire.exchange(attack.bytes, port: client.port, then: attack.later)
+                            #expect(attack.statuses.contains(answer?.status), "\(attack.name): \(answer?.text ?? "")")
+                        }
+                    }
+                    try await group.waitForAll()
+                }
+                #expect(try await client.get("/health").status == 200)
+            }
+        }
+    }
+
     @Test("what is hostile or wrong gets its status and one line, and the server goes on")
     func attacks() async throws {
         try await Place.with { place in
             var limits = ServerLimits()
-            (limits.body, limits.bodySeconds, limits.idleSeconds) = (100_000, 1, 2)
+            limits.body = 100_000
             try await place.serving(limits) { client in
                 let attacks = attacks(client.port)
                 #expect(attacks.count >= 70)
@@ -185,7 +212,7 @@ struct HostileTests {
                 let statuses = try await withThrowingTaskGroup { group in
                     for _ in 0..<12 {
                         group.addTask {
-                            let answer = try await client.post("/v1/completions", ["prompt": "abc", "max_tokens": 150])
+                            let answer = try await client.post("/v1/completions", ["prompt": "abc", "max_tokens": 60])
                             #expect(answer.status == 200 || answer.headers["retry-after"] != nil)
                             return answer.status
                         }

@@ -18,6 +18,8 @@ struct Place: Sendable {
     static func with(_ body: (Place) async throws -> Void) async throws {
         let place = Place(
             url: FileManager.default.temporaryDirectory.appending(path: "suture-server-\(UUID().uuidString)"))
+        // On a model as small as this, more threads only wait for each other.
+        Runtime.threads = 1
         setenv("XDG_CACHE_HOME", FileManager.default.temporaryDirectory.appending(path: "suture-server-cache").path, 1)
         defer { try? FileManager.default.removeItem(at: place.url) }
         try TinySnapshot.write(to: place.model)

@@ -3,7 +3,6 @@ import Hummingbird
 import SutureFormats
 import SutureModels
 import SutureSubspaces
-import SutureTokenizers
 
 /// Views into the model at a place in an answer: `/api/lens` and `/api/attention`.
 struct InsideRoutes: Sendable {
@@ -15,7 +14,7 @@ struct InsideRoutes: Sendable {
 
     init(workbench: Workbench) {
         self.workbench = workbench
-        viewer = Viewer(workbench.tokenizer, workbench.name)
+        viewer = Viewer(workbench.tokenizers, workbench.name)
     }
 
     func add(to router: Router<ServerContext>) {
@@ -37,7 +36,7 @@ struct InsideRoutes: Sendable {
 
     private func place(_ body: JSONField) async throws -> (Passage, LanguageModel) {
         let passage = try Passage(body, workbench)
-        let count = workbench.tokenizer.encode(passage.text, specials: .opening).ids.count
+        let count = workbench.tokenizers.tokens(of: passage.text, isChat: passage.isChat).count
         guard count <= Self.limit else {
             throw ServerError(
                 .badRequest, "the text is too long to be looked into", subject: body.path,
@@ -52,13 +51,14 @@ private actor Viewer {
     private let executor = EngineExecutor("suture.views")
     nonisolated var unownedExecutor: UnownedSerialExecutor { executor.asUnownedSerialExecutor() }
 
-    private let tokenizer: Tokenizer
+    private let tokenizers: Tokenizers
     private let name: String
 
-    init(_ tokenizer: Tokenizer, _ name: String) { (self.tokenizer, self.name) = (tokenizer, name) }
+    init(_ tokenizers: Tokenizers, _ name: String) { (self.tokenizers, self.name) = (tokenizers, name) }
 
     /// What the model would say after each layer, and what each part writes toward it.
     func lens(_ passage: Passage, _ model: LanguageModel) throws -> JSON {
+        let tokenizer = tokenizers.of(isChat: passage.isChat)
         let lens = try Lens(model, Prompt(passage.text), tokenizer, modelName: name)
         let encoder = JSONEncoder()
         encoder.keyEncodingStrategy = .convertToSnakeCase
@@ -68,6 +68,7 @@ private actor Viewer {
     /// How much the last token attends to each, by each head of a layer.
     func attention(_ passage: Passage, _ model: LanguageModel, layer: Int) throws -> JSON {
         let heads = (0..<model.architecture.heads).map { Head(layer: layer, index: $0) }
+        let tokenizer = tokenizers.of(isChat: passage.isChat)
         let view = try AttentionView(model, Prompt(passage.text), heads: heads, tokenizer, modelName: name)
         return [
             "layer": JSON(layer), "tokens": .array(view.tokens.map { JSON($0) }),

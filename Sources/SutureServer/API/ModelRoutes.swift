@@ -37,7 +37,7 @@ struct ModelRoutes: Sendable {
     /// What the page wants to know of the model.
     private var facts: JSON {
         let architecture = workbench.stacks.base.architecture
-        let isChat = if case .success = workbench.chat { true } else { false }
+        let isChat = if case .success = workbench.tokenizers.chat { true } else { false }
         return [
             "name": JSON(workbench.name), "family": JSON(architecture.family), "layers": JSON(architecture.layers),
             "heads": JSON(architecture.heads), "width": JSON(architecture.width),

@@ -10,6 +10,8 @@ struct Passage: Sendable {
     /// What it had written behind it.
     var written: String
     var stack: StackRequest
+    /// Whether the prompt is a conversation in the model's format, which begins as the template says.
+    var isChat: Bool
 
     var text: String { prompt + written }
 
@@ -19,9 +21,11 @@ struct Passage: Sendable {
             try body.optional("model").map { try StackRequest(model: $0.string, of: workbench.name) }
             ?? StackRequest()
         if let list = try body.optional("patches") { stack = try StackRequest(list) }
-        if let messages = try body.optional("messages") {
+        let messages = try body.optional("messages")
+        isChat = messages != nil
+        if let messages {
             try body.refuse("prompt") { _ in false }
-            prompt = try workbench.chat.get().prompt(WritingRequest.messages(messages))
+            prompt = try workbench.tokenizers.chat.get().prompt(WritingRequest.messages(messages))
         } else {
             prompt = try body.require("prompt").string
         }
@@ -29,9 +33,10 @@ struct Passage: Sendable {
         guard !text.isEmpty else { throw ServerError(.badRequest, "the prompt is empty", subject: body.path) }
     }
 
-    /// As it is kept: `prompt`, `written` and `patches`.
+    /// As it is kept: `prompt`, `written`, `patches` and `chat`.
     init(kept body: JSONField) throws {
         (prompt, written) = (try body.require("prompt").string, try body.require("written").string)
         stack = try body.optional("patches").map { try StackRequest($0) } ?? StackRequest()
+        isChat = try body.optional("chat")?.bool ?? false
     }
 }

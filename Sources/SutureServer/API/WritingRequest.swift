@@ -92,10 +92,10 @@ struct WritingRequest: Sendable {
             isEchoed = try body.optional("echo")?.bool ?? false
             rivals = try body.int("logprobs", in: 0...20)
             limit = try body.int("max_tokens", in: 0...most) ?? 16
-            ends = workbench.tokenizer.roles.stops
-            prompts = try Self.prompts(body.require("prompt"), workbench.tokenizer)
+            ends = workbench.tokenizers.ends(isChat: false)
+            prompts = try Self.prompts(body.require("prompt"), workbench.tokenizers.plain)
         case .chat:
-            let chat = try workbench.chat.get()
+            let chat = try workbench.tokenizers.chat.get()
             isEchoed = false
             let isScored = try body.optional("logprobs")?.bool ?? false
             let top = try body.int("top_logprobs", in: 0...20)
@@ -104,9 +104,9 @@ struct WritingRequest: Sendable {
             }
             rivals = isScored ? top ?? 0 : nil
             limit = try body.int("max_completion_tokens", in: 1...most) ?? body.int("max_tokens", in: 1...most)
-            ends = chat.tokenizer.roles.stops.union([chat.stop])
+            ends = workbench.tokenizers.ends(isChat: true)
             let text = try chat.prompt(Self.messages(body.require("messages")))
-            prompts = [Prompt(tokens: chat.tokenizer.encode(text, specials: .opening).ids, text: text)]
+            prompts = [Prompt(tokens: workbench.tokenizers.tokens(of: text, isChat: true), text: text)]
         }
         guard prompts.count * count <= 64 else {
             throw ServerError(

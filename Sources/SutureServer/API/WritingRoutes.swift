@@ -16,7 +16,7 @@ struct WritingRoutes: Sendable {
         let events = try await workbench.engine.write(
             asked.writings(by: model, upTo: workbench.limits.tokens))
         let answer = AnswerForm(asked)
-        let texts = TokenText(workbench.tokenizer)
+        let texts = TokenText(workbench.tokenizers.plain)
         guard !asked.isStreamed else { return stream(answer, events, texts) }
         let written = try await withThrowingTaskGroup { group in
             for (index, events) in events.enumerated() {

@@ -39,7 +39,8 @@ struct RepairRequest: Sendable {
     /// As it is kept: the same whatever is enabled later.
     var json: JSON {
         var members: JSONObject = [
-            "prompt": JSON(passage.prompt), "written": JSON(passage.written), "expected": JSON(expected)
+            "prompt": JSON(passage.prompt), "written": JSON(passage.written), "expected": JSON(expected),
+            "chat": JSON(passage.isChat)
         ]
         if let parts = passage.stack.parts {
             members["patches"] = .array(

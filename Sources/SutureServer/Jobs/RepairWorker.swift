@@ -5,7 +5,6 @@ import SutureModels
 import SuturePatches
 import SutureRepair
 import SutureTensor
-import SutureTokenizers
 
 /// Repairs the model, one failure at a time, on a thread of its own.
 actor RepairWorker {
@@ -13,16 +12,15 @@ actor RepairWorker {
     nonisolated var unownedExecutor: UnownedSerialExecutor { executor.asUnownedSerialExecutor() }
 
     private let checkpoint: Checkpoint
-    private let tokenizer: Tokenizer
-    private let ends: Set<Int>
-    /// Repairs that are prepared, by the patches that the model has, the latest last.
-    private var prepared: [(patches: [AppliedPatch], repair: Repair)] = []
+    private let tokenizers: Tokenizers
+    /// Repairs that are prepared, by the patches that the model has and how it is asked, the latest last.
+    private var prepared: [(patches: [AppliedPatch], isChat: Bool, repair: Repair)] = []
 
     /// How many tokens of the answers before and after are told.
     private static let shown = 48
 
-    init(_ checkpoint: Checkpoint, _ tokenizer: Tokenizer, ends: Set<Int>) {
-        (self.checkpoint, self.tokenizer, self.ends) = (checkpoint, tokenizer, ends)
+    init(_ checkpoint: Checkpoint, _ tokenizers: Tokenizers) {
+        (self.checkpoint, self.tokenizers) = (checkpoint, tokenizers)
     }
 
     /// What came of it.
@@ -41,7 +39,7 @@ actor RepairWorker {
         progress: @escaping @Sendable (Job.Progress) -> Void
     ) throws -> Outcome {
         let tell: ProgressHandler = { progress(Job.Progress(activity: $0, done: $1, total: $2)) }
-        var repair = try prepared(model, patches, tell)
+        var repair = try prepared(model, patches, isChat: request.passage.isChat, tell)
         repair.progress = tell
         try Task.checkCancellation()
         let result = try repair.run([request.failure], modelName: checkpoint.url.lastPathComponent)
@@ -60,17 +58,17 @@ actor RepairWorker {
     }
 
     private func prepared(
-        _ model: LanguageModel, _ patches: [AppliedPatch], _ progress: @escaping ProgressHandler
+        _ model: LanguageModel, _ patches: [AppliedPatch], isChat: Bool, _ progress: @escaping ProgressHandler
     ) throws -> Repair {
-        if let place = prepared.firstIndex(where: { $0.patches == patches }) {
+        if let place = prepared.firstIndex(where: { $0.patches == patches && $0.isChat == isChat }) {
             prepared.append(prepared.remove(at: place))
         } else {
             let stack = try PatchedCheckpoint(checkpoint).adding(patches).stack
             var repair = try Repair(
-                model, tokenizer, reserved: stack.neurons(of: model.architecture),
+                model, tokenizers.of(isChat: isChat), reserved: stack.neurons(of: model.architecture),
                 cache: StatisticsCache(of: checkpoint, with: patches), progress: progress)
             repair.earlier = stack.repaired
-            prepared.append((patches, repair))
+            prepared.append((patches, isChat, repair))
             if prepared.count > 4 { prepared.removeFirst() }
         }
         return prepared[prepared.count - 1].repair
@@ -78,8 +76,9 @@ actor RepairWorker {
 
     /// What the model writes from the beginning of its answer, most likely token by token.
     private func answer(_ model: LanguageModel, to request: RepairRequest) throws -> String {
-        let writing = TextWriting(tokenizer, ends: ends, limit: Self.shown)
-        let tokens = tokenizer.encode(request.passage.prompt, specials: .opening).ids
+        let isChat = request.passage.isChat
+        let writing = TextWriting(tokenizers.plain, ends: tokenizers.ends(isChat: isChat), limit: Self.shown)
+        let tokens = tokenizers.tokens(of: request.passage.prompt, isChat: isChat)
         return try Tensor.withoutGradients { try writing.write(model, behind: tokens).text }
     }
 }

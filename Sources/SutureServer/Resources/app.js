@@ -8,12 +8,16 @@ import * as repairs from "./repairs.js";
 import * as writing from "./writing.js";
 
 writing.onChoose((index) => repairs.show(index));
-patches.onChange(() => { if (writing.answer.request) writing.write(); });
+// What is chosen is of the old answer.
+const again = () => {
+  repairs.leave();
+  writing.write();
+};
+patches.onChange(() => { if (writing.answer.request) again(); });
 
 byId("ask").addEventListener("submit", (event) => {
   event.preventDefault();
-  repairs.leave();
-  writing.write();
+  again();
 });
 byId("prompt").addEventListener("keydown", (event) => {
   if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) byId("ask").requestSubmit();
