@@ -56,6 +56,7 @@ test-slow: release
 	Tests/Slow/kill-commands $(SUTURE) 100
 	SIGNAL=INT Tests/Slow/kill-commands $(SUTURE) 20
 	Tests/Slow/full-disk $(SUTURE)
+	Tests/Slow/kill-server $(SUTURE) 100
 	Tests/Slow/dead-ranks $(SUTURE)
 	Tests/Slow/stack-repairs $(SUTURE) $(SMOLLM2) Tests/Slow/failures.jsonl
 
