@@ -2,7 +2,7 @@
 SMOLLM2 := .deps/smollm2/SmolLM2-135M-Instruct.Q4_1.gguf
 SUTURE := .build/release/suture
 
-.PHONY: help demo demo-signatures test test-slow interop interop-lens interop-vision interop-llama conformance fuzz fuzz-coverage fuzz-asan setup release parity bench docs format lint clean
+.PHONY: help demo demo-studio demo-signatures test test-slow interop interop-lens interop-vision interop-llama interop-serve conformance fuzz fuzz-coverage fuzz-asan setup release parity bench docs format lint clean
 
 SWIFT_FILES := Sources Tests Benchmarks/Sources Examples Snippets Package.swift
 SECONDS ?= 60
@@ -12,12 +12,14 @@ LLD := $(if $(filter Linux,$(shell uname)),-Xswiftc -use-ld=lld)
 
 help:
 	@echo "make demo     repair a wrong answer of a real language model, apply the patch, remove it again"
+	@echo "make demo-studio  serve the demo model, with a page on which a wrong token is clicked and repaired"
 	@echo "make demo-signatures  train classifiers, make one robust with a file, take it off again (a minute or two)"
 	@echo "make test     run all tests"
 	@echo "make interop  hold what is exported against peft, transformers and gguf"
 	@echo "make interop-lens  hold lens, attention, attribution and ablation against TransformerLens"
 	@echo "make interop-vision  hold classifiers, and how pictures are prepared, against torchvision and timm"
 	@echo "make interop-llama  hold tokens, logits and exported adapters against llama.cpp, which is built once (ten minutes)"
+	@echo "make interop-serve  ask the server with OpenAI's client, and walk through its page in Chromium"
 	@echo "make conformance  random variants of models, GGUF files, adapters and tokenizers, held against the real libraries"
 	@echo "make fuzz     feed broken files and models to all that reads them (SECONDS=60 SEED=1)"
 	@echo "make fuzz-coverage  let libFuzzer look for inputs that reach new code (SECONDS=60 for each reader)"
@@ -39,6 +41,9 @@ release: setup
 demo: release
 	@Scripts/demo $(SUTURE) $(SMOLLM2)
 
+demo-studio: release
+	@$(SUTURE) serve $(SMOLLM2)
+
 demo-signatures: release
 	@Scripts/setup fashion
 	@Scripts/demo-signatures $(SUTURE) .deps/fashion-mnist
@@ -51,6 +56,7 @@ test-slow: release
 	Tests/Slow/kill-commands $(SUTURE) 100
 	SIGNAL=INT Tests/Slow/kill-commands $(SUTURE) 20
 	Tests/Slow/full-disk $(SUTURE)
+	Tests/Slow/kill-server $(SUTURE) 100
 	Tests/Slow/dead-ranks $(SUTURE)
 	Tests/Slow/stack-repairs $(SUTURE) $(SMOLLM2) Tests/Slow/failures.jsonl
 
@@ -71,6 +77,11 @@ interop-llama: release
 	swift build -c release --product suture-tokens
 	@Scripts/setup-llama
 	.deps/llama/bin/python Tests/Interop/llama.py $(SUTURE) $(SMOLLM2)
+
+interop-serve: release
+	@Scripts/setup-serve
+	.deps/serve/bin/python Tests/Interop/serve.py $(SUTURE) $(SMOLLM2)
+	.deps/serve/bin/python Tests/Interop/page.py $(SUTURE) $(SMOLLM2)
 
 conformance: release
 	swift build -c release --product suture-tokens

@@ -41,6 +41,12 @@ let package = Package(
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
         .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
+        .package(url: "https://github.com/apple/swift-http-types", from: "1.8.0", traits: []),
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+        .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
+        .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
+        .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.1", traits: []),
+        .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
         .package(url: "https://github.com/swiftlang/swift-docc-plugin", from: "1.5.0")
     ],
     targets: [
@@ -77,10 +83,21 @@ let package = Package(
         .target(name: "SutureVision", dependencies: engine + ["SutureModels", "CImages"]),
         .target(name: "SutureSignatures", dependencies: base + ["SutureVision"]),
         .target(name: "SutureReports", dependencies: base + pillars),
+        .target(
+            name: "SutureServer",
+            dependencies: libraries + [
+                .product(name: "GRDB", package: "GRDB.swift"), .product(name: "Hummingbird", package: "hummingbird"),
+                .product(name: "HTTPTypes", package: "swift-http-types"),
+                .product(name: "Logging", package: "swift-log"), .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
+            ],
+            resources: [.embedInCode("Resources")]),
         .target(name: "SutureKit", dependencies: libraries),
         .executableTarget(
             name: "suture",
-            dependencies: libraries + ["SutureKit", .product(name: "ArgumentParser", package: "swift-argument-parser")]),
+            dependencies: libraries + [
+                "SutureKit", "SutureServer", .product(name: "ArgumentParser", package: "swift-argument-parser")
+            ]),
         .executableTarget(
             name: "suture-bench",
             dependencies: libraries + [
@@ -114,6 +131,7 @@ let package = Package(
         tests("SignaturesTests", base + ["SutureVision", "SutureSignatures"]),
         tests("SubspacesTests", base + ["SutureSubspaces"]),
         tests("ReportsTests", libraries),
+        tests("ServerTests", libraries + ["SutureServer"]),
         tests("CommandTests", libraries + ["SutureKit", "SutureVariants", "suture"])
     ],
     cxxLanguageStandard: .cxx20

@@ -139,6 +139,7 @@ extension Repair {
         while true {
             let answers = failures + along.map(\.failure)
             let others = try along.map { try TeacherForcedRun($0.failure, on: present) }
+            try Task.checkCancellation()
             var proposal = try method.propose(open.map(\.run) + others, sparing: spared.map(\.failure))
             tries += 1
             steps += proposal.steps

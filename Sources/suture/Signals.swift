@@ -6,6 +6,13 @@ enum Signals {
     /// Ctrl-C, a request to end, a terminal that is closed.
     private static let ends = [SIGINT, SIGTERM, SIGHUP]
 
+    // Guarded by the lock.
+    nonisolated(unsafe) private static var softly: (@Sendable () -> Void)?
+    private static let lock = NSLock()
+
+    /// Lets the next signal ask work to end instead of ending the process; a second one ends it.
+    static func soften(_ end: @escaping @Sendable () -> Void) { lock.withLock { softly = end } }
+
     /// Lets a thread of its own wait for signals that end the command; to be called before there are other threads.
     static func watch() {
         var set = sigset_t()
@@ -21,8 +28,15 @@ enum Signals {
         let thread = Thread {
             var set = waited
             var number: Int32 = 0
-            while sigwait(&set, &number) != 0 {}
-            end(by: number)
+            while true {
+                while sigwait(&set, &number) != 0 {}
+                let softly = lock.withLock { () -> (@Sendable () -> Void)? in
+                    defer { Self.softly = nil }
+                    return Self.softly
+                }
+                guard let softly else { end(by: number) }
+                softly()
+            }
         }
         thread.stackSize = 1 << 20
         thread.start()

@@ -37,7 +37,9 @@ struct Suture: ParsableCommand {
                 subcommands: [TrainCommand.self, ClassifyCommand.self, RobustnessCommand.self, CorruptCommand.self]),
             CommandGroup(
                 name: "Models",
-                subcommands: [InspectCommand.self, DiffCommand.self, ConvertCommand.self, ParityCommand.self])
+                subcommands: [
+                    ServeCommand.self, InspectCommand.self, DiffCommand.self, ConvertCommand.self, ParityCommand.self
+                ])
         ])
 }
 

@@ -43,6 +43,8 @@ struct BadInputTests {
 extension BadInputTests {
     static let badFiles: [Case] = [
         // Models
+        Case("serve nowhere", "nowhere: there is no such model"),
+        Case("serve model --patch nowhere --folder kept-1", "nowhere"),
         Case("inspect nowhere", "nowhere: there is no such model"),
         Case("inspect no-config", "config.json is missing"),
         Case("inspect bad-config", "bad-config/config.json"),
@@ -186,6 +188,8 @@ extension BadInputTests {
     ]
 
     static let badRequests: [Case] = [
+        Case("serve model --folder model/config.json", "model/config.json"),
+        Case("serve model --port 65536", "--port is 0...65535, not 65536"),
         Case("unknown", "there is no command \"unknown\"; see 'suture --help'"),
         Case("reapir model", "there is no command \"reapir\"; did you mean \"repair\"?; see 'suture --help'"),
         Case("signature extrct", "did you mean \"extract\"?; see 'suture signature --help'"),
@@ -360,6 +364,7 @@ extension BadInputTests {
     ]
 
     static let refusals: [Case] = [
+        Case("serve other --patch good.fix --folder kept-2", "made for"),
         Case("check other good.fix", "this is not the model that the patch was made for"),
         Case("apply other good.fix -o new", "this is not the model"),
         Case("generate other -p a --patch good.fix", "this is not the model"),

@@ -10,7 +10,7 @@ struct EndToEndTests {
         "transfer",
         "import", "export", "minimize", "bisect", "rebase", "inspect", "diff", "convert", "parity", "train", "classify",
         "robustness", "corrupt", "signature", "faithful", "sweep", "lens", "attention", "activations",
-        "reproduce", "report"
+        "reproduce", "report", "serve"
     ]
 
     @Test("a repair becomes a patch that is applied and taken off to the last bit")

@@ -1,4 +1,5 @@
 import Foundation
+import SutureCore
 import SutureFormats
 import SutureModels
 import SutureTensor
@@ -45,6 +46,37 @@ struct SamplingTests {
             for (token, probability) in zip(tokens, probabilities) { found[token] = probability }
             for (token, (a, b)) in zip(found, one.probabilities).enumerated() {
                 #expect(abs(a - b) < 1e-9, "\(one.setting), token \(token): \(a), transformers \(b)")
+            }
+        }
+    }
+
+    @Test("of a large vocabulary a draw is where the whole distribution puts it, likely or not")
+    func largeVocabulary() throws {
+        let random = try RandomSource(seed: 3)
+        // Some scores are equal; the flat ones are beyond what the most likely tokens tell.
+        let firm = try (random.normal([3000]) * 3).floats().map { ($0 * 4).rounded() / 4 }
+        let settings: [(Double, Int?, Double?, Double?)] = [
+            (1, nil, nil, nil), (3, nil, nil, nil), (0.7, 40, nil, nil), (1, nil, 0.9, nil), (4, nil, 0.999, nil),
+            (1, nil, nil, 0.05), (5, nil, nil, 1e-6), (2, 1000, 0.95, 0.001), (1, 256, nil, nil), (1, 5000, nil, nil)
+        ]
+        for scores in [firm, firm.map { $0 / 50 }] {
+            let logits = try Tensor(scores)
+            for (temperature, topK, topP, minP) in settings {
+                for seed in 0..<40 {
+                    var sampling = try Sampling(
+                        temperature: temperature, topK: topK, topP: topP, minP: minP, seed: UInt64(seed))
+                    let (tokens, probabilities) = try sampling.distribution(logits)
+                    var generator = SeededGenerator(seed: UInt64(seed))
+                    var rest = Double(generator.next() >> 11) * 0x1p-53
+                    let place = probabilities.firstIndex { probability in
+                        rest -= probability
+                        return rest < 0
+                    }
+                    let drawn = try sampling.draw(logits)
+                    // Which of equal scores comes first is the sorting's choice.
+                    let expected = tokens[place ?? tokens.count - 1]
+                    #expect(scores[drawn] == scores[expected], "\(temperature) \(seed)")
+                }
             }
         }
     }

@@ -18,6 +18,8 @@ final class Forward {
 
     private let rotation, windowedRotation: Rotation?
     private let mask, windowedMask: Tensor?
+    /// Where each row is at a position of its own, with one column.
+    private let rows: SeparateRows?
 
     /// What happens to one row of the batch, or to all if nil.
     struct Change {
@@ -40,6 +42,7 @@ final class Forward {
         end = positions.upperBound
         self.changes = changes
         self.wanted = wanted
+        rows = nil
         let architecture = model.architecture
         rotation = try Rotation(architecture.positions, positions, device: model.device)
         windowedRotation =
@@ -51,6 +54,19 @@ final class Forward {
             } ?? mask
     }
 
+    /// One token in each row, all at positions of their own.
+    init(_ model: LanguageModel, _ rows: SeparateRows) throws {
+        (self.model, self.rows) = (model, rows)
+        (first, end, changes, wanted) = (0, 1, [], [])
+        let architecture = model.architecture
+        rotation = try Rotation(architecture.positions, rows: rows.positions, device: model.device)
+        windowedRotation =
+            try architecture.windowedPositions.flatMap {
+                try Rotation($0, rows: rows.positions, device: model.device)
+            } ?? rotation
+        (mask, windowedMask) = (nil, nil)
+    }
+
     // MARK: - Stages
 
     /// Token embeddings `[batch, positions, width]` of right-padded prompts.
@@ -58,7 +74,12 @@ final class Forward {
         var tokens = try model.weights.embedding.rows(at: ids)
         let scale = model.architecture.embeddingScale
         if scale != 1 { tokens = try tokens * scale }
-        if let positions = model.weights.positions { tokens = try tokens + positions.widened(rows: first..<end) }
+        if let positions = model.weights.positions {
+            tokens =
+                try tokens
+                + (rows.map { try positions.rows(at: Tensor($0.positions, device: model.device)).unsqueezed(1) }
+                    ?? positions.widened(rows: first..<end))
+        }
         return try model.intervened(.residual(0), tokens)
     }
 
@@ -96,22 +117,30 @@ final class Forward {
             rotation.turned(
                 heads(of: weights.query(asking), architecture.heads, weights.queryNorm), from: rotationFrom))
         let seen = try prefix?.appending(own) ?? own
-        let columns = queries.shape[2]
-        let scale = architecture.attentionScale(layer)
         let mixed =
-            if let cap = architecture.attentionCap {
-                try Tensor.attention(queries: queries, seen, mask: mask, scale: scale, cap: cap)
-            } else {
-                try Tensor.attention(
-                    queries: queries, keys: seen.keys, values: seen.values, mask: mask,
-                    causal: mask == nil && columns > 1, scale: scale)
-            }
+            try rows.map { rows in
+                try rows.mixed(layer, own) {
+                    let mask = architecture.isWindowed(layer) ? try rows.windowedMask($0, model) : nil
+                    return try mix(layer, queries.narrowed(0, $0..<$0 + 1), $1, mask)
+                }
+            } ?? mix(layer, queries, seen, mask)
         let read = try visitHeads(layer, merged(mixed))
         let written =
             concerns(.attentionOut(layer)) || !architecture.writesDirectly
             ? try residual + visit(.attentionOut(layer), model.scaled(weights.output(read), weights.attentionOutNorm))
             : try weights.output(read, plus: residual)
         return (ResidualStream(residual: written, entering: architecture.isParallel ? residual : nil), seen)
+    }
+
+    /// What queries read of the keys and values that they see, `[batch, heads, positions, width]`.
+    private func mix(_ layer: Int, _ queries: Tensor, _ seen: KeyValues, _ mask: Tensor?) throws -> Tensor {
+        let scale = model.architecture.attentionScale(layer)
+        if let cap = model.architecture.attentionCap {
+            return try Tensor.attention(queries: queries, seen, mask: mask, scale: scale, cap: cap)
+        }
+        return try Tensor.attention(
+            queries: queries, keys: seen.keys, values: seen.values, mask: mask,
+            causal: mask == nil && queries.shape[2] > 1, scale: scale)
     }
 
     /// The residual stream after the MLP of `layer`.

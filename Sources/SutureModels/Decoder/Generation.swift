@@ -4,10 +4,10 @@ import SutureTensor
 public struct DecodingSession {
     public let model: LanguageModel
     /// The number of tokens seen.
-    public private(set) var length: Int
+    public internal(set) var length: Int
     /// The scores of the next token, `[vocabulary]`.
-    public private(set) var logits: Tensor
-    private(set) var seen: Seen
+    public internal(set) var logits: Tensor
+    var seen: Seen
 
     /// Reads a prompt.
     ///

@@ -28,4 +28,19 @@ extension LanguageModel {
         let tensors = try checkpoint.storedWeights(in: memory, on: device, replacing: replacing)
         return try LanguageModel(architecture, tensors: tensors, device: device, memory: memory)
     }
+
+    /// The same model with some of its checkpoint's tensors changed as on loading; it shares all others.
+    ///
+    /// Throws what `replacing` throws, and ``ModelError`` for a tensor that does not fit.
+    public func replacing(
+        _ names: Set<String>, of checkpoint: Checkpoint,
+        by replacing: (Checkpoint.Tensor, TensorData) throws -> TensorData?
+    ) throws -> LanguageModel {
+        var changed: [String: SutureTensor.Tensor] = [:]
+        for tensor in checkpoint.tensors where names.contains(tensor.name) && tensor.type.isWeight {
+            let data = try checkpoint.data(of: tensor)
+            changed[tensor.name] = try SutureTensor.Tensor(replacing(tensor, data) ?? data, of: tensor)
+        }
+        return try changed.isEmpty ? self : self.replacing(changed)
+    }
 }

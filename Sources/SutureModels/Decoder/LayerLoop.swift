@@ -52,6 +52,7 @@ extension Forward {
             visitor: &nothing
         ).residual
     }
-
-    private struct NoVisitor: LayerVisitor {}
 }
+
+/// A run that nothing is done to on its way.
+struct NoVisitor: LayerVisitor {}

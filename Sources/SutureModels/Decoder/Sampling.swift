@@ -36,32 +36,90 @@ public struct Sampling: Sendable {
     /// The tokens that may come next, the most likely first, and their probabilities; of scores `[vocabulary]`.
     public func distribution(_ logits: Tensor) throws -> (tokens: [Int], probabilities: [Double]) {
         let sorted = try logits.to(.float64).sorted(descending: true)
-        let scores = try sorted.values.elements(as: Double.self)
-        var weights = scores.map { exp(($0 - scores[0]) / temperature) }
-        // Equal scores stay or go together.
-        if let topK, topK < scores.count { weights = weights.prefix { [last = weights[topK - 1]] in $0 >= last } }
-        if let topP {
-            let total = weights.reduce(0, +)
-            var (sum, count) = (0.0, 0)
-            while count < weights.count, count == 0 || sum < topP * total {
-                sum += weights[count]
-                count += 1
-            }
-            weights = Array(weights.prefix(count))
-        }
-        if let minP { weights = weights.prefix { $0 >= minP * weights[0] } }
-        let total = weights.reduce(0, +)
-        return (try sorted.indices.narrowed(0, 0..<weights.count).ints(), weights.map { $0 / total })
+        let all = Likely(try weights(sorted.values))
+        let kept = filtered(all) ?? all
+        return (
+            try sorted.indices.narrowed(0, 0..<kept.weights.count).ints(), kept.weights.map { $0 / kept.total }
+        )
     }
 
     /// Draws one token from scores `[vocabulary]`.
     public mutating func draw(_ logits: Tensor) throws -> Int {
+        let drawn = Double(random.next() >> 11) * 0x1p-53
+        if let token = try draw(drawn, amongTop: 256, of: logits.to(.float64)) { return token }
         let (tokens, probabilities) = try distribution(logits)
-        var rest = Double(random.next() >> 11) * 0x1p-53
+        var rest = drawn
         for (token, probability) in zip(tokens, probabilities) {
             rest -= probability
             if rest < 0 { return token }
         }
         return tokens[tokens.count - 1]
+    }
+
+    /// The same where the most likely tokens tell, as they nearly always do: sorting all takes much longer.
+    private func draw(_ drawn: Double, amongTop count: Int, of logits: Tensor) throws -> Int? {
+        guard count < logits.count else { return nil }
+        let top = try logits.top(count)
+        let total = try ((logits - logits.max()) / temperature).exp().sum().item()
+        guard let kept = filtered(Likely(weights: try weights(top.values), total: total, isAll: false)) else {
+            return nil
+        }
+        var rest = drawn
+        for (place, weight) in kept.weights.enumerated() {
+            rest -= weight / kept.total
+            if rest < 0 { return try Int(top.indices.selected(0, place).item()) }
+        }
+        return nil
+    }
+
+    /// The most likely tokens' shares, in falling order.
+    private struct Likely {
+        var weights: [Double]
+        /// The sum over all tokens that may come, also those that are not listed.
+        var total: Double
+        /// Whether no token is left out.
+        var isAll: Bool
+
+        init(weights: [Double], total: Double, isAll: Bool) {
+            (self.weights, self.total, self.isAll) = (weights, total, isAll)
+        }
+
+        /// All tokens that may come.
+        init(_ weights: [Double]) { self.init(weights: weights, total: weights.reduce(0, +), isAll: true) }
+    }
+
+    private func weights(_ sorted: Tensor) throws -> [Double] {
+        let scores = try sorted.elements(as: Double.self)
+        return scores.map { exp(($0 - scores[0]) / temperature) }
+    }
+
+    /// What the filters leave; nil where the tokens that are not listed would matter.
+    private func filtered(_ likely: Likely) -> Likely? {
+        var likely = likely
+        func keep(_ kept: ArraySlice<Double>) -> Likely? {
+            kept.count == likely.weights.count && !likely.isAll ? nil : Likely(Array(kept))
+        }
+        // Equal scores stay or go together.
+        if let topK, topK < likely.weights.count || !likely.isAll {
+            guard topK < likely.weights.count else { return nil }
+            let last = likely.weights[topK - 1]
+            guard let kept = keep(likely.weights.prefix { $0 >= last }) else { return nil }
+            likely = kept
+        }
+        if let topP {
+            var (sum, count) = (0.0, 0)
+            while count < likely.weights.count, count == 0 || sum < topP * likely.total {
+                sum += likely.weights[count]
+                count += 1
+            }
+            guard let kept = keep(likely.weights.prefix(count)) else { return nil }
+            likely = kept
+        }
+        if let minP {
+            let least = minP * likely.weights[0]
+            guard let kept = keep(likely.weights.prefix { $0 >= least }) else { return nil }
+            likely = kept
+        }
+        return likely
     }
 }

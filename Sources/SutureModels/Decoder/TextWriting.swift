@@ -41,20 +41,20 @@ public struct TextWriting: Sendable {
 }
 
 /// A text that grows, and ends before the first of some strings.
-struct StoppedText {
-    private(set) var isStopped = false
+package struct StoppedText: Sendable {
+    package private(set) var isStopped = false
     private var bytes: [UInt8] = []
     /// How much was handed over.
     private var count = 0
     private let stops: [[UInt8]]
 
-    init(_ stops: [String]) { self.stops = stops.map { Array($0.utf8) } }
+    package init(_ stops: [String]) { self.stops = stops.map { Array($0.utf8) } }
 
     /// What was handed over until now.
-    var shown: String { String(decoding: bytes[..<count], as: UTF8.self) }
+    package var shown: String { String(decoding: bytes[..<count], as: UTF8.self) }
 
     /// Adds a piece; returns what can be shown now: all but a tail that may be the beginning of a stop string.
-    mutating func append(_ piece: String) -> String {
+    package mutating func append(_ piece: String) -> String {
         guard !isStopped else { return "" }
         bytes += piece.utf8
         // What was shown holds no stop string, nor the beginning of one.
@@ -68,7 +68,7 @@ struct StoppedText {
     }
 
     /// The rest of the text.
-    mutating func finish() -> String { isStopped ? "" : take(upTo: bytes.count) }
+    package mutating func finish() -> String { isStopped ? "" : take(upTo: bytes.count) }
 
     private mutating func take(upTo end: Int) -> String {
         defer { count = end }

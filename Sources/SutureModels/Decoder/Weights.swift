@@ -56,13 +56,19 @@ struct Weights: Sendable {
         var mlpNorm, mlpOutNorm: Norm?
         var gate: Linear?
         var up, down: Linear
+        /// The same object in all models that share the layer.
+        let mark = Mark()
     }
+
+    final class Mark: Sendable {}
 
     var embedding: StoredTensor
     var positions: StoredTensor?
     var layers: [Layer]
     var finalNorm: Norm
     var head: Head
+    /// The same object in all models that share embeddings, last norm and head.
+    let ends: Mark
 
     /// Takes the tensors that `architecture` names out of a checkpoint's, checking every shape.
     ///
@@ -75,6 +81,8 @@ struct Weights: Sendable {
         let kept = (0..<architecture.layers).map { layer in
             old.flatMap { names.tensors(ofLayer: layer).isDisjoint(with: changed) ? $0.layers[layer] : nil }
         }
+        let isSame = architecture.neededTensors(in: []).allSatisfy { !changed.contains($0.name) }
+        ends = isSame ? old?.ends ?? Mark() : Mark()
         for needed in architecture.neededTensors(in: kept.indices.filter { kept[$0] == nil }) {
             guard let tensor = tensors[needed.name] else { throw needed.missing }
             try needed.check(tensor.shape)

@@ -1,0 +1,79 @@
+import Foundation
+import Hummingbird
+import SutureFormats
+import SutureModels
+import SutureSubspaces
+
+/// Views into the model at a place in an answer: `/api/lens` and `/api/attention`.
+struct InsideRoutes: Sendable {
+    let workbench: Workbench
+    private let viewer: Viewer
+
+    /// How many tokens a text has at most that is looked into.
+    static let limit = 512
+
+    init(workbench: Workbench) {
+        self.workbench = workbench
+        viewer = Viewer(workbench.tokenizers, workbench.name)
+    }
+
+    func add(to router: Router<ServerContext>) {
+        router.post("/api/lens") { request, _ in
+            let body = try await request.json(workbench.limits)
+            try body.allow(Passage.keys)
+            let (passage, model) = try await place(body)
+            return Response.json(try await viewer.lens(passage, model))
+        }
+        router.post("/api/attention") { request, _ in
+            let body = try await request.json(workbench.limits)
+            try body.allow(Passage.keys.union(["layer"]))
+            let last = workbench.stacks.base.architecture.layers - 1
+            let layer = try body.int("layer", in: 0...last) ?? last
+            let (passage, model) = try await place(body)
+            return Response.json(try await viewer.attention(passage, model, layer: layer))
+        }
+    }
+
+    private func place(_ body: JSONField) async throws -> (Passage, LanguageModel) {
+        let passage = try Passage(body, workbench)
+        let count = workbench.tokenizers.tokens(of: passage.text, isChat: passage.isChat).count
+        guard count <= Self.limit else {
+            throw ServerError(
+                .badRequest, "the text is too long to be looked into", subject: body.path,
+                expected: "\(Self.limit) tokens at most", found: "\(count)")
+        }
+        return (passage, try await workbench.model(passage.stack).model)
+    }
+}
+
+/// Runs single prompts to be looked into, on a thread of its own.
+private actor Viewer {
+    private let executor = EngineExecutor("suture.views")
+    nonisolated var unownedExecutor: UnownedSerialExecutor { executor.asUnownedSerialExecutor() }
+
+    private let tokenizers: Tokenizers
+    private let name: String
+
+    init(_ tokenizers: Tokenizers, _ name: String) { (self.tokenizers, self.name) = (tokenizers, name) }
+
+    /// What the model would say after each layer, and what each part writes toward it.
+    func lens(_ passage: Passage, _ model: LanguageModel) throws -> JSON {
+        let tokenizer = tokenizers.of(isChat: passage.isChat)
+        let lens = try Lens(model, Prompt(passage.text), tokenizer, modelName: name)
+        let encoder = JSONEncoder()
+        encoder.keyEncodingStrategy = .convertToSnakeCase
+        return try JSON.parse([UInt8](encoder.encode(lens)), source: "lens")
+    }
+
+    /// How much the last token attends to each, by each head of a layer.
+    func attention(_ passage: Passage, _ model: LanguageModel, layer: Int) throws -> JSON {
+        let heads = (0..<model.architecture.heads).map { Head(layer: layer, index: $0) }
+        let tokenizer = tokenizers.of(isChat: passage.isChat)
+        let view = try AttentionView(model, Prompt(passage.text), heads: heads, tokenizer, modelName: name)
+        return [
+            "layer": JSON(layer), "tokens": .array(view.tokens.map { JSON($0) }),
+            "heads": .array(
+                view.patterns.map { .array($0.weights[$0.weights.count - 1].map { JSON($0) }) })
+        ]
+    }
+}

@@ -1,0 +1,60 @@
+// The page: what its parts tell one another.
+
+import { ask } from "./api.js";
+import { byId } from "./dom.js";
+import * as inside from "./inside.js";
+import * as patches from "./patches.js";
+import * as repairs from "./repairs.js";
+import * as writing from "./writing.js";
+
+writing.onChoose((index) => repairs.show(index));
+// What is chosen is of the old answer.
+const again = () => {
+  repairs.leave();
+  writing.write();
+};
+patches.onChange(() => { if (writing.answer.request) again(); });
+
+byId("ask").addEventListener("submit", (event) => {
+  event.preventDefault();
+  again();
+});
+byId("prompt").addEventListener("keydown", (event) => {
+  if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) byId("ask").requestSubmit();
+});
+byId("stop").addEventListener("click", () => writing.stop());
+byId("answer").addEventListener("keydown", (event) => writing.onKey(event));
+byId("mend").addEventListener("submit", (event) => {
+  event.preventDefault();
+  repairs.mend();
+});
+byId("leave").addEventListener("click", () => repairs.leave());
+byId("look").addEventListener("click", () => inside.look());
+byId("cancel").addEventListener("click", () => repairs.cancel());
+byId("wanted").addEventListener("input", () => {
+  for (const rival of document.querySelectorAll("input[name=rival]")) rival.checked = false;
+});
+for (const name of ["lens", "attention"]) {
+  byId(`${name}-tab`).addEventListener("click", () => inside.select(name));
+  byId(`${name}-tab`).addEventListener("keydown", (event) => {
+    if (event.key !== "ArrowRight" && event.key !== "ArrowLeft") return;
+    const other = name === "lens" ? "attention" : "lens";
+    byId(`${other}-tab`).focus();
+    inside.select(other);
+  });
+}
+byId("upload").addEventListener("change", async (event) => {
+  const [file] = event.target.files;
+  if (file) await patches.upload(file);
+  event.target.value = "";
+});
+
+try {
+  const model = await ask("GET", "/api/model");
+  byId("model").textContent = `${model.name} · ${model.family}, ${model.layers} layers, ${model.context} tokens`;
+  byId("chat-mode").hidden = !model.chat;
+  inside.begin(model.layers);
+  await patches.begin(model.name);
+} catch (error) {
+  byId("model").textContent = error.message;
+}

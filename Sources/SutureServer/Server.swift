@@ -1,0 +1,148 @@
+import Foundation
+import Hummingbird
+import Logging
+import NIOCore
+import ServiceLifecycle
+import SutureFormats
+import SutureModels
+import SuturePatches
+import SutureTasks
+import SutureTensor
+import SutureTokenizers
+
+/// Serves a language model on this machine: OpenAI's API, patches, repairs, and a page for the browser.
+///
+/// ```swift
+/// let server = try Server(checkpoint, folder: nil, port: 8080)
+/// try await server.run { print("listening on \($0)") }
+/// ```
+///
+/// The model is loaded once and never changed: a request's patches make a model that shares all weights but the changed
+/// ones.
+public struct Server: Sendable {
+    private let workbench: Workbench
+    private let port: Int
+    private let ending = AsyncStream<Void>.makeStream()
+
+    /// Loads the model and opens the folder.
+    ///
+    /// - Parameters:
+    ///   - checkpoint: the model's files.
+    ///   - device: where it computes.
+    ///   - memory: the bytes that its weights may take; nil for a bound by what is free.
+    ///   - patches: patch files that are taken up, and switched on.
+    ///   - folder: where patches and jobs are kept; nil for `suture/server` in the user's data directory.
+    ///   - port: where it listens, on 127.0.0.1; 0 for any port that is free.
+    ///   - limits: how much it takes on.
+    /// - Throws: ``ServerError``, or an error of the libraries for files that do not fit.
+    public init(
+        _ checkpoint: Checkpoint, device: Device = .cpu, memory: Int? = nil, patches: [URL] = [], folder: URL? = nil,
+        port: Int = 8080, limits: ServerLimits = ServerLimits()
+    ) async throws {
+        let plain = try Tokenizer(checkpoint)
+        let tokenizers = Tokenizers(plain: plain, chat: Result { try ChatFormat(checkpoint, plain) }.telling)
+        let given = try patches.map { ($0, try Patch(contentsOf: $0)) }
+        try PatchedCheckpoint(checkpoint).adding(given.map { AppliedPatch($1) }).check()
+        let model = try LanguageModel.load(checkpoint, device: device, memory: memory)
+        // The first thing that is written: all that is given has been looked at.
+        let storage = try Storage(folder ?? Storage.standardFolder)
+        let store = try PatchStore(storage, checkpoint)
+        for (url, patch) in given { try await Self.add(patch, from: url, to: store) }
+        let stacks = ModelStacks(checkpoint, model)
+        let meter = Meter()
+        let limits = limits.fitted(toBytesOfToken: model.architecture.bytesOfToken)
+        workbench = Workbench(
+            name: Self.name(of: checkpoint), tokenizers: tokenizers, stacks: stacks,
+            engine: Engine(plain, limits, meter), patches: store,
+            jobs: try JobRunner(storage, RepairWorker(checkpoint, tokenizers), stacks, store, limits), limits: limits,
+            meter: meter)
+        self.port = port
+    }
+
+    /// Answers requests until ``stop()`` is called or the task is cancelled; requests that run then are finished first.
+    ///
+    /// - Parameter onStart: is told where the server listens.
+    public func run(onStart: @escaping @Sendable (URL) -> Void) async throws {
+        var logger = Logger(label: "suture")
+        logger.logLevel = .critical
+        let limits = workbench.limits
+        let application = Application(
+            responder: GuardedResponder(router.buildResponder(), workbench.meter),
+            server: .http1(
+                configuration: .init(
+                    idleTimeout: .seconds(Int64(limits.idleSeconds)),
+                    httpDecoderConfiguration: .init(
+                        maxHeaderFieldSize: 16 << 10, maxHeaderListSize: 32 << 10, maxHeaderFieldCount: 100))),
+            configuration: .init(
+                address: .hostname("127.0.0.1", port: port), serverName: "suture",
+                availableConnectionsDelegate: .maximum(limits.connections, logger: logger)),
+            onServerRunning: { channel in
+                guard let port = channel.localAddress?.port, let url = URL(string: "http://127.0.0.1:\(port)/") else {
+                    return
+                }
+                onStart(url)
+            },
+            logger: logger)
+        var configuration = ServiceGroupConfiguration(
+            services: [
+                .init(service: workbench.jobs), .init(service: application)
+            ], logger: logger)
+        configuration.maximumGracefulShutdownDuration = .seconds(limits.shutdownSeconds)
+        let group = ServiceGroup(configuration: configuration)
+        await workbench.jobs.wake()
+        let watcher = Task { [stream = ending.stream] in
+            for await _ in stream { await group.triggerGracefulShutdown() }
+        }
+        defer { watcher.cancel() }
+        do {
+            try await group.run()
+        } catch is CancellationError {
+            // What had not ended in time was given up.
+        } catch let error as IOError {
+            throw ServerError(
+                .cannotStart, "the server cannot listen here", subject: "127.0.0.1:\(port)",
+                found: String(cString: strerror(error.errnoCode)), hint: "name another --port")
+        }
+    }
+
+    /// Lets ``run(onStart:)`` end: nothing new is taken on, what runs is finished.
+    public func stop() { ending.continuation.yield() }
+
+    private var router: Router<ServerContext> {
+        let router = Router(context: ServerContext.self, options: .autoGenerateHeadEndpoints)
+        ModelRoutes(workbench: workbench).add(to: router)
+        WritingRoutes(workbench: workbench).add(to: router)
+        PatchRoutes(workbench: workbench).add(to: router)
+        JobRoutes(workbench: workbench).add(to: router)
+        InsideRoutes(workbench: workbench).add(to: router)
+        PageRoutes().add(to: router)
+        return router
+    }
+
+    /// Takes up a patch of the command line, unless it is there, and switches it on.
+    private static func add(_ patch: Patch, from url: URL, to store: PatchStore) async throws {
+        if let known = await store.list().first(where: { $0.row.id == patch.id }) {
+            _ = try await store.set(known.name, isEnabled: true, scale: 1)
+            return
+        }
+        let plain = name(url.deletingPathExtension().lastPathComponent)
+        let isFree = await !store.list().contains { $0.name == plain }
+        try await store.add(patch, name: isFree ? plain : store.freeName(), isEnabled: true)
+    }
+
+    /// A file's name without what cannot stand in the name of a model or a patch.
+    private static func name(_ text: String) -> String {
+        let plain = text.replacing(/[^A-Za-z0-9._-]/, with: "-").drop { !($0.isLetter || $0.isNumber) }.prefix(64)
+        return plain.isEmpty ? "model" : String(plain)
+    }
+
+    private static func name(of checkpoint: Checkpoint) -> String {
+        let url = checkpoint.url
+        return name((checkpoint.gguf == nil ? url : url.deletingPathExtension()).lastPathComponent)
+    }
+}
+
+extension Architecture {
+    /// How much room the keys and values of a token take, in bytes.
+    fileprivate var bytesOfToken: Int { 2 * layers * keyValueHeads * headWidth * MemoryLayout<Float>.size }
+}

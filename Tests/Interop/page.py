@@ -1,0 +1,182 @@
+"""Walks through the page of `suture serve` in Chromium, looks at it with axe, and takes pictures.
+
+    .deps/serve/bin/python Tests/Interop/page.py SUTURE MODEL.gguf [FOLDER FOR PICTURES]
+"""
+
+import base64, json, re, shutil, subprocess, sys, tempfile, time
+from pathlib import Path
+
+import axe_playwright_python
+import websocket
+from served import served
+
+SUTURE, MODEL = Path(sys.argv[1]).resolve(), Path(sys.argv[2]).resolve()
+PICTURES = Path(sys.argv[3]) if len(sys.argv) > 3 else None
+AXE = (Path(axe_playwright_python.__file__).parent / "axe.min.js").read_text()
+passed = 0
+
+
+def check(what, holds, seen=""):
+    global passed
+    assert holds, f"{what}: {seen}"
+    passed += 1
+
+
+class Browser:
+    """Chromium by its own protocol."""
+
+    def __init__(self, folder):
+        command = ["chromium", "--headless=new", "--no-sandbox", "--disable-gpu", "--remote-debugging-port=0",
+                   "--remote-allow-origins=*", f"--user-data-dir={folder}", "about:blank"]
+        self.process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+        for line in self.process.stderr:
+            if found := re.search(r"ws://\S+", line):
+                break
+        self.socket = websocket.create_connection(found[0], timeout=240)
+        self.count, self.session, self.problems = 0, None, []
+        target = self.call("Target.createTarget", url="about:blank")["targetId"]
+        self.session = self.call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
+        for domain in ["Page", "Runtime", "Log"]:
+            self.call(f"{domain}.enable")
+
+    def call(self, method, **parameters):
+        self.count += 1
+        message = {"id": self.count, "method": method, "params": parameters}
+        if self.session:
+            message["sessionId"] = self.session
+        self.socket.send(json.dumps(message))
+        while True:
+            answer = json.loads(self.socket.recv())
+            if answer.get("method") == "Log.entryAdded" and answer["params"]["entry"]["level"] == "error":
+                self.problems.append(answer["params"]["entry"]["text"])
+            if answer.get("method") == "Runtime.exceptionThrown":
+                self.problems.append(str(answer["params"]["exceptionDetails"]))
+            if answer.get("id") == self.count:
+                assert "error" not in answer, answer
+                return answer["result"]
+
+    def run(self, script):
+        result = self.call("Runtime.evaluate", expression=script, awaitPromise=True, returnByValue=True)
+        assert "exceptionDetails" not in result, result
+        return result["result"].get("value")
+
+    def wait(self, condition, seconds=240):
+        end = time.monotonic() + seconds
+        while not self.run(f"Boolean({condition})"):
+            assert time.monotonic() < end, f"{condition} did not come: {self.run('document.body.innerText')}"
+            time.sleep(0.1)
+
+    def size(self, width, height=900, dark=False):
+        self.call("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=width < 600)
+        self.call("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": "dark" if dark else "light"}])
+
+    def picture(self, name):
+        check(f"{name}: nothing runs over", self.run("document.documentElement.scrollWidth <= innerWidth"))
+        if PICTURES:
+            PICTURES.mkdir(parents=True, exist_ok=True)
+            data = self.call("Page.captureScreenshot", captureBeyondViewport=True)["data"]
+            (PICTURES / f"{name}.png").write_bytes(base64.b64decode(data))
+
+    def key(self, name, code):
+        for kind in ["keyDown", "keyUp"]:
+            self.call("Input.dispatchKeyEvent", type=kind, key=name, code=name, windowsVirtualKeyCode=code)
+
+    def axe(self, where):
+        self.run(AXE)
+        found = self.run("axe.run().then((result) => result.violations.map((one) => one.id + ': ' + one.nodes.map((node) => node.html).slice(0, 3).join(' ')))")
+        check(f"axe, {where}", not found, found)
+
+    def close(self):
+        self.socket.close()
+        self.process.terminate()
+        self.process.wait()
+
+
+if not MODEL.exists() or not shutil.which("chromium"):
+    print("skipped: Scripts/setup and Scripts/setup-serve bring the model and Chromium")
+    sys.exit()
+
+with served(SUTURE, MODEL) as url, tempfile.TemporaryDirectory() as folder:
+    browser = Browser(folder)
+    try:
+        browser.size(1280)
+        browser.call("Page.navigate", url=url)
+        browser.wait("document.getElementById('model')?.textContent.includes('layers')")
+        browser.axe("the empty page")
+        browser.picture("1-empty")
+
+        # 1. A prompt is written to its end; each token tells its probability.
+        browser.run("document.getElementById('prompt').value = 'The capital of Australia is'; document.getElementById('ask').requestSubmit()")
+        browser.wait("document.getElementById('status').textContent.includes('tokens in')")
+        text = "[...document.querySelectorAll('.piece')].map((piece) => piece.textContent).join('')"
+        first = browser.run(text)
+        check("tokens", 5 < browser.run("document.querySelectorAll('.piece').length") <= 32)
+        check("a probability", "%" in browser.run("document.querySelector('.piece').getAttribute('aria-label')"))
+        browser.picture("2-answer")
+
+        # 2. The first token is wrong; by the keyboard.
+        browser.run("document.querySelector('.piece').focus()")
+        browser.key("ArrowRight", 39)
+        browser.key("ArrowLeft", 37)
+        browser.key("Enter", 13)
+        browser.wait("!document.getElementById('token').hidden")
+        check("rivals", browser.run("document.querySelectorAll('input[name=rival]').length") >= 5)
+        check("the rival is Canberra", browser.run("document.querySelector('input[name=rival]:checked').value") == " Canberra")
+        browser.axe("a chosen token")
+        browser.picture("3-token")
+
+        # 5. Looking inside.
+        browser.run("document.getElementById('look').click()")
+        browser.wait("document.querySelectorAll('#lens td').length > 50")
+        browser.run("document.getElementById('attention-tab').click()")
+        browser.wait("document.querySelectorAll('#attention td').length > 20")
+        browser.axe("inside")
+        browser.run("document.getElementById('lens-tab').click()")
+        browser.wait("document.querySelectorAll('#lens td').length > 50")
+        browser.picture("4-inside")
+        browser.run("document.getElementById('inside').hidden = true")
+
+        # 2 and 3. The repair, and what it costs.
+        start = time.monotonic()
+        browser.run("document.getElementById('mend').requestSubmit()")
+        browser.wait("!document.getElementById('outcome').hidden")
+        print(f"from the click to the repaired answer: {time.monotonic() - start:.1f} s, with the preparation")
+        sides = browser.run("[...document.querySelectorAll('.sides mark')].map((mark) => mark.textContent)")
+        check("before and after", sides == [" Sydney", " Canberra"], sides)
+        check("side effects", browser.run("document.querySelectorAll('#outcome dd').length") >= 6)
+        browser.axe("a repair")
+        browser.picture("5-repair")
+
+        # 4. Switched on, half, off: the text changes at once.
+        browser.run("document.querySelector('#outcome button').click()")
+        browser.wait(f"{text}.startsWith(' Canberra')")
+        browser.wait("document.getElementById('status').textContent.includes('tokens in')")
+        check("the stack's name", browser.run("document.getElementById('stack').textContent").endswith("+fix1"))
+        browser.picture("6-switched-on")
+        slide = "((slider, value) => { slider.value = value; slider.dispatchEvent(new Event('input', { bubbles: true })); })(document.getElementById('scale-fix1'), %s)"
+        browser.run(slide % 0)
+        browser.wait(f"{text} === {json.dumps(first)}")
+        browser.run(slide % 1)
+        browser.wait(f"{text}.startsWith(' Canberra')")
+        browser.run("document.getElementById('switch-fix1').click()")
+        browser.wait(f"{text} === {json.dumps(first)}")
+
+        # On a phone, and in the dark.
+        for width, dark in [(375, False), (1280, True), (375, True)]:
+            browser.size(width, dark=dark)
+            time.sleep(0.3)
+            browser.axe(f"{width} {'dark' if dark else 'light'}")
+            browser.picture(f"7-{width}{'-dark' if dark else ''}")
+        browser.size(1280)
+
+        # A conversation.
+        browser.run("document.querySelector('[value=chat]').click(); document.getElementById('prompt').value = 'Name a colour.'; document.getElementById('ask').requestSubmit()")
+        browser.wait("document.getElementById('status').textContent === 'writing…'")
+        browser.wait("document.getElementById('status').textContent.includes('tokens in')")
+        check("a chat is answered", browser.run("document.querySelectorAll('.piece').length") > 2)
+        browser.picture("8-chat")
+        check("no errors in the console", not browser.problems, browser.problems)
+    finally:
+        browser.close()
+
+print(f"{passed} passed, 0 failed")
