@@ -53,5 +53,7 @@ extension Forward {
         ).residual
     }
 
-    private struct NoVisitor: LayerVisitor {}
 }
+
+/// Does nothing on the way.
+struct NoVisitor: LayerVisitor {}

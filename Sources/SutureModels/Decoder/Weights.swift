@@ -56,6 +56,14 @@ struct Weights: Sendable {
         var mlpNorm, mlpOutNorm: Norm?
         var gate: Linear?
         var up, down: Linear
+
+        /// Runs `body` with all matrices widened, once.
+        func whileWidened(_ body: () throws -> Void) throws {
+            let matrices = [query, key, value, output, gate, up, down].compactMap(\.?.matrix.stored)
+            defer { for matrix in matrices { matrix.unshare() } }
+            for matrix in matrices { try matrix.share() }
+            try body()
+        }
     }
 
     var embedding: StoredTensor
