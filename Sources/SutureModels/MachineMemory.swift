@@ -23,6 +23,9 @@ package enum MachineMemory {
         return min(machine, all - min(all, own))
     }
 
+    /// What this process has taken for itself, without the pages of files; 0 where the system does not say.
+    package static var own: UInt64 { 1024 * (field("RssAnon:", of: "/proc/self/status") ?? 0) }
+
     /// The number that a file consists of; nil where it says "max" or is not there.
     private static func number(_ path: String) -> UInt64? {
         (try? String(contentsOfFile: path, encoding: .utf8)).flatMap { UInt64($0.trimmingCharacters(in: .newlines)) }
@@ -32,7 +35,7 @@ package enum MachineMemory {
     private static func field(_ name: String, of path: String) -> UInt64? {
         guard let text = try? String(contentsOfFile: path, encoding: .utf8) else { return nil }
         for line in text.split(separator: "\n") {
-            let parts = line.split(separator: " ")
+            let parts = line.split(whereSeparator: \.isWhitespace)
             if parts.count > 1, parts[0] == name { return UInt64(parts[1]) }
         }
         return nil

@@ -20,6 +20,15 @@ struct LanguageModelOptions: ParsableArguments {
 
     func checkpoint() throws -> Checkpoint { try files.checkpoint() }
 
+    /// Says what memory the model's weights and the process have taken.
+    func noteMemory(of model: LanguageModel) {
+        let (all, limit, held) = model.widening
+        let parts = [all, held, min(all, limit)].map { Double($0).gigabytes }
+        note(
+            "weights are widened to \(parts[0]) of float32, of which \(parts[1]) are held and \(parts[2]) could be; "
+                + "\(Double(MachineMemory.own).gigabytes) of memory in use")
+    }
+
     /// Loads the model, with patches applied on the way.
     func load(_ checkpoint: Checkpoint, patches: [AppliedPatch] = []) throws -> LanguageModel {
         let patched = try patches.isEmpty ? nil : PatchedCheckpoint(checkpoint).adding(patches)

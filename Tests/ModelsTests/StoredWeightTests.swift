@@ -53,7 +53,7 @@ struct StoredWeightTests {
     }
 
     private func stored(_ checkpoint: Checkpoint, room: Int) throws -> LanguageModel {
-        let memory = WeightMemory(limit: room)
+        let memory = WeightMemory(limit: room, spare: 1 << 20)
         let model = try LanguageModel(
             Architecture(checkpoint),
             tensors: checkpoint.storedWeights(in: memory, on: .cpu) { _, _ in nil }, device: .cpu, memory: memory)
@@ -160,7 +160,8 @@ struct StoredWeightTests {
         let (input, bias) = (try random.normal([2, rows, 48]), try random.normal([5000]))
         func head(_ room: Int) throws -> Head {
             Head(
-                stored: try StoredTensor(narrow, on: .cpu, WeightMemory(limit: room)), bias: bias, limit: 4)
+                stored: try StoredTensor(narrow, on: .cpu, WeightMemory(limit: room, spare: 1 << 20)), bias: bias,
+                limit: 4)
         }
         let (held, again) = (try head(1 << 30), try head(0))
         #expect(Head.blocks(of: [5000, 48], limit: 4).count == 5)
@@ -181,5 +182,63 @@ struct StoredWeightTests {
         #expect(try held(input).floats() == again(input).floats())
         #expect(try held.products(with: vector).floats() == again.products(with: vector).floats())
         #expect(try held.gram().floats() == again.gram().floats())
+    }
+
+    /// What passes over batches hand over, as bits, in order.
+    private func passes(_ model: LanguageModel) throws -> [(String, [UInt32])] {
+        var found: [(String, [UInt32])] = []
+        func note(_ what: String, _ tensor: Tensor) throws {
+            found.append((what, try tensor.floats().map(\.bitPattern)))
+        }
+        let batches = [[TinyModel.promptB, TinyModel.promptA], [[5, 9]], [TinyModel.promptA]]
+        let last = Site.residual(model.architecture.layers)
+        var captured: [Site: [(Int, Tensor)]] = [:]
+        try model.capture([.mlpHidden(0), .attentionOut(1), last], in: batches) {
+            captured[$1, default: []].append(($0, $2))
+        }
+        for (site, values) in captured.sorted(by: { $0.key.description < $1.key.description }) {
+            #expect(values.map(\.0) == Array(batches.indices))
+            for (batch, value) in values { try note("\(site) \(batch)", value) }
+        }
+        #expect(captured.count == 3)
+        try model.mlpReadings(1, of: batches) { batch, input, hidden in
+            try note("input \(batch)", input)
+            try note("hidden \(batch)", hidden)
+        }
+        try model.traces(batches, capturing: [.mlpHidden(1)], from: 1) { batch, trace in
+            try note("logits \(batch)", trace.logits)
+            try note("traced \(batch)", trace[.mlpHidden(1)])
+            try note("stream \(batch)", trace[.residual(1)])
+            let replay = try trace.replay([Alternative([Intervention(.mlpOut(1), at: .last, .scale(0.5))])])
+            try note("replay \(batch)", replay.logits)
+        }
+        return found
+    }
+
+    @Test("passes over texts give the same bits layer by layer and text by text", arguments: ["llama", "gpt2", "phi"])
+    func layerByLayer(name: String) throws {
+        try withSnapshot(name, .bfloat16) { checkpoint in
+            let byText = try passes(stored(checkpoint, room: 1 << 30))
+            let byLayer = try passes(stored(checkpoint, room: 0))
+            #expect(byText.map(\.0) == byLayer.map(\.0))
+            for (a, b) in zip(byText, byLayer) { #expect(a.1 == b.1, "\(a.0)") }
+            // Beside single runs, which know of no passes.
+            let model = try widened(checkpoint)
+            let batch = [TinyModel.promptB, TinyModel.promptA]
+            let run = try model.run(batch, capturing: [.attentionOut(1)])
+            #expect(try byLayer.first { $0.0 == "attn.1.out 0" }?.1 == run[.attentionOut(1)].floats().map(\.bitPattern))
+            let trace = try model.trace(batch, capturing: [.mlpHidden(1)])
+            #expect(try byLayer.first { $0.0 == "logits 0" }?.1 == trace.logits.floats().map(\.bitPattern))
+            #expect(try byLayer.first { $0.0 == "input 0" }?.1 == trace.mlpInput(1).floats().map(\.bitPattern))
+            #expect(
+                try byLayer.first { $0.0 == "hidden 0" }?.1 == trace[.mlpHidden(1)].floats().map(\.bitPattern))
+        }
+    }
+
+    @Test("a model that does not fit the bound is refused before it is loaded")
+    func bound() throws {
+        let url = Goldens.url("models/llama-bf16")
+        #expect(throws: ModelError.self) { try LanguageModel.load(url, memory: 1 << 20) }
+        #expect(try LanguageModel.load(url, memory: 1 << 30).memory.limit > 0)
     }
 }

@@ -20,23 +20,23 @@ extension LanguageModel {
     private func keyMeans(
         _ texts: [[Int]], _ layers: [Int], _ progress: ProgressHandler, sum: (Tensor) throws -> Tensor
     ) throws -> [Int: Tensor] {
-        var sums: [Int: Tensor] = [:]
+        var sums: [Site: Tensor] = [:]
         var done = 0
         try Tensor.withoutGradients {
-            for batch in Self.batches(texts.map { Array($0.prefix(architecture.contextLength)) }) {
-                let run = try run(batch, capturing: layers.map(Site.mlpHidden), logits: .none)
-                for layer in layers {
-                    let hidden = try run[.mlpHidden(layer)]
-                    let rows = try batch.enumerated().map { try hidden.selected(0, $0).narrowed(0, 0..<$1.count) }
-                    let part = try sum(Tensor.concatenated(rows, 0))
-                    sums[layer] = try sums[layer].map { try $0 + part } ?? part
-                }
+            let batches = Self.batches(texts.map { Array($0.prefix(architecture.contextLength)) })
+            try capture(layers.map(Site.mlpHidden), in: batches) { index, site, hidden in
+                let batch = batches[index]
+                let rows = try batch.enumerated().map { try hidden.selected(0, $0).narrowed(0, 0..<$1.count) }
+                let part = try sum(Tensor.concatenated(rows, 0))
+                sums[site] = try sums[site].map { try $0 + part } ?? part
                 done += batch.count
-                progress("reading reference texts", done, texts.count)
+                progress("reading reference texts", done / layers.count, texts.count)
             }
         }
         let tokens = texts.reduce(0) { $0 + min($1.count, architecture.contextLength) }
-        return try sums.mapValues { try $0 / Double(tokens) }
+        return try layers.reduce(into: [:]) { means, layer in
+            means[layer] = try sums[.mlpHidden(layer)].map { try $0 / Double(tokens) }
+        }
     }
 
     /// Texts of similar lengths together, about a thousand tokens at a time.

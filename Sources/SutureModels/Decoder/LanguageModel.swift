@@ -47,6 +47,11 @@ public final class LanguageModel: Sendable {
         weights = try Weights(architecture, tensors, sharing: old, changed: changed)
     }
 
+    /// How many bytes of weights are widened to float32 when they are used, how many of these may be held, and are held now.
+    package var widening: (all: Int, limit: Int, held: Int) {
+        (tensors.values.reduce(0) { $0 + ($1.ready == nil ? $1.byteCount : 0) }, memory.limit, memory.heldBytes)
+    }
+
     /// The same model with some tensors replaced, under their checkpoint names.
     public func replacing(_ replacements: [String: Tensor]) throws -> LanguageModel {
         try replacing(replacements.mapValues { StoredTensor(try $0.to(.float32).to(device)) })

@@ -2,7 +2,7 @@ import SutureTensor
 
 /// The matrix of a linear layer: a tensor of the checkpoint, whatever its orientation, or a part of one.
 struct Matrix: Sendable {
-    private let stored: StoredTensor
+    let stored: StoredTensor
     private let isTransposed: Bool
     /// What is to be cut from it when it is widened.
     private let part: TensorNames.Part?

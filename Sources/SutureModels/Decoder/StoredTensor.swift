@@ -10,8 +10,9 @@ final class StoredTensor: Sendable {
     let shape: [Int]
     private let form: Form
     private let lock = NSLock()
-    // Guarded by the lock.
+    // Both are guarded by the lock.
     nonisolated(unsafe) private var held: Tensor?
+    nonisolated(unsafe) private var shared: Tensor?
 
     private enum Form {
         case ready(Tensor)
@@ -56,7 +57,7 @@ final class StoredTensor: Sendable {
     static func staysStored(_ shape: [Int], on device: Device) -> Bool { device == .cpu && shape.count == 2 }
 
     /// Its size as float32.
-    private var byteCount: Int { 4 * shape.reduce(1, *) }
+    var byteCount: Int { 4 * shape.reduce(1, *) }
 
     /// What is float32 however little memory there is.
     var ready: Tensor? { if case .ready(let tensor) = form { tensor } else { nil } }
@@ -74,7 +75,7 @@ final class StoredTensor: Sendable {
     func atHand() throws -> Tensor? {
         if let ready { return ready }
         return try lock.withLock {
-            if let held { return held }
+            if let tensor = held ?? shared { return tensor }
             guard let memory, memory.hold(byteCount) else { return nil }
             do {
                 held = try widen(0..<shape[0], isKept: true)
@@ -89,6 +90,16 @@ final class StoredTensor: Sendable {
     /// As float32, to be held from now on if there is room for it. Otherwise it is the caller's for as long as it is kept,
     /// and then memory for others.
     func widened() throws -> Tensor { try atHand() ?? widen(0..<shape[0]) }
+
+    /// Keeps it as float32 until ``unshare()``, for several uses in a row.
+    func share() throws {
+        if try atHand() == nil {
+            let tensor = try widen(0..<shape[0])
+            lock.withLock { shared = tensor }
+        }
+    }
+
+    func unshare() { lock.withLock { shared = nil } }
 
     /// As float32, for this once.
     func widenedOnce() throws -> Tensor { try current ?? widen(0..<shape[0]) }
@@ -115,7 +126,7 @@ final class StoredTensor: Sendable {
     var isHeld: Bool { current != nil }
 
     /// What is float32 now.
-    private var current: Tensor? { ready ?? lock.withLock { held } }
+    private var current: Tensor? { ready ?? lock.withLock { held ?? shared } }
 
     private func widen(_ rows: Range<Int>, isKept: Bool = false) throws -> Tensor {
         try filled([rows.count, shape[1]], isKept: isKept) { try read(rows, into: $0, at: 0) }

@@ -73,16 +73,21 @@ extension LanguageModel {
     ) throws -> Trace {
         try check(tokens: tokens)
         try check([], capturing, lengths: [])
-        guard (0...architecture.layers).contains(firstLayer) else {
-            throw ModelError(
-                .outOfRange, "the model has no such layer", expected: "0...\(architecture.layers)",
-                found: "\(firstLayer)")
-        }
+        try check(firstLayer: firstLayer)
         let length = tokens.map(\.count).max() ?? 0
         let forward = try Forward(self, positions: 0..<length, capturing: Set(capturing))
         let stream = ResidualStream(residual: try embeddings(forward.embed(padded(tokens))))
         return try trace(
             tokens, forward, from: .entering(0), stream, record: Trace.Record(firstLayer: firstLayer))
+    }
+
+    /// Throws unless a trace can begin at this layer.
+    func check(firstLayer: Int) throws {
+        guard (0...architecture.layers).contains(firstLayer) else {
+            throw ModelError(
+                .outOfRange, "the model has no such layer", expected: "0...\(architecture.layers)",
+                found: "\(firstLayer)")
+        }
     }
 
     /// Runs the stages from an entry on, and adds what they are given to a record.
@@ -91,6 +96,11 @@ extension LanguageModel {
     ) throws -> Trace {
         var record = record
         let residual = try forward.run(start..<Entry.entering(architecture.layers), stream, visitor: &record).residual
+        return try traced(tokens, forward, residual, record)
+    }
+
+    /// The trace of a run with what left its last layer.
+    func traced(_ tokens: [[Int]], _ forward: Forward, _ residual: Tensor, _ record: Trace.Record) throws -> Trace {
         let lasts = tokens.map { $0.count - 1 }
         let logits = try forward.scores(residual, .last, lasts: Set(lasts).count == 1 ? nil : lasts)
         return Trace(
@@ -102,7 +112,7 @@ extension LanguageModel {
 
 extension Trace {
     /// What is kept of a run on its way.
-    fileprivate struct Record: LayerVisitor {
+    struct Record: LayerVisitor {
         let firstLayer: Int
         var residuals: [Tensor] = []
         var middles: [Tensor] = []

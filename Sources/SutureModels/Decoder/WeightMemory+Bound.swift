@@ -15,9 +15,10 @@ extension WeightMemory {
         guard needs.least <= bound else {
             throw ModelError(
                 .tooLarge, "the model does not fit into memory", subject: checkpoint.url.relativePath,
-                expected: "\(Double(needs.least).gigabytes) at least", found: Double(bound).gigabytes)
+                expected: "\(Double(needs.least).gigabytes) at least", found: Double(bound).gigabytes,
+                hint: "allow more (--memory)")
         }
-        self.init(limit: bound - needs.least)
+        self.init(limit: bound - needs.least, spare: needs.scratch)
     }
 }
 
@@ -27,7 +28,7 @@ struct MemoryNeeds {
     private(set) var fixed = 0
     /// The weights that may be held as float32, or widened each time.
     private(set) var widened = 0
-    /// Memory in which they are widened.
+    /// Memory in which they are widened: of all matrices of a layer, or of one after the other, and of one more.
     private(set) var scratch = 0
 
     /// What a run takes besides weights: the engine, and the values of a prompt of some hundred tokens.
@@ -39,7 +40,11 @@ struct MemoryNeeds {
     var most: Int { fixed + widened + Self.work }
 
     init(_ checkpoint: Checkpoint, _ architecture: Architecture, _ device: Device) throws {
-        var largest = 0
+        var (largest, layers) = (0, [Int](repeating: 0, count: architecture.layers))
+        let places = (0..<architecture.layers).flatMap { layer in
+            architecture.tensors.tensors(ofLayer: layer).map { ($0, layer) }
+        }
+        let layer = Dictionary(places) { first, _ in first }
         let names = architecture.tensors
         let tables = [names.name(names.embedding), names.head.tensor + ".weight"]
         for tensor in checkpoint.tensors where tensor.type.isWeight && !tensor.shape.contains(0) {
@@ -50,10 +55,11 @@ struct MemoryNeeds {
                 widened += bytes
                 let rows = tables.contains(tensor.name) ? Head.blocks(of: tensor.shape)[0].count : tensor.shape[0]
                 largest = max(largest, bytes / tensor.shape[0] * rows)
+                if let layer = layer[tensor.name] { layers[layer] += bytes }
             } else if tensor.type != .float32 || isConverted || device != .cpu || checkpoint.snapshot == nil {
                 fixed += bytes
             }
         }
-        scratch = 2 * largest
+        scratch = largest + (layers.max() ?? 0)
     }
 }

@@ -10,12 +10,18 @@ final class WeightMemory: Sendable {
     /// How many bytes of widened weights may be held.
     let limit: Int
 
+    /// How many bytes are kept to be used again.
+    private let spareLimit: Int
+
     private let lock = NSLock()
     // Both are guarded by the lock.
     nonisolated(unsafe) private var held = 0
     nonisolated(unsafe) private var spare: [UnsafeMutableRawBufferPointer] = []
 
-    init(limit: Int) { self.limit = limit }
+    init(limit: Int, spare: Int = 0) {
+        self.limit = limit
+        spareLimit = spare
+    }
 
     deinit { for memory in spare { memory.deallocate() } }
 
@@ -46,16 +52,23 @@ final class WeightMemory: Sendable {
         return Scratch(found ?? .allocate(byteCount: byteCount, alignment: 64), using: byteCount, of: self)
     }
 
-    /// Two are kept: a run needs one at a time, and another while the first is still referred to.
     fileprivate func take(back memory: UnsafeMutableRawBufferPointer) {
-        let least = lock.withLock { () -> UnsafeMutableRawBufferPointer? in
+        let superfluous = lock.withLock { () -> [UnsafeMutableRawBufferPointer] in
             spare.append(memory)
-            guard spare.count > 2, let least = spare.indices.min(by: { spare[$0].count < spare[$1].count }) else {
-                return nil
+            spare.sort { $0.count > $1.count }
+            var (kept, rest) = (0, [UnsafeMutableRawBufferPointer]())
+            // The large ones are dear.
+            spare.removeAll { memory in
+                guard kept + memory.count > spareLimit else {
+                    kept += memory.count
+                    return false
+                }
+                rest.append(memory)
+                return true
             }
-            return spare.remove(at: least)
+            return rest
         }
-        least?.deallocate()
+        for memory in superfluous { memory.deallocate() }
     }
 
     /// A piece of memory in use.

@@ -58,6 +58,14 @@ struct Weights: Sendable {
         var up, down: Linear
         /// The same object in all models that share the layer.
         let mark = Mark()
+
+        /// Runs `body` with all matrices widened, once.
+        func whileWidened(_ body: () throws -> Void) throws {
+            let matrices = [query, key, value, output, gate, up, down].compactMap(\.?.matrix.stored)
+            defer { for matrix in matrices { matrix.unshare() } }
+            for matrix in matrices { try matrix.share() }
+            try body()
+        }
     }
 
     final class Mark: Sendable {}

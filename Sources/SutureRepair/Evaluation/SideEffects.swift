@@ -28,10 +28,11 @@ public struct SideEffects: Sendable, Codable {
     ) throws -> SideEffects {
         var sums = Sums()
         let lowest = change.lowestLayer
-        for batch in batches(texts.map { Array($0.prefix(model.architecture.contextLength)) }) {
-            let trace = try model.trace(
-                batch, capturing: lowest.map { [.mlpHidden($0)] } ?? [],
-                from: lowest ?? model.architecture.layers - 1)
+        let batches = Self.batches(texts.map { Array($0.prefix(model.architecture.contextLength)) })
+        try model.traces(
+            batches, capturing: lowest.map { [.mlpHidden($0)] } ?? [], from: lowest ?? model.architecture.layers - 1
+        ) { index, trace in
+            let batch = batches[index]
             let last = Site.residual(model.architecture.layers)
             let alternatives = batch.indices.map { Alternative(prompt: $0, change: change) }
             let patched = try change.isEmpty ? nil : trace.replay(alternatives, capturing: [last], logits: .none)[last]

@@ -33,26 +33,31 @@ public struct ReadStatistics: Sendable {
     /// Moment, mean and peak, added up text by text.
     private static func read(_ material: RepairMaterial, layer: Int) throws -> [Tensor] {
         let (model, texts) = (material.model, material.texts)
-        let site = Site.mlpHidden(layer)
         let (width, hidden) = (model.architecture.width, model.architecture.hiddenWidth)
         var moment = try Tensor.zeros([width, width], dtype: .float64, device: model.device)
         var sum = try Tensor.zeros([width], dtype: .float64, device: model.device)
         var peak = try Tensor.zeros([hidden], device: model.device)
-        var count = 0
+        var (count, done) = (0, 0)
         let batchSize = 8
         let sorted = texts.filter { !$0.isEmpty }.sorted { $0.count < $1.count }
-        for start in stride(from: 0, to: sorted.count, by: batchSize) {
-            let batch = Array(sorted[start..<min(start + batchSize, sorted.count)])
-            let trace = try model.trace(batch, capturing: [site], from: layer)
-            for (row, tokens) in batch.enumerated() {
-                func part(_ value: Tensor) throws -> Tensor { try value.selected(0, row).narrowed(0, 0..<tokens.count) }
-                let inputs = try part(trace.mlpInput(layer)).to(.float64)
-                moment = try moment + inputs.transposed().matmul(inputs)
-                sum = try sum + inputs.sum([0])
-                peak = try peak.maximum(part(trace[site]).square().max([0]))
-                count += tokens.count
+        let batches = stride(from: 0, to: sorted.count, by: batchSize).map {
+            Array(sorted[$0..<min($0 + batchSize, sorted.count)])
+        }
+        try Tensor.withoutGradients {
+            try model.mlpReadings(layer, of: batches) { batch, input, hidden in
+                for (row, tokens) in batches[batch].enumerated() {
+                    func part(_ value: Tensor) throws -> Tensor {
+                        try value.selected(0, row).narrowed(0, 0..<tokens.count)
+                    }
+                    let inputs = try part(input).to(.float64)
+                    moment = try moment + inputs.transposed().matmul(inputs)
+                    sum = try sum + inputs.sum([0])
+                    peak = try peak.maximum(part(hidden).square().max([0]))
+                    count += tokens.count
+                }
+                done += batches[batch].count
+                material.progress("reading reference texts", done, sorted.count)
             }
-            material.progress("reading reference texts", min(start + batchSize, sorted.count), sorted.count)
         }
         guard count > 0 else { throw RepairError(.badRequest, "there are no reference texts") }
         return [try moment / Double(count), try sum / Double(count), try peak.to(.float64)]

@@ -196,6 +196,7 @@ struct RepairCommand: ParsableCommand {
         }()
         let pathway = try pathway(of: result, network, tokenizer, progress.handler)
         progress.finish()
+        if verbose, printing.format == .human { model.noteMemory(of: network) }
 
         let page = try Report(result.report, pathway: pathway, isVerbose: verbose)
         if let report { try AtomicFile.write(Array(page.html().utf8), to: URL(filePath: report), overwriting: force) }
