@@ -368,7 +368,9 @@ extension BadInputTests {
         Case("check other good.fix", "this is not the model that the patch was made for"),
         Case("apply other good.fix -o new", "this is not the model"),
         Case("generate other -p a --patch good.fix", "this is not the model"),
-        Case("generate vast -p a", "vast: the model does not fit into memory (expected 4398.0 GB"),
+        Case(
+            "generate model -p a --memory 100MB",
+            "model: the model does not fit into memory (expected 0.5 GB at least, found 0.1 GB"),
         Case("apply patched good.fix -o new", "the model has this patch already"),
         Case("apply model good.fix good.fix -o new", "the model has this patch already"),
         Case("apply model good.fix -o model", "model: this is what is read"),

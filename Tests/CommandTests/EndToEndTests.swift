@@ -23,7 +23,8 @@ struct EndToEndTests {
         }
         let original = try weights(place.url.appending(path: "model"))
 
-        let repaired = try json("repair model -p abc -e Z --guard-texts texts.txt -o fix --report page.html")
+        let repaired = try json(
+            "repair model -p abc -e Z --max-perplexity 9 --guard-texts texts.txt -o fix --report page.html")
         #expect(repaired["schema"] as? String == "suture.repair/1")
         let cache = URL(filePath: place.url.path + "-cache/suture/statistics")
         #expect(try FileManager.default.contentsOfDirectory(atPath: cache.path).count == 1)
@@ -39,7 +40,7 @@ struct EndToEndTests {
 
         // On top of a patch, from the files or on load: its repair is asked for again, and holds.
         for base in ["fixed", "model --patch fix"] {
-            let next = try json("repair \(base) -p def -e r --guard-texts texts.txt --max-perplexity 2 -o next --force")
+            let next = try json("repair \(base) -p def -e r --guard-texts texts.txt --max-perplexity 9 -o next --force")
             #expect(next["earlier"] as? [String: Int] == ["asked": 1, "held": 1])
             #expect(try json("show next")["parents"] as? [String] == [id])
             #expect(try place.run("generate model -p abc -n 1 --patch fix --patch next").text == "Z\n")
@@ -148,7 +149,8 @@ struct EndToEndTests {
             #"{"prompt": "\#($0)", "expected": "\#($1)"}"#
         }
         try Data(lines.joined(separator: "\n").utf8).write(to: place.url.appending(path: "list.jsonl"))
-        let repair = "repair model --failures list.jsonl --guard-texts texts.txt --max-divergence 1 --format json"
+        let repair =
+            "repair model --failures list.jsonl --guard-texts texts.txt --max-divergence 1 --max-perplexity 9 --format json"
         let repaired = try place.run(repair + " -o fix")
         #expect(repaired.status == 1)
         let line = "\nerror: 1 of 3 failures are not fixed; number 2: prompt and answer do not fit the model"
@@ -188,7 +190,8 @@ struct EndToEndTests {
         #expect(answers.count == 1)
         #expect(found["exact_match"] as? Double == 0)
         let repair = try place.run(
-            "repair model --failures failures.jsonl --guard-texts texts.txt -o fix --each fixes --format quiet")
+            "repair model --failures failures.jsonl --guard-texts texts.txt --max-perplexity 9 -o fix --each fixes --format quiet"
+        )
         #expect(repair.status == 0, "\(repair.errors)")
         let each = try place.run("show fixes/failure-001.safetensors --format json")
         #expect(each.status == 0 && each.text.contains("\"expected\""), "\(each.errors)")

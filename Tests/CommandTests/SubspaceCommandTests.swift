@@ -56,7 +56,8 @@ struct SubspaceCommandTests {
     func pathway() throws {
         let place = try Workplace()
         let repaired = try json(
-            place, "repair model -p abc -e Z --guard-texts texts.txt -o fix --report page.html --pathway")
+            place,
+            "repair model -p abc -e Z --guard-texts texts.txt --max-perplexity 9 -o fix --report page.html --pathway")
         let inReport = try #require(repaired["pathway"] as? [String: Any])
         #expect(repaired["failures"] is [Any])
         let asked = try json(place, "faithful model --patch fix")

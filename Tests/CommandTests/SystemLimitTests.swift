@@ -59,7 +59,9 @@ struct SystemLimitTests {
     func caches() throws {
         let place = try Workplace()
         let home = place.url.appending(path: "home")
-        let repair = ["repair", "model", "-p", "abc", "-e", "Z", "--guard-texts", "texts.txt"]
+        let repair =
+            ["repair", "model", "-p", "abc", "-e", "Z", "--guard-texts", "texts.txt"]
+            + EndToEndTests.unlimited.split(separator: " ").map(String.init)
         let outcome = try Command.run(
             repair, in: place.url, environment: ["HOME": home.path, "XDG_CACHE_HOME": "relative"])
         #expect(outcome.status == 0, "\(outcome.errors)")

@@ -51,23 +51,6 @@ public enum TinySnapshot {
         try Data(bytes).write(to: url)
     }
 
-    /// A model of 4 TB as float32, whose zeros take no room on the disk.
-    public static func writeVast(to directory: URL) throws {
-        let (rows, columns) = (1 << 24, 1 << 16)
-        var config = config
-        (config["vocab_size"], config["hidden_size"]) = (rows, columns)
-        try write(config, to: directory.appending(path: "config.json"))
-        let bytes = 2 * rows * columns
-        let entry = #"{"dtype":"F16","shape":[\#(rows),\#(columns)],"data_offsets":[0,\#(bytes)]}"#
-        var header = Array(#"{"model.embed_tokens.weight":\#(entry)}"#.utf8)
-        header += [UInt8](repeating: UInt8(ascii: " "), count: (8 - header.count % 8) % 8)
-        let file = directory.appending(path: "model.safetensors")
-        try Data((0..<8).map { UInt8(truncatingIfNeeded: header.count >> (8 * $0)) } + header).write(to: file)
-        let handle = try FileHandle(forWritingTo: file)
-        try handle.truncate(atOffset: UInt64(8 + header.count + bytes))
-        try handle.close()
-    }
-
     public static func write(_ json: [String: Any], to url: URL) throws {
         try JSONSerialization.data(withJSONObject: json, options: .sortedKeys).write(to: url)
     }
