@@ -370,7 +370,7 @@ extension BadInputTests {
         Case("generate other -p a --patch good.fix", "this is not the model"),
         Case(
             "generate model -p a --memory 100MB",
-            "model: the model does not fit into memory (expected 0.5 GB at least, found 0.1 GB"),
+            "model: the model does not fit into memory (expected 0.54 GB at least, found 0.10 GB"),
         Case("apply patched good.fix -o new", "the model has this patch already"),
         Case("apply model good.fix good.fix -o new", "the model has this patch already"),
         Case("apply model good.fix -o model", "model: this is what is read"),

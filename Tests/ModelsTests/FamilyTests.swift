@@ -203,7 +203,7 @@ struct MemoryTests {
         let url = Goldens.url("models/codegen")
         let error = #expect(throws: ModelError.self) { try LanguageModel.load(url, memory: 100_000_000) }
         #expect(error?.code == .tooLarge && error?.kind == .refused)
-        #expect(error?.expected == "0.5 GB at least" && error?.found == "0.1 GB")
+        #expect(error?.expected == "0.54 GB at least" && error?.found == "0.10 GB")
         #expect(throws: Never.self) { try LanguageModel.load(url, memory: 1_000_000_000) }
     }
 }
