@@ -137,15 +137,16 @@ struct HostileTests {
     /// What comes slowly, or stops to come.
     private func slow(_ port: Int) -> [Attack] {
         let own = "Host: 127.0.0.1:\(port)\r\nConnection: close\r\n"
+        // On a machine so busy that the limit of idle connections comes first, they are closed without a word.
         return [
             Attack(
                 "a body that stops coming",
                 "POST /v1/completions HTTP/1.1\r\n\(own)Content-Type: application/json\r\nContent-Length: 50\r\n\r\n{\"a",
-                [408]),
+                [408, nil]),
             Attack(
                 "a body that trickles",
                 "POST /v1/completions HTTP/1.1\r\n\(own)Content-Type: application/json\r\nContent-Length: 50\r\n\r\n",
-                [408], later: (0..<8).map { _ in (0.25, Array("a".utf8)) }),
+                [408, nil], later: (0..<8).map { _ in (0.25, Array("a".utf8)) }),
             Attack("headers that stop coming", "GET /health HTTP/1.1\r\nHost: 127", [nil, 400])
         ]
     }
