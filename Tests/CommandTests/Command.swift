@@ -1,6 +1,6 @@
 import Foundation
 
-/// The `suture` that was built beside the tests, run as a user would.
+/// The `suture` that the environment names (`SUTURE`), or the one that was built beside the tests, run as a user would.
 struct Command {
     /// How a run ended.
     struct Outcome {
@@ -17,6 +17,7 @@ struct Command {
     }
 
     static let executable: URL = {
+        if let path = ProcessInfo.processInfo.environment["SUTURE"] { return URL(filePath: path).absoluteURL }
         #if os(macOS)
             let tests = Bundle.allBundles.first { $0.bundlePath.hasSuffix(".xctest") }?.bundleURL
         #else

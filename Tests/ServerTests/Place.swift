@@ -14,13 +14,15 @@ struct Place: Sendable {
     static let template =
         "{% for m in messages %}[{{ m.role }}]{{ m.content }}!{% endfor %}{% if add_generation_prompt %}>{% endif %}"
 
+    /// Where statistics are kept, set once: other threads read the environment.
+    private static let cache = setenv(
+        "XDG_CACHE_HOME", FileManager.default.temporaryDirectory.appending(path: "suture-server-cache").path, 1)
+
     /// A place for one test.
     static func with(_ body: (Place) async throws -> Void) async throws {
         let place = Place(
             url: FileManager.default.temporaryDirectory.appending(path: "suture-server-\(UUID().uuidString)"))
-        // On a model as small as this, more threads only wait for each other.
-        Runtime.threads = 1
-        setenv("XDG_CACHE_HOME", FileManager.default.temporaryDirectory.appending(path: "suture-server-cache").path, 1)
+        _ = cache
         defer { try? FileManager.default.removeItem(at: place.url) }
         try TinySnapshot.write(to: place.model)
         try Data(template.utf8).write(to: place.model.appending(path: "chat_template.jinja"))

@@ -9,13 +9,14 @@ struct RuntimeTests {
     }
 
     @Test("the number of threads can be set, and is at least one")
-    func threads() {
-        let before = Runtime.threads
-        defer { Runtime.threads = before }
-        Runtime.threads = 2
-        #expect(Runtime.threads == 2)
-        Runtime.threads = 0
-        #expect(Runtime.threads == 1)
+    func threads() async {
+        // All tests beside it would change their last bits.
+        await #expect(processExitsWith: .success) {
+            Runtime.threads = 2
+            #expect(Runtime.threads == 2)
+            Runtime.threads = 0
+            #expect(Runtime.threads == 1)
+        }
     }
 
     @Test("devices read their own text", arguments: ["cpu", "cuda:0", "cuda:1", "mps"])

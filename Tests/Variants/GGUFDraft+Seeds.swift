@@ -10,6 +10,20 @@ extension GGUFDraft {
 
     /// The seed of that name, with the tokenizer of a golden file, or with none and a vocabulary of 99.
     public static func seed(_ name: String, hasTokenizer: Bool = true) throws -> GGUFDraft {
+        let drafts = try (hasTokenizer ? complete : bare).get()
+        guard let draft = drafts[name] else { preconditionFailure("no seed \(name)") }
+        return draft
+    }
+
+    // Made once: millions of random numbers take a debug build seconds.
+    private static let complete = Result { try all(hasTokenizer: true) }
+    private static let bare = Result { try all(hasTokenizer: false) }
+
+    private static func all(hasTokenizer: Bool) throws -> [String: GGUFDraft] {
+        try Dictionary(uniqueKeysWithValues: names.map { ($0, try made($0, hasTokenizer: hasTokenizer)) })
+    }
+
+    private static func made(_ name: String, hasTokenizer: Bool) throws -> GGUFDraft {
         let family = String(name.prefix { $0 != "-" })
         let tokenizers = ["llama": "sentencepiece", "llama-bias": "llama3", "gpt2": "gpt2", "qwen2": "qwen2"]
         let source = try GGUFFile(Goldens.url("tokenizers/\(tokenizers[name] ?? "gpt2").gguf"))
