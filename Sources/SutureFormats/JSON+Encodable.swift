@@ -1,3 +1,17 @@
+import Foundation
+
+extension JSON {
+    /// What an encodable value is as JSON, with keys in snake case.
+    ///
+    /// Throws what encoding throws.
+    public init(encoding value: some Encodable) throws {
+        let encoder = JSONEncoder()
+        encoder.keyEncodingStrategy = .convertToSnakeCase
+        encoder.outputFormatting = .sortedKeys
+        self = try JSON.parse([UInt8](encoder.encode(value)), source: "\(type(of: value))")
+    }
+}
+
 /// So that a report may hold what a file says as it is.
 extension JSON: Encodable {
     private struct Name: CodingKey {

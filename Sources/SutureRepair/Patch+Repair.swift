@@ -15,7 +15,7 @@ extension Repair.Result {
     public func patch(
         of checkpoint: Checkpoint, _ architecture: Architecture, on patches: [AppliedPatch] = []
     ) throws -> Patch {
-        try patch(change, of: checkpoint, architecture, patches, results: json(report))
+        try patch(change, of: checkpoint, architecture, patches, results: JSON(encoding: report))
     }
 
     /// One patch for each step, each with what became of the failures that it fixes: any can be taken off alone.
@@ -23,16 +23,9 @@ extension Repair.Result {
         of checkpoint: Checkpoint, _ architecture: Architecture, on patches: [AppliedPatch] = []
     ) throws -> [Patch] {
         try steps.map { step in
-            let results: JSON = ["failures": try json(step.failures.map { report.failures[$0] })]
+            let results: JSON = ["failures": try JSON(encoding: step.failures.map { report.failures[$0] })]
             return try patch(step.change, of: checkpoint, architecture, patches, results: results)
         }
-    }
-
-    private func json(_ value: some Encodable) throws -> JSON {
-        let encoder = JSONEncoder()
-        encoder.keyEncodingStrategy = .convertToSnakeCase
-        encoder.outputFormatting = .sortedKeys
-        return try JSON.parse([UInt8](encoder.encode(value)), source: "the report")
     }
 
     private func patch(

@@ -13,7 +13,7 @@ import SutureTokenizers
 /// Serves a language model on this machine: OpenAI's API, patches, repairs, and a page for the browser.
 ///
 /// ```swift
-/// let server = try Server(checkpoint, folder: nil, port: 8080)
+/// let server = try await Server(checkpoint)
 /// try await server.run { print("listening on \($0)") }
 /// ```
 ///

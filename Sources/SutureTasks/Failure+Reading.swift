@@ -82,15 +82,11 @@ extension Failure {
         }
     }
 
-    /// Failures as JSON Lines, as ``read(_:chat:needingAnswers:)`` takes them.
+    /// Prompts, answers and subjects as JSON Lines, as ``read(_:chat:needingAnswers:)`` takes them.
     public static func lines(_ failures: [Failure]) -> [UInt8] {
         failures.flatMap { failure in
             var line: JSONObject = ["prompt": JSON(failure.prompt), "expected": JSON(failure.expected)]
             if let subject = failure.subject { line["subject"] = JSON(subject) }
-            if !failure.keep.isEmpty {
-                line["keep"] = .array(
-                    failure.keep.map { ["prompt": JSON($0.prompt), "expected": JSON($0.expected)] })
-            }
             return JSON.object(line).serialized() + [UInt8(ascii: "\n")]
         }
     }
@@ -107,20 +103,20 @@ private struct Asked {
 
     init(json line: Slice<UnsafeRawBufferPointer>, _ place: String, isChat: Bool, _ needsAnswer: Bool) throws {
         let fields = JSONField(try JSON.parse(UnsafeRawBufferPointer(rebasing: line), source: place), source: place)
+        let given = try (["prompt", "prompts", "messages"] as [ByteString]).filter { try fields.optional($0) != nil }
+        guard given.count < 2 else {
+            throw TaskError(
+                .badList, "a failure has a prompt, prompts or messages, and one of them only", subject: place,
+                found: given.map(\.string).joined(separator: " and "))
+        }
         if let list = try fields.optional("messages") {
             guard isChat else {
                 throw TaskError(
                     .badList, "this failure is a conversation", subject: list.path, expected: "a prompt",
                     hint: "give --chat, which writes it with the model's chat template")
             }
-            guard try fields.optional("prompt") == nil else {
-                throw TaskError(.badList, "a failure has a prompt or messages, not both", subject: place)
-            }
             messages = try ChatMessage.read(list)
         } else if let list = try fields.optional("prompts") {
-            guard try fields.optional("prompt") == nil else {
-                throw TaskError(.badList, "a failure has a prompt or prompts, not both", subject: place)
-            }
             let prompts = try list.array.map { try $0.string }
             guard let first = prompts.first, !prompts.contains(""), Set(prompts).count == prompts.count else {
                 throw TaskError(

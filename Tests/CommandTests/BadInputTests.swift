@@ -368,6 +368,7 @@ extension BadInputTests {
         Case("check other good.fix", "this is not the model that the patch was made for"),
         Case("apply other good.fix -o new", "this is not the model"),
         Case("generate other -p a --patch good.fix", "this is not the model"),
+        Case("generate vast -p a", "vast: the model does not fit into memory (expected 4502.0 GB at least"),
         Case(
             "generate model -p a --memory 100MB",
             "model: the model does not fit into memory (expected 0.54 GB at least, found 0.10 GB"),

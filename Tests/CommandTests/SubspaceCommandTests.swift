@@ -57,7 +57,8 @@ struct SubspaceCommandTests {
         let place = try Workplace()
         let repaired = try json(
             place,
-            "repair model -p abc -e Z --guard-texts texts.txt --max-perplexity 9 -o fix --report page.html --pathway")
+            "repair model -p abc -e Z \(EndToEndTests.alone) --guard-texts texts.txt -o fix --report page.html --pathway"
+        )
         let inReport = try #require(repaired["pathway"] as? [String: Any])
         #expect(repaired["failures"] is [Any])
         let asked = try json(place, "faithful model --patch fix")

@@ -61,7 +61,7 @@ struct SystemLimitTests {
         let home = place.url.appending(path: "home")
         let repair =
             ["repair", "model", "-p", "abc", "-e", "Z", "--guard-texts", "texts.txt"]
-            + EndToEndTests.unlimited.split(separator: " ").map(String.init)
+            + EndToEndTests.alone.split(separator: " ").map(String.init)
         let outcome = try Command.run(
             repair, in: place.url, environment: ["HOME": home.path, "XDG_CACHE_HOME": "relative"])
         #expect(outcome.status == 0, "\(outcome.errors)")

@@ -132,6 +132,7 @@ extension Workplace {
             (config["model_type"], config["num_local_experts"]) = ("mixtral", 8)
             try TinySnapshot.write(config, to: url.appending(path: "experts/config.json"))
         }
+        try model("vast") { try TinySnapshot.writeVast(to: url.appending(path: "vast")) }
         try model("no-config") { try remove("no-config/config.json") }
         try model("bad-config") { try write(#"{"model_type": "#, to: "bad-config/config.json") }
         try model("config-list") { try write("[]", to: "config-list/config.json") }

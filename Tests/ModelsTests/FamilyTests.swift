@@ -198,6 +198,16 @@ struct FamilyTests {
 
 @Suite("Memory")
 struct MemoryTests {
+    @Test("a model that does not fit into memory is refused before it is read, with both figures")
+    func vast() throws {
+        try withTemporaryDirectory { directory in
+            try TinySnapshot.writeVast(to: directory)
+            let error = #expect(throws: ModelError.self) { try LanguageModel.load(directory) }
+            #expect(error?.code == .tooLarge && error?.kind == .refused)
+            #expect(error?.expected == "4502.0 GB at least" && error?.found?.hasSuffix(" GB") == true)
+        }
+    }
+
     @Test("too little memory is refused before a model is read, with both figures")
     func tooLarge() throws {
         let url = Goldens.url("models/codegen")

@@ -158,13 +158,13 @@ struct StoredWeightTests {
         let random = try RandomSource(seed: 8)
         let narrow = try random.normal([5000, 48]).to(.bfloat16)
         let (input, bias) = (try random.normal([2, rows, 48]), try random.normal([5000]))
-        func head(_ room: Int) throws -> Head {
-            Head(
+        func head(_ room: Int) throws -> OutputHead {
+            OutputHead(
                 stored: try StoredTensor(narrow, on: .cpu, WeightMemory(limit: room, spare: 1 << 20)), bias: bias,
                 limit: 4)
         }
         let (held, again) = (try head(1 << 30), try head(0))
-        #expect(Head.blocks(of: [5000, 48], limit: 4).count == 5)
+        #expect(OutputHead.blocks(of: [5000, 48], limit: 4).count == 5)
         let scores = try input.linear(narrow.to(.float32), bias: bias)
         let vector = try random.normal([48])
         let wide = try narrow.to(.float64)

@@ -88,7 +88,7 @@ extension VariantTests {
         let targets = try Tensor(failure.answer, shape: [count, 1])
         let shortfall = try (logits - logits.gathered(1, at: targets) + margin).clamped(to: 0...Double.infinity)
         let worth = try shortfall.square().sum().item() - margin * margin * Double(count)
-        let scale = try model.finalScale(run.trace[last]).square().mean().item()
+        let scale = try model.finalScale(residual).square().mean().item()
         let size = try basis.energy(of: written.transposed()).sum().item()
         #expect(size > 0 && size / (scale * Double(model.architecture.vocabulary)) <= worth)
         // A hundred times as active, it may be heard.

@@ -51,6 +51,28 @@ public enum TinySnapshot {
         try Data(bytes).write(to: url)
     }
 
+    /// A model of 9 TB in float64, whose zeros take no room on the disk.
+    public static func writeVast(to directory: URL) throws {
+        let vast = [vocabulary: 1 << 23, width: 1 << 16, width / 2: 1 << 15]
+        var config = config
+        (config["vocab_size"], config["hidden_size"]) = (vast[vocabulary], vast[width])
+        try write(config, to: directory.appending(path: "config.json"))
+        var end = 0
+        let entries = tensors(seed: 1).map { tensor in
+            let shape = tensor.shape.map { vast[$0] ?? $0 }
+            let start = end
+            end += 8 * shape.reduce(1, *)
+            return #""\#(tensor.name)":{"dtype":"F64","shape":\#(shape),"data_offsets":[\#(start),\#(end)]}"#
+        }
+        var header = Array("{\(entries.joined(separator: ","))}".utf8)
+        header += [UInt8](repeating: UInt8(ascii: " "), count: (8 - header.count % 8) % 8)
+        let file = directory.appending(path: "model.safetensors")
+        try Data((0..<8).map { UInt8(truncatingIfNeeded: header.count >> (8 * $0)) } + header).write(to: file)
+        let handle = try FileHandle(forWritingTo: file)
+        try handle.truncate(atOffset: UInt64(8 + header.count + end))
+        try handle.close()
+    }
+
     public static func write(_ json: [String: Any], to url: URL) throws {
         try JSONSerialization.data(withJSONObject: json, options: .sortedKeys).write(to: url)
     }

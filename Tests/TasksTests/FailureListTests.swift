@@ -24,7 +24,8 @@ struct FailureListTests {
     @Test(
         "are refused where prompts or what is to be kept make no sense",
         arguments: [
-            (#"{"prompt": "a", "prompts": ["b"], "expected": " x"}"#, "a prompt or prompts, not both"),
+            (#"{"prompt": "a", "prompts": ["b"], "expected": " x"}"#, "found prompt and prompts"),
+            (#"{"messages": [], "prompts": ["b"], "expected": " x"}"#, "found prompts and messages"),
             (#"{"prompts": [], "expected": " x"}"#, "one or more texts that differ, found none"),
             (#"{"prompts": ["a", ""], "expected": " x"}"#, "found an empty one"),
             (#"{"prompts": ["a", "a"], "expected": " x"}"#, "found one twice"),

@@ -122,7 +122,7 @@ final class StoredTensor: Sendable {
         }.reshaped(ids.shape + [width])
     }
 
-    /// Whether it is float32 and stays so.
+    /// Whether it is float32 at hand: for good, or for several uses in a row.
     var isHeld: Bool { current != nil }
 
     /// What is float32 now.

@@ -26,8 +26,6 @@ extension WeightMemory {
 struct MemoryNeeds {
     /// The float32 weights that are no part of a file.
     private(set) var fixed = 0
-    /// The weights that may be held as float32, or widened each time.
-    private(set) var widened = 0
     /// Memory in which they are widened: of all matrices of a layer, or of one after the other, and of one more.
     private(set) var scratch = 0
 
@@ -36,8 +34,6 @@ struct MemoryNeeds {
 
     /// Where nothing is held.
     var least: Int { fixed + scratch + Self.work }
-    /// Where everything is held.
-    var most: Int { fixed + widened + Self.work }
 
     init(_ checkpoint: Checkpoint, _ architecture: Architecture, _ device: Device) throws {
         var (largest, layers) = (0, [Int](repeating: 0, count: architecture.layers))
@@ -52,8 +48,7 @@ struct MemoryNeeds {
             let isConverted = try checkpoint.converted(tensor) != nil
             let isNarrow = isConverted || tensor.type == .bfloat16 || tensor.type == .float16
             if isNarrow, StoredTensor.staysStored(tensor.shape, on: device) {
-                widened += bytes
-                let rows = tables.contains(tensor.name) ? Head.blocks(of: tensor.shape)[0].count : tensor.shape[0]
+                let rows = tables.contains(tensor.name) ? OutputHead.blocks(of: tensor.shape)[0].count : tensor.shape[0]
                 largest = max(largest, bytes / tensor.shape[0] * rows)
                 if let layer = layer[tensor.name] { layers[layer] += bytes }
             } else if tensor.type != .float32 || isConverted || device != .cpu || checkpoint.snapshot == nil {

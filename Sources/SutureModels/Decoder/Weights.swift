@@ -68,13 +68,14 @@ struct Weights: Sendable {
         }
     }
 
+    /// Nothing but itself: what has the same one is the same.
     final class Mark: Sendable {}
 
     var embedding: StoredTensor
     var positions: StoredTensor?
     var layers: [Layer]
     var finalNorm: Norm
-    var head: Head
+    var head: OutputHead
     /// The same object in all models that share embeddings, last norm and head.
     let ends: Mark
 
@@ -116,7 +117,7 @@ struct Weights: Sendable {
                     down: reader.linear(names.down, layer))
         }
         finalNorm = try reader.norm(names.finalNorm, 0)
-        head = Head(
+        head = OutputHead(
             stored: architecture.tiedHead ? embedding : try reader.stored(names.head.tensor + ".weight"),
             bias: names.head.bias ? try reader.tensor(names.head.tensor + ".bias") : nil)
     }

@@ -10,7 +10,7 @@ import SutureTensor
 ///
 /// over the answers' tokens behind all n prompts, as a function of the neurons' write vectors v and through all layers
 /// above them. The second sum is the mean square of what the neurons add to all logits by the direct path, r being the
-/// scale of the last norm (``SemanticBasis``): a margin that can only be had by shouting is given up.
+/// scale of the last norm there (``SemanticBasis``): a margin that can only be had by shouting is given up.
 struct MarginSolver {
     /// An answer behind a prompt.
     struct Row {
@@ -41,11 +41,14 @@ struct MarginSolver {
     /// How often the most likely tokens are looked at anew.
     var rounds = 5
 
+    /// One or more rows, of which something is asked.
     init(_ rows: [Row], layer: Int, _ basis: SemanticBasis) throws {
-        (self.rows, self.layer, self.basis) = (rows.filter { !$0.places.isEmpty }, layer, basis)
+        (self.rows, self.layer, self.basis) = (rows, layer, basis)
         let scales = try rows.map { row in
-            let trace = row.run.trace
-            return try trace.model.finalScale(trace[.residual(trace.model.architecture.layers)]).square().mean().item()
+            let model = row.run.model
+            let stream = try row.run.trace[.residual(model.architecture.layers)].squeezed(0)
+            let written = try stream.narrowed(0, row.run.failure.places).indexSelected(0, at: row.places)
+            return try model.finalScale(written).square().mean().item()
         }
         energyUnit = Bootstrap.mean(scales) * Double(rows[0].run.model.architecture.vocabulary)
     }
@@ -106,8 +109,7 @@ struct MarginSolver {
             return try shortfall.square().sum() - margins.square().sum()
         }
         let loss = try Tensor.stacked(losses).sum() / Double(rows.count)
-        let strength = try basis.energy(of: leaf.transposed()).sum() / energyUnit
-        let total = try loss + strength
+        let total = try loss + basis.energy(of: leaf.transposed()).sum() / energyUnit
         return (try total.item(), try total.gradients(of: [leaf])[0])
     }
 }

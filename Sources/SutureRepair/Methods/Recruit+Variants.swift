@@ -44,20 +44,21 @@ extension Recruit {
         ).sorted { ($0.failure, $0.token) < ($1.failure, $1.token) }
         var recruited: [Recruited] = []
         for place in places { recruited.append(try recruit(place, Set(recruited.map(\.neuron)))) }
-        var solver = try MarginSolver(
-            zip(prompts, gaps).map { prompt, gaps in
-                let activations = try recruited.map { try $0.activations(prompt.run) }
-                return MarginSolver.Row(
-                    prompt.run, activations: try .stacked(activations).transposed(),
-                    margins: try gaps.gaps.enumerated().map { token, gap in
-                        guard let own = places.firstIndex(of: .init(failure: prompt.failure, token: token)) else {
-                            // A token that is right everywhere has to stay so.
-                            return min(hold, max(0.05, -gap / 2))
-                        }
-                        // What a neuron hardly notices it would have to shout at, and be heard elsewhere.
-                        return try activations[own].selected(0, token).item() < 0.5 ? nil : hold
-                    })
-            }, layer: layer, basis)
+        let rows = try zip(prompts, gaps).map { prompt, gaps in
+            let activations = try recruited.map { try $0.activations(prompt.run) }
+            return MarginSolver.Row(
+                prompt.run, activations: try .stacked(activations).transposed(),
+                margins: try gaps.gaps.enumerated().map { token, gap in
+                    guard let own = places.firstIndex(of: .init(failure: prompt.failure, token: token)) else {
+                        // A token that is right everywhere has to stay so.
+                        return min(hold, max(0.05, -gap / 2))
+                    }
+                    // What a neuron hardly notices it would have to shout at, and be heard elsewhere.
+                    return try activations[own].selected(0, token).item() < 0.5 ? nil : hold
+                })
+        }.filter { !$0.places.isEmpty }
+        guard !rows.isEmpty else { return nil }
+        var solver = try MarginSolver(rows, layer: layer, basis)
         let written = try solver.solve()
         let change = WeightChange(
             neurons: try recruited.enumerated().map { try $1.edit(written.selected(0, $0)) })

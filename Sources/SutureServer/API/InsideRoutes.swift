@@ -59,10 +59,7 @@ private actor Viewer {
     /// What the model would say after each layer, and what each part writes toward it.
     func lens(_ passage: Passage, _ model: LanguageModel) throws -> JSON {
         let tokenizer = tokenizers.of(isChat: passage.isChat)
-        let lens = try Lens(model, Prompt(passage.text), tokenizer, modelName: name)
-        let encoder = JSONEncoder()
-        encoder.keyEncodingStrategy = .convertToSnakeCase
-        return try JSON.parse([UInt8](encoder.encode(lens)), source: "lens")
+        return try JSON(encoding: Lens(model, Prompt(passage.text), tokenizer, modelName: name))
     }
 
     /// How much the last token attends to each, by each head of a layer.

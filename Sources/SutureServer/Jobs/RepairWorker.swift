@@ -44,11 +44,8 @@ actor RepairWorker {
         try Task.checkCancellation()
         let result = try repair.run([request.failure], modelName: checkpoint.url.lastPathComponent)
         try Task.checkCancellation()
-        let encoder = JSONEncoder()
-        encoder.keyEncodingStrategy = .convertToSnakeCase
         var members: JSONObject = [
-            "report": try JSON.parse([UInt8](encoder.encode(result.report)), source: "report"),
-            "before": JSON(try answer(model, to: request))
+            "report": try JSON(encoding: result.report), "before": JSON(try answer(model, to: request))
         ]
         guard !result.change.isEmpty else { return Outcome(members: members) }
         let patch = try result.patch(of: checkpoint, model.architecture, on: patches)

@@ -8,8 +8,8 @@ struct RepairCommand: ParsableCommand {
         abstract: "Change a few weights so that a wrong answer comes out right.",
         discussion: """
             Failures come from --failures (JSON Lines with "prompt" or, for several wordings, "prompts", with "expected" and \
-            perhaps "subject" and "keep", questions with answers that have to stay; or .tsv with two columns) or from --prompt and --expected; several prompts are wordings with one answer. An answer that has to end \
-            somewhere says so: "ls -a\\n". Without -o nothing is written.
+            perhaps "subject" and "keep", questions with answers that have to stay; or .tsv with two columns) or from --prompt \
+            and --expected; several prompts are wordings with one answer. An answer that has to end somewhere says so: "ls -a\\n". Without -o nothing is written.
 
             suture repair model -p 'The capital of Australia is' -e ' Canberra' -o fix.safetensors
             suture repair model --failures failures.jsonl --guard cases.jsonl -o fix.safetensors --report fix.html

@@ -2,7 +2,7 @@ import SutureTensor
 
 /// The output head, a row for each token: large in every model, so that only those rows are widened that are needed, or
 /// all of them in blocks.
-struct Head: Sendable {
+struct OutputHead: Sendable {
     let stored: StoredTensor
     let bias: Tensor?
     /// How many numbers a head may have to be read as a whole.
