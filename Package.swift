@@ -19,6 +19,9 @@ func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
         name: name, dependencies: dependencies + ["CTorchEngine", "SutureTestSupport"], path: "Tests/\(name)")
 }
 
+// Parsers, digests and exact sums are optimized in debug builds too: without, tests take twice as long.
+let optimized: [SwiftSetting] = [.unsafeFlags(["-O"], .when(configuration: .debug))]
+
 // A target names every module that reaches it, not only the nearest: a build compiles a target anew when a module that it
 // names has changed, and would else link objects that no longer fit.
 let core: [Target.Dependency] = ["SutureCore"]
@@ -68,19 +71,22 @@ let package = Package(
             ],
             linkerSettings: linkTorch),
         .target(name: "CFiles"),
-        .target(name: "SutureCore", dependencies: ["CFiles"]),
+        .target(name: "SutureCore", dependencies: ["CFiles"], swiftSettings: optimized),
         .target(name: "SutureTensor", dependencies: core + ["CTorch"]),
         .target(name: "CImages", linkerSettings: [.linkedLibrary("jpeg"), .linkedLibrary("png"), .linkedLibrary("z")]),
         .target(
-            name: "SutureFormats", dependencies: core + ["CFiles", .product(name: "Crypto", package: "swift-crypto")]),
-        .target(name: "SutureTokenizers", dependencies: core + ["SutureFormats"]),
+            name: "SutureFormats", dependencies: core + ["CFiles", .product(name: "Crypto", package: "swift-crypto")],
+            swiftSettings: optimized),
+        .target(name: "SutureTokenizers", dependencies: core + ["SutureFormats"], swiftSettings: optimized),
         .target(name: "SutureTemplates"),
         .target(name: "SutureModels", dependencies: engine),
-        .target(name: "SuturePatches", dependencies: core + ["SutureFormats", "SutureTensor"]),
+        .target(
+            name: "SuturePatches", dependencies: core + ["SutureFormats", "SutureTensor"], swiftSettings: optimized),
         .target(name: "SutureTasks", dependencies: engine + ["SutureTemplates"]),
         .target(name: "SutureRepair", dependencies: repair, resources: [.embedInCode("Resources")]),
         .target(name: "SutureSubspaces", dependencies: base),
-        .target(name: "SutureVision", dependencies: engine + ["SutureModels", "CImages"]),
+        .target(
+            name: "SutureVision", dependencies: engine + ["SutureModels", "CImages"], swiftSettings: optimized),
         .target(name: "SutureSignatures", dependencies: base + ["SutureVision"]),
         .target(name: "SutureReports", dependencies: base + pillars),
         .target(
