@@ -7,6 +7,8 @@ SUTURE := .build/release/suture
 SWIFT_FILES := Sources Tests Benchmarks/Sources Examples Snippets Package.swift
 SECONDS ?= 60
 SEED ?= 1
+# What is built elsewhere than in .build does not find it by itself.
+TORCH_PATH := LD_LIBRARY_PATH=$(or $(TORCH_HOME),$(CURDIR)/.deps/torch)/lib
 # gold, the default on Linux, fails on libFuzzer's runtime.
 LLD := $(if $(filter Linux,$(shell uname)),-Xswiftc -use-ld=lld)
 
@@ -99,11 +101,11 @@ fuzz:
 fuzz-coverage:
 	swift build -c release --product suture-fuzz --scratch-path .build/coverage -Xswiftc -sanitize=fuzzer \
 	  -Xswiftc -DLIBFUZZER $(LLD)
-	Tests/Fuzz/coverage .build/coverage/release/suture-fuzz $(SECONDS)
+	$(TORCH_PATH) Tests/Fuzz/coverage .build/coverage/release/suture-fuzz $(SECONDS)
 
 fuzz-asan:
 	swift build -c release --product suture-fuzz --scratch-path .build/asan --sanitize address
-	ASAN_OPTIONS=detect_leaks=0:quarantine_size_mb=64 .build/asan/release/suture-fuzz $(SECONDS) $(SEED)
+	$(TORCH_PATH) ASAN_OPTIONS=detect_leaks=0:quarantine_size_mb=64 .build/asan/release/suture-fuzz $(SECONDS) $(SEED)
 
 parity: release
 	$(SUTURE) parity $(SMOLLM2) --golden Tests/Goldens/smollm2/golden.safetensors
