@@ -61,7 +61,7 @@ struct MarginSolver {
         let model = rows[0].run.model
         var written = try Tensor.zeros(
             [rows[0].activations.shape[1], model.architecture.width], device: model.device)
-        let search = QuasiNewton(tolerance: 0.003, inverse: { [basis] in try basis.lifted($0) })
+        let search = QuasiNewton(inverse: { [basis] in try basis.lifted($0) })
         for round in 0..<rounds {
             guard try addRivals(written, Self.first * (round == 0 ? 1 : 0) + Self.more) || round == 0 else { break }
             written = try search.minimum(from: written, loss)

@@ -6,8 +6,6 @@ struct QuasiNewton {
     /// How many steps are taken at most, and of how many the curvature is remembered.
     var steps = 15
     var memory = 10
-    /// A step that lowers the function by less than this share of it is the last.
-    var tolerance = 0.0
     /// An approximation of the inverse Hessian, up to a factor, by which gradients are multiplied.
     var inverse: (Tensor) throws -> Tensor = { $0 }
 
@@ -36,9 +34,7 @@ struct QuasiNewton {
             let (step, change) = (try next.place - place, try next.gradient - gradient)
             let curvature = try (step * change).sum().item()
             if curvature > 0 { history = history.suffix(memory - 1) + [(step, change, curvature)] }
-            let isLast = value - next.value < tolerance * value
             (place, value, gradient) = next
-            if isLast { break }
         }
         return place
     }
