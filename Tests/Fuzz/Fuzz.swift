@@ -20,7 +20,7 @@ enum Fuzz {
         #if LIBFUZZER
             let words = CommandLine.arguments.dropFirst()
             if words.first == "coverage", let what = words.dropFirst().first {
-                return exit(try Coverage.run(what, Array(words.dropFirst(2))))
+                exit(try Coverage.run(what, Array(words.dropFirst(2))))
             }
         #endif
         let arguments = CommandLine.arguments.dropFirst().compactMap(UInt64.init)
