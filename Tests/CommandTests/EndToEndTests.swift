@@ -60,9 +60,9 @@ struct EndToEndTests {
         #expect(try place.run("log reverted --format quiet").output.isEmpty)
     }
 
-    /// A change of a few numbers is much to a model of so few.
     /// The random model's perplexity minds what holds an answer behind other prompts, too.
     static let alone = "--set variants=0"
+    /// A change of a few numbers is much to a model of so few.
     static let unlimited = "--max-divergence 9 --max-changed 1 --max-perplexity 9"
 
     @Test("test cases that are met end with 0, others with 1")

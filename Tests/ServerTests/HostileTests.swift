@@ -179,4 +179,75 @@ struct HostileTests {
             }
         }
     }
+
+    @Test("what is hostile or wrong gets its status and one line, and the server goes on")
+    func attacks() async throws {
+        try await Place.with { place in
+            var limits = ServerLimits()
+            limits.body = 100_000
+            try await place.serving(limits) { client in
+                let attacks = attacks(client.port)
+                #expect(attacks.count >= 70)
+                try await withThrowingTaskGroup { group in
+                    for attack in attacks {
+                        group.addTask {
+                            let answer = try await Wire.exchange(attack.bytes, port: client.port, then: attack.later)
+                            #expect(
+                                attack.statuses.contains(answer?.status),
+                                "\(attack.name): \(answer?.status ?? 0) \(answer?.text ?? "")")
+                            // What does not even parse is answered by the parser, without a body.
+                            guard let answer, answer.body.count > 0 || answer.status != 400 else { return }
+                            #expect(answer.message != nil, "\(attack.name): \(answer.text)")
+                            #expect(answer.headers["x-content-type-options"] == "nosniff", "\(attack.name)")
+                            #expect(!answer.text.contains(place.url.path), "\(attack.name): \(answer.text)")
+                        }
+                    }
+                    try await group.waitForAll()
+                }
+                #expect(try await client.get("/health").status == 200)
+                #expect(try await client.text("abc") == place.written("abc", tokens: 12))
+                let left = try FileManager.default.contentsOfDirectory(
+                    atPath: place.folder.appending(path: "patches").path)
+                #expect(left.isEmpty)
+            }
+        }
+    }
+
+    @Test("more than may wait is turned away, and what waits is answered")
+    func queue() async throws {
+        try await Place.with { place in
+            var limits = ServerLimits()
+            (limits.queue, limits.batch) = (2, 1)
+            try await place.serving(limits) { client in
+                let statuses = try await withThrowingTaskGroup { group in
+                    for _ in 0..<12 {
+                        group.addTask {
+                            let answer = try await client.post("/v1/completions", ["prompt": "abc", "max_tokens": 60])
+                            #expect(answer.status == 200 || answer.headers["retry-after"] != nil)
+                            return answer.status
+                        }
+                    }
+                    var statuses: [Int] = []
+                    for try await status in group { statuses.append(status) }
+                    return statuses
+                }
+                #expect(Set(statuses) == [200, 429] && statuses.count { $0 == 200 } >= 3)
+            }
+        }
+    }
+
+    @Test("a text that takes too long ends with an error")
+    func time() async throws {
+        try await Place.with { place in
+            var limits = ServerLimits()
+            limits.seconds = 0.05
+            try await place.serving(limits) { client in
+                let request = ["prompt": "abc", "max_tokens": 1000, "temperature": 0.5] as [String: Any]
+                let answer = try await client.post("/v1/completions", request)
+                #expect(answer.status == 408 && answer.message?.contains("longer than") == true)
+                let streamed = try await client.post("/v1/completions", request.merging(["stream": true]) { $1 })
+                #expect(streamed.events.last?["error"] != nil)
+            }
+        }
+    }
 }
