@@ -5,15 +5,33 @@ public func inRanks<Value: Sendable>(
     _ size: Int, _ body: @escaping @Sendable (_ rank: Int, _ port: Int) throws -> Value
 ) async throws -> [Value] {
     let port = try freePort()
-    return try await withThrowingTaskGroup(of: (Int, Value).self) { tasks in
+    let results = Results<Value>(size)
+    // Threads that start at once: tasks would wait for each other's turn behind other tests, longer than ranks wait.
+    let all = await withCheckedContinuation { done in
         for rank in 0..<size {
-            tasks.addTask {
-                try await withCheckedThrowingContinuation { done in
-                    Thread.detachNewThread { done.resume(with: Result { (rank, try body(rank, port)) }) }
-                }
+            Thread.detachNewThread {
+                if let all = results.add(Result { try body(rank, port) }, of: rank) { done.resume(returning: all) }
             }
         }
-        return try await tasks.reduce(into: []) { $0.append($1) }.sorted { $0.0 < $1.0 }.map(\.1)
+    }
+    return try all.map { try $0.get() }
+}
+
+/// What each of some threads came to.
+private final class Results<Value: Sendable>: @unchecked Sendable {
+    // Sendable: guarded by the lock.
+    private let lock = NSLock()
+    private var results: [Result<Value, any Error>?]
+
+    init(_ size: Int) { results = Array(repeating: nil, count: size) }
+
+    /// All of them, in order, once the last has come.
+    func add(_ result: Result<Value, any Error>, of index: Int) -> [Result<Value, any Error>]? {
+        lock.withLock {
+            results[index] = result
+            let all = results.compactMap { $0 }
+            return all.count == results.count ? all : nil
+        }
     }
 }
 

@@ -51,17 +51,24 @@ struct ProcessGroupTests {
         #expect(told[0] == "rank 0 of 4: rank 1, rank 3 did not come within 2 s")
         // The first to give up may take the place to meet with it.
         #expect(["did not come", "is gone", "does not answer"].contains { told[1].contains($0) }, "\(told)")
-        let late = try await errors([(0, 2), (1, 2)], patience: 1, delays: [0, 3])
+        let goneFirst = DispatchSemaphore(value: 0)
+        let late = try await inRanks(2) { rank, port in
+            if rank == 1 { goneFirst.wait() }
+            defer { if rank == 0 { goneFirst.signal() } }
+            return try heard {
+                _ = try ProcessGroup(.init(rank: rank, size: 2, host: "127.0.0.1", port: port), patience: 1)
+            }
+        }
         #expect(late[0] == "rank 0 of 2: rank 1 did not come within 1 s")
         #expect(late[1].hasPrefix("rank 1 of 2: rank 0 does not listen at 127.0.0.1:"), "\(late)")
-        #expect(try await errors([(0, 2), (1, 2)], patience: 8, delays: [0, 1]) == ["came", "came"])
+        #expect(try await errors([(0, 2), (1, 2)], patience: 30, delays: [0, 1]) == ["came", "came"])
     }
 
     @Test("two of one rank, and another idea of how many there are, are told apart from who is missing")
     func wrong() async throws {
-        let twice = try await errors([(0, 3), (1, 3), (1, 3)], patience: 3)
+        let twice = try await errors([(0, 3), (1, 3), (1, 3)], patience: 30)
         #expect(twice[0] == "rank 0 of 3: 2 processes say that they are rank 1 (RANK)")
-        let sizes = try await errors([(0, 2), (1, 3)])
+        let sizes = try await errors([(0, 2), (1, 3)], patience: 30)
         #expect(sizes[0] == "rank 0 of 2: rank 1 says that there are 3 processes, and this one 2 (WORLD_SIZE)")
         let firsts = try await errors([(0, 2), (0, 2)])
         #expect(firsts.contains { $0.contains("cannot be listened at") }, "\(firsts)")
