@@ -54,16 +54,16 @@ public final class ProcessGroup: Sendable {
         // How often a rank came and what sizes it was told, in one number: whoever reads it sees both.
         let once = 1 << 32
         _ = try count("came of \(place.rank)", adding: once + place.size)
-        var missing = Array(0..<place.size)
         while true {
-            var absent: [Int] = []
-            for other in missing {
+            var missing: [Int] = []
+            // Those who have come too: a second process of their rank may come later than they.
+            for other in 0..<place.size {
                 let (times, theirs) = try count("came of \(other)").quotientAndRemainder(dividingBy: once)
                 guard times < 2 else {
                     throw place.error("\(times) processes say that they are rank \(other) (RANK)")
                 }
                 guard times == 1 else {
-                    absent.append(other)
+                    missing.append(other)
                     continue
                 }
                 guard theirs == place.size else {
@@ -72,7 +72,6 @@ public final class ProcessGroup: Sendable {
                     )
                 }
             }
-            missing = absent
             if missing.isEmpty { return }
             guard ContinuousClock.now < deadline else {
                 throw place.error("\(missing.ranks) did not come within \(patience.plain) s")

@@ -40,7 +40,10 @@ struct ProcessGroupTests {
             if member < delays.count { Thread.sleep(forTimeInterval: delays[member]) }
             let (rank, size) = places[member]
             return try heard {
-                _ = try ProcessGroup(.init(rank: rank, size: size, host: "127.0.0.1", port: port), patience: patience)
+                let group = try ProcessGroup(
+                    .init(rank: rank, size: size, host: "127.0.0.1", port: port), patience: patience)
+                // The place to meet would else go with rank 0 before another has looked who has come.
+                try group.meet()
             }
         }
     }
@@ -115,11 +118,15 @@ struct ProcessGroupTests {
     @Test("who dies in the middle of a gathering is named, and where the place to meet dies, that")
     func gathering() async throws {
         let told = try await run(2, patience: 2) { group -> String in
+            // Once all know each other.
+            try group.meet()
             if group.rank == 1 { return "left" }
             return try heard { _ = try group.gather([1]) }
         }
         #expect(told[0].hasPrefix("rank 0 of 2: rank 1 died or hangs"), "\(told)")
         let orphan = try await run(2, patience: 2) { group -> String in
+            // Once all know each other.
+            try group.meet()
             if group.rank == 0 { return "left" }
             Thread.sleep(forTimeInterval: 1)
             return try heard { try group.meet() }
