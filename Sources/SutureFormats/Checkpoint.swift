@@ -20,7 +20,7 @@ public struct Checkpoint: Sendable {
     public let config: JSONField
     /// All tensors, in the order of the files.
     public let tensors: [Tensor]
-    private let source: Source
+    private var source: Source
     private let positions: [ByteString: Int]
 
     private enum Source: Sendable {
@@ -116,6 +116,70 @@ public struct Checkpoint: Sendable {
         guard case .gguf(let translation) = source else { return nil }
         guard let position = positions[ByteString(tensor.name)] else { throw missing(tensor.name) }
         return ConvertedTensor(translation.tensors[position], of: translation)
+    }
+
+    /// The blocks of a GGUF file that change where a tensor is to hold other elements, by their places in the file.
+    ///
+    /// - Parameters:
+    ///   - tensor: one of this checkpoint's, which is a GGUF file.
+    ///   - elements: all of them, in its order, finite.
+    package func blocks(
+        of tensor: Tensor, holding elements: UnsafeBufferPointer<Float>
+    ) throws -> [Int: [UInt8]] {
+        let (translation, stored) = try translated(tensor)
+        return try translation.blocks(of: stored, holding: elements)
+    }
+
+    /// Whether a tensor holds any float32 number that it is given.
+    package func holdsAll(_ tensor: Tensor) throws -> Bool {
+        switch source {
+        case .snapshot: tensor.type == .float32
+        case .scaled: true
+        case .gguf: try translated(tensor).tensor.stored.type == .f32
+        }
+    }
+
+    /// What some elements of a tensor become where they are to be others, as near as its type can hold them.
+    ///
+    /// In a GGUF file, elements that share a block with ones that stay get one of its levels; a block that changes as a whole
+    /// gets new scales.
+    ///
+    /// - Parameters:
+    ///   - elements: by their places in row-major order; all finite.
+    ///   - tensor: one of this checkpoint's.
+    package func nearest(_ elements: [Int: Float], of tensor: Tensor) throws -> [Int: Float] {
+        switch source {
+        case .scaled: return elements
+        case .snapshot:
+            guard tensor.type == .bfloat16 || tensor.type == .float16 else { return elements }
+            let isBFloat16 = tensor.type == .bfloat16
+            return elements.mapValues {
+                isBFloat16 ? Float(bitPattern: UInt32($0.bfloat16) << 16) : Float(float16: $0.float16)
+            }
+        case .gguf:
+            let (translation, stored) = try translated(tensor)
+            return try translation.nearest(elements, of: stored)
+        }
+    }
+
+    /// Where a tensor of a GGUF file is stored, and in which type.
+    package func stored(_ tensor: Tensor) throws -> (range: Range<Int>, type: GGUFType) {
+        let stored = try translated(tensor).tensor.stored
+        return (stored.range, stored.type)
+    }
+
+    /// This GGUF file with other blocks in the place of some, by their places in the file.
+    package func replacing(_ blocks: [Int: [UInt8]]) -> Checkpoint {
+        var copy = self
+        if case .gguf(let translation) = source { copy.source = .gguf(translation.replacing(blocks)) }
+        return copy
+    }
+
+    private func translated(_ tensor: Tensor) throws -> (translation: GGUFTranslation, tensor: GGUFTranslation.Tensor) {
+        guard case .gguf(let translation) = source, let position = positions[ByteString(tensor.name)] else {
+            throw missing(tensor.name)
+        }
+        return (translation, translation.tensors[position])
     }
 
     /// The elements of one of this checkpoint's tensors, read piece by piece; those of a GGUF file are converted at once.

@@ -32,6 +32,9 @@ package struct ConvertedTensor: Sendable {
         }
     }
 
+    /// Takes what is stored out of this process's memory, where the numbers are kept.
+    package func leaveMemory() { translation.file.bytes(of: tensor.stored).leaveMemory() }
+
     /// How many values are worth a thread's while.
     private static let pieceSize = 1 << 18
 }

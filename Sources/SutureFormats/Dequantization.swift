@@ -154,13 +154,15 @@ private func convertQ5_1(_ source: UnsafeRawPointer, _ count: Int, _ target: Uns
     }
 }
 
-/// The levels of the IQ4 types.
-private let levels: [Int8] = [-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113]
+extension GGUFType {
+    /// The levels of the IQ4 types.
+    static let levels: [Int8] = [-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113]
+}
 
 /// 32 values from the levels that 16 bytes name.
 @inline(__always)
 private func convertLevels(_ quants: UnsafeRawPointer, scale: Float, _ values: UnsafeMutablePointer<Float>) {
-    levels.withUnsafeBufferPointer { levels in
+    GGUFType.levels.withUnsafeBufferPointer { levels in
         for index in 0..<16 {
             let pair = Int(byte(quants, index))
             values[index] = scale * Float(levels[pair & 15])

@@ -30,6 +30,8 @@ public struct GGUFFile: Sendable {
     public internal(set) var tensors: OrderedTable<Tensor>
     /// All files that are this one: more than one where it was split.
     public internal(set) var parts: [MappedFile]
+    /// Blocks that are read in the place of stored ones.
+    var replaced = ReplacedBlocks()
 
     /// Maps a file and checks all that comes before the data.
     ///
@@ -65,6 +67,9 @@ public struct GGUFFile: Sendable {
     /// The data of one of this file's tensors as stored, without a copy.
     public func bytes(of tensor: Tensor) -> MappedBytes { MappedBytes(parts[tensor.part], tensor.range) }
 
+    /// Some bytes of a file of one part.
+    package func content(_ range: Range<Int>) -> [UInt8] { MappedBytes(file, range).withUnsafeBytes { Array($0) } }
+
     /// Some rows of a tensor as `Float`, row-major.
     ///
     /// - Parameters:
@@ -85,6 +90,7 @@ public struct GGUFFile: Sendable {
             let part = bytes[(rows.lowerBound * rowWidth)..<(rows.upperBound * rowWidth)]
             try tensor.type.dequantize(UnsafeRawBufferPointer(rebasing: part), into: values)
         }
+        try putReplaced(tensor, rows: rows, in: values)
     }
 
     /// All of a tensor as `Float`, row-major.

@@ -4,6 +4,10 @@ struct GGUFTranslation: Sendable {
     let config: JSON
     let tensors: [Tensor]
 
+    init(file: GGUFFile, config: JSON, tensors: [Tensor]) {
+        (self.file, self.config, self.tensors) = (file, config, tensors)
+    }
+
     /// - Throws: ``FormatError`` for a family or a setting that is not supported, and for a tensor that the family does
     ///   not have, or in another shape than the settings ask for.
     init(_ file: GGUFFile) throws {

@@ -70,6 +70,11 @@ public struct PatchStack: Sendable, Equatable {
         return first
     }
 
+    /// The patches that change a tensor.
+    func patches(of tensor: String) -> [AppliedPatch] {
+        patches.filter { $0.patch.base[ByteString(tensor)] != nil }
+    }
+
     /// What is added to a tensor; nil where no patch changes it.
     func sum(for tensor: String) -> EditSum? {
         guard let base = base[ByteString(tensor)] else { return nil }

@@ -26,7 +26,7 @@ extension LanguageModel {
         architecture = try architecture.fitted(to: checkpoint)
         let memory = try WeightMemory(for: checkpoint, architecture, device, bound: memory)
         let tensors = try checkpoint.storedWeights(in: memory, on: device, replacing: replacing)
-        return try LanguageModel(architecture, tensors: tensors, device: device, memory: memory)
+        return try LanguageModel(architecture, tensors: tensors, device: device, memory: memory, storage: checkpoint)
     }
 
     /// The same model with some of its checkpoint's tensors changed as on loading; it shares all others.

@@ -1,3 +1,4 @@
+import SutureFormats
 import SutureTensor
 
 /// A decoder that was loaded: weights, architecture and, where it has one, its tokenizer.
@@ -12,6 +13,8 @@ public final class LanguageModel: Sendable {
     let tensors: [String: StoredTensor]
     /// Where weights that are stored in fewer bits are widened to float32.
     let memory: WeightMemory
+    /// The files that it was loaded from, by which changes are rounded; see ``storable(_:strength:)``.
+    let storage: Checkpoint?
     /// What changes each of its runs: see ``intervening(_:)``.
     public let interventions: [Intervention]
 
@@ -26,16 +29,17 @@ public final class LanguageModel: Sendable {
 
     /// A model from tensors as a checkpoint stores them, whose matrices are widened in some memory.
     convenience init(
-        _ architecture: Architecture, tensors: [String: StoredTensor], device: Device, memory: WeightMemory
+        _ architecture: Architecture, tensors: [String: StoredTensor], device: Device, memory: WeightMemory,
+        storage: Checkpoint? = nil
     ) throws {
         try self.init(
-            architecture, tensors: tensors, device: device, memory: memory, sharing: nil, changed: [],
+            architecture, tensors: tensors, device: device, memory: memory, storage: storage, sharing: nil, changed: [],
             interventions: [])
     }
 
     private init(
         _ architecture: Architecture, tensors: [String: StoredTensor], device: Device, memory: WeightMemory,
-        sharing old: Weights?, changed: Set<String>, interventions: [Intervention]
+        storage: Checkpoint?, sharing old: Weights?, changed: Set<String>, interventions: [Intervention]
     ) throws {
         let architecture = try architecture.prefixed { tensors[$0] != nil }
         // Some GPT-2 and Llama checkpoints hold a head although the configuration ties it.
@@ -44,6 +48,7 @@ public final class LanguageModel: Sendable {
         self.interventions = interventions
         self.tensors = tensors
         self.memory = memory
+        self.storage = storage
         weights = try Weights(architecture, tensors, sharing: old, changed: changed)
     }
 
@@ -59,7 +64,7 @@ public final class LanguageModel: Sendable {
 
     func replacing(_ replacements: [String: StoredTensor]) throws -> LanguageModel {
         try LanguageModel(
-            architecture, tensors: tensors.merging(replacements) { $1 }, device: device, memory: memory,
+            architecture, tensors: tensors.merging(replacements) { $1 }, device: device, memory: memory, storage: storage,
             sharing: weights, changed: Set(replacements.keys), interventions: interventions)
     }
 
@@ -80,8 +85,8 @@ public final class LanguageModel: Sendable {
             try intervention.check(architecture, lengths: [1])
         }
         return try LanguageModel(
-            architecture, tensors: tensors, device: device, memory: memory, sharing: weights, changed: [],
-            interventions: self.interventions + interventions)
+            architecture, tensors: tensors, device: device, memory: memory, storage: storage, sharing: weights,
+            changed: [], interventions: self.interventions + interventions)
     }
 
     /// The output head, `[vocabulary, width]`: large, and where it is stored in fewer bits, made anew each time.

@@ -79,6 +79,7 @@ final class StoredTensor: Sendable {
             guard let memory, memory.hold(byteCount) else { return nil }
             do {
                 held = try widen(0..<shape[0], isKept: true)
+                if case .stored(.converted(let matrix), _, _) = form { matrix.leaveMemory() }
             } catch {
                 memory.release(byteCount)
                 throw error

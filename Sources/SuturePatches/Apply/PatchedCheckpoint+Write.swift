@@ -16,13 +16,21 @@ extension PatchedCheckpoint {
     /// and all other files are copied. The stack is recorded in `suture.lock.json` and `suture/`; with an empty one the
     /// result is the base, byte for byte. One piece of a tensor for each core is in memory at a time.
     ///
+    /// A GGUF file becomes a file: the blocks that the patches touch are written anew, each in its tensor's own type, and the
+    /// stack and the blocks that were there before are recorded behind its end. One tensor for each core is then in memory.
+    ///
     /// - Parameters:
     ///   - url: the place of the directory.
     ///   - overwriting: whether another snapshot directory there is replaced.
     ///   - untouched: what becomes of weight files that nothing touches.
-    /// - Throws: ``PatchError`` if the checkpoint is not the one that the patches were made for, or is no snapshot;
-    ///   `FormatError` if there is something already or the system fails. Nothing is left behind.
-    public func write(to url: URL, overwriting: Bool = false, untouched: UntouchedFiles = .linked) throws {
+    /// - Returns: how much of the change the blocks of a GGUF file could not hold; nil for a snapshot.
+    /// - Throws: ``PatchError`` if the checkpoint is not the one that the patches were made for, or is neither a snapshot nor
+    ///   a GGUF file of one part; `FormatError` if there is something already or the system fails. Nothing is left behind.
+    @discardableResult
+    public func write(
+        to url: URL, overwriting: Bool = false, untouched: UntouchedFiles = .linked
+    ) throws -> GGUFRounding? {
+        if let gguf = checkpoint.gguf { return try writeFile(to: url, gguf, overwriting: overwriting) }
         let snapshot = try checkpoint.requireSnapshot()
         try plan(untouched).checkSpace(beside: url)
         try SnapshotDirectory.create(at: url, from: checkpoint.url, overwriting: overwriting) { directory in
@@ -40,10 +48,12 @@ extension PatchedCheckpoint {
             try snapshot.copy(index + snapshot.otherFiles.filter { !ours.contains($0) }, to: directory)
             try snapshot.link(sharedOriginals.map(KeptOriginal.path), to: directory)
         }
+        return nil
     }
 
     /// What ``write(to:overwriting:untouched:)`` will do, and the bytes that it will write.
     public func plan(_ untouched: UntouchedFiles = .linked) throws -> WritePlan {
+        if let gguf = checkpoint.gguf { return try filePlan(gguf) }
         let snapshot = try checkpoint.requireSnapshot()
         let ours = PatchLock.files(of: present)
         let copied = snapshot.otherFiles.filter { !ours.contains($0) } + (snapshot.indexFile.map { [$0] } ?? [])
@@ -59,9 +69,7 @@ extension PatchedCheckpoint {
             originals: stack.keptOriginals.filter { !present.keptOriginals.contains($0) }.map {
                 WritePlan.File(name: KeptOriginal.path(of: $0), bytes: $0.type.byteCount(shape: $0.shape) ?? 0)
             },
-            patches: stack.patches.map {
-                WritePlan.File(name: $0.patch.shortID, bytes: $0.patch.payload.reduce(0) { $0 + $1.tensor.bytes.count })
-            })
+            patches: stack.patches.map { WritePlan.File($0.patch) })
     }
 
     private static func name(_ file: SafetensorsFile) -> String { URL(filePath: file.file.name).lastPathComponent }
@@ -107,24 +115,26 @@ extension PatchedCheckpoint {
 
     /// A patch that leaves every weight as it is was made for something else, or is too small for the type.
     private func refuseEmpty(_ outcomes: [TensorPass.Outcome]) throws {
-        guard stack.patches.count == 1, let only = stack.patches.first, only.scale != 0,
+        guard stack.patches.count == 1, stack.patches[0].scale != 0,
             outcomes.allSatisfy({ $0.changed == 0 })
         else { return }
-        throw PatchError(
-            .emptyPatch, "the patch changes nothing", subject: only.patch.id,
+        throw Self.empty(stack)
+    }
+
+    static func empty(_ stack: PatchStack) -> PatchError {
+        PatchError(
+            .emptyPatch, "the patch changes nothing", subject: stack.patches.first?.patch.id,
             found: "no weight differs after rounding to its type")
     }
 }
 
 extension Checkpoint {
-    /// The snapshot directory that it is; patches go into no other files.
+    /// The snapshot directory that it is.
     func requireSnapshot() throws -> SnapshotDirectory {
         if let snapshot { return snapshot }
         throw PatchError(
-            .needsSnapshot, "patches are applied to files only in a snapshot directory", subject: url.relativePath,
-            found: gguf == nil
-                ? "weights of eight bits, which are not made again"
-                : "a GGUF file, whose weights are not quantized again",
+            .needsSnapshot, "this is done in a snapshot directory only", subject: url.relativePath,
+            found: gguf == nil ? "weights of eight bits, which are not made again" : "a GGUF file",
             hint: "convert it first with `suture convert`, or apply the patch on load")
     }
 }

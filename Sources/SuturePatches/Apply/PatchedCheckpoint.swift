@@ -20,17 +20,28 @@ public struct PatchedCheckpoint: Sendable {
     public let touched: OrderedTable<BaseTensor>
     /// A stored head that is the embeddings once more, if these are changed and it is not: it is changed with them.
     private let copy: (head: String, embeddings: String)?
+    /// What a patched GGUF file carries.
+    let record: GGUFRecord?
 
     /// The checkpoint with the patches it has.
     ///
     /// - Throws: ``PatchError`` or `FormatError` for a lock or a patch file in the snapshot that cannot be trusted.
     public init(_ checkpoint: Checkpoint) throws {
-        let present = try checkpoint.snapshot.map { try PatchLock.read(in: $0.url) } ?? PatchStack()
-        try self.init(checkpoint, present: present, stack: present)
+        let record = try GGUFRecord(of: checkpoint)
+        let present = try record?.stack ?? checkpoint.snapshot.map { try PatchLock.read(in: $0.url) } ?? PatchStack()
+        try self.init(checkpoint, present: present, stack: present, record)
     }
 
-    private init(_ checkpoint: Checkpoint, present: PatchStack, stack: PatchStack) throws {
+    /// A checkpoint without patches, and those that are wanted.
+    init(_ unpatched: Checkpoint, stack: PatchStack) throws {
+        try self.init(unpatched, present: PatchStack(), stack: stack, nil)
+    }
+
+    private init(
+        _ checkpoint: Checkpoint, present: PatchStack, stack: PatchStack, _ record: GGUFRecord?
+    ) throws {
         self.checkpoint = checkpoint
+        self.record = record
         self.present = present
         self.stack = stack
         var touched = present.base
@@ -59,13 +70,13 @@ public struct PatchedCheckpoint: Sendable {
     public func adding(_ patches: [AppliedPatch], allowingConflicts: Bool = false) throws -> PatchedCheckpoint {
         let sum = try stack.adding(patches)
         if !allowingConflicts { try sum.refuseConflicts(besides: stack) }
-        return try PatchedCheckpoint(checkpoint, present: present, stack: sum)
+        return try PatchedCheckpoint(checkpoint, present: present, stack: sum, record)
     }
 
     /// The checkpoint with other patches than it has.
     init(_ checkpoint: Checkpoint, wanting stack: PatchStack) throws {
-        let present = try PatchedCheckpoint(checkpoint).present
-        try self.init(checkpoint, present: present, stack: stack)
+        let now = try PatchedCheckpoint(checkpoint)
+        try self.init(checkpoint, present: now.present, stack: stack, now.record)
     }
 
     /// The checkpoint without one of its patches.
@@ -73,13 +84,17 @@ public struct PatchedCheckpoint: Sendable {
     /// - Parameter id: the patch's id, or the beginning of it, also without `sha256:`.
     /// - Throws: ``PatchError`` if there is no such patch, or several.
     public func removing(_ id: String) throws -> PatchedCheckpoint {
-        try PatchedCheckpoint(checkpoint, present: present, stack: stack.removing(id))
+        try PatchedCheckpoint(checkpoint, present: present, stack: stack.removing(id), record)
     }
 
     /// Reads all touched tensors, and no others, and holds them against what the patches know of the base.
     ///
     /// - Throws: ``PatchError`` with `wrongBase` or `drifted` that lists every tensor that differs.
     public func check() throws {
+        if record != nil, let gguf = checkpoint.gguf {
+            try checkPresentBlocks(gguf)
+            return try PatchedCheckpoint(original, stack: stack).check()
+        }
         let tensors = touched.keys.compactMap { checkpoint[$0.string] }
         let outcomes = try Parallel.map(tensors) { try pass(over: $0).run() }
         try refuse(outcomes.compactMap(\.difference))
@@ -99,6 +114,12 @@ public struct PatchedCheckpoint: Sendable {
     /// changes them.
     public func data(for tensor: Checkpoint.Tensor, current: () throws -> TensorData) throws -> TensorData? {
         guard touched.position(of: ByteString(tensor.name)) != nil else { return nil }
+        if record != nil {
+            // What the file has is what its own patches made of it, rounded to its type.
+            if stack.patches(of: tensor.name) == present.patches(of: tensor.name) { return nil }
+            return try PatchedCheckpoint(original, stack: stack).data(for: tensor) { try original.data(of: tensor) }
+                ?? original.data(of: tensor)
+        }
         let current = try current()
         var difference: BaseDifference?
         let data = try TensorData(byteCount: current.bytes.count) { data in
@@ -123,14 +144,14 @@ public struct PatchedCheckpoint: Sendable {
     func readOriginal(
         of tensor: Checkpoint.Tensor, _ body: (Int, UnsafeRawBufferPointer) throws -> Void
     ) throws -> BaseTensor {
-        if touched.position(of: ByteString(tensor.name)) != nil {
+        if record == nil, touched.position(of: ByteString(tensor.name)) != nil {
             let pass = try pass(over: tensor)
             try refuse(pass.run(original: body).difference.map { [$0] } ?? [])
             return pass.base
         }
         var digest = Digest(labeled: tensor.type, tensor.shape)
         var offset = 0
-        try checkpoint.pieces(of: tensor).forEachChunk { bytes in
+        try original.pieces(of: tensor).forEachChunk { bytes in
             digest.update(bytes)
             try body(offset, bytes)
             offset += bytes.count

@@ -13,6 +13,10 @@ public struct WritePlan: Sendable {
             self.bytes = bytes
         }
 
+        init(_ patch: Patch) {
+            self.init(name: patch.shortID, bytes: patch.payload.reduce(0) { $0 + $1.tensor.bytes.count })
+        }
+
         init(_ file: SafetensorsFile) {
             self.init(name: URL(filePath: file.file.name).lastPathComponent, bytes: file.file.bytes.count)
         }

@@ -151,7 +151,8 @@ public struct Recruit: JointRepairMethod {
             let key = try key(
                 for: neuron, position: position, read[place.failure], behind: prompts.isEmpty ? nil : .stacked(prompts),
                 apartFrom: contrasts, sparing: spared, reads, model)
-            return (neuron, key)
+            // What is written is then sized by what the neuron really reads.
+            return (neuron, try model.storable(key, of: neuron))
         }
         func edit(_ neuron: Neuron, _ key: NeuronEdit.Read, writing vector: Tensor? = nil) throws -> NeuronEdit {
             let old = try model.readVectors(neuron)

@@ -91,7 +91,22 @@ public struct PreparedMethod: Sendable {
                 return Proposal().abandoning(reason)
             }
         }
-        return try solve(runs, kept)
+        var proposal = try solve(runs, kept)
+        proposal.change = try stored(proposal.change, runs)
+        return proposal
+    }
+
+    /// What the model's files can hold of a change; a little more of it where rounding would undo an answer.
+    private func stored(_ change: WeightChange, _ runs: [TeacherForcedRun]) throws -> WeightChange {
+        let model = runs[0].model
+        guard let first = try model.storable(change) else { return change }
+        func right(_ change: WeightChange) throws -> Int { try runs.count { try $0.gaps(change).wrong.isEmpty } }
+        let wanted = try right(change)
+        for strength in [1, 1.25, 1.6] {
+            let rounded = try strength == 1 ? first : model.storable(change, strength: strength) ?? first
+            if try right(rounded) >= wanted { return rounded }
+        }
+        return first
     }
 
     /// The same for one failure, which is run for it.

@@ -37,7 +37,7 @@ struct ConflictOptions: ParsableArguments {
 
 /// Where a model is written.
 struct ModelOutputOptions: ParsableArguments {
-    @Option(name: .shortAndLong, help: "The directory of the new model.")
+    @Option(name: .shortAndLong, help: "The directory of the new model; a patched GGUF file is a file again.")
     var output: String
 
     @Flag(help: "Replace a model that is there.")
@@ -49,7 +49,20 @@ struct ModelOutputOptions: ParsableArguments {
     /// it is made from.
     func check(reading inputs: [String?], from source: String? = nil) throws {
         let kind = FolderKind.model(from: source.map { URL(filePath: $0) })
-        try FilePlan(reading: inputs + [source], writing: [destination(output, .folder(kind), force: force)]).check()
+        try check(inputs + [source], .folder(kind))
+    }
+
+    /// The same for a patched model, which is a file where `source` is one.
+    func check(reading inputs: [String?], patching source: String) throws {
+        var isDirectory: ObjCBool = false
+        let isFile =
+            FileManager.default.fileExists(atPath: source, isDirectory: &isDirectory) && !isDirectory.boolValue
+            && !source.hasSuffix(".safetensors")
+        if isFile { try check(inputs + [source], .file) } else { try check(reading: inputs, from: source) }
+    }
+
+    private func check(_ inputs: [String?], _ form: FilePlan.Form) throws {
+        try FilePlan(reading: inputs, writing: [destination(output, form, force: force)]).check()
     }
 }
 
@@ -65,12 +78,20 @@ struct WritingOptions: ParsableArguments {
     func write(_ patched: PatchedCheckpoint, to result: ModelOutputOptions, _ printing: OutputOptions) throws {
         let untouched = copy ? UntouchedFiles.copied : .linked
         guard dryRun else {
-            try patched.write(to: result.url, overwriting: result.force, untouched: untouched)
+            let rounding = try patched.write(to: result.url, overwriting: result.force, untouched: untouched)
+            if let rounding, rounding.rounded > 0 { note(Self.description(of: rounding)) }
             return printing.show(try Report(patched.stack, title: result.url.lastPathComponent), quietly: result.output)
         }
         try patched.check()
         let plan = try patched.plan(untouched)
         printing.show(try Report(plan, output: result.output), quietly: "\(plan.bytes)")
+    }
+
+    private static func description(of rounding: GGUFRounding) -> String {
+        """
+        \(rounding.rounded) weights were rounded to what the file's types can hold, \
+        \((1000 * rounding.relativeError).rounded() / 10)% of the change: ask the new model for the answers again, or run the old one with --patch or an exported adapter
+        """
     }
 }
 
@@ -88,7 +109,7 @@ struct ApplyCommand: ParsableCommand {
     @OptionGroup var printing: OutputOptions
 
     func run() throws {
-        try result.check(reading: patches.patch, from: patches.model)
+        try result.check(reading: patches.patch, patching: patches.model)
         try writing.write(transfer ? transferred() : patches.patched(), to: result, printing)
     }
 

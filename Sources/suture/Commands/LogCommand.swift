@@ -6,7 +6,7 @@ struct LogCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "log", abstract: "List the patches that a model has, in the order of their application.")
 
-    @Argument(help: "A snapshot directory.")
+    @Argument(help: "A snapshot directory or a GGUF file.")
     var model: String
 
     @OptionGroup var printing: OutputOptions

@@ -6,7 +6,7 @@ struct RevertCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "revert", abstract: "Write a new model without one of its patches, exact to the last bit.")
 
-    @Argument(help: "A patched snapshot directory.")
+    @Argument(help: "A patched snapshot directory or GGUF file.")
     var model: String
 
     @Argument(help: "The id of a patch that `suture log` lists, or its first digits, or the patch's file.")
@@ -25,7 +25,7 @@ struct RevertCommand: ParsableCommand {
 
     func run() throws {
         let file = id.flatMap { FileManager.default.fileExists(atPath: $0) ? $0 : nil }
-        try result.check(reading: [file], from: model)
+        try result.check(reading: [file], patching: model)
         let patched = try PatchedCheckpoint(Checkpoint(opening: URL(filePath: model)))
         try writing.write(patched.removing(chosen(file, patched.present)), to: result, printing)
     }
