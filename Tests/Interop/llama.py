@@ -328,10 +328,26 @@ def preference(others, written, logits):
     return 0.0 if first is None else float(logits[first][written[first]] - logits[first][others[first]])
 
 
+def check_file(base, prompt, answer, patch):
+    """The model's file with the patch in its blocks, in llama.cpp alone, and the file without it."""
+    new, back = WORK / "patched.gguf", WORK / "back.gguf"
+    suture("apply", MODEL, patch, "-o", new, "--force")
+    ids, wanted = base.encode(prompt), base.llama.tokenize(answer.encode(), add_bos=False)
+    with Runner(new) as runner:
+        repaired, _ = runner.greedy(ids)
+    ours = json.loads(suture("generate", new, "-p", prompt, "-n", TOKENS, "--format", "json"))["tokens"]
+    check(repaired[: len(wanted)] == wanted == ours[: len(wanted)],
+          f"repair of {prompt!r}, in the file's own blocks: {answer!r} comes, and {same(ours, repaired)} of {len(ours)} tokens "
+          "are Suture's")
+    suture("revert", new, "--last", "-o", back, "--force")
+    check(back.read_bytes() == MODEL.read_bytes(), f"repair of {prompt!r}: the file without it is the old one, byte for byte")
+
+
 def check_repair(base, plain, found, prompt, answer, bound):
     patch, adapter = WORK / "repair.safetensors", WORK / "repair.gguf"
     suture("repair", MODEL, "-p", prompt, "-e", answer, "-o", patch, "--force")
     suture("export", patch, "--to", "gguf", "--base", MODEL, "-o", adapter, "--force")
+    check_file(base, prompt, answer, patch)
     name = f"repair of {prompt!r}"
     others = [text for text in PROMPTS[::3] if text != prompt]
     ours = {text: written(text, "--patch", patch) for text in [prompt, *others]}

@@ -237,23 +237,6 @@ struct PatchRefusalTests {
         }
     }
 
-    @Test("a GGUF file is patched on load only", .enabled(if: Goldens.smollm2 != nil, "SmolLM2 was not set up"))
-    func gguf() throws {
-        let checkpoint = try Checkpoint(#require(Goldens.smollm2))
-        let tensor = "model.layers.20.mlp.down_proj.weight"
-        let width = try #require(checkpoint[tensor]).shape[0]
-        let patch = try Patch.neurons(
-            [NeuronChange(tensor: tensor, kind: .columns, index: 9, delta: Array(repeating: 0.5, count: width))],
-            of: checkpoint, method: Patch.Method(name: "by hand"))
-        let patched = try PatchedCheckpoint(checkpoint).adding([AppliedPatch(patch)])
-        try patched.check()
-        let error = try #require(throws: PatchError.self) {
-            try patched.write(to: FileManager.default.temporaryDirectory.appending(path: "never"))
-        }
-        #expect(error.code == .needsSnapshot && error.kind == .refused)
-        #expect(error.hint?.contains("convert") == true)
-    }
-
     @Test("changes that make no patch")
     func making() throws {
         try withPlace { place in
