@@ -45,7 +45,8 @@ package struct AppendedFiles: Sendable {
         var (position, names): (Int, Set<String>) = (end, [])
         files = try index.require("files").array.map { entry in
             let (name, count) = (try entry.require("name").string, try entry.require("bytes").int)
-            guard name.wholeMatch(of: /([a-z0-9]+\/)*[a-z0-9]+(\.[a-z0-9]+)+/) != nil, names.insert(name).inserted else {
+            guard name.wholeMatch(of: /([a-z0-9]+\/)*[a-z0-9]+(\.[a-z0-9]+)+/) != nil, names.insert(name).inserted
+            else {
                 throw malformed("names of files, each once", Visible.quoted(String(name.prefix(80))))
             }
             guard 0...start - position ~= count else { throw malformed("files that end at \(start)", "\(count) bytes") }

@@ -32,6 +32,24 @@ package struct ConvertedTensor: Sendable {
         }
     }
 
+    /// The matrix as it is stored, row by row; nil where that is the other way round, or has other blocks in its place.
+    package var blocks: (bytes: MappedBytes, type: GGUFType)? {
+        switch tensor.layout {
+        case .same, .permuted:
+            tensor.stored.shape.count == 2 && translation.file.replaced.isEmpty
+                ? (translation.file.bytes(of: tensor.stored), tensor.stored.type) : nil
+        case .transposed, .oneAdded: nil
+        }
+    }
+
+    /// Whether the rows are stored in their order.
+    package var isInOrder: Bool { tensor.layout == .same }
+
+    /// Which of the stored rows a row is.
+    package func storedRow(_ row: Int) -> Int {
+        if case .permuted(let order) = tensor.layout { order.stored(row) } else { row }
+    }
+
     /// Takes what is stored out of this process's memory, where the numbers are kept.
     package func leaveMemory() { translation.file.bytes(of: tensor.stored).leaveMemory() }
 

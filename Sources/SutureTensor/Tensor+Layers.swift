@@ -48,6 +48,34 @@ extension Tensor {
             torch.linear_plus(handle, weight.handle, bias?.handle, term.handle), "linear", [self, weight, bias, term])
     }
 
+    /// `x W^T` with a matrix `[out, in]` in the blocks of a GGUF file: `[..., in]` gives `[..., out]`, without gradients.
+    ///
+    /// Each row of the matrix is read once, and made float32 only in the processor's caches.
+    ///
+    /// - Parameters:
+    ///   - blocks: the whole matrix, as it is stored.
+    ///   - type: a type that ``multiplies(blocksOf:columns:)``, by its number in a file.
+    ///   - order: which stored row each row is; nil where they stand in order.
+    ///   - rows: how many rows there are.
+    package func linear(
+        blocks: UnsafeRawBufferPointer, type: UInt32, order: [Int64]?, rows: Int
+    ) throws(TensorError) -> Tensor {
+        let columns = Int64(shape.last ?? 0)
+        let result = order.map {
+            $0.withUnsafeBufferPointer {
+                torch.block_linear(handle, blocks.baseAddress, Int32(type), $0.baseAddress, Int64(rows), columns)
+            }
+        }
+        return try Tensor(
+            result ?? torch.block_linear(handle, blocks.baseAddress, Int32(type), nil, Int64(rows), columns),
+            "linear", [self])
+    }
+
+    /// Whether ``linear(blocks:type:order:rows:)`` takes blocks of this type, in rows of so many values.
+    package static func multiplies(blocksOf type: UInt32, columns: Int) -> Bool {
+        torch.block_suits(Int32(type), Int64(columns))
+    }
+
     /// The rows of this `[vocabulary, width]` table at `ids` (int64).
     public func embedding(_ ids: Tensor) throws(TensorError) -> Tensor {
         try Tensor(torch.embedding(handle, ids.handle), "embedding", [self, ids])

@@ -32,7 +32,8 @@ struct GGUFBlocksTests {
         zip(a, b).reduce(0) { $0 + pow(Double($1.0) - Double($1.1), 2) }.squareRoot()
     }
 
-    @Test("one value changes to the nearest that the block can hold, and no other bit", arguments: GGUFTests.weightTypes)
+    @Test(
+        "one value changes to the nearest that the block can hold, and no other bit", arguments: GGUFTests.weightTypes)
     func single(type: GGUFType) throws {
         var random = SeededGenerator(seed: 3)
         for block in try blocks(type) {

@@ -19,7 +19,8 @@ struct GGUFPatchTests {
 
         /// Applies patches to one file, to make another.
         @discardableResult
-        func apply(_ patches: [AppliedPatch], to source: String = "base.gguf", at name: String) throws -> GGUFRounding? {
+        func apply(_ patches: [AppliedPatch], to source: String = "base.gguf", at name: String) throws -> GGUFRounding?
+        {
             try opened(source).adding(patches, allowingConflicts: true).write(to: url(name))
         }
 
@@ -39,12 +40,14 @@ struct GGUFPatchTests {
     /// A patch of every form, on matrices and vectors in any order of rows that the family's files have.
     private func patch(_ checkpoint: Checkpoint, _ random: inout SplitMix64) throws -> Patch {
         func values(_ count: Int) -> [Float] { (0..<count).map { _ in Float.random(in: -0.2...0.2, using: &random) } }
-        let edits = checkpoint.tensors.filter { _ in Int.random(in: 0..<3, using: &random) == 0 }.map { tensor -> Edit in
+        let edits = checkpoint.tensors.filter { _ in Int.random(in: 0..<3, using: &random) == 0 }.map {
+            tensor -> Edit in
             let count = tensor.shape.reduce(1, *)
             guard tensor.shape.count == 2 else { return .dense(tensor.name, values(count), shape: tensor.shape) }
             let (rows, columns) = (tensor.shape[0], tensor.shape[1])
             switch Int.random(in: 0..<4, using: &random) {
-            case 0: return .columns([Int.random(in: 0..<columns, using: &random)], of: tensor.name, adding: values(rows))
+            case 0:
+                return .columns([Int.random(in: 0..<columns, using: &random)], of: tensor.name, adding: values(rows))
             case 1: return .rows([Int.random(in: 0..<rows, using: &random)], of: tensor.name, adding: values(columns))
             case 2:
                 let rank = Int.random(in: 1...3, using: &random)
@@ -123,7 +126,9 @@ struct GGUFPatchTests {
                 var changed = bytes
                 changed[place_] ^= 0x10
                 try Data(changed).write(to: place.url(name))
-                let error = try #require(throws: PatchError.self) { try place.revert(patch, from: name, at: "never.gguf") }
+                let error = try #require(throws: PatchError.self) {
+                    try place.revert(patch, from: name, at: "never.gguf")
+                }
                 #expect(error.code == .drifted && error.kind == .refused, "\(error)")
                 #expect(!FileManager.default.fileExists(atPath: place.url("never.gguf").path))
             }
@@ -140,7 +145,8 @@ struct GGUFPatchTests {
             for _ in 0..<400 {
                 var broken = bytes
                 if Bool.random(using: &random) {
-                    broken[Int.random(in: end..<bytes.count, using: &random)] ^= UInt8.random(in: 1...255, using: &random)
+                    broken[Int.random(in: end..<bytes.count, using: &random)] ^= UInt8.random(
+                        in: 1...255, using: &random)
                 } else {
                     let start = Int.random(in: end..<bytes.count, using: &random)
                     broken.removeSubrange(start..<min(bytes.count, start + Int.random(in: 1...40, using: &random)))
@@ -154,9 +160,11 @@ struct GGUFPatchTests {
                     #expect(error.kind == .badInput || error.kind == .refused, "\(error)")
                 }
             }
-            for (name, length) in [("../a.json", 1), ("/a.json", 1), ("a.json", 1 << 40), ("A.json", 1), ("a.json", -1)] {
+            for (name, length) in [("../a.json", 1), ("/a.json", 1), ("a.json", 1 << 40), ("A.json", 1), ("a.json", -1)]
+            {
                 let index = Array(
-                    #"{"schema":"suture.appended/1","end":\#(end),"files":[{"name":"\#(name)","bytes":\#(length)}]}"#.utf8)
+                    #"{"schema":"suture.appended/1","end":\#(end),"files":[{"name":"\#(name)","bytes":\#(length)}]}"#
+                        .utf8)
                 let tail = withUnsafeBytes(of: UInt64(index.count).littleEndian) { Array($0) } + Array("SUTURE.1".utf8)
                 try Data(bytes[..<end] + [0x20] + index + tail).write(to: place.url("broken.gguf"))
                 #expect(throws: FormatError.self) { try place.opened("broken.gguf") }

@@ -22,7 +22,8 @@ struct StorableTests {
     ) throws {
         var draft = try GGUFDraft.seed(seed, hasTokenizer: false)
         var random = SplitMix64(state: 5)
-        for index in draft.tensors.indices where draft.tensors[index].name.wholeMatch(of: /.*ffn_.*(up|gate|down)\.weight/) != nil {
+        for index in draft.tensors.indices
+        where draft.tensors[index].name.wholeMatch(of: /.*ffn_.*(up|gate|down)\.weight/) != nil {
             let count = Int(draft.tensors[index].sizes.reduce(1, *))
             draft.tensors[index].type = type.rawValue
             draft.tensors[index].bytes = try (0..<count / type.blockLength).flatMap { _ -> [UInt8] in
@@ -92,7 +93,9 @@ struct StorableTests {
         }
     }
 
-    @Test("a neuron that is only changed keeps its scale, and so does one whose activation is not linear in what it reads")
+    @Test(
+        "a neuron that is only changed keeps its scale, and so does one whose activation is not linear in what it reads"
+    )
     func scale() throws {
         for seed in ["llama", "gpt2"] {
             try withModel(.q8_0, seed: seed) { _, model, _ in
@@ -117,6 +120,7 @@ struct StorableTests {
     func exact() throws {
         let model = try LanguageModel.load(Checkpoint(Goldens.url("models/llama")))
         let delta = try Tensor.zeros([model.architecture.width]) + 1e-9
-        #expect(try model.storable(WeightChange(neurons: [NeuronEdit(Neuron(layer: 0, index: 0), delta: delta)])) == nil)
+        #expect(
+            try model.storable(WeightChange(neurons: [NeuronEdit(Neuron(layer: 0, index: 0), delta: delta)])) == nil)
     }
 }

@@ -113,6 +113,11 @@ CTensor *ct_linear_plus(const CTensor *input, const CTensor *weight, const CTens
 typedef CTensor *(*ct_weight)(void *context);
 CTensor *ct_linear_again(
     const CTensor *input, const CTensor *weight, const CTensor *bias, ct_weight again, ct_release release, void *context);
+// With a matrix `[rows, columns]` in the blocks of a GGUF file, of a type by its number there; `order` says which stored row
+// each row of the matrix is, or is null.
+bool ct_block_suits(int32_t type, int64_t columns);
+CTensor *ct_block_linear(
+    const CTensor *input, const void *blocks, int32_t type, const int64_t *order, int64_t rows, int64_t columns);
 CTensor *ct_embedding(const CTensor *weight, const CTensor *ids);
 CTensor *ct_softmax(const CTensor *t, int64_t dim);
 CTensor *ct_log_softmax(const CTensor *t, int64_t dim);

@@ -14,8 +14,8 @@
     CT_UNARIES(X) CT_BINARIES(X) X(add_scalar) X(sub_scalar) X(mul_scalar) X(div_scalar) X(pow_scalar) X(eq_scalar) \
     X(lt_scalar) X(gt_scalar) X(gelu) X(clamp) X(where) X(masked_fill) \
     X(sum) X(mean) X(amax) X(amin) X(logsumexp) X(norm) X(argmax) X(cumsum) X(topk) X(sort) \
-    X(linear) X(linear_silu) X(linear_times) X(linear_plus) X(linear_again) X(embedding) X(softmax) X(log_softmax) X(layer_norm) \
-    X(rms_norm) X(attention) X(cross_entropy) \
+    X(linear) X(linear_silu) X(linear_times) X(linear_plus) X(linear_again) X(block_suits) X(block_linear) X(embedding) \
+    X(softmax) X(log_softmax) X(layer_norm) X(rms_norm) X(attention) X(cross_entropy) \
     X(channels_last) X(conv2d) X(batch_norm) X(batch_norm_training) X(relu_in_place) X(max_pool2d) \
     X(adaptive_avg_pool2d) X(dropout) \
     X(cholesky) X(cholesky_solve) X(solve) X(pinv) X(lstsq) X(qr) X(svd) X(eigh) \

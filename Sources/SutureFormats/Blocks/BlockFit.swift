@@ -54,7 +54,9 @@ struct BlockFit {
                 products += level * value
                 sum += value
             }
-            if error < self.error { (self.scale, self.minimum, self.error) = (candidate.scale, candidate.minimum, error) }
+            if error < self.error {
+                (self.scale, self.minimum, self.error) = (candidate.scale, candidate.minimum, error)
+            }
             candidate = form.leastSquares(Double(values.count), levels, squares, products, sum)
             guard candidate.scale != 0, candidate.scale.isFinite, candidate.minimum.isFinite else { return }
         }

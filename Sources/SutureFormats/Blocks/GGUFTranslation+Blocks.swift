@@ -24,7 +24,8 @@ extension GGUFTranslation {
             for start in stride(from: 0, to: wanted.count, by: type.blockLength)
             where row[start..<start + type.blockLength] != wanted[start..<start + type.blockLength] {
                 let place = stored.place(row: number, column: start)
-                changed[place] = try rewritten(place, type, in: stored, to: Array(wanted[start..<start + type.blockLength]))
+                changed[place] = try rewritten(
+                    place, type, in: stored, to: Array(wanted[start..<start + type.blockLength]))
             }
         }
         return changed
@@ -176,6 +177,8 @@ struct ReplacedBlocks: Sendable {
         content = blocks
         places = blocks.keys.sorted()
     }
+
+    var isEmpty: Bool { places.isEmpty }
 
     subscript(place: Int) -> [UInt8]? { content[place] }
 

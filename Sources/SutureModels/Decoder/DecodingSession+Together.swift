@@ -84,7 +84,7 @@ extension DecodingSession {
             let groups = groups(part)
             let results = try groups.map { rows in
                 let separate = SeparateRows(rows.map { positions[$0] }, rows.map { seen[$0] })
-                let result = try body(Forward(models[rows[0]], separate), rows)
+                let result = try body(Forward(models[rows[0]].decoding, separate), rows)
                 for (place, row) in rows.enumerated() { seen[row] = separate.seen[place] }
                 return result
             }

@@ -65,7 +65,7 @@ public struct DecodingSession {
                 expected: "\(model.architecture.contextLength) tokens at most", hint: model.architecture.lengthHint)
         }
         try model.check(tokens: [[token]])
-        let forward = try Forward(model, positions: length..<length + 1)
+        let forward = try Forward(model.decoding, positions: length..<length + 1)
         let stream = try forward.run(
             .entering(0)..<Entry.entering(model.architecture.layers),
             ResidualStream(residual: forward.embed(model.padded([[token]]))), visitor: &seen)

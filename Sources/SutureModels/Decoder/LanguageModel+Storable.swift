@@ -43,7 +43,8 @@ extension LanguageModel {
             try hasFreeScale ? (old + edit.delta) * strength : old + edit.delta * strength
         var exponents = [0]
         if hasFreeScale {
-            let reach = try (wanted.abs().max().item() / max(1e-30, writeVectors(layer: edit.neuron.layer).abs().max().item()))
+            let reach =
+                try (wanted.abs().max().item() / max(1e-30, writeVectors(layer: edit.neuron.layer).abs().max().item()))
             let guess = reach > 0 ? Int(reach.logarithm2.rounded(.up)) : 0
             exponents += Self.exponents.map { $0 + guess }.filter { $0 != 0 }
         }
@@ -62,7 +63,8 @@ extension LanguageModel {
             var wanted = try vectors + read
             wanted.up = try wanted.up * 0x1p0.scaled(by: best.exponent)
             edit.read = try storable(
-                NeuronEdit.Read(gate: read.gate, up: wanted.up - vectors.up), from: vectors, of: edit.neuron, in: storage)
+                NeuronEdit.Read(gate: read.gate, up: wanted.up - vectors.up), from: vectors, of: edit.neuron,
+                in: storage)
         }
         return edit
     }

@@ -1,3 +1,4 @@
+import Foundation
 import SutureFormats
 import SutureTensor
 
@@ -17,6 +18,9 @@ public final class LanguageModel: Sendable {
     let storage: Checkpoint?
     /// What changes each of its runs: see ``intervening(_:)``.
     public let interventions: [Intervention]
+    private let lock = NSLock()
+    // Guarded by the lock.
+    nonisolated(unsafe) private var decoder: LanguageModel?
 
     /// A model from tensors under their checkpoint names.
     ///
@@ -52,6 +56,22 @@ public final class LanguageModel: Sendable {
         weights = try Weights(architecture, tensors, sharing: old, changed: changed)
     }
 
+    private init(decoding model: LanguageModel) {
+        (architecture, device, interventions) = (model.architecture, model.device, model.interventions)
+        (tensors, memory, storage) = (model.tensors, model.memory, model.storage)
+        weights = model.weights.takingStored
+    }
+
+    /// The same model for a token or a few at a time, which multiplies with its weights as they are stored: what is read of
+    /// memory is what takes the time then.
+    var decoding: LanguageModel {
+        lock.withLock {
+            let decoding = decoder ?? LanguageModel(decoding: self)
+            decoder = decoding
+            return decoding
+        }
+    }
+
     /// How many bytes of weights are widened to float32 when they are used, how many of these may be held, and are held now.
     package var widening: (all: Int, limit: Int, held: Int) {
         (tensors.values.reduce(0) { $0 + ($1.ready == nil ? $1.byteCount : 0) }, memory.limit, memory.heldBytes)
@@ -64,7 +84,8 @@ public final class LanguageModel: Sendable {
 
     func replacing(_ replacements: [String: StoredTensor]) throws -> LanguageModel {
         try LanguageModel(
-            architecture, tensors: tensors.merging(replacements) { $1 }, device: device, memory: memory, storage: storage,
+            architecture, tensors: tensors.merging(replacements) { $1 }, device: device, memory: memory,
+            storage: storage,
             sharing: weights, changed: Set(replacements.keys), interventions: interventions)
     }
 

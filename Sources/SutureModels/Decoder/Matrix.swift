@@ -20,6 +20,11 @@ struct Matrix: Sendable {
     /// All of it `[out, in]`, as float32.
     func widened() throws -> Tensor { try ready ?? Self.view(stored.widened(), isTransposed, part) }
 
+    /// `x W^T` of a few vectors with the matrix as it is stored; nil where that is not faster, or cannot be.
+    func product(_ input: Tensor) throws -> Tensor? {
+        ready == nil && !isTransposed && part == nil ? try stored.product(input) : nil
+    }
+
     /// Whether it is float32 for each use anew, and so not to be kept.
     var isWidenedAgain: Bool { ready == nil && !stored.isHeld }
 

@@ -10,10 +10,14 @@ struct OutputHead: Sendable {
     /// What is at hand makes no difference: sums over blocks are rounded in another way than one over all.
     var limit = Self.limit
 
+    /// Whether a few vectors are multiplied with the head as it is stored.
+    var takesStored = false
+
     static let limit = 1 << 26
 
     /// Scores `[..., vocabulary]` of what the last norm gives, `[..., width]`.
     func callAsFunction(_ input: Tensor) throws -> Tensor {
+        if takesStored, let product = try stored.product(input) { return try bias.map { try product + $0 } ?? product }
         let parts = try inBlocks { block, rows in
             let bias = try bias?.narrowed(0, block)
             guard input.isTracked, !stored.isHeld else { return try input.linear(rows, bias: bias) }

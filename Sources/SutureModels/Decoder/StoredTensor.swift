@@ -10,9 +10,10 @@ final class StoredTensor: Sendable {
     let shape: [Int]
     private let form: Form
     private let lock = NSLock()
-    // Both are guarded by the lock.
+    // All are guarded by the lock.
     nonisolated(unsafe) private var held: Tensor?
     nonisolated(unsafe) private var shared: Tensor?
+    nonisolated(unsafe) private var storedOrder: [Int64]?
 
     private enum Form {
         case ready(Tensor)
@@ -121,6 +122,31 @@ final class StoredTensor: Sendable {
                 try read(place..<place + 1, into: scratch, at: index)
             }
         }.reshaped(ids.shape + [width])
+    }
+
+    /// For how many vectors at once a product with the blocks is faster than one with what is float32.
+    private static let fewVectors = 3
+
+    /// `x W^T` `[..., out]` of a few vectors `[..., in]` with the blocks of a GGUF file as they are stored; nil for more
+    /// vectors, and for what is stored otherwise. The weights are the same numbers, summed in another order.
+    func product(_ input: Tensor) throws -> Tensor? {
+        guard case .stored(.converted(let matrix), let runs, _) = form, !input.isTracked,
+            input.count <= Self.fewVectors * shape[1], let blocks = matrix.blocks,
+            Tensor.multiplies(blocksOf: blocks.type.rawValue, columns: shape[1])
+        else { return nil }
+        let isWhole = matrix.isInOrder && runs.count == 1 && runs[0].lowerBound == 0
+        let order =
+            isWhole
+            ? nil
+            : lock.withLock { () -> [Int64] in
+                if let storedOrder { return storedOrder }
+                let order = runs.flatMap { $0.map { Int64(matrix.storedRow($0)) } }
+                storedOrder = order
+                return order
+            }
+        return try blocks.bytes.withUnsafeBytes {
+            try input.linear(blocks: $0, type: blocks.type.rawValue, order: order, rows: shape[0])
+        }
     }
 
     /// Whether it is float32 at hand: for good, or for several uses in a row.

@@ -5,17 +5,26 @@ struct Weights: Sendable {
     struct Linear: Sendable {
         var matrix: Matrix
         var bias: Tensor?
+        /// Whether a few vectors are multiplied with the matrix as it is stored.
+        var takesStored = false
 
         /// `[out, in]` in float32.
         var weight: Tensor { get throws { try matrix.widened() } }
 
+        private func product(_ input: Tensor) throws -> Tensor? {
+            guard takesStored, let product = try matrix.product(input) else { return nil }
+            return try bias.map { try product + $0 } ?? product
+        }
+
         func callAsFunction(_ input: Tensor) throws -> Tensor {
+            if let product = try product(input) { return product }
             let weight = try weight
             guard matrix.isWidenedAgain, input.isTracked else { return try input.linear(weight, bias: bias) }
             return try input.linear(weight, bias: bias, again: matrix.widened)
         }
 
         func callAsFunction(_ input: Tensor, times factor: Tensor) throws -> Tensor {
+            if let product = try product(input) { return try factor * product }
             guard matrix.isWidenedAgain, input.isTracked else {
                 return try input.linear(weight, bias: bias, times: factor)
             }
@@ -23,6 +32,7 @@ struct Weights: Sendable {
         }
 
         func callAsFunction(_ input: Tensor, plus term: Tensor) throws -> Tensor {
+            if let product = try product(input) { return try term + product }
             guard matrix.isWidenedAgain, input.isTracked else {
                 return try input.linear(weight, bias: bias, plus: term)
             }
@@ -30,6 +40,7 @@ struct Weights: Sendable {
         }
 
         func silu(_ input: Tensor) throws -> Tensor {
+            if let product = try product(input) { return try product.silu() }
             guard matrix.isWidenedAgain, input.isTracked else { return try input.linearSilu(weight, bias: bias) }
             return try self(input).silu()
         }
@@ -58,6 +69,16 @@ struct Weights: Sendable {
         var up, down: Linear
         /// The same object in all models that share the layer.
         let mark = Mark()
+
+        /// The same layer, which multiplies a few vectors with its matrices as they are stored.
+        var takingStored: Layer {
+            var layer = self
+            for part in [\Layer.query, \.key, \.value, \.output, \.up, \.down] {
+                layer[keyPath: part].takesStored = true
+            }
+            layer.gate?.takesStored = true
+            return layer
+        }
 
         /// Runs `body` with all matrices widened, once.
         func whileWidened(_ body: () throws -> Void) throws {
@@ -120,6 +141,14 @@ struct Weights: Sendable {
         head = OutputHead(
             stored: architecture.tiedHead ? embedding : try reader.stored(names.head.tensor + ".weight"),
             bias: names.head.bias ? try reader.tensor(names.head.tensor + ".bias") : nil)
+    }
+
+    /// The same weights, by which a few vectors are multiplied as they are stored.
+    var takingStored: Weights {
+        var weights = self
+        weights.layers = layers.map(\.takingStored)
+        weights.head.takesStored = true
+        return weights
     }
 
     private struct Reader {

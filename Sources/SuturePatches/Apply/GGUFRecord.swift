@@ -44,7 +44,9 @@ struct GGUFRecord: Sendable {
     ) throws -> [Int: [UInt8]] {
         var all: [Int: [UInt8]] = [:]
         for tensor in checkpoint.tensors {
-            guard let blocks = file["blocks." + tensor.name], let places = file["places." + tensor.name] else { continue }
+            guard let blocks = file["blocks." + tensor.name], let places = file["places." + tensor.name] else {
+                continue
+            }
             let (range, type) = try checkpoint.stored(tensor)
             let width = type.blockWidth
             guard places.type == .int64, blocks.type == .uint8, blocks.shape == places.shape + [width] else {
@@ -64,7 +66,8 @@ struct GGUFRecord: Sendable {
                 }
             }
         }
-        guard 2 * all.count <= Int.max, all.count == file.tensors.reduce(0, { $0 + ($1.shape.count == 1 ? $1.shape[0] : 0) })
+        guard 2 * all.count <= Int.max,
+            all.count == file.tensors.reduce(0, { $0 + ($1.shape.count == 1 ? $1.shape[0] : 0) })
         else { throw malformed(gguf, "blocks of tensors that the file does not have, or twice") }
         return all
     }
@@ -80,7 +83,8 @@ struct GGUFRecord: Sendable {
             let bytes = own.flatMap { originals[$0] ?? [] }
             let numbers = own.flatMap { place in withUnsafeBytes(of: Int64(place).littleEndian) { Array($0) } }
             sources.append(SafetensorsSource("places." + tensor.name, .int64, [own.count], bytes: numbers))
-            sources.append(SafetensorsSource("blocks." + tensor.name, .uint8, [own.count, type.blockWidth], bytes: bytes))
+            sources.append(
+                SafetensorsSource("blocks." + tensor.name, .uint8, [own.count, type.blockWidth], bytes: bytes))
         }
         try SafetensorsWriter.write(
             sources, metadata: [Self.digestKey: ByteString(digest)], to: directory.appending(path: Self.blocksFile))

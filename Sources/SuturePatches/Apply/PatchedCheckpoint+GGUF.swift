@@ -155,6 +155,7 @@ extension PatchedCheckpoint {
         guard gguf.parts.count > 1 else { return }
         throw PatchError(
             .needsSnapshot, "patches are applied to GGUF files of one part", subject: checkpoint.url.relativePath,
-            found: "\(gguf.parts.count) parts", hint: "join them with llama-gguf-split --merge, or apply the patch on load")
+            found: "\(gguf.parts.count) parts",
+            hint: "join them with llama-gguf-split --merge, or apply the patch on load")
     }
 }
