@@ -90,6 +90,17 @@ struct GGUFBlocksTests {
         #expect(unstable == 0)
     }
 
+    @Test("what is no number stays as it is, whatever changes beside it")
+    func notFinite() throws {
+        for type in [GGUFType.q8_0, .q4_1] {
+            var block = try blocks(type)[0]
+            // The scale is no number, and so is every value.
+            block[0...1] = [0xFF, 0x7F]
+            #expect(try rewritten(type, block, to: values(type, block)) == block)
+        }
+        #expect(try rewritten(.f16, [0xFF, 0x7F], to: values(.f16, [0xFF, 0x7F])) == [0xFF, 0x7F])
+    }
+
     @Test("extreme, equal and vanishing values are held as well as can be, and never as infinity", arguments: errors)
     func extremes(type: GGUFType, limit: Double) throws {
         let old = try blocks(type)[0]

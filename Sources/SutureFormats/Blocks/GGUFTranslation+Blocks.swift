@@ -4,7 +4,7 @@ extension GGUFTranslation {
     ///
     /// - Parameters:
     ///   - tensor: one of this file's.
-    ///   - elements: what it is to hold: all elements, in the original's order, all finite.
+    ///   - elements: what it is to hold: all elements, in the original's order; those that change are finite.
     func blocks(of tensor: Tensor, holding elements: UnsafeBufferPointer<Float>) throws -> [Int: [UInt8]] {
         let (stored, type) = (tensor.stored, tensor.stored.type)
         var changed: [Int: [UInt8]] = [:]
@@ -22,7 +22,7 @@ extension GGUFTranslation {
                 }
             }
             for start in stride(from: 0, to: wanted.count, by: type.blockLength)
-            where row[start..<start + type.blockLength] != wanted[start..<start + type.blockLength] {
+            where (start..<start + type.blockLength).contains(where: { row[$0].differs(from: wanted[$0]) }) {
                 let place = stored.place(row: number, column: start)
                 changed[place] = try rewritten(
                     place, type, in: stored, to: Array(wanted[start..<start + type.blockLength]))
@@ -43,13 +43,15 @@ extension GGUFTranslation {
         let added: Float = tensor.layout == .oneAdded ? 1 : 0
         var nearest: [Int: Float] = [:]
         for (place, members) in blocks {
-            var values = try type.values(file.block(at: place, type, in: stored))
+            var values = try file.block(at: place, type, in: stored).withUnsafeBytes { try type.values(of: $0) }
             for member in members {
                 values[member.place.column % type.blockLength] = (elements[member.index] ?? 0) + added
             }
             // Until rounding what is rounded changes nothing, so that whoever rounds it again finds the same.
             for _ in 0..<8 {
-                let rounded = try type.values(rewritten(place, type, in: stored, to: values))
+                let rounded = try rewritten(place, type, in: stored, to: values).withUnsafeBytes {
+                    try type.values(of: $0)
+                }
                 if rounded == values { break }
                 values = rounded
             }
@@ -115,17 +117,6 @@ extension GGUFFile.Tensor {
     /// Where the block that begins with an element is in the file.
     fileprivate func place(row: Int, column: Int) -> Int {
         range.lowerBound + (row * rowLength + column) / type.blockLength * type.blockWidth
-    }
-}
-
-extension GGUFType {
-    /// What a block holds.
-    fileprivate func values(_ block: [UInt8]) throws -> [Float] {
-        try [Float](unsafeUninitializedCapacity: blockLength) { buffer, count in
-            let values = UnsafeMutableBufferPointer(rebasing: buffer[..<blockLength])
-            try block.withUnsafeBytes { try dequantize($0, into: values) }
-            count = blockLength
-        }
     }
 }
 

@@ -6,7 +6,7 @@ extension GGUFType {
     ///
     /// - Parameters:
     ///   - block: one block, as stored.
-    ///   - values: what it is to hold, as many values as it has, all finite.
+    ///   - values: what it is to hold, as many values as it has; those that change are finite.
     /// - Throws: ``FormatError`` for a type that is not one of weights.
     package func rewrite(_ block: UnsafeMutableRawBufferPointer, to values: UnsafeBufferPointer<Float>) throws {
         guard let form = BlockForm(self) else {
@@ -18,28 +18,29 @@ extension GGUFType {
             }
             return
         }
-        let before = try self.values(of: block)
-        let changed = before.indices.filter { before[$0] != values[$0] }
+        let before = try self.values(of: .init(block))
+        let changed = before.indices.filter { before[$0].differs(from: values[$0]) }
         if changed.isEmpty { return }
         var best = Array(block)
         try best.withUnsafeMutableBytes { try keepScales(of: $0, to: values, changed, form) }
         if 4 * changed.count >= 3 * blockLength {
             var fresh = [UInt8](repeating: 0, count: blockWidth)
             fresh.withUnsafeMutableBytes { fill($0, with: values, form) }
-            if try distance(of: &fresh, to: values) < distance(of: &best, to: values) { best = fresh }
+            if try distance(of: fresh, to: values) < distance(of: best, to: values) { best = fresh }
         }
         block.copyBytes(from: best)
     }
 
-    private func values(of block: UnsafeMutableRawBufferPointer) throws -> [Float] {
+    /// What a block holds.
+    func values(of block: UnsafeRawBufferPointer) throws -> [Float] {
         try [Float](unsafeUninitializedCapacity: blockLength) { buffer, count in
-            try dequantize(.init(block), into: buffer)
+            try dequantize(block, into: UnsafeMutableBufferPointer(rebasing: buffer[..<blockLength]))
             count = blockLength
         }
     }
 
-    private func distance(of block: inout [UInt8], to values: UnsafeBufferPointer<Float>) throws -> Double {
-        try zip(block.withUnsafeMutableBytes { try self.values(of: $0) }, values).reduce(0) { sum, pair in
+    private func distance(of block: [UInt8], to values: UnsafeBufferPointer<Float>) throws -> Double {
+        try zip(block.withUnsafeBytes { try self.values(of: $0) }, values).reduce(0) { sum, pair in
             let distance = Double(pair.0) - Double(pair.1)
             return sum + distance * distance
         }
@@ -56,7 +57,7 @@ extension GGUFType {
             return try scratch.withUnsafeMutableBytes { scratch in
                 let writer = BlockWriter(type: self, bytes: scratch)
                 for index in changed { writer.putLevel(level, of: index) }
-                return try self.values(of: scratch)
+                return try self.values(of: .init(scratch))
             }
         }
         let last = form.levels.count - 1
@@ -113,4 +114,9 @@ extension GGUFType {
             levels(part, unit.scale * Double(scale), unit.minimum * Double(minimum))
         }
     }
+}
+
+extension Float {
+    /// Whether it is another number: what is none stays none.
+    package func differs(from other: Float) -> Bool { self != other && !(isNaN && other.isNaN) }
 }

@@ -66,9 +66,10 @@ struct GGUFRecord: Sendable {
                 }
             }
         }
-        guard 2 * all.count <= Int.max,
-            all.count == file.tensors.reduce(0, { $0 + ($1.shape.count == 1 ? $1.shape[0] : 0) })
-        else { throw malformed(gguf, "blocks of tensors that the file does not have, or twice") }
+        let named = file.tensors.reduce(0) { $0 + ($1.shape.count == 1 ? $1.shape[0] : 0) }
+        guard all.count == named else {
+            throw malformed(gguf, "blocks of tensors that the file does not have, or the same twice")
+        }
         return all
     }
 

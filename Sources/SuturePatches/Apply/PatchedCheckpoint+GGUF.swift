@@ -14,7 +14,7 @@ public struct GGUFRounding: Sendable, Equatable {
     fileprivate init() {}
 
     fileprivate mutating func add(before: Float, wanted: Float, stored: Float) {
-        if before != wanted {
+        if before.differs(from: wanted) {
             changed += 1
             change += (Double(wanted) - Double(before)) * (Double(wanted) - Double(before))
         }
