@@ -20,9 +20,13 @@ package enum TemporaryDirectory {
                 Interruption.end(url.path)
             }
             let descriptor = open(url.path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
-            guard descriptor >= 0 else { throw failure() }
+            guard descriptor >= 0 else {
+                // Before it was locked, somebody else took it for a leftover.
+                if errno == ENOENT { continue }
+                throw failure()
+            }
             defer { close(descriptor) }
-            // Before it was locked, somebody else may have taken it for a leftover.
+            // Or did so since.
             guard FileLock.take(descriptor), FileLock.isNamed(descriptor, url.path) else { continue }
             return try body(url)
         }

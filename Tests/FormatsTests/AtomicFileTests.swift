@@ -1,4 +1,5 @@
 import Foundation
+import SutureCore
 import SutureFormats
 import SutureTestSupport
 import Testing
@@ -90,6 +91,21 @@ struct AtomicFileTests {
             let empty = directory.appending(path: "empty")
             try AtomicFile.write([], to: empty)
             #expect(try MappedFile(empty).bytes.isEmpty)
+        }
+    }
+
+    @Test("temporary directories of many at one place do not take one another for leftovers")
+    func temporaryDirectories() throws {
+        try withQuickDirectory { parent in
+            let seen = try Parallel.map(Array(0..<400), threads: 8) { number in
+                try TemporaryDirectory.use(in: parent) { directory in
+                    let file = directory.appending(path: "own")
+                    try Data("\(number)".utf8).write(to: file)
+                    return try String(contentsOf: file, encoding: .utf8) == "\(number)"
+                }
+            }
+            #expect(seen == Array(repeating: true, count: 400))
+            #expect(try FileManager.default.contentsOfDirectory(atPath: parent.path) == [])
         }
     }
 }
