@@ -17,7 +17,9 @@ public struct Answer: Sendable, Hashable {
         self.text = lines.map { String(String.UnicodeScalarView($0)) }.joined(separator: "\n")
     }
 
+    /// By scalars: spellings of one letter are different tokens.
     public static func == (a: Answer, b: Answer) -> Bool { a.text.unicodeScalars.elementsEqual(b.text.unicodeScalars) }
+    /// As `==` compares.
     public func hash(into hasher: inout Hasher) { for scalar in text.unicodeScalars { hasher.combine(scalar) } }
 
     private static func lines(_ text: String) -> [[Unicode.Scalar]] {

@@ -140,5 +140,6 @@ public struct ChatFormat: Sendable {
 }
 
 extension ChatFormat: Equatable {
+    /// By template and closing text.
     public static func == (a: ChatFormat, b: ChatFormat) -> Bool { a.text == b.text && a.closing == b.closing }
 }

@@ -27,11 +27,12 @@ public struct AddedToken: Sendable, Hashable {
         self.isNormalized = isNormalized
     }
 
-    // The bytes decide: `String` would take canonically equivalent contents for equal.
+    /// By all that is stored of them, the content by its bytes: `String` takes canonically equivalent ones for equal.
     public static func == (a: AddedToken, b: AddedToken) -> Bool {
         a.id == b.id && a.content.utf8.elementsEqual(b.content.utf8) && a.flags == b.flags
     }
 
+    /// By the id, which equal ones share.
     public func hash(into hasher: inout Hasher) {
         hasher.combine(id)
     }

@@ -60,10 +60,7 @@ struct BlockProductTests {
 
     @Test("a text that is written token by token is the one of whole runs", arguments: GGUFDraft.names)
     func decoding(name: String) throws {
-        let draft = try GGUFDraft.seed(name, hasTokenizer: false)
-        try withQuickDirectory { directory in
-            let url = directory.appending(path: "model.gguf")
-            try Data(draft.serialized()).write(to: url)
+        try GGUFDraft.seed(name, hasTokenizer: false).withFile { url in
             let model = try LanguageModel.load(Checkpoint(url))
             var session = try DecodingSession(model, prompt: [3, 90, 7])
             var tokens = [3, 90, 7]

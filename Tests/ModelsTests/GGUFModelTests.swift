@@ -13,11 +13,7 @@ struct GGUFModelTests {
     ) throws -> Result {
         var draft = try GGUFDraft.seed(name, hasTokenizer: false)
         change(&draft)
-        return try withQuickDirectory { directory in
-            let url = directory.appending(path: "model.gguf")
-            try Data(draft.serialized()).write(to: url)
-            return try body(Checkpoint(url))
-        }
+        return try draft.withFile { try body(Checkpoint($0)) }
     }
 
     private func scores(_ name: String, _ change: (inout GGUFDraft) -> Void = { _ in }) throws -> [Float] {

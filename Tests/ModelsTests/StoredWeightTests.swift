@@ -127,12 +127,7 @@ struct StoredWeightTests {
 
     @Test("the blocks of a GGUF file, too", arguments: GGUFDraft.names)
     func blocks(name: String) throws {
-        let draft = try GGUFDraft.seed(name, hasTokenizer: false)
-        try withQuickDirectory { directory in
-            let url = directory.appending(path: "model.gguf")
-            try Data(draft.serialized()).write(to: url)
-            try compare(Checkpoint(url))
-        }
+        try GGUFDraft.seed(name, hasTokenizer: false).withFile { try compare(Checkpoint($0)) }
     }
 
     @Test("what is held is given back with the last model that has it")

@@ -1,4 +1,6 @@
+import Foundation
 import SutureFormats
+import SutureTestSupport
 
 /// A GGUF file in the making, in which anything may be wrong.
 public struct GGUFDraft: Sendable {
@@ -42,6 +44,15 @@ public struct GGUFDraft: Sendable {
             data += tensor.bytes + [UInt8](repeating: 0, count: (32 - tensor.bytes.count % 32) % 32)
         }
         return head + [UInt8](repeating: 0, count: (32 - head.count % 32) % 32) + data
+    }
+
+    /// Writes the file, for as long as `body` takes.
+    public func withFile<Result>(_ body: (URL) throws -> Result) throws -> Result {
+        try withQuickDirectory { directory in
+            let url = directory.appending(path: "model.gguf")
+            try Data(serialized()).write(to: url)
+            return try body(url)
+        }
     }
 
     /// A number, little endian.
