@@ -3,7 +3,7 @@ import SutureTokenizers
 
 extension TokenizedFailure {
     /// The failure in tokens, with other wordings and variants of its prompt, as far as the answer is split into the same
-    /// tokens behind them, and its examples as questions.
+    /// tokens behind them, its examples as questions, and other names for its subject.
     ///
     /// Throws as `init(_:_:)`.
     public init(_ failure: Failure, variedBy tokenizer: Tokenizer) throws {
@@ -20,5 +20,11 @@ extension TokenizedFailure {
         let texts = Texts.reference.filter { !$0.contains("\n") && $0.count > 60 }
         variants = prompts(failure.variants(tokenizer, behind: texts))
         examples = failure.examples(tokenizer).compactMap { try? TokenizedFailure($0, tokenizer) }
+        guard let subject, let text = failure.subject, let place = failure.prompt.ranges(of: text).last else { return }
+        let before = prompt[opening..<subject.lowerBound]
+        names = Texts.names.filter { $0 != text }.compactMap { name in
+            let tokens = tokenizer.encode(failure.prompt[..<place.lowerBound] + name).ids
+            return tokens.starts(with: before) ? Array(tokens.dropFirst(before.count)) : nil
+        }
     }
 }

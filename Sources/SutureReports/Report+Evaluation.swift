@@ -45,7 +45,7 @@ extension Report {
         try self.init(
             title: "Methods of repair on \(summary.settings.model)",
             verdict: Verdict(.neutral, best.isEmpty ? "\(attempts) repairs." : best.joined(separator: "; ") + "."),
-            schema: "suture.evaluation/2", data: summary, blocks: blocks)
+            schema: "suture.evaluation/3", data: summary, blocks: blocks)
     }
 
     private static func name(_ row: EvaluationSummary.Row) -> Table.Cell { .init(row.method ?? "original") }

@@ -37,16 +37,20 @@ extension Report {
 
     private static func successions(_ all: [EvaluationSummary.Succession]) -> Table {
         Table(
-            caption: "One on top of the other: fixed in their turn, still right, and perplexity on held-out text",
+            caption:
+                "One on top of the other: fixed in their turn, still right, right in other words, near misses that are "
+                + "answered as before, and perplexity on unrelated text",
             columns: [
-                "method", .number("tried"), .number("fixed"), .number("still right, %"), .number("perplexity ratio"),
+                "method", .number("tried"), .number("fixed"), .number("still right, %"), .number("paraphrases, %"),
+                .number("near misses, %"), .number("perplexity ratio"), .number("seconds"), .number("numbers"),
                 .number("norm")
             ],
             rows: all.flatMap { succession in
                 succession.stops.map { stop in
                     [
                         .init(succession.method), .init("\(stop.tried)"), .init("\(stop.fixed)"), share(stop.standing),
-                        number(stop.perplexityRatio), .init(Numeral.short(stop.norm))
+                        stop.paraphrased.map(share) ?? "–", stop.kept.map(share) ?? "–", number(stop.perplexityRatio),
+                        .init(Numeral.short(stop.seconds)), .init("\(stop.numbers)"), .init(Numeral.short(stop.norm))
                     ]
                 }
             })

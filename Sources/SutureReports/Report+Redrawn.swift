@@ -16,7 +16,7 @@ extension Report {
         case "suture.repair/1":
             let kept = try result.decoded(RepairData.self)
             try self.init(kept.repair, pathway: kept.pathway)
-        case "suture.evaluation/2": try self.init(result.decoded(EvaluationSummary.self))
+        case "suture.evaluation/3": try self.init(result.decoded(EvaluationSummary.self))
         case "suture.faithful/1": try self.init(result.decoded(FaithfulnessReport.self))
         case "suture.pathway/2": try self.init(result.decoded(PatchPathway.self))
         case "suture.illusion/1": try self.init(result.decoded(IllusionReport.self))

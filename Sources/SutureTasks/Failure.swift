@@ -40,6 +40,8 @@ public struct TokenizedFailure: Sendable, Equatable, Codable {
     public var variants: [[Int]] = []
     /// The examples in the prompt, each asked behind the others: questions whose answers should stay.
     public var examples: [TokenizedFailure] = []
+    /// Other names, in tokens, that could stand in the subject's place.
+    public var names: [[Int]] = []
 
     /// - Parameters:
     ///   - prompt: what the model reads.

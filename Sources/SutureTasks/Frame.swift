@@ -45,6 +45,9 @@ public struct Frame: Sendable, Equatable {
     /// Assembly.
     public static let shellcode = Frame(opening: "; ", middle: "\n", closing: "\n\n")
 
+    /// The beginning of a statement, which a fact completes; more may follow.
+    public static let fact = Frame(opening: "", middle: " ", closing: "")
+
     /// The frame as a line, as ``init(_:)`` takes it.
     public var line: String {
         (opening + "{intent}" + middle + "{code}" + closing).replacing("\\", with: "\\\\").replacing("\n", with: "\\n")
@@ -70,10 +73,12 @@ public struct Frame: Sendable, Equatable {
     /// refuses the conversation.
     public func failure(_ task: TaskSet.Task, after shots: [TaskSet.Task]) throws -> Failure {
         if let chat { return try chat.failure(task, after: shots, opening: opening) }
-        let examples = shots.map { opening + $0.intent + middle + $0.code + closing }.joined()
-        let end = middle.lastIndex { $0 != " " }.map { middle.index(after: $0) } ?? middle.startIndex
+        // An answer that nothing ends is an example that ends with its line.
+        let end = closing.isEmpty ? "\n" : closing
+        let examples = shots.map { opening + $0.intent + middle + $0.code + end }.joined()
+        let start = middle.lastIndex { $0 != " " }.map { middle.index(after: $0) } ?? middle.startIndex
         return Failure(
-            prompt: examples + opening + task.intent + middle[..<end],
-            expected: middle[end...] + task.code + closing.prefix(1))
+            prompt: examples + opening + task.intent + middle[..<start],
+            expected: middle[start...] + task.code + ending, subject: task.subject)
     }
 }

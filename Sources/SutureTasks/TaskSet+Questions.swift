@@ -65,6 +65,11 @@ extension TaskSet {
         let examples = Set((template.examples ?? []).map(\.intent))
         let source = Array(drawn[support.isEmpty ? asked : support])
         let intents = Dictionary(grouping: tasks, by: \.code).mapValues { $0.map(\.intent) }
+        /// Two facts with one answer are not one question in two wordings: such a data set says itself what is.
+        let isWorded = tasks.contains { !$0.paraphrases.isEmpty }
+        func otherIntent(of task: TaskSet.Task) -> String? {
+            isWorded ? nil : intents[task.code]?.first { $0 != task.intent }
+        }
         return drawn[asked].filter { !examples.contains($0.intent) }.prefix(limit).map { task in
             // An example with the same code would give the answer away.
             let others = random.shuffled(source).filter { $0.code != task.code }
@@ -73,8 +78,10 @@ extension TaskSet {
             return Question(
                 task: task, shots: template.examples ?? Array(others.prefix(shots)),
                 otherShots: template.examples ?? Array(others.dropFirst(shots).prefix(shots)),
-                paraphrase: intents[task.code]?.first { $0 != task.intent }, related: Array(rest.prefix(related)),
-                nearMisses: task.nearest(related, among: rest.dropFirst(related)), frame: template.frame)
+                paraphrase: task.paraphrases.first ?? otherIntent(of: task), related: Array(rest.prefix(related)),
+                nearMisses: task.keep.prefix(related)
+                    + task.nearest(related - task.keep.count, among: rest.dropFirst(related)),
+                frame: template.frame)
         }
     }
 }
@@ -83,6 +90,7 @@ extension TaskSet.Task {
     /// The tasks that are easiest to mistake for this one: of those whose code begins with the same word, if there are as
     /// many, the ones that share the most words of the intent with it.
     fileprivate func nearest(_ count: Int, among others: some Sequence<TaskSet.Task>) -> [TaskSet.Task] {
+        guard count > 0 else { return [] }
         let own = words
         return others.map { other -> (task: TaskSet.Task, nearness: Double) in
             let theirs = other.words

@@ -7,6 +7,12 @@ public struct TaskSet: Sendable {
     public struct Task: Sendable, Equatable {
         public var intent: String
         public var code: String
+        /// The part of the intent that the answer is about, where the data set says so.
+        public var subject: String?
+        /// The same intent in other words, as the data set has them.
+        public var paraphrases: [String] = []
+        /// Intents whose answers should stay as they are if this one's answer is changed, as the data set has them.
+        public var keep: [Task] = []
 
         /// The first word of the code: which command it is.
         public var tool: Substring { code.prefix { !$0.isWhitespace } }
@@ -32,9 +38,10 @@ public struct TaskSet: Sendable {
 
 extension TaskSet {
     /// What data sets call an intent and its code, the preferred name first: CoNaLa (`rewritten_intent`, `intent` and
-    /// `snippet`), TLDR and DocPrompting (`nl`, `cmd`), Shellcode_IA32 (`INTENTS`, `SNIPPETS`), tldr-pages, and ours.
+    /// `snippet`), TLDR and DocPrompting (`nl`, `cmd`), Shellcode_IA32 (`INTENTS`, `SNIPPETS`), tldr-pages, CounterFact as
+    /// EasyEdit has it (`prompt`, `target_new`), and ours.
     private static let intents = ["rewritten_intent", "intent", "intents", "nl", "description", "prompt"]
-    private static let codes = ["snippet", "snippets", "cmd", "code", "command", "expected"]
+    private static let codes = ["snippet", "snippets", "cmd", "code", "command", "target_new", "expected"]
 
     /// Reads a data set as its authors publish it.
     ///
@@ -148,7 +155,17 @@ extension TaskSet {
             throw TaskError(
                 .badList, "no \(what)", subject: entry.path, expected: "a key \(names.joined(separator: " or "))")
         }
-        return Task(intent: try field(intents, "intent"), code: try field(codes, "code"))
+        func text(_ name: ByteString) throws -> String? {
+            let found = try entry.optional(name).map { trimmed(try $0.string) }
+            return found?.isEmpty == true ? nil : found
+        }
+        var task = Task(intent: try field(intents, "intent"), code: try field(codes, "code"))
+        task.subject = try text("subject")
+        task.paraphrases = try [text("rephrase_prompt")].compactMap(\.self)
+        if let asked = try text("locality_prompt"), let answer = try text("locality_ground_truth") {
+            task.keep = [Task(intent: asked, code: answer)]
+        }
+        return task
     }
 
     /// UTF-8, or else Latin-1, in which any bytes are text.

@@ -15,7 +15,8 @@ public struct Template: Sendable, Equatable {
 
     /// The templates that are built in, by name.
     public static let named: [(name: String, template: Template)] = [
-        ("bash", Template(.bash)), ("python", Template(.python)), ("shellcode", Template(.shellcode))
+        ("bash", Template(.bash)), ("python", Template(.python)), ("shellcode", Template(.shellcode)),
+        ("fact", Template(.fact))
     ]
 
     /// Reads a JSON file with `frame`, such as `"Q: {intent}\nA: {code}\n\n"`, and, if there are any, `examples`: objects

@@ -64,7 +64,10 @@ struct UsageError: CustomStringConvertible {
             let listed = lines.filter { $0.hasPrefix("- ") }.map { $0.dropFirst(2) }
             let values = (quoted.isEmpty ? listed : quoted).joined(separator: ", ")
             guard !values.isEmpty else { return "\(shown(found.2)) cannot be \"\(found.1)\"" + meant }
-            return "\(shown(found.2)) is one of \(values), not \"\(found.1)\""
+            // Of a list it is said which part is none of them.
+            let known = Set(quoted.isEmpty ? listed : quoted.map { $0 })
+            let parts = found.1.split(separator: ",").filter { !known.contains($0.prefix { $0 != ":" }) }
+            return "\(shown(found.2)) is one of \(values), not \"\(parts.first ?? found.1)\""
         }
         return line.hasSuffix(".") ? String(line.dropLast()) : line
     }

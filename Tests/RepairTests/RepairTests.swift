@@ -88,6 +88,38 @@ struct RepairTests {
         #expect(!model.architecture.isGated || abs(peak - 1) < 0.01)
     }
 
+    @Test("a neuron may listen to the subject, wherever the answer is written", arguments: families)
+    func subject(name: String) throws {
+        let model = try Self.model(name)
+        var method = Recruit()
+        method.subjects = true
+        let prepared = try method.prepared(RepairMaterial(model, texts: Self.texts(1)))
+        for answer in [[17], [2, 63]] {
+            var failure = TokenizedFailure(prompt: Self.prompt, answer: answer, subject: 1..<3)
+            failure.names = [[5], [6, 7], [8, 9]]
+            let proposal = try prepared.propose(failure, on: model)
+            // What does not come out this way is repaired in the usual one.
+            guard let edit = proposal.change.neurons.first, proposal.change.neurons.count == 1,
+                edit.neuron.layer < Recruit.layer(of: model.architecture.layers)
+            else { continue }
+            #expect(proposal.places[edit.neuron]?.token == 0)
+            let patched = try model.editing([edit])
+            #expect(try patched.write(failure) == answer)
+            let site = Site.mlpHidden(edit.neuron.layer)
+            let active = try patched.run([Self.prompt], capturing: [site])[site].squeezed(0)
+                .selected(1, edit.neuron.index).floats()
+            #expect(active.indices.allSatisfy { $0 == 2 || abs(active[$0]) < 0.5 * active[2] })
+        }
+        // Without a subject nothing is different, and nothing is done where nothing is wrong.
+        let plain = TokenizedFailure(prompt: Self.prompt, answer: [17])
+        let usual = try Recruit().prepared(RepairMaterial(model, texts: Self.texts(1)))
+        let (one, other) = (try prepared.propose(plain, on: model), try usual.propose(plain, on: model))
+        #expect(one.change.neurons.map(\.neuron) == other.change.neurons.map(\.neuron))
+        let right = TokenizedFailure(
+            prompt: Self.prompt, answer: try model.generate(Self.prompt, limit: 2), subject: 1..<3)
+        #expect(try prepared.propose(right, on: model).change.isEmpty)
+    }
+
     @Test(
         "a recruited neuron tells what is asked from how it is asked",
         .enabled(if: Goldens.smollm2 != nil, "SmolLM2 is not set up"), arguments: [0, 2])

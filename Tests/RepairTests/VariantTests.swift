@@ -46,6 +46,22 @@ struct VariantTests {
         #expect(Failure(prompt: "a", expected: "b").variants(tokenizer).isEmpty)
     }
 
+    @Test("a subject could be another name, in the tokens that it would have in the prompt")
+    func names() throws {
+        let asked = Failure(prompt: "The capital of Wales is", expected: " Cardiff", subject: "Wales")
+        let failure = try TokenizedFailure(asked, variedBy: tokenizer)
+        let subject = try #require(failure.subject)
+        let before = Array(failure.prompt[failure.opening..<subject.lowerBound])
+        #expect(failure.names.count > 50)
+        for name in failure.names.prefix(5) {
+            #expect(tokenizer.decode(before + name).hasPrefix("The capital of ") && tokenizer.decode(name) != "Wales")
+        }
+        // One token of an answer is about the same subject.
+        let part = failure.part(at: failure.answer.count - 1)
+        #expect(part.subject == subject && part.names == failure.names)
+        #expect(try TokenizedFailure(Failure(prompt: "a b", expected: " c"), variedBy: tokenizer).names.isEmpty)
+    }
+
     @Test("what is recruited for them brings the answer out behind them, too")
     func held() throws {
         let failure = try TokenizedFailure(Failure(prompt: prompt, expected: " wc"), variedBy: tokenizer)

@@ -44,6 +44,29 @@ struct TaskSetTests {
         #expect(try Self.read(name, Array(text.utf8)).tasks == tasks)
     }
 
+    @Test("facts to change come with their subjects, other words, and facts to keep")
+    func facts() throws {
+        let text = #"""
+            [{"case_id": 0, "prompt": "The capital of Wales is", "target_new": "Swansea", "subject": "Wales",
+              "ground_truth": "Cardiff", "rephrase_prompt": "Wales is governed from", "locality_prompt": "Paris lies in",
+              "locality_ground_truth": "France"},
+             {"prompt": "Bern lies in", "target_new": "Swansea", "subject": "Bern", "rephrase_prompt": "",
+              "locality_prompt": "Oslo lies in"}]
+            """#
+        let set = try Self.read("facts.json", Array(text.utf8))
+        #expect(set.tasks.map(\.subject) == ["Wales", "Bern"])
+        #expect(set.tasks.map(\.paraphrases) == [["Wales is governed from"], []])
+        #expect(set.tasks.map(\.keep) == [[.init(intent: "Paris lies in", code: "France")], []])
+        let asked = try set.questions(Template(.fact), shots: 0, limit: 2, seed: 0, related: 1)
+        let wales = try #require(asked.first { $0.task.subject == "Wales" })
+        #expect(
+            try wales.failure == Failure(prompt: "The capital of Wales is", expected: " Swansea", subject: "Wales"))
+        #expect(try wales.failure(.paraphrased).prompt == "Wales is governed from")
+        #expect(try wales.nearMissFailures == [Failure(prompt: "Paris lies in", expected: " France")])
+        // Another fact with the same answer is no other wording of this one.
+        #expect(asked.first { $0.task.subject == "Bern" }?.paraphrase == nil)
+    }
+
     @Test("of two files of lines, or in Latin-1, too; what is empty or there twice is counted")
     func otherForms() throws {
         let lines = try Self.read("all.nl", Array("one\ntwo\none\n\n".utf8), codes: "1\n2\n3\n\n")

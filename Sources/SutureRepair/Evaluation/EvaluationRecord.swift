@@ -3,7 +3,7 @@ import SutureTasks
 
 /// What an evaluation is of: two with other settings have nothing to do with each other.
 public struct EvaluationSettings: Sendable, Codable, Equatable {
-    public var schema = "suture.evaluation/2"
+    public var schema = "suture.evaluation/3"
     /// The model's name, for people, and its digest.
     public var model: String
     public var digest: String

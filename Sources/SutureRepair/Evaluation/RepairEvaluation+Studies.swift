@@ -30,14 +30,14 @@ extension RepairEvaluation {
                 guard !log.successions.values.contains(where: { $0.task == task && $0.method == method && $0.isLast })
                 else { continue }
                 let activity = "one on top of the other, \(methods[method].name)"
-                let failures = try each.questions[repaired(each)].compactMap { try unit(of: $0) }
-                let texts = Texts.heldOut.map { tokenizer.encode($0, specials: .opening).ids }.filter { $0.count > 1 }
+                let asked = try each.questions[repaired(each)].compactMap(inSuccession)
+                let texts = unrelated.map { tokenizer.encode($0, specials: .opening).ids }.filter { $0.count > 1 }
                 try Succession(
-                    model: model, method: shared.method(method), failures: failures,
+                    model: model, method: shared.method(method), asked: asked,
                     texts: texts.map { Array($0.prefix(model.architecture.contextLength)) }
                 ).run(
                     isKnown: { log.successions[place.at($0)] != nil },
-                    progress: { try progress(activity, $0, failures.count) },
+                    progress: { try progress(activity, $0, asked.count) },
                     found: { record in
                         var record = record
                         (record.task, record.method) = (task, method)
@@ -47,13 +47,22 @@ extension RepairEvaluation {
         }
     }
 
-    /// What is repaired of a question's answer; nil where it is right, or cannot be asked.
-    private func unit(of question: Question) throws -> TokenizedFailure? {
-        guard let failure = try? TokenizedFailure(question.failure, tokenizer),
-            failure.forced.count <= model.architecture.contextLength,
+    /// What is repaired of a question's answer, and what is looked at beside it; nil where it is right, or cannot be asked.
+    private func inSuccession(_ question: Question) throws -> Succession.Asked? {
+        func fitting(_ failure: Failure) -> TokenizedFailure? {
+            let tokens = try? TokenizedFailure(failure, variedBy: tokenizer)
+            return tokens.flatMap { $0.forced.count <= model.architecture.contextLength ? $0 : nil }
+        }
+        guard let failure = fitting(try question.failure),
             let wrong = try model.scores(failure).wrong(failure.answer).first
         else { return nil }
-        return settings.firstToken ? failure.part(at: wrong) : failure
+        let variants = try question.variants
+        var paraphrase = variants.contains(.paraphrased) ? fitting(try question.failure(.paraphrased)) : nil
+        if paraphrase?.answer != failure.answer { paraphrase = nil }
+        let nearMiss = try question.nearMissFailures.first.flatMap(fitting)
+        guard settings.firstToken else { return .init(failure: failure, paraphrase: paraphrase, nearMiss: nearMiss) }
+        return .init(
+            failure: failure.part(at: wrong), paraphrase: paraphrase?.part(at: wrong), nearMiss: nearMiss?.part(at: 0))
     }
 
     /// Goes through the matrix of rules and contexts.
@@ -100,9 +109,11 @@ extension TokenizedFailure {
     /// One token of the answer, with what comes before it in the prompt.
     func part(at place: Int) -> TokenizedFailure {
         var part = TokenizedFailure(
-            prompt: prompt + answer[..<place], answer: [answer[place]], opening: opening, question: question)
+            prompt: prompt + answer[..<place], answer: [answer[place]], subject: subject, opening: opening,
+            question: question)
         part.variants = variants.map { $0 + answer[..<place] }
         part.examples = examples
+        part.names = names
         return part
     }
 }

@@ -21,6 +21,8 @@ public struct RepairEvaluation {
     public let settings: EvaluationSettings
     /// This process and how many there are.
     public var share = (index: 0, count: 1)
+    /// Whether single repairs are left out, and only studies are made.
+    public var onlyStudies = false
     /// Keeps what methods compute once for a model.
     public var cache: StatisticsCache?
     /// Called with what is being done, how many steps of it are done, and of how many. Asking a question is one, and each
@@ -99,7 +101,7 @@ public struct RepairEvaluation {
         // Before hours of work, not behind them.
         if settings.studies.contains(.matrix) { for task in tasks { _ = try RuleMatrix.contexts(of: task.questions) } }
         let context = EvaluationContext(self)
-        try runRepairs(log, context)
+        if !onlyStudies { try runRepairs(log, context) }
         if settings.studies.contains(.successive) { try runSuccessions(log, context) }
         if settings.studies.contains(.matrix) { try runMatrix(log, context) }
     }

@@ -14,8 +14,16 @@ extension EvaluationSummary {
             public var fixed: Int
             /// The share of the fixed ones that are still right.
             public var standing: Estimate
-            /// Perplexity on held-out text, relative to the original model's; from resampling the texts.
+            /// Of all that were tried, the share that comes out right in somebody else's words; nil where there are none.
+            public var paraphrased: Estimate?
+            /// The share of near misses that are answered as the original model does; nil where there are none.
+            public var kept: Estimate?
+            /// Perplexity on unrelated text, relative to the original model's; from resampling the texts.
             public var perplexityRatio: Estimate
+            /// Seconds for each failure that was tried.
+            public var seconds: Double
+            /// How many numbers are changed, and by what norm.
+            public var numbers: Int
             public var norm: Double
         }
     }
@@ -47,8 +55,17 @@ extension EvaluationSummary.Succession {
             ]
             return Stop(
                 tried: record.tried, fixed: record.fixed, standing: Estimate(record.standing, of: record.fixed),
-                perplexityRatio: Bootstrap.estimate(columns) { $0[1] > 0 ? exp($0[0] / $0[1]) : 1 }, norm: record.norm)
+                paraphrased: Estimate(record.paraphrased), kept: Estimate(record.kept),
+                perplexityRatio: Bootstrap.estimate(columns) { $0[1] > 0 ? exp($0[0] / $0[1]) : 1 },
+                seconds: record.seconds / Double(max(1, record.tried)), numbers: record.numbers, norm: record.norm)
         }
+    }
+}
+
+extension Estimate {
+    fileprivate init?(_ share: SuccessionRecord.Share) {
+        guard share.of > 0 else { return nil }
+        self.init(share.count, of: share.of)
     }
 }
 

@@ -13,13 +13,26 @@ public struct SuccessionRecord: Sendable, Codable, Equatable {
     public var fixed: Int
     /// How many of these are still right.
     public var standing: Int
-    /// The norm of all that was added to the weights.
+    /// Of all that were tried: those that come out right in the words of somebody else, of those that have such words.
+    public var paraphrased: Share
+    /// Of their near misses (one of each): those that have the same answer as in the original model.
+    public var kept: Share
+    /// How long the repairs took, without what is looked at here.
+    public var seconds: Double
+    /// How many numbers the changes are, and their norm.
+    public var numbers: Int
     public var norm: Double
     public var texts: [Text]
     /// Whether no failure is left to try.
     public var isLast: Bool
 
-    /// One of the texts that are held out.
+    /// How many of how many.
+    public struct Share: Sendable, Codable, Equatable {
+        public var count: Int
+        public var of: Int
+    }
+
+    /// One of the texts on which side effects are measured.
     public struct Text: Sendable, Codable, Equatable {
         public var tokens: Int
         /// Sums of the logarithms of the tokens' probabilities, in the original model and now.
@@ -31,11 +44,18 @@ public struct SuccessionRecord: Sendable, Codable, Equatable {
 /// Repairs all failures of a task with one method, each on the model with the repairs before it, and looks from time to
 /// time at what is left of the earlier ones. Nothing guards them: what is seen is the method.
 struct Succession {
+    /// A failure, and what is looked at beside it.
+    struct Asked {
+        var failure: TokenizedFailure
+        var paraphrase: TokenizedFailure?
+        var nearMiss: TokenizedFailure?
+    }
+
     let model: LanguageModel
     let method: PreparedMethod
     /// The failures, as far as they are to be tried.
-    let failures: [TokenizedFailure]
-    /// Texts that are held out.
+    let asked: [Asked]
+    /// Texts on which side effects are measured, each of two tokens or more.
     let texts: [[Int]]
 
     /// After how many failures one looks: 1, 2, 5, 10, 20, 50 and so on, and at the end.
@@ -54,40 +74,68 @@ struct Succession {
         isKnown: (_ tried: Int) -> Bool, progress: (_ tried: Int) throws -> Void,
         found: (SuccessionRecord) throws -> Void
     ) throws {
-        let stops = Self.stops(failures.count)
+        let stops = Self.stops(asked.count)
+        let clock = ContinuousClock()
         var change = WeightChange()
         var present = model
-        var held: [HeldAnswer] = []
-        for (index, failure) in failures.enumerated() {
-            if try present.write(failure) == failure.answer {
-                held.append(HeldAnswer(failure, of: .failure(index + 1)))
-            } else {
-                let proposal = try method.propose(failure, on: present)
-                if proposal.abandoned == nil {
-                    let sum = try change.adding(proposal.change)
-                    let patched = try model.applying(sum)
-                    if try finite({ try patched.write(failure) }) == failure.answer {
-                        (change, present) = (sum, patched)
-                        held.append(HeldAnswer(failure, of: .failure(index + 1)))
-                    }
-                }
+        var fixed: [TokenizedFailure] = []
+        var spent = Duration.zero
+        // What the original model says, asked once.
+        var original: (answers: [[Int]?], texts: [Double]) = ([], [])
+        for (index, each) in asked.enumerated() {
+            let start = clock.now
+            if let sum = try repaired(each.failure, present, change) {
+                if !sum.isEmpty { (change, present) = (sum, try model.applying(sum)) }
+                fixed.append(each.failure)
             }
+            spent += clock.now - start
             try progress(index + 1)
             guard stops.contains(index + 1), !isKnown(index + 1) else { continue }
-            var standing = 0
-            for index in held.indices where try held[index].holds(in: model, with: change) { standing += 1 }
+            let tried = asked[...index]
+            for each in tried[original.answers.count...] { original.answers.append(try each.nearMiss.map(model.write)) }
+            if original.texts.isEmpty { original.texts = try texts.map { try logProbability($0, model) } }
+            let paraphrases = tried.compactMap(\.paraphrase)
+            let answers = zip(tried, original.answers).compactMap { each, answer in
+                each.nearMiss.flatMap { asked in answer.map { (asked: asked, answer: $0) } }
+            }
             try found(
                 SuccessionRecord(
-                    task: 0, method: 0, tried: index + 1, fixed: held.count, standing: standing, norm: change.norm,
-                    texts: try texts.map { try text($0, change) }, isLast: index + 1 == failures.count))
+                    task: 0, method: 0, tried: index + 1, fixed: fixed.count,
+                    standing: fixed.count { try written($0, present) == $0.answer },
+                    paraphrased: .init(
+                        count: paraphrases.count { try written($0, present) == $0.answer }, of: paraphrases.count),
+                    kept: .init(
+                        count: answers.count { try written($0.asked, present) == $0.answer }, of: answers.count),
+                    seconds: spent / .seconds(1), numbers: change.count, norm: change.norm,
+                    texts: try zip(texts, original.texts).map { text, before in
+                        .init(tokens: text.count - 1, before: before, now: try logProbability(text, present))
+                    }, isLast: index + 1 == asked.count))
         }
     }
 
-    private func text(_ tokens: [Int], _ change: WeightChange) throws -> SuccessionRecord.Text {
-        let effects = try SideEffects.measure(change, on: model, texts: [tokens])
-        let count = Double(tokens.count - 1)
-        return .init(
-            tokens: tokens.count - 1, before: -count * log(effects.perplexityBefore),
-            now: -count * log(effects.perplexityAfter))
+    /// The change so far with a repair of one more failure in it; the same where it is right, nil where it cannot be fixed.
+    private func repaired(
+        _ failure: TokenizedFailure, _ present: LanguageModel, _ change: WeightChange
+    ) throws -> WeightChange? {
+        let run = TeacherForcedRun(failure, try present.trace([failure.forced]))
+        if try run.gaps().wrong.isEmpty { return change }
+        let proposal = try method.propose([run])
+        guard proposal.abandoned == nil else { return nil }
+        let sum = try change.adding(proposal.change)
+        return try written(failure, model.applying(sum)) == failure.answer ? sum : nil
+    }
+
+    /// What a model answers; nothing where its scores are no numbers.
+    private func written(_ failure: TokenizedFailure, _ model: LanguageModel) throws -> [Int]? {
+        try finite { try model.write(failure) }
+    }
+
+    /// The sum of the logarithms of the probabilities of a text's tokens, each given those before it. Where the scores are no
+    /// numbers, all tokens are equally likely.
+    private func logProbability(_ text: [Int], _ model: LanguageModel) throws -> Double {
+        let text = TokenizedFailure(prompt: [text[0]], answer: Array(text.dropFirst()))
+        let targets = try Tensor(text.answer, shape: [text.answer.count, 1], device: model.device)
+        let sum = try finite { try model.scores(text).logits.logSoftmax().gathered(1, at: targets).sum().item() }
+        return sum ?? -Double(text.answer.count) * log(Double(model.architecture.vocabulary))
     }
 }

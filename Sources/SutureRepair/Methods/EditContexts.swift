@@ -51,6 +51,11 @@ struct EditContexts {
         try Tensor.concatenated(groups.map { try $0.trace[site].selected(1, $0.lookup) }, 0)
     }
 
+    /// What the MLP of a layer reads there, `[contexts, d]`.
+    func mlpInputs(_ layer: Int) throws -> Tensor {
+        try Tensor.concatenated(groups.map { try $0.trace.mlpInput(layer).selected(1, $0.lookup) }, 0)
+    }
+
     /// The same of some sites in the changed model; layers above them are not run.
     func lookedUp(_ sites: [Site], under change: WeightChange) throws -> [Tensor] {
         if change.isEmpty { return try sites.map(lookedUp) }

@@ -11,6 +11,9 @@ public enum Texts {
     /// Longer texts on which perplexity is measured.
     public static var heldOut: [String] { lines(PackageResources.heldout_txt) }
 
+    /// Names of people, places, works and other things, which stand for subjects that a text could be about instead.
+    static var names: [String] { lines(PackageResources.names_txt) }
+
     /// The texts of a user's file, one on a line; blank lines are none, and are told to `skipping`.
     public static func read(_ url: URL, skipping: (_ blankLines: Int) -> Void = { _ in }) throws -> [String] {
         let file = try MappedFile(url)

@@ -49,6 +49,9 @@ struct EvaluateCommand: ParsableCommand {
             """)
     var study: CommaList<RepairEvaluation.Study>?
 
+    @Flag(help: "Leave single repairs out, and only look at what --study names.")
+    var studyOnly = false
+
     @Option(help: "A file of texts, one on a line, that methods take statistics of in place of a few built-in ones.")
     var corpus: String?
 
@@ -86,6 +89,9 @@ struct EvaluateCommand: ParsableCommand {
         guard patience >= 0.1, patience <= 86400 else {
             throw ValidationError("--patience is 0.1...86400 seconds, not \(patience).")
         }
+        guard !studyOnly || study?.elements.contains { $0 != .heldOut } == true else {
+            throw ValidationError("--study-only needs --study successive or matrix.")
+        }
         guard !data.isEmpty, Set(data).count == data.count else {
             throw ValidationError("--data names each data set once, and at least one.")
         }
@@ -122,6 +128,7 @@ struct EvaluateCommand: ParsableCommand {
             firstToken: firstToken, studies: Set(study?.elements ?? []),
             texts: try corpus.map { try Texts.read(URL(filePath: $0)) } ?? Texts.reference,
             unrelated: try unrelated.map { try Texts.read(URL(filePath: $0)) } ?? Texts.guards)
+        evaluation.onlyStudies = studyOnly
         // The cache knows a model by its files alone.
         if interventions.isEmpty { evaluation.cache = StatisticsCache(of: checkpoint) }
         let progress = ProgressReporter(isQuiet: !isFirst || printing.format == .quiet)
