@@ -33,42 +33,49 @@ extension Recruit {
         _ run: TeacherForcedRun, sparing kept: [TokenizedFailure], _ preparation: Preparation,
         without taken: Set<Neuron>
     ) throws -> (edit: NeuronEdit, steps: Int) {
-        let (model, failure, lookup) = (run.model, run.failure, run.failure.lookup)
+        let (model, failure) = (run.model, run.failure)
         let layers = preparation.subjects
-        for layer in layers.all {
-            let reads = try layers.reads(layer)
-            let prompt = try run.trace.capturing([.mlpHidden(layer)])[.mlpHidden(layer)].squeezed(0)
-            let effect = try prompt.square().max([0]).maximum(reads.peak) * reads.energy
-            let reserved = try preparation.reserved.union(taken).union(
-                changed(in: layer, from: preparation.original, to: model))
-            guard layer == layers.all.last || Double(reserved.count { $0.layer == layer }) < most * Double(effect.count)
-            else { continue }
-            let neuron = try idle(effect, in: layer, without: reserved, drawnBy: failure)
-            let contexts = try EditContexts(run, behind: layers.openings, capturing: [.mlpOut(layer)], from: layer)
-            let spared = try kept.map { kept in
-                let trace = try model.trace([kept.forced], from: layer)
-                return (inputs: try trace.mlpInput(layer).squeezed(0), places: kept.lookup..<kept.lookup + 1)
-            }
-            let names = try Self.names(run, layer)
-            // A subject is told from others more sharply than wordings are: a name has many that are like it.
-            var sharp = self
-            (sharp.sharpness, sharp.likeness) = (3 * sharpness, identity)
-            let wanted = try sharp.key(
-                for: neuron, position: lookup, run.trace.mlpInput(layer).squeezed(0), behind: contexts.mlpInputs(layer),
-                apartFrom: names.map { [(rows: $0, weight: 1)] } ?? [], sparing: spared, reads, model)
-            let read = try model.storable(wanted, of: neuron)
-            let old = try model.readVectors(neuron)
-            let found = try search.run(contexts, at: .mlpOut(layer))
-            let edit = NeuronEdit(
-                neuron, delta: try found.delta - model.writeVector(neuron),
-                read: try read + NeuronEdit.Read(gate: old.gate.map { try -$0 }, up: -old.up))
-            return (edit, found.losses.count)
+        let reserved = preparation.reserved.union(taken)
+        let (layer, changed) = try place(in: layers.all, of: model, preparation, without: reserved)
+        let reads = try layers.reads(layer)
+        let prompt = try run.trace.capturing([.mlpHidden(layer)])[.mlpHidden(layer)].squeezed(0)
+        let effect = try prompt.square().max([0]).maximum(reads.peak) * reads.energy
+        let neuron = try idle(effect, in: layer, without: reserved.union(changed), drawnBy: failure)
+
+        let contexts = try EditContexts(run, behind: layers.openings, capturing: [.mlpOut(layer)], from: layer)
+        let spared = try kept.map { kept in
+            let trace = try model.trace([kept.forced], from: layer)
+            return (inputs: try trace.mlpInput(layer).squeezed(0), places: kept.lookup..<kept.lookup + 1)
         }
-        throw RepairError(.badRequest, "the model has no layer in which a subject is looked up")
+        // A subject is told from others more sharply than wordings are: a name has many that are like it.
+        var sharp = self
+        (sharp.sharpness, sharp.likeness) = (3 * sharpness, identity)
+        let wanted = try sharp.key(
+            for: neuron, position: failure.lookup, run.trace.mlpInput(layer).squeezed(0),
+            behind: contexts.mlpInputs(layer), apartFrom: Self.names(run, layer).map { [(rows: $0, weight: 1)] } ?? [],
+            sparing: spared, reads, model)
+        let read = try model.storable(wanted, of: neuron)
+        let old = try model.readVectors(neuron)
+        let found = try search.run(contexts, at: .mlpOut(layer))
+        let edit = NeuronEdit(
+            neuron, delta: try found.delta - model.writeVector(neuron),
+            read: try read + NeuronEdit.Read(gate: old.gate.map { try -$0 }, up: -old.up))
+        return (edit, found.losses.count)
     }
 
-    /// The share of a layer's neurons that may listen to subjects before the next layer is taken.
-    private var most: Double { 0.25 }
+    /// The first layer of which less than a quarter of the neurons is taken, or else the last one; and its neurons that
+    /// earlier repairs have changed.
+    private func place(
+        in layers: [Int], of model: LanguageModel, _ preparation: Preparation, without reserved: Set<Neuron>
+    ) throws -> (layer: Int, changed: Set<Neuron>) {
+        var found = (layer: layers[0], changed: Set<Neuron>())
+        for layer in layers {
+            found = (layer, try changed(in: layer, from: preparation.original, to: model))
+            let count = found.changed.union(reserved).count { $0.layer == layer }
+            if 4 * count < model.architecture.hiddenWidth { break }
+        }
+        return found
+    }
 
     /// What the layer reads at the last token of other names that stand in the subject's place, `[names, d]`.
     private static func names(_ run: TeacherForcedRun, _ layer: Int) throws -> Tensor? {
