@@ -8,17 +8,7 @@ extension Report {
         var blocks: [Block] = []
         for task in summary.tasks {
             blocks.append(.heading(task.name))
-            blocks.append(
-                .paragraph(
-                    "The original model answers \(task.right) of \(task.asked) questions rightly"
-                        + (task.unasked > 0 ? "; \(task.unasked) do not fit its context" : "")
-                        + ". Each other answer is repaired by each method, always from the original model."))
-            blocks += [.table(Self.overview(task)), .table(Self.answers(task))]
-            blocks.append(
-                .onPages(
-                    [.table(Self.effects(task))] + (task.pairs.isEmpty ? [] : [.table(Self.pairs(task))])
-                        + [.table(Self.costs(task)), .table(Self.variants(task))] + Self.strata(task)
-                        + Self.plots(task).map(Block.plot)))
+            if task.asked > 0 { blocks += Self.singleRepairs(task) }
             blocks += Self.studies(task)
         }
         blocks += [
@@ -38,14 +28,41 @@ extension Report {
         ]
         let attempts = summary.tasks.flatMap { $0.rows.dropFirst().map(\.failures) }.reduce(0, +)
         let best = summary.tasks.compactMap { task in
-            task.rows.dropFirst().max { $0.fixed.value < $1.fixed.value }.map { row in
-                "\(task.name): \(row.method ?? "") fixes \(Self.percent(row.fixed.value))"
-            }
+            task.asked == 0
+                ? Self.lastStops(task)
+                : task.rows.dropFirst().max { $0.fixed.value < $1.fixed.value }.map { row in
+                    "\(task.name): \(row.method ?? "") fixes \(Self.percent(row.fixed.value))"
+                }
         }
         try self.init(
             title: "Methods of repair on \(summary.settings.model)",
             verdict: Verdict(.neutral, best.isEmpty ? "\(attempts) repairs." : best.joined(separator: "; ") + "."),
             schema: "suture.evaluation/3", data: summary, blocks: blocks)
+    }
+
+    /// Each failure by itself.
+    private static func singleRepairs(_ task: EvaluationSummary.Task) -> [Block] {
+        let text =
+            "The original model answers \(task.right) of \(task.asked) questions rightly"
+            + (task.unasked > 0 ? "; \(task.unasked) do not fit its context" : "")
+            + ". Each other answer is repaired by each method, always from the original model."
+        return [
+            .paragraph(text), .table(overview(task)), .table(answers(task)),
+            .onPages(
+                [.table(effects(task))] + (task.pairs.isEmpty ? [] : [.table(pairs(task))])
+                    + [.table(costs(task)), .table(variants(task))] + strata(task) + plots(task).map(Block.plot))
+        ]
+    }
+
+    /// What was left at the end of repairs one on top of the other; nil where there are none.
+    private static func lastStops(_ task: EvaluationSummary.Task) -> String? {
+        let ends = task.successions.compactMap { succession in
+            succession.stops.last.map { stop in
+                let standing = Int((stop.standing.value * Double(stop.fixed)).rounded())
+                return "after \(stop.tried) failures \(standing) repairs of \(succession.method) stand"
+            }
+        }
+        return ends.isEmpty ? nil : "\(task.name): \(ends.joined(separator: ", "))"
     }
 
     private static func name(_ row: EvaluationSummary.Row) -> Table.Cell { .init(row.method ?? "original") }

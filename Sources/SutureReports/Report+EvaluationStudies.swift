@@ -1,3 +1,4 @@
+import Foundation
 import SutureRepair
 import SutureTensor
 
@@ -20,7 +21,10 @@ extension Report {
                         })))
         }
         if !task.successions.isEmpty {
-            blocks += [.table(successions(task.successions)), .onPages([.plot(standing(task.successions))])]
+            blocks += [
+                .table(successions(task.successions)),
+                .onPages([.table(stops(task.successions)), .plot(standing(task.successions))])
+            ]
         }
         if !task.matrices.isEmpty {
             blocks += [
@@ -35,22 +39,42 @@ extension Report {
         return blocks
     }
 
+    /// What repairs one on top of the other come to.
     private static func successions(_ all: [EvaluationSummary.Succession]) -> Table {
         Table(
             caption:
-                "One on top of the other: fixed in their turn, still right, right in other words, near misses that are "
-                + "answered as before, and perplexity on unrelated text",
+                "One on top of the other, %: still right of the fixed ones; right in other words; near misses answered as "
+                + "before. Perplexity on unrelated text, seconds a failure",
             columns: [
-                "method", .number("tried"), .number("fixed"), .number("still right, %"), .number("paraphrases, %"),
-                .number("near misses, %"), .number("perplexity ratio"), .number("seconds"), .number("numbers"),
-                .number("norm")
+                "method", .number("tried"), .number("fixed"), .number("right"), .number("words"), .number("near"),
+                .number("perplexity"), .number("seconds")
+            ],
+            rows: all.flatMap { succession in
+                succession.stops.map { stop in
+                    let shares = [stop.standing, stop.paraphrased, stop.kept].map { share in
+                        Table.Cell(share.map { points($0.value) } ?? "–")
+                    }
+                    return [.init(succession.method), .init("\(stop.tried)"), .init("\(stop.fixed)")] + shares + [
+                        .init(String(format: "%.4f", stop.perplexityRatio.value)), .init(Numeral.short(stop.seconds))
+                    ]
+                }
+            })
+    }
+
+    /// The same with intervals, and how much is changed.
+    private static func stops(_ all: [EvaluationSummary.Succession]) -> Table {
+        Table(
+            caption: "The same, with intervals, and the numbers that are changed",
+            columns: [
+                "method", .number("tried"), .number("still right, %"), .number("other words, %"),
+                .number("near misses, %"), .number("perplexity ratio"), .number("numbers"), .number("norm")
             ],
             rows: all.flatMap { succession in
                 succession.stops.map { stop in
                     [
-                        .init(succession.method), .init("\(stop.tried)"), .init("\(stop.fixed)"), share(stop.standing),
+                        .init(succession.method), .init("\(stop.tried)"), share(stop.standing),
                         stop.paraphrased.map(share) ?? "–", stop.kept.map(share) ?? "–", number(stop.perplexityRatio),
-                        .init(Numeral.short(stop.seconds)), .init("\(stop.numbers)"), .init(Numeral.short(stop.norm))
+                        .init("\(stop.numbers)"), .init(Numeral.short(stop.norm))
                     ]
                 }
             })
