@@ -24,14 +24,17 @@ extension RepairEvaluation {
 
     /// Repairs failures one on top of the other.
     func runSuccessions(_ log: EvaluationLog, _ shared: EvaluationContext) throws {
+        let texts = unrelated.map { tokenizer.encode($0, specials: .opening).ids }.filter { $0.count > 1 }
         for (task, each) in tasks.enumerated() {
-            for method in methods.indices where isOwn(task * methods.count + method) {
+            let open = methods.indices.filter { method in
+                isOwn(task * methods.count + method)
+                    && !log.successions.values.contains { $0.task == task && $0.method == method && $0.isLast }
+            }
+            guard !open.isEmpty else { continue }
+            let asked = try each.questions[repaired(each)].compactMap(inSuccession)
+            for method in open {
                 let place = EvaluationLog.Place(task: task, question: 0, method: method)
-                guard !log.successions.values.contains(where: { $0.task == task && $0.method == method && $0.isLast })
-                else { continue }
                 let activity = "one on top of the other, \(methods[method].name)"
-                let asked = try each.questions[repaired(each)].compactMap(inSuccession)
-                let texts = unrelated.map { tokenizer.encode($0, specials: .opening).ids }.filter { $0.count > 1 }
                 try Succession(
                     model: model, method: shared.method(method), asked: asked,
                     texts: texts.map { Array($0.prefix(model.architecture.contextLength)) }
@@ -49,17 +52,16 @@ extension RepairEvaluation {
 
     /// What is repaired of a question's answer, and what is looked at beside it; nil where it is right, or cannot be asked.
     private func inSuccession(_ question: Question) throws -> Succession.Asked? {
-        func fitting(_ failure: Failure) -> TokenizedFailure? {
-            let tokens = try? TokenizedFailure(failure, variedBy: tokenizer)
-            return tokens.flatMap { $0.forced.count <= model.architecture.contextLength ? $0 : nil }
+        func fitting(_ tokens: TokenizedFailure?) -> TokenizedFailure? {
+            tokens.flatMap { $0.forced.count <= model.architecture.contextLength ? $0 : nil }
         }
-        guard let failure = fitting(try question.failure),
+        guard let failure = fitting(try? TokenizedFailure(question.failure, variedBy: tokenizer)),
             let wrong = try model.scores(failure).wrong(failure.answer).first
         else { return nil }
-        let variants = try question.variants
-        var paraphrase = variants.contains(.paraphrased) ? fitting(try question.failure(.paraphrased)) : nil
+        let isWorded = try question.variants.contains(.paraphrased)
+        var paraphrase = isWorded ? fitting(try? TokenizedFailure(question.failure(.paraphrased), tokenizer)) : nil
         if paraphrase?.answer != failure.answer { paraphrase = nil }
-        let nearMiss = try question.nearMissFailures.first.flatMap(fitting)
+        let nearMiss = fitting(try question.nearMissFailures.first.flatMap { try? TokenizedFailure($0, tokenizer) })
         guard settings.firstToken else { return .init(failure: failure, paraphrase: paraphrase, nearMiss: nearMiss) }
         return .init(
             failure: failure.part(at: wrong), paraphrase: paraphrase?.part(at: wrong), nearMiss: nearMiss?.part(at: 0))
@@ -108,12 +110,11 @@ extension EvaluationLog.Place {
 extension TokenizedFailure {
     /// One token of the answer, with what comes before it in the prompt.
     func part(at place: Int) -> TokenizedFailure {
-        var part = TokenizedFailure(
-            prompt: prompt + answer[..<place], answer: [answer[place]], subject: subject, opening: opening,
-            question: question)
+        var part = self
+        part.prompt += answer[..<place]
+        part.answer = [answer[place]]
+        part.wordings = wordings.map { $0 + answer[..<place] }
         part.variants = variants.map { $0 + answer[..<place] }
-        part.examples = examples
-        part.names = names
         return part
     }
 }

@@ -84,8 +84,8 @@ struct Succession {
         var original: (answers: [[Int]?], texts: [Double]) = ([], [])
         for (index, each) in asked.enumerated() {
             let start = clock.now
-            if let sum = try repaired(each.failure, present, change) {
-                if !sum.isEmpty { (change, present) = (sum, try model.applying(sum)) }
+            if let next = try repaired(each.failure, present, change) {
+                (change, present) = next
                 fixed.append(each.failure)
             }
             spent += clock.now - start
@@ -113,16 +113,18 @@ struct Succession {
         }
     }
 
-    /// The change so far with a repair of one more failure in it; the same where it is right, nil where it cannot be fixed.
+    /// The change so far with a repair of one more failure in it, and the model with it; the same where it is right, nil where
+    /// it cannot be fixed.
     private func repaired(
         _ failure: TokenizedFailure, _ present: LanguageModel, _ change: WeightChange
-    ) throws -> WeightChange? {
+    ) throws -> (change: WeightChange, model: LanguageModel)? {
         let run = TeacherForcedRun(failure, try present.trace([failure.forced]))
-        if try run.gaps().wrong.isEmpty { return change }
+        if try run.gaps().wrong.isEmpty { return (change, present) }
         let proposal = try method.propose([run])
         guard proposal.abandoned == nil else { return nil }
         let sum = try change.adding(proposal.change)
-        return try written(failure, model.applying(sum)) == failure.answer ? sum : nil
+        let patched = try model.applying(sum)
+        return try written(failure, patched) == failure.answer ? (sum, patched) : nil
     }
 
     /// What a model answers; nothing where its scores are no numbers.
