@@ -100,7 +100,7 @@ extension Repair {
             ledger.change = try ledger.change.adding(proposal.change)
             ledger.steps.append((open.map(\.attempt.number), proposal.change))
             let own = answers.indices.map { place in
-                proposal.places.filter { $0.value.failure == place }.mapValues(\.token)
+                proposal.places.compactMapValues { $0.last { $0.failure == place }?.token }
             }
             // What was there before all repairs: the first of them began with it.
             let originals = try answers.enumerated().map { place, answer in

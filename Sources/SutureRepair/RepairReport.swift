@@ -13,6 +13,8 @@ public struct RepairReport: Sendable, Codable {
     public var guardCases: GuardCases?
     /// What became of tasks whose answers were judged by running them; nil where answers were given.
     public var checks: [CheckOutcome]?
+    /// What became of unseen failures of the same kind; nil where no rule was to be learned.
+    public var unseen: [RuleRepair.Unseen]?
     public var neurons: [ChangedNeuron]
     public var matrices: [ChangedMatrix]
     /// How many numbers the change is written down in, and its Euclidean norm, relative to that of the matrices it is in.

@@ -23,11 +23,14 @@ extension Report {
             ]
         }
         if let checks = repair.checks { blocks += Self.checkBlocks(checks) }
+        if let unseen = repair.unseen {
+            blocks += [.heading("Unseen failures of the kind"), .table(Self.unseenTable(unseen))]
+        }
         blocks += [.heading("How"), .facts(Self.circumstances(repair, isBrief: false))]
-        let brief: [Block] = [
-            .table(repair.checks.map(Self.checkTable) ?? Self.outcomes(repair)),
-            .inTerminal([.facts(Self.circumstances(repair, isBrief: true))])
-        ]
+        let tables = [repair.checks.map(Self.checkTable) ?? Self.outcomes(repair), repair.unseen.map(Self.unseenTable)]
+        let brief =
+            tables.compactMap { $0.map(Block.table) }
+            + [.inTerminal([.facts(Self.circumstances(repair, isBrief: true))])]
         try self.init(
             title: "Repair of \(repair.model)", verdict: Self.verdict(repair, fixed: fixed),
             schema: "suture.repair/1", data: RepairData(repair: repair, pathway: pathway),
@@ -59,8 +62,11 @@ extension Report {
             "\(Numeral.short(repair.sideEffects.divergence)) nats of divergence and "
             + String(format: "%.2f%%", 100 * repair.sideEffects.changedTop)
             + " other most likely tokens on unrelated text"
-        let checked = repair.checks.flatMap(checkSentence).map { " " + $0 } ?? ""
-        let isHolding = repair.checks?.contains { $0.verdict == .workaround } != true
+        let judged = repair.checks.flatMap(checkSentence) ?? repair.unseen.flatMap(unseenSentence)
+        let checked = judged.map { " " + $0 } ?? ""
+        let isHolding =
+            repair.checks?.contains { $0.verdict == .workaround } != true
+            && repair.unseen?.contains(where: \.after.isRight) != false
         return Verdict(abandoned == 0 && isHolding ? .good : .mixed, "\(summary); \(effect).\(checked)")
     }
 

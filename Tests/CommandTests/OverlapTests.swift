@@ -10,8 +10,8 @@ struct OverlapTests {
     static let lines = [
         "detect <model <texts.txt --codes <utf8.txt --template <key.jsonl --patch <good.fix -o >new",
         "detect <model <pairs.nl -o >new",
-        "repair <model --failures <key.jsonl --guard <type.jsonl --patch <good.fix --corpus <texts.txt --guard-texts <utf8.txt"
-            + " -o >new --each >each --report >new.html",
+        "repair <model --rule --failures <key.jsonl --unseen <texts.txt --guard <type.jsonl --patch <good.fix --corpus <texts.txt"
+            + " --guard-texts <utf8.txt -o >new --each >each --report >new.html",
         "repair <model --prompt a --check true --test <texts.txt --patch <good.fix -o >new --each >each --report >new.html",
         "evaluate <model --data <texts.txt --codes <utf8.txt --template <key.jsonl --corpus <empty.txt --unrelated <type.jsonl"
             + " --steer <small.fix --project <plain.fix --log >new.log --report >new.html --csv >new.csv --latex >new.tex",

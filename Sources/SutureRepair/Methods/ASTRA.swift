@@ -81,7 +81,7 @@ public struct ASTRA: JointRepairMethod {
                 var proposal = Proposal(change: try edits(parts, columns), steps: steps)
                 for mask in chosen {
                     for (index, place) in zip(mask.neurons, mask.places) {
-                        proposal.places[Neuron(layer: mask.layer, index: index)] = place
+                        proposal.places[Neuron(layer: mask.layer, index: index)] = [place]
                     }
                 }
                 let isRight = measured.allSatisfy { $0.gaps.wrong.isEmpty }

@@ -2,23 +2,19 @@ import SutureModels
 import SutureTensor
 
 /// A failure alone and behind some openings, under teacher forcing: what is learned of a layer there should not hold
-/// behind one text only.
+/// behind one text only. They are run together, so that weights are read once for all.
 struct EditContexts {
     let failure: TokenizedFailure
-    let model: LanguageModel
-    /// The prompt alone, then openings of equal lengths together: in each group the lookup is at one position, so that
-    /// replays start there.
-    private let groups: [Group]
+    /// The prompt alone, behind the openings, and the subject alone, where there is one.
+    private let trace: Trace
+    /// The position at which the edit is looked up in each context: the subject's last token, or else the prompt's.
+    let lookups: [Int]
+    /// How many tokens stand before the failure in each context, less those that are left out.
+    private let offsets: [Int]
+    /// What comes after the subject alone.
+    private let subject: (row: Int, lookup: Int)?
 
-    private struct Group {
-        let trace: Trace
-        /// The position at which the edit is looked up: the subject's last token, or else the prompt's.
-        let lookup: Int
-        /// The positions after which the answer's tokens come.
-        let places: Range<Int>
-
-        var rows: [Int] { Array(trace.tokens.indices) }
-    }
+    var model: LanguageModel { trace.model }
 
     /// Openings with which the text does not fit the model are left out.
     init(
@@ -26,64 +22,57 @@ struct EditContexts {
     ) throws {
         let (failure, model) = (asked.failure, asked.model)
         let room = model.architecture.contextLength - failure.forced.count
-        let fitting = Dictionary(grouping: openings.filter { !$0.isEmpty && $0.count <= room }, by: \.count)
+        let fitting = openings.filter { !$0.isEmpty && $0.count <= room }
         self.failure = failure
-        self.model = model
-        groups = try ([[[]]] + fitting.sorted { $0.key < $1.key }.map(\.value)).map { openings in
-            let isAlone = openings[0].isEmpty
-            let offset = openings[0].count - (isAlone ? 0 : failure.opening)
-            // What the tokenizer begins texts with stands at the beginning only.
-            let text = failure.forced.dropFirst(isAlone ? 0 : failure.opening)
-            return Group(
-                trace: try isAlone
-                    ? asked.trace.keeping(from: layer).capturing(sites)
-                    : model.trace(openings.map { $0 + text }, capturing: sites, from: layer),
-                lookup: offset + failure.lookup,
-                places: offset + failure.places.lowerBound..<offset + failure.places.upperBound)
-        }
+        // What the tokenizer begins texts with stands at the beginning only.
+        offsets = [0] + fitting.map { $0.count - failure.opening }
+        lookups = offsets.map { [failure] in $0 + failure.lookup }
+        let contexts = [failure.forced] + fitting.map { $0 + failure.forced.dropFirst(failure.opening) }
+        let alone = failure.subject.map { Array(failure.prompt[..<failure.opening] + failure.prompt[$0]) }
+        subject = alone.map { (row: contexts.count, lookup: $0.count - 1) }
+        trace = try model.trace(contexts + (alone.map { [$0] } ?? []), capturing: sites, from: layer)
     }
-
-    /// The lookup's position in each context.
-    var lookups: [Int] { groups.flatMap { group in group.rows.map { _ in group.lookup } } }
 
     /// The values of each context at its lookup, `[contexts, width]`; the first is that of the prompt alone.
-    func lookedUp(_ site: Site) throws -> Tensor {
-        try Tensor.concatenated(groups.map { try $0.trace[site].selected(1, $0.lookup) }, 0)
-    }
+    func lookedUp(_ site: Site) throws -> Tensor { try Self.picked(trace[site], lookups.map { [$0] }) }
 
     /// What the MLP of a layer reads there, `[contexts, d]`.
-    func mlpInputs(_ layer: Int) throws -> Tensor {
-        try Tensor.concatenated(groups.map { try $0.trace.mlpInput(layer).selected(1, $0.lookup) }, 0)
-    }
+    func mlpInputs(_ layer: Int) throws -> Tensor { try Self.picked(trace.mlpInput(layer), lookups.map { [$0] }) }
 
     /// The same of some sites in the changed model; layers above them are not run.
     func lookedUp(_ sites: [Site], under change: WeightChange) throws -> [Tensor] {
         if change.isEmpty { return try sites.map(lookedUp) }
-        let runs = try groups.map { group in
-            try group.trace.replay(
-                group.rows.map { Alternative(prompt: $0, change: change) }, capturing: sites, logits: .none)
-        }
-        return try sites.map { site in
-            try Tensor.concatenated(zip(groups, runs).map { try $1[site].selected(1, $0.lookup) }, 0)
-        }
+        let run = try trace.replay(
+            prompts: Array(lookups.indices), change: change, capturing: sites, logits: .none)
+        return try sites.map { try Self.picked(run[$0], lookups.map { [$0] }) }
     }
 
-    /// The mean cross-entropy of the answer over all contexts, with `delta` `[d]` added at the lookups of a site.
-    func loss(adding delta: Tensor, at site: Site) throws -> Tensor {
+    /// The mean cross-entropy of the answer over all contexts, with `delta` `[d]` added at the lookups of a site; and
+    /// `divergence` times KL(p || p0) of what comes after the subject alone, with it and without.
+    func loss(adding delta: Tensor, at site: Site, divergence: Double = 0) throws -> Tensor {
         let last = Site.residual(model.architecture.layers)
-        let push = try delta.reshaped([1, 1, -1])
-        let count = Double(lookups.count)
-        let losses = try groups.map { group in
-            let run = try group.trace.replay(
-                prompts: group.rows, [Intervention(site, at: .at([group.lookup]), .add(push))], capturing: [last],
-                logits: .none)
-            let places = group.places.lowerBound - run.firstPosition..<group.places.upperBound - run.firstPosition
-            let residual = try run[last].narrowed(1, places)
-            let targets = try Tensor(group.rows.flatMap { _ in failure.answer }, device: model.device)
-            let logits = try model.logits(ofResidual: residual.reshaped([-1, residual.shape[2]]))
-            return try logits.crossEntropy(targets) * (Double(group.rows.count) / count)
-        }
-        return try Tensor.stacked(losses).sum()
+        let subject = divergence > 0 ? subject : nil
+        let positions = lookups + (subject.map { [$0.lookup] } ?? [])
+        let run = try trace.replay(
+            prompts: Array(positions.indices),
+            [Intervention(site, at: .each(positions), .add(try delta.reshaped([1, 1, -1])))], capturing: [last],
+            logits: .none)
+        let answered = offsets.map { offset in failure.places.map { $0 + offset - run.firstPosition } }
+        let logits = try model.logits(ofResidual: Self.picked(run[last], answered))
+        let targets = try Tensor(offsets.flatMap { _ in failure.answer }, device: model.device)
+        let loss = try logits.crossEntropy(targets)
+        guard let subject else { return loss }
+        let residual = try run[last].selected(0, subject.row).selected(0, subject.lookup - run.firstPosition)
+        let now = try model.logits(ofResidual: residual.unsqueezed(0)).logSoftmax()
+        let before = try trace.logits.narrowed(0, subject.row..<subject.row + 1).logSoftmax()
+        return try loss + (now.exp() * (now - before)).sum() * divergence
+    }
+
+    /// The values `[rows, positions, width]` at some positions of each of the first rows, `[rows * positions, width]`.
+    private static func picked(_ values: Tensor, _ positions: [[Int]]) throws -> Tensor {
+        let (count, width) = (values.shape[1], values.shape[2])
+        let indices = positions.enumerated().flatMap { row, positions in positions.map { row * count + $0 } }
+        return try values.reshaped([-1, width]).indexSelected(0, at: indices)
     }
 }
 

@@ -52,7 +52,7 @@ public struct KnowledgeNeurons: RepairMethod {
             proposal.candidates += neurons
             proposal.order += neurons
             proposal.steps += neurons.count
-            for neuron in neurons { proposal.places[neuron] = Proposal.Place(token: place) }
+            for neuron in neurons { proposal.places[neuron] = [Proposal.Place(token: place)] }
             proposal.change = try proposal.change.adding(change)
             trace = try trace.applying(change)
         }

@@ -66,7 +66,7 @@ public struct MINT: RepairMethod {
             }
             for edit in edits {
                 deltas[edit.neuron] = try deltas[edit.neuron].map { try $0 + edit.delta } ?? edit.delta
-                proposal.places[edit.neuron] = Proposal.Place(token: place)
+                proposal.places[edit.neuron] = [Proposal.Place(token: place)]
             }
             trace = try trace.applying(WeightChange(neurons: edits))
             repaired += 1

@@ -1,11 +1,12 @@
 /// The methods by the names that they have in commands and files.
 public enum MethodName: String, Sendable, CaseIterable {
-    case recruit, gap, mint, star, astra, rome, memit, alphaedit, ft, lora, kn
+    case recruit, subject, gap, mint, star, astra, rome, memit, alphaedit, ft, lora, kn
 
     /// What the method changes, in a line.
     public var summary: String {
         switch self {
         case .recruit: "an idle neuron is given a new input and output"
+        case .subject: "an idle neuron of an early layer listens to the subject, which has to be named"
         case .gap: "a neuron writes more than before, by a step that is sized by the gap"
         case .mint: "a few neurons are moved towards the target until it is the most likely, as published"
         case .star: "a quarter of the output projections move by least-squares steps; differs from the authors' code"
@@ -23,6 +24,7 @@ public enum MethodName: String, Sendable, CaseIterable {
     public var method: any RepairMethod {
         switch self {
         case .recruit: Recruit()
+        case .subject: SubjectRecruit()
         case .gap: GapStep()
         case .mint: MINT()
         case .star: STAR()

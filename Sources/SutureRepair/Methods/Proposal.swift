@@ -10,8 +10,8 @@ public struct Proposal: Sendable {
     public var order: [Neuron] = []
     /// The neurons the method chose from.
     public var candidates: [Neuron] = []
-    /// The token that each neuron was changed for; the last one counts.
-    public var places: [Neuron: Place] = [:]
+    /// The tokens that each neuron was changed for.
+    public var places: [Neuron: [Place]] = [:]
     /// What a reader of the result should know of how it was made.
     public var notes: [String] = []
     /// Why the method gave up, if it did.
@@ -19,13 +19,13 @@ public struct Proposal: Sendable {
 
     /// What a method proposes: a change, or why there is none.
     public init(
-        change: WeightChange = WeightChange(), steps: Int = 0, places: [Neuron: Place] = [:], notes: [String] = []
+        change: WeightChange = WeightChange(), steps: Int = 0, places: [Neuron: [Place]] = [:], notes: [String] = []
     ) {
         (self.change, self.steps, self.places, self.notes) = (change, steps, places, notes)
     }
 
     /// A token of an answer: of which of the failures, and of its tokens which.
-    public struct Place: Hashable, Sendable {
+    public struct Place: Hashable, Comparable, Sendable {
         public var failure = 0
         public var token: Int
 
@@ -33,6 +33,11 @@ public struct Proposal: Sendable {
         public init(failure: Int = 0, token: Int) {
             self.failure = failure
             self.token = token
+        }
+
+        /// By failures, then by tokens.
+        public static func < (one: Place, other: Place) -> Bool {
+            (one.failure, one.token) < (other.failure, other.token)
         }
     }
 

@@ -52,7 +52,7 @@ struct StepSolver {
     var proposal: Proposal {
         Proposal(
             change: change, steps: steps,
-            places: Dictionary(repairs.map { ($0.edit.neuron, $0.place) }) { $1 })
+            places: Dictionary(repairs.map { ($0.edit.neuron, [$0.place]) }) { $1 })
     }
 
     /// Whether all answers come out right with the neurons that `choose` gives for their wrong tokens, from scratch.

@@ -38,15 +38,13 @@ public struct ValueSearch: Sendable {
         let model = contexts.model
         let value = try contexts.lookedUp(site).selected(0, 0)
         let length = try value.norm().item()
-        let essence = try essence(contexts.failure, model, site)
         let optimizer = try Optimizer([.zeros([value.count], device: model.device)], .adam(rate: rate))
         var losses: [Double] = []
         do {
             for _ in 1..<max(steps, 2) {
                 try optimizer.step { parameters in
                     let delta = parameters[0]
-                    var loss = try contexts.loss(adding: delta, at: site)
-                    if let essence { loss = try loss + essence(delta) * divergence }
+                    var loss = try contexts.loss(adding: delta, at: site, divergence: divergence)
                     // The norm has no gradient at 0, where it is taken to be 0.
                     let isZero = losses.isEmpty
                     if !isZero { loss = try loss + delta.norm() * (decay / (length * length)) }
@@ -61,19 +59,5 @@ public struct ValueSearch: Sendable {
             }
         } catch is Enough {}
         return (try optimizer.parameters[0].detached().copied(), losses, value)
-    }
-
-    /// KL(p || p0) of what comes after the subject alone, as a function of what is added there.
-    private func essence(
-        _ failure: TokenizedFailure, _ model: LanguageModel, _ site: Site
-    ) throws -> ((Tensor) throws -> Tensor)? {
-        guard let subject = failure.subject, divergence > 0 else { return nil }
-        let trace = try model.trace([Array(failure.prompt[..<failure.opening] + failure.prompt[subject])])
-        let before = try trace.logits.logSoftmax()
-        return { delta in
-            let push = Intervention(site, at: .last, .add(try delta.reshaped([1, 1, -1])))
-            let now = try trace.replay([Alternative([push])]).logits.logSoftmax()
-            return try (now.exp() * (now - before)).sum()
-        }
     }
 }

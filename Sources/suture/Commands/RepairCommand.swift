@@ -22,6 +22,12 @@ struct RepairCommand: ParsableCommand {
             suture repair model --failures tasks.jsonl --check python -o fix.safetensors
             suture repair model -p '# Print 42, in bash:' --check 'test "$(bash answer)" = 42' -o fix.safetensors
 
+            With --rule the failures are examples of one kind, such as a flag that changed its name. They are repaired \
+            together, and others of the kind, which the repair does not see, are asked before and after: a third of the list, \
+            or --unseen.
+
+            suture repair model --rule --failures renamed.jsonl -o fix.safetensors
+
             Methods, and what --set sets:
             """
                 + MethodName.allCases.map {
@@ -74,6 +80,12 @@ struct RepairCommand: ParsableCommand {
     @Option(help: "How many failures are solved for together (not mint, gap, rome, kn).")
     var batch = 1
 
+    @Flag(help: "The failures are examples of a rule: solve for them together, and judge it by others of the kind.")
+    var rule = false
+
+    @Option(help: "A file of failures of the kind, to judge a rule by, in place of a third of the list.")
+    var unseen: String?
+
     @Option(
         help: ArgumentHelp(
             "Give up repairs beyond this in all: neurons=20,norm=0.05,divergence=0.001, or some of these; the norm is "
@@ -122,8 +134,8 @@ struct RepairCommand: ParsableCommand {
         }
         guard !prompt.contains("") else { throw ValidationError("--prompt is empty.") }
         guard Set(prompt).count == prompt.count else { throw ValidationError("--prompt is given twice with one text.") }
-        guard failures != "-" || cases != "-" else {
-            throw ValidationError("--failures and --guard cannot both be read from standard input.")
+        guard [failures, cases, unseen].count(where: { $0 == "-" }) < 2 else {
+            throw ValidationError("Only one of --failures, --guard and --unseen can be read from standard input.")
         }
         guard expected != "" else { throw ValidationError("--expected is empty.") }
         do { _ = try chosenMethod } catch let error as RepairError {
@@ -138,6 +150,15 @@ struct RepairCommand: ParsableCommand {
         guard checking.check == nil || subject == nil else {
             throw ValidationError("--subject goes with --expected, not with --check.")
         }
+        guard !rule || (failures != nil && checking.check == nil) else {
+            throw ValidationError(
+                "--rule goes with --failures FILE, examples of one kind"
+                    + (failures == nil ? "." : ", not with --check."))
+        }
+        guard unseen == nil || rule else { throw ValidationError("--unseen goes with --rule.") }
+        guard !rule || batch == 1 else {
+            throw ValidationError("--batch does not go with --rule, which solves for all failures together.")
+        }
         guard batch >= 1 else { throw ValidationError("--batch is at least 1, not \(batch).") }
     }
 
@@ -145,7 +166,7 @@ struct RepairCommand: ParsableCommand {
         let clock = ContinuousClock()
         let start = clock.now
         try FilePlan(
-            reading: [model.model, failures, cases, corpus, guardTexts, checking.test] + patch,
+            reading: [model.model, failures, unseen, cases, corpus, guardTexts, checking.test] + patch,
             writing: [
                 destination(output, force: force), destination(each, .folder(nil)), destination(report, force: force)
             ]
@@ -157,7 +178,8 @@ struct RepairCommand: ParsableCommand {
             try checking.check == nil
             ? nil : checking.tasks(file: failures, prompts: prompt, expected: expected, chat)
         let judge = try checking.judge()
-        let list = try tasks == nil ? list(chat) : []
+        let given = try tasks == nil ? list(chat) : []
+        let (list, unseen) = try rule ? split(given, chat) : (given, [])
         let guardCases = try cases.map { try Failure.read(path: $0, chat: chat) } ?? []
         let texts = try guardTexts.map { try Texts.read(URL(filePath: $0)) }
         let reference = try corpus.map { try Texts.read(URL(filePath: $0)) } ?? Texts.reference
@@ -187,6 +209,8 @@ struct RepairCommand: ParsableCommand {
                 if let judge, let tasks {
                     try CheckedRepair(repair, by: judge, settings: checking.settings, chat: chat).run(
                         tasks, modelName: name)
+                } else if rule {
+                    try RuleRepair(repair).run(list, unseen: unseen, modelName: name)
                 } else {
                     try repair.run(list, modelName: name)
                 }
@@ -252,6 +276,12 @@ struct RepairCommand: ParsableCommand {
             })
     }
 
+    /// The examples of a rule, and what it is judged by.
+    private func split(_ failures: [Failure], _ chat: ChatFormat?) throws -> (examples: [Failure], unseen: [Failure]) {
+        guard let unseen else { return try RuleRepair.split(failures) }
+        return (failures, try Failure.read(path: unseen, chat: chat))
+    }
+
     /// By what pathway a repair works, where that is asked for.
     private func pathway(
         of result: Repair.Result, _ network: LanguageModel, _ tokenizer: Tokenizer,
@@ -267,6 +297,10 @@ struct RepairCommand: ParsableCommand {
     }
 
     private var chosenMethod: any RepairMethod {
-        get throws { try method.method.setting(set?.options ?? [:]) }
+        get throws {
+            var options = set?.options ?? [:]
+            if rule, method == .recruit { options["rule"] = options["rule"] ?? 1 }
+            return try method.method.setting(options)
+        }
     }
 }
