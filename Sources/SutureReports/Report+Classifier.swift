@@ -110,6 +110,10 @@ extension ClassifierArchitecture {
         case .vit(let vit):
             return "\(vit.depth) blocks of width \(vit.width), \(vit.heads) heads, MLP \(vit.hidden), "
                 + "patches of \(vit.patch) in \(vit.image)x\(vit.image), \(vit.names.rawValue)'s names"
+        case .cifarResNet(let resnet):
+            let widths = list((0..<3).map { resnet.width << $0 })
+            return
+                "\(resnet.depth) layers, stages of \(resnet.blocks) blocks of width \(widths), shortcuts without weights"
         case .resnet(let resnet):
             return
                 "\(resnet.block.rawValue) blocks \(list(resnet.depths)) of width \(resnet.width), \(resnet.stem.rawValue) stem"

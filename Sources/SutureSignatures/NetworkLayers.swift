@@ -10,7 +10,7 @@ struct NetworkLayers: Sendable {
     /// Names that tensors of batch norms share.
     private let norms: Set<String>
 
-    private static let heads: Set = ["fc", "classifier", "head", "heads", "lm_head"]
+    private static let heads: Set = ["fc", "linear", "classifier", "head", "heads", "lm_head"]
 
     init(_ checkpoint: Checkpoint) {
         let tensors = checkpoint.tensors.map(\.name)

@@ -87,6 +87,21 @@ struct VisionCommandTests {
         #expect(lines.count == 16 && lines.allSatisfy { $0.hasSuffix("\thigh") || $0.hasSuffix("\tlow") })
     }
 
+    @Test("a residual network for CIFAR goes through the commands as any other")
+    func cifarResNet() throws {
+        try photos()
+        let options = "--resize 16 --epochs 1 --batch 8 --architecture resnet20 --width 0.25"
+        try place.done("train photos -o standard \(options)")
+        let facts = try place.done("inspect standard")
+        #expect(facts["family"] as? String == "cifar_resnet")
+        try place.done("train photos -o robust --init standard --corrupt fog:3 --resize 16 --epochs 1 --batch 8")
+        try place.done("signature extract --pretrained standard --standard standard --robust robust -o fog.fix")
+        let names = try Patch(contentsOf: place.url.appending(path: "fog.fix")).base.keys.map(\.string)
+        #expect(names.contains("layer3.2.conv2.weight") && !names.contains { $0.hasPrefix("linear.") })
+        try place.done("robustness standard --data photos --corruptions fog --severities 3 --signature fog.fix")
+        try place.done("classify standard photos --patch fog.fix")
+    }
+
     @Test("pictures keep their names when they are corrupted, a part of every class, and are not prepared twice")
     func corrupted() throws {
         try photos()

@@ -337,6 +337,8 @@ extension Workplace {
         try classifier.write(to: url.appending(path: "classifier"))
         try classifier.write(to: url.appending(path: "no-classes"))
         try write(#"{"model_type": "vgg", "stages": [[4], [8]]}"#, to: "no-classes/config.json")
+        try classifier.write(to: url.appending(path: "odd-depth"))
+        try write(#"{"model_type": "cifar_resnet", "depth": 21, "width": 4}"#, to: "odd-depth/config.json")
         try classifier.write(to: url.appending(path: "wide-classifier"))
         var wide = network
         wide.network = .vgg(VGG(stages: [[4], [9]], hasBatchNorm: true, pool: 1, hidden: []))

@@ -39,7 +39,7 @@ struct LayerTests {
             let layers = [
                 "conv1", "bn1", "layer1.0.conv1", "layer1.0.bn1", "layer1.0.conv2", "layer1.0.bn2",
                 "layer1.0.downsample.0",
-                "layer1.0.downsample.1", "layer10.0.conv1", "layer2.0.conv1", "norm", "fc"
+                "layer1.0.downsample.1", "layer10.0.conv1", "layer2.0.conv1", "norm", "fc", "linear"
             ]
             let sources = layers.flatMap { layer in
                 let isNorm = ["bn", "downsample.1", "norm"].contains { layer.contains($0) }
@@ -56,6 +56,7 @@ struct LayerTests {
                     "layer10.0.conv1", "norm"
                 ])
             #expect(network.layer(of: "bn1.weight") == "conv1" && network.layer(of: "fc.weight") == nil)
+            #expect(network.layer(of: "linear.weight") == nil)
             #expect(network.layer(of: "layer1.0.bn2.running_mean") == "layer1.0.conv2")
             #expect(network.layer(of: "layer1.0.downsample.1.weight") == "layer1.0.downsample.0")
             #expect(network.isInNorm("bn1.weight") && !network.isInNorm("conv1.weight"))

@@ -192,6 +192,40 @@ struct TrainingTests {
         }
     }
 
+    @Test("a step on a residual network for CIFAR is PyTorch's")
+    func cifarStep() throws {
+        let start = try Checkpoint(Goldens.url("cifar_resnets/n1.safetensors"))
+        let end = try Checkpoint(Goldens.url("cifar_resnets/step.safetensors"))
+        func bytes(_ checkpoint: Checkpoint, _ name: String) throws -> [UInt8] {
+            Array(try checkpoint.data(of: #require(checkpoint[name])).bytes)
+        }
+        func floats(_ checkpoint: Checkpoint, _ role: ClassifierArchitecture.TensorRole) throws -> Tensor {
+            let values = try bytes(checkpoint, role.name).withUnsafeBytes { bytes in
+                (0..<bytes.count / 4).map { bytes.loadUnaligned(fromByteOffset: 4 * $0, as: Float.self) }
+            }
+            return try Tensor(values, shape: role.shape)
+        }
+        let architecture = ClassifierArchitecture(
+            .cifarResNet(CIFARResNet(blocks: 1, width: 4)), channels: 3, classes: (0..<10).map(String.init),
+            mean: [0.485, 0.456, 0.406], deviation: [0.229, 0.224, 0.225])
+        let tensors = try architecture.tensors.map { ($0.name, try floats(start, $0)) }
+        // Little-endian integers of four bytes, each below 10.
+        let labels = try bytes(end, "labels").enumerated().filter { $0.offset % 4 == 0 }.map { Int($0.element) }
+        let images = ImageSet(
+            pixels: try Tensor(bytes(end, "pixels"), shape: [8, 3, 16, 16]), labels: labels,
+            classes: architecture.classes)
+        var plan = TrainingPlan()
+        (plan.epochs, plan.batchSize, plan.rate, plan.schedule) = (1, 8, 0.1, .constant)
+        let classifier = try ImageClassifier(architecture, tensors: Dictionary(tensors) { $1 })
+        let trained = try Training(classifier, on: images, plan: plan).run()
+        for role in architecture.tensors {
+            let (expected, old) = try (floats(end, role), floats(start, role))
+            let found = try #require(trained.tensors[role.name])
+            #expect(try (found - expected).abs().max().item() < 1e-5, "\(role.name)")
+            #expect(try (expected - old).abs().max().item() > 1e-4, "\(role.name) was to move")
+        }
+    }
+
     @Test("what does not fit together is refused before the first step")
     func mismatches() throws {
         let images = try bands(64)

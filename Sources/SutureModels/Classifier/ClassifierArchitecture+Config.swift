@@ -3,7 +3,7 @@ import SutureFormats
 // The configuration of a classifier's snapshot, `config.json`:
 //
 //     {
-//       "model_type": "vgg",                 or "resnet", "vit"
+//       "model_type": "vgg",                 or "resnet", "cifar_resnet", "vit"
 //       "stages": [[64, 64], [128, 128]],    vgg: channels after each convolution
 //       "batch_norm": true,                  vgg
 //       "pool": 1, "hidden": [],             vgg: 7 and [4096, 4096] in torchvision
@@ -11,6 +11,7 @@ import SutureFormats
 //       "block": "basic",                    resnet: or "bottleneck"
 //       "depths": [2, 2, 2, 2],              resnet: blocks in each stage
 //       "width": 64, "stem": "cifar",        resnet: or "imagenet"
+//       "depth": 20, "width": 16,            cifar_resnet: layers with weights, 6n + 2
 //       "names": "timm",                     vit: or "torchvision"
 //       "image": 224, "patch": 16,           vit: sides in pixels
 //       "width": 192, "depth": 12,           vit
@@ -34,11 +35,12 @@ extension ClassifierArchitecture {
         switch try family.string {
         case "vgg": network = .vgg(try VGG(config))
         case "resnet": network = .resnet(try ResNet(config))
+        case "cifar_resnet": network = .cifarResNet(try CIFARResNet(config))
         case "vit": network = .vit(try ViT(config))
         case let other:
             throw ModelError(
                 .unsupported, "this is not an image classifier of a supported family", subject: family.path,
-                expected: "vgg, resnet or vit", found: other)
+                expected: "vgg, resnet, cifar_resnet or vit", found: other)
         }
         channels = try config.require("channels").int(in: 1...3)
         classes = try config.require("classes").array.map { try $0.string }
@@ -62,7 +64,7 @@ extension ClassifierArchitecture {
 
     /// Whether a checkpoint's configuration is that of an image classifier.
     public static func describes(_ checkpoint: Checkpoint) -> Bool {
-        ["vgg", "resnet", "vit"].contains(checkpoint.config.value["model_type"]?.stringValue)
+        ["vgg", "resnet", "cifar_resnet", "vit"].contains(checkpoint.config.value["model_type"]?.stringValue)
     }
 
     /// What ``init(config:source:)`` reads.
@@ -81,6 +83,8 @@ extension ClassifierArchitecture {
                     "depths": .array(resnet.depths.map { JSON($0) }), "width": JSON(resnet.width),
                     "stem": JSON(resnet.stem.rawValue)
                 ]
+            case .cifarResNet(let resnet):
+                ["model_type": "cifar_resnet", "depth": JSON(resnet.depth), "width": JSON(resnet.width)]
             case .vit(let vit):
                 [
                     "model_type": "vit", "names": JSON(vit.names.rawValue), "image": JSON(vit.image),
@@ -150,6 +154,19 @@ extension ResNet {
         depths = try config.require("depths").list(ofAtMost: 8) { try $0.int(in: 1...256) }
         width = try config.require("width").int(in: 1...(1 << 14))
         stem = try config.require("stem").choice()
+    }
+}
+
+extension CIFARResNet {
+    fileprivate init(_ config: JSONField) throws {
+        let field = try config.require("depth")
+        let depth = try field.int(in: 8...1202)
+        guard depth % 6 == 2 else {
+            throw ModelError(
+                .unsupported, "there is no network of this depth", subject: field.path,
+                expected: "6n + 2: 8, 14, 20 and so on", found: "\(depth)")
+        }
+        self.init(blocks: (depth - 2) / 6, width: try config.require("width").int(in: 1...(1 << 14)))
     }
 }
 

@@ -68,6 +68,10 @@ private struct Walk {
             return gives(
                 input.sliding(size: size, stride: stride, padding: padding, channels: input.channels), of: input,
                 times: 3)
+        case .subsample(let stride, let channels):
+            // A pooling, and what it gave among zeros.
+            return gives(
+                input.sliding(size: 1, stride: stride, padding: 0, channels: Double(channels)), of: input, times: 3)
         case .averagePool(let size):
             return gives(Extent(channels: input.channels, height: Double(size), width: Double(size)), of: input)
         case .dropout: return gives(input, of: input, times: 2)

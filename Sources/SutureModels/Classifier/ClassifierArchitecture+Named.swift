@@ -10,6 +10,7 @@ extension ClassifierArchitecture {
     /// The names that ``named(_:form:width:channels:classes:)`` knows.
     public static let names =
         ["cnn"] + vggDepths.flatMap { [$0.name, $0.name + "_bn"] } + resnetDepths.map(\.name)
+        + CIFARResNet.publishedDepths.map { "resnet\($0)" }
 
     private static let vggDepths = [
         (name: "vgg11", depths: [1, 1, 2, 2, 2]), (name: "vgg13", depths: [2, 2, 2, 2, 2]),
@@ -22,12 +23,13 @@ extension ClassifierArchitecture {
         ("resnet152", .bottleneck, [3, 8, 36, 3])
     ]
 
-    /// A network by the name that torchvision has for it, or `cnn`: a VGG with eight narrow convolutions and batch norm,
-    /// 0.3 million parameters, quick on two cores.
+    /// A network by the name that torchvision has for it; `resnet20` to `resnet110`, the networks for CIFAR of He et al.
+    /// (``CIFARResNet``); or `cnn`: a VGG with eight narrow convolutions and batch norm, 0.3 million parameters, quick on
+    /// two cores.
     ///
     /// - Parameters:
     ///   - name: one of ``names``.
-    ///   - form: what size of images it is laid out for.
+    ///   - form: what size of images it is laid out for; `cnn` and ``CIFARResNet`` have one form.
     ///   - width: a factor for all numbers of channels.
     ///   - channels: 1 for grey images, 3 for colour.
     ///   - classes: the names of the classes.
@@ -57,6 +59,8 @@ extension ClassifierArchitecture {
         } else if let (_, block, depths) = resnetDepths.first(where: { $0.name == name }) {
             network = .resnet(
                 ResNet(block: block, depths: depths, width: scaled(64), stem: form == .cifar ? .cifar : .imagenet))
+        } else if let depth = CIFARResNet.publishedDepths.first(where: { name == "resnet\($0)" }) {
+            network = .cifarResNet(CIFARResNet(blocks: (depth - 2) / 6, width: scaled(16)))
         } else {
             throw ModelError(
                 .unsupported, "there is no architecture of this name", expected: names.joined(separator: ", "),

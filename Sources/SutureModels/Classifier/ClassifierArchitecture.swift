@@ -1,12 +1,14 @@
 /// An image classifier as data: what one forward loop needs to know to run any of the supported families.
 ///
-/// A family is a description of a few numbers (``VGG``, ``ResNet``, ``ViT``) that unfolds into ``layers``; the configuration's
-/// `model_type` decides which, never a model's name. Tensors have torchvision's names.
+/// A family is a description of a few numbers (``VGG``, ``ResNet``, ``CIFARResNet``, ``ViT``) that unfolds into ``layers``;
+/// the configuration's `model_type` decides which, never a model's name. Tensors have torchvision's names where it has the
+/// network.
 public struct ClassifierArchitecture: Sendable, Equatable {
     /// The families of networks.
     public enum Network: Sendable, Equatable {
         case vgg(VGG)
         case resnet(ResNet)
+        case cifarResNet(CIFARResNet)
         case vit(ViT)
     }
 
@@ -37,6 +39,7 @@ public struct ClassifierArchitecture: Sendable, Equatable {
         switch network {
         case .vgg: "vgg"
         case .resnet: "resnet"
+        case .cifarResNet: "cifar_resnet"
         case .vit: "vit"
         }
     }
@@ -46,6 +49,7 @@ public struct ClassifierArchitecture: Sendable, Equatable {
         switch network {
         case .vgg(let vgg): vgg.layers(channels: channels, classes: classes.count)
         case .resnet(let resnet): resnet.layers(channels: channels, classes: classes.count)
+        case .cifarResNet(let resnet): resnet.layers(channels: channels, classes: classes.count)
         case .vit(let vit): vit.layers(channels: channels, classes: classes.count)
         }
     }
@@ -58,6 +62,7 @@ public struct ClassifierArchitecture: Sendable, Equatable {
         switch network {
         case .vgg(let vgg): vgg.head
         case .resnet: "fc"
+        case .cifarResNet: "linear"
         case .vit(let vit): vit.head
         }
     }
@@ -87,6 +92,8 @@ public struct ClassifierArchitecture: Sendable, Equatable {
         case linear(String, inputs: Int, outputs: Int)
         /// relu(branch(x) + shortcut(x)); an empty shortcut is x itself.
         case residual(branch: [Layer], shortcut: [Layer])
+        /// x[:, :, ::stride, ::stride], between channels of zeros that make them so many, as many before as after.
+        case subsample(stride: Int, channels: Int)
         /// The pixels of `[batch, width, rows, columns]` as tokens `[batch, count, width]`, one more before them, and what
         /// is learned of each place added.
         case tokens(first: String, places: String, count: Int, width: Int)
@@ -183,7 +190,7 @@ extension ClassifierArchitecture.Layer {
                 Role(name: it.outputs + ".bias", shape: [it.width], kind: .linearBias)
             ]
         case .sum(let branch): return branch.flatMap(\.tensors)
-        case .relu, .gelu, .firstToken, .maxPool, .averagePool, .flatten, .dropout: return []
+        case .relu, .gelu, .firstToken, .subsample, .maxPool, .averagePool, .flatten, .dropout: return []
         }
     }
 }

@@ -44,6 +44,7 @@ struct ClassifierForward {
             return try input.linear(tensor(name + ".weight"), bias: tensor(name + ".bias"))
         case .residual(let branch, let shortcut):
             return try (run(branch, input) + run(shortcut, input)).reluInPlace()
+        case .subsample(let stride, let channels): return try subsample(input, stride: stride, channels: channels)
         case .tokens(let first, let places, _, let width):
             let tokens = try input.reshaped([input.shape[0], width, -1]).permuted([0, 2, 1])
             let all = try tensor(first).expanded([input.shape[0], 1, width])
@@ -56,6 +57,16 @@ struct ClassifierForward {
         case .sum(let branch): return try run(branch, input) + input
         case .firstToken: return try input.selected(1, 0)
         }
+    }
+
+    private func subsample(_ input: Tensor, stride: Int, channels: Int) throws -> Tensor {
+        // Windows of one pixel are the pixels.
+        let kept = try input.maxPool2d(size: 1, stride: stride)
+        let missing = channels - kept.shape[1]
+        func zeros(_ count: Int) throws -> Tensor {
+            try .zeros([kept.shape[0], count, kept.shape[2], kept.shape[3]], device: kept.device).channelsLast()
+        }
+        return try .concatenated([zeros(missing / 2), kept, zeros(missing - missing / 2)], 1)
     }
 
     private func attention(_ it: ClassifierArchitecture.Attention, _ input: Tensor) throws -> Tensor {

@@ -2,14 +2,14 @@ import Foundation
 import SutureFormats
 
 extension ImageClassifier {
-    /// A classifier from weights of torchvision or timm, under the names that they have there.
+    /// A classifier from weights of torchvision or timm, or of a ``CIFARResNet``, under the names that they have there.
     ///
     /// How its pictures are prepared is what timm's `config.json` beside the weights says, and without one what torchvision
-    /// does for ImageNet.
+    /// does for ImageNet; for a ``CIFARResNet`` they are 32x32, and normalised as ImageNet's, as its public weights want.
     ///
     /// - Parameters:
     ///   - url: a safetensors file, or its folder.
-    ///   - name: what torchvision calls the network: one of ``ClassifierArchitecture/importNames``.
+    ///   - name: what the network is called: one of ``ClassifierArchitecture/importNames``.
     ///   - classes: their names in the order of the scores; if nil, those of timm's file, or ImageNet's thousand where there
     ///     are so many, or numbers.
     ///   - fit: another preparation than that.
@@ -36,7 +36,9 @@ extension ImageClassifier {
         (architecture.mean, architecture.deviation) = (
             source?.mean ?? imageNetMean, source?.deviation ?? imageNetDeviation
         )
-        architecture.fit = fit ?? source?.fit ?? .imageNet
+        var usual = ImageFit.imageNet
+        if case .cifarResNet = architecture.network { usual = .resized(32) }
+        architecture.fit = fit ?? source?.fit ?? usual
         try checkpoint.checkRoom(on: .cpu)
         do {
             return try ImageClassifier(architecture, tensors: checkpoint.weights { _, _ in nil })
@@ -69,7 +71,7 @@ extension ImageClassifier {
 }
 
 extension ClassifierArchitecture {
-    /// The networks that ``ImageClassifier/importing(_:architecture:classes:fit:)`` knows, by torchvision's names.
+    /// The networks that ``ImageClassifier/importing(_:architecture:classes:fit:)`` knows.
     public static let importNames = names.filter { $0 != "cnn" } + ViT.published.map(\.name)
 
     /// One of these, of one class.

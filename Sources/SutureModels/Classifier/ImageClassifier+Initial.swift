@@ -4,7 +4,7 @@ extension ImageClassifier {
     /// A network before any training, its weights drawn as torchvision draws them; equal seeds give equal weights.
     ///
     /// Convolutions: normal with variance 2 / (outputs * size^2) (He et al. 2015, by fan-out), bias 0. Batch norms: the
-    /// identity. Linear layers of a VGG: normal with deviation 0.01, bias 0; of a ResNet: uniform within
+    /// identity. Linear layers of a VGG: normal with deviation 0.01, bias 0; of ResNets: uniform within
     /// 1 / sqrt(inputs), bias too; of a transformer, with its tokens and places: normal with deviation 0.02, bias 0.
     ///
     /// Throws ``ModelError`` with code `tooLarge` for one that does not fit into memory.
@@ -57,7 +57,7 @@ extension ImageClassifier {
             case .vgg, .vit:
                 let deviation = if case .vgg = network { 0.01 } else { 0.02 }
                 return try role.kind == .linear ? random.normal(role.shape) * deviation : .zeros(role.shape)
-            case .resnet: return try (random.uniform(role.shape) * 2 - 1) / Double(inputs).squareRoot()
+            case .resnet, .cifarResNet: return try (random.uniform(role.shape) * 2 - 1) / Double(inputs).squareRoot()
             }
         }
     }

@@ -12,8 +12,9 @@ struct ImportCommand: ParsableCommand {
 
             With --architecture, the weights of a classifier become a model that classify, robustness, train and signature \
             take. How its pictures are prepared is recorded: as timm's config.json beside the weights says, else as torchvision \
-            prepares for ImageNet (--resize 256 --center-crop 224). Classes have their names from --classes, one on a line, \
-            else from timm's file, else ImageNet's if there are 1,000.
+            prepares for ImageNet (--resize 256 --center-crop 224), or for the networks of CIFAR, resnet20 to resnet110, \
+            --resize 32. Classes have their names from --classes, one on a line, else from timm's file, else ImageNet's if \
+            there are 1,000.
 
             suture import adapter --base model -o adapter.safetensors
             suture import resnet18.safetensors --architecture resnet18 -o resnet18
