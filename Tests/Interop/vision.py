@@ -5,7 +5,7 @@
 Random weights, 50 pictures of many sizes and kinds. A line for each check; ends with an error at the first that fails.
 """
 
-import io, json, random, subprocess, sys, tempfile
+import io, json, os, random, subprocess, sys, tempfile
 from pathlib import Path
 
 import numpy as np
@@ -26,6 +26,9 @@ except RuntimeError:
 
 import timm
 from PIL import Image
+
+sys.path.append(str(Path(__file__).parents[1] / "Goldens/generate"))
+import cifar_resnets
 from torchvision import models
 
 SUTURE = sys.argv[1]
@@ -145,6 +148,22 @@ def check_fine_tuned():
     holds("fine-tuned resnet18", out, golden("pets", network, transform, PICTURES[:5]), 5)
 
 
+def check_cifar(n):
+    """Random weights as DataParallel pickles them, through Scripts/cifar-resnet."""
+    network = lively(cifar_resnets.CIFARResNet(n))
+    path, out = WORK / f"cifar-{n}.th", WORK / f"cifar-{n}"
+    torch.save({"state_dict": torch.nn.DataParallel(network).state_dict(), "best_prec1": 10.0}, path)
+    subprocess.run([sys.executable, Path(__file__).parents[2] / "Scripts/cifar-resnet", path, out], check=True,
+                   env=os.environ | {"SUTURE": SUTURE}, capture_output=True)
+    files = []
+    for name, data in PICTURES[:10]:
+        file = io.BytesIO()
+        Image.open(io.BytesIO(data)).convert("RGB").resize((32, 32)).save(file, "PNG")
+        files.append((name + ".png", file.getvalue()))
+    transform = lambda image: cifar_resnets.seen(torch.from_numpy(np.array(image)).permute(2, 0, 1))
+    holds(f"CIFAR resnet{6 * n + 2}", out, golden(f"cifar-{n}", network, transform, files), len(files))
+
+
 def check_refusals():
     path = WORK / "resnet18.pth"
     torch.save(models.resnet18(weights=None).state_dict(), path)
@@ -182,4 +201,6 @@ check_timm("resnet50", files=PICTURES[:10])
 check_torchvision("vit_b_16", models.ViT_B_16_Weights.IMAGENET1K_V1, files=PICTURES[:10])
 check_timm("vit_tiny_patch16_224")
 check_fine_tuned()
+check_cifar(3)
+check_cifar(9)
 check_refusals()
