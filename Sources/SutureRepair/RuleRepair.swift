@@ -19,6 +19,11 @@ public struct RuleRepair {
         public var expected: String
         public var before: Answer
         public var after: Answer
+        /// Of the tokens, how many the model got wrong as in an example, with the same token in the same one's place, and how
+        /// many of these are right now; and how many tokens were right and are not any more. All given those before them.
+        public var shared: Int
+        public var sharedRight: Int
+        public var lost: Int
     }
 
     /// How a model does on an unseen failure.
@@ -59,32 +64,61 @@ public struct RuleRepair {
         var together = repair
         together.batch = max(1, examples.count)
         var result = try together.run(examples, modelName: modelName)
-        result.report.unseen = try judge(unseen, tokens, with: repair.model.applying(result.change))
+        let known = try mistakes(in: examples)
+        let patched = try repair.model.applying(result.change)
+        result.report.unseen = try zip(unseen, tokens).enumerated().map { number, asked in
+            repair.progress("asking unseen failures", number, unseen.count)
+            return try judge(asked.0, asked.1, with: patched, known)
+        }
         return result
     }
 
-    private func judge(
-        _ unseen: [Failure], _ tokens: [TokenizedFailure], with patched: LanguageModel
-    ) throws -> [Unseen] {
-        var judged: [Unseen] = []
-        for (failure, tokens) in zip(unseen, tokens) {
-            repair.progress("asking unseen failures", judged.count, unseen.count)
-            let before = try answer(of: repair.model, to: tokens)
-            let after = try answer(of: patched, to: tokens)
-            judged.append(
-                Unseen(prompt: failure.prompt, expected: failure.expected, before: before, after: after))
-        }
-        return judged
+    /// A token where another is wanted.
+    private struct Mistake: Hashable {
+        let wanted: Int
+        let written: Int
     }
 
-    private func answer(of model: LanguageModel, to failure: TokenizedFailure) throws -> Answer {
-        let count = failure.answer.count
-        // Where scores are not numbers nothing is written.
-        guard let (scores, written) = try finite({ try model.answer(failure) }) else {
-            return Answer(written: "", isRight: false, rightTokens: 0, tokens: count)
+    /// The mistakes of the model in some failures that fit it, under teacher forcing.
+    private func mistakes(in failures: [Failure]) throws -> Set<Mistake> {
+        let limit = repair.model.architecture.contextLength
+        var known: Set<Mistake> = []
+        for failure in failures {
+            let tokens = try TokenizedFailure(failure, repair.tokenizer)
+            guard tokens.forced.count <= limit else { continue }
+            known.formUnion(mistakes(tokens, try repair.model.scores(tokens).top).compactMap { $0 })
         }
-        return Answer(
+        return known
+    }
+
+    /// In each place of an answer the mistake, or none.
+    private func mistakes(_ failure: TokenizedFailure, _ top: [Int]) -> [Mistake?] {
+        zip(failure.answer, top).map { $0 == $1 ? nil : Mistake(wanted: $0, written: $1) }
+    }
+
+    private func judge(
+        _ failure: Failure, _ tokens: TokenizedFailure, with patched: LanguageModel, _ known: Set<Mistake>
+    ) throws -> Unseen {
+        let (before, was) = try answer(of: repair.model, to: tokens)
+        let (after, now) = try answer(of: patched, to: tokens)
+        let shared = was.indices.filter { place in was[place].map(known.contains) ?? false }
+        return Unseen(
+            prompt: failure.prompt, expected: failure.expected, before: before, after: after, shared: shared.count,
+            sharedRight: shared.count { now[$0] == nil },
+            lost: was.indices.count { was[$0] == nil && now[$0] != nil })
+    }
+
+    private func answer(of model: LanguageModel, to failure: TokenizedFailure) throws -> (Answer, [Mistake?]) {
+        let count = failure.answer.count
+        // Where scores are not numbers nothing is written, and every token is wrong.
+        guard let (scores, written) = try finite({ try model.answer(failure) }) else {
+            let none = Answer(written: "", isRight: false, rightTokens: 0, tokens: count)
+            return (none, failure.answer.map { Mistake(wanted: $0, written: -1) })
+        }
+        let mistakes = mistakes(failure, scores.top)
+        let answer = Answer(
             written: repair.tokenizer.decode(written), isRight: written == failure.answer,
-            rightTokens: count - scores.wrong(failure.answer).count, tokens: count)
+            rightTokens: mistakes.count { $0 == nil }, tokens: count)
+        return (answer, mistakes)
     }
 }

@@ -29,9 +29,11 @@ extension Report {
         guard !unseen.isEmpty else { return nil }
         let (before, now) = (unseen.count(where: \.before.isRight), unseen.count(where: \.after.isRight))
         let share = Estimate(now, of: unseen.count)
-        return String(
-            format: "Of %d unseen failures of the kind %d are right now (%.0f%% to %.0f%%), %d before.", unseen.count,
-            now,
-            100 * share.low, 100 * share.high, before)
+        let whole = String(
+            format: "Of %d unseen failures of the kind %d are right now (%.0f%% to %.0f%%), %d before",
+            unseen.count, now, 100 * share.low, 100 * share.high, before)
+        func sum(_ count: (RuleRepair.Unseen) -> Int) -> Int { unseen.reduce(0) { $0 + count($1) } }
+        return whole + "; of \(sum(\.shared)) tokens with a mistake that an example had, \(sum(\.sharedRight)); "
+            + "\(sum(\.lost)) other tokens were right and are not."
     }
 }

@@ -209,7 +209,9 @@ extension BadInputTests {
         Case("detect model columns.tsv --part half", "half"),
         Case("evaluate model --data columns.tsv --data columns.tsv --log run.log", "names each data set once"),
         Case("evaluate model --data columns.tsv --log run.log --task bash --task python", "--task is given once"),
-        Case("evaluate model --data columns.tsv --log run.log --methods magic", "--methods is one of recruit, subject, gap,"),
+        Case(
+            "evaluate model --data columns.tsv --log run.log --methods magic",
+            "--methods is one of recruit, subject, gap,"),
         Case("evaluate model --data columns.tsv --log run.log --methods mint,magic,ft", "not \"magic\""),
         Case("evaluate model --data columns.tsv --log run.log --study-only", "--study-only needs --study successive"),
         Case("evaluate model --data columns.tsv --log run.log --study all", "--study is one of"),

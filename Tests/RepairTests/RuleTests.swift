@@ -73,6 +73,15 @@ struct RuleTests {
                 #expect(answer.tokens == tokens.answer.count && answer.rightTokens == answer.tokens - wrong)
             }
         }
+        // The same token is wanted of all; what is written instead may differ.
+        let known = Set(try examples.map { try model.scores(TokenizedFailure($0, tokenizer)).top[0] })
+        for (failure, outcome) in zip(unseen, judged) {
+            let tokens = try TokenizedFailure(failure, tokenizer)
+            let isShared = try failure != right && known.contains(model.scores(tokens).top[0])
+            #expect(outcome.shared == (isShared ? 1 : 0))
+            #expect(outcome.sharedRight == (isShared && outcome.after.isRight ? 1 : 0))
+            #expect(outcome.lost == (outcome.before.isRight && !outcome.after.isRight ? 1 : 0))
+        }
         #expect(judged.map(\.before.isRight) == [false, false, true])
         #expect(judged[0].after.isRight && judged[1].after.isRight, "the frame is what the examples have in common")
     }

@@ -35,7 +35,8 @@ struct Recruitment {
         // Counterexamples share what every layer keeps of the prompt; steps need only the layers from this one on.
         elsewhere = try asked.map { try Self.elsewhere($0.failure, $0.trace, preparation.openings, layer: layer) }
         runs = try asked.map { try $0.changing([layer]) }
-        let count = method.rule ? (method.variants + asked.count - 1) / asked.count : method.variants
+        // The examples of a rule are variety enough where there are many.
+        let count = method.rule ? max(0, method.variants - asked.count + 1) / asked.count : method.variants
         variants = try asked.map { asked in
             let failure = asked.failure
             return try (failure.wordings + failure.variants.prefix(count)).map {
