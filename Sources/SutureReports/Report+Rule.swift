@@ -33,7 +33,8 @@ extension Report {
             format: "Of %d unseen failures of the kind %d are right now (%.0f%% to %.0f%%), %d before",
             unseen.count, now, 100 * share.low, 100 * share.high, before)
         func sum(_ count: (RuleRepair.Unseen) -> Int) -> Int { unseen.reduce(0) { $0 + count($1) } }
-        return whole + "; of \(sum(\.shared)) tokens with a mistake that an example had, \(sum(\.sharedRight)); "
-            + "\(sum(\.lost)) other tokens were right and are not."
+        let lost = sum(\.lost)
+        return whole + "; of the mistakes that an example had \(sum(\.sharedRight)) of \(sum(\.shared)) are gone; "
+            + (lost == 1 ? "1 token that was right is not." : "\(lost) tokens that were right are not.")
     }
 }

@@ -296,6 +296,7 @@ extension BadInputTests {
         Case("repair model -p a -e b --rule", "--rule goes with --failures FILE"),
         Case("repair model --failures list.jsonl --check python --rule", "not with --check"),
         Case("repair model --failures list.jsonl --unseen list.jsonl", "--unseen goes with --rule"),
+        Case("repair model --failures list.jsonl --rule --method mint", "repair several failures together: recruit"),
         Case("repair model --failures list.jsonl --rule --batch 2", "--batch does not go with --rule"),
         Case("repair model -p a -e b --budget neurons", "--budget"),
         Case("repair model -p a -e b --budget norm=-1", "--budget"),

@@ -50,6 +50,31 @@ struct RepairCommandTests {
         #expect(verbose.text.contains("What else changed") && verbose.errors.hasSuffix("wrote fix\n"))
     }
 
+    @Test("a rule is judged by failures that it did not see: a third of the list, or those of a file")
+    func rule() throws {
+        let place = try Workplace()
+        let examples = [("abc", "Z"), ("dabc", "Z"), ("fgh", "Z"), ("xyz", "Z")]
+        try Data(lines(examples).utf8).write(to: place.url.appending(path: "list.jsonl"))
+        try Data(lines([("klm", "Z"), ("stu", "Z")]).utf8).write(to: place.url.appending(path: "others.jsonl"))
+        let report = try place.done("repair model --failures list.jsonl --rule \(Self.unlimited) -o fix")
+        let failures = try #require(report["failures"] as? [[String: Any]])
+        let unseen = try #require(report["unseen"] as? [[String: Any]])
+        let prompts = (failures + unseen).compactMap { $0["prompt"] as? String }
+        #expect(failures.count == 3 && Set(prompts) == Set(examples.map(\.0)))
+        for failure in unseen {
+            let now = try #require(failure["after"] as? [String: Any])
+            let prompt = try #require(failure["prompt"] as? String)
+            let text = try place.done("generate model --patch fix -p \(prompt) -n 1")["text"] as? String
+            #expect(now["written"] as? String == text && now["is_right"] as? Bool == (text == "Z"))
+        }
+        let shown = try place.run("repair model --failures list.jsonl --unseen others.jsonl --rule \(Self.unlimited)")
+        #expect(shown.status == 0)
+        let last = try #require(shown.text.split(separator: "\n\n").last).split(separator: "\n").joined(separator: " ")
+        #expect(
+            last.contains("Of 2 unseen failures of the kind ") && last.contains("of the mistakes that an example had"))
+        #expect(shown.text.contains("klm") && shown.text.contains("stu"))
+    }
+
     @Test("what an answer was before is what the model itself wrote, whatever was repaired meanwhile")
     func before() throws {
         let place = try Workplace()

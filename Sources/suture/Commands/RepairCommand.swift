@@ -155,6 +155,11 @@ struct RepairCommand: ParsableCommand {
                 "--rule goes with --failures FILE, examples of one kind"
                     + (failures == nil ? "." : ", not with --check."))
         }
+        guard !rule || method.method is any JointRepairMethod else {
+            let names = MethodName.allCases.filter { $0.method is any JointRepairMethod }.map(\.rawValue)
+            throw ValidationError(
+                "--rule goes with methods that repair several failures together: \(names.joined(separator: ", ")).")
+        }
         guard unseen == nil || rule else { throw ValidationError("--unseen goes with --rule.") }
         guard !rule || batch == 1 else {
             throw ValidationError("--batch does not go with --rule, which solves for all failures together.")
