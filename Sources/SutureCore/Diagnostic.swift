@@ -61,6 +61,11 @@ public struct CodedError<Codes: ErrorCode>: Diagnostic, Equatable {
 
     public var kind: DiagnosticKind { code.kind }
 
+    /// The same error of another subject.
+    package func about(_ subject: String) -> CodedError {
+        CodedError(code, problem, subject: subject, expected: expected, found: found, hint: hint)
+    }
+
     /// The same error with a path in its subject by another name.
     package func replacing(_ path: String, by name: String) -> CodedError {
         guard let subject else { return self }

@@ -76,9 +76,7 @@ public struct Repair {
             do {
                 return Attempt(number: index, failure, try TokenizedFailure(failure, variedBy: tokenizer))
             } catch let error as TaskError where failures.count > 1 {
-                throw TaskError(
-                    error.code, error.problem, subject: "failure \(index + 1)", expected: error.expected,
-                    found: error.found, hint: error.hint)
+                throw error.about("failure \(index + 1)")
             }
         }
         let clock = ContinuousClock()

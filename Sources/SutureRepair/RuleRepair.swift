@@ -57,20 +57,38 @@ public struct RuleRepair {
     /// Repairs the examples together, and asks the unseen failures before and after.
     ///
     /// - Returns: the change, and a report with `unseen`.
-    /// - Throws: what ``Repair/run(_:modelName:)`` throws; `TaskError` for an unseen failure that cannot be split into tokens.
+    /// - Throws: what ``Repair/run(_:modelName:)`` throws; before anything is repaired, `TaskError` for an unseen failure that
+    ///   cannot be split into tokens, and ``RepairError`` with code `badList` for one that does not fit the model.
     public func run(_ examples: [Failure], unseen: [Failure], modelName: String) throws -> Repair.Result {
-        let tokenizer = repair.tokenizer
-        let tokens = try unseen.map { try TokenizedFailure($0, tokenizer) }
+        let tokens = try tokenized(unseen)
         var together = repair
         together.batch = max(1, examples.count)
         var result = try together.run(examples, modelName: modelName)
         let known = try mistakes(in: examples)
-        let patched = try repair.model.applying(result.change)
+        let change = result.change
         result.report.unseen = try zip(unseen, tokens).enumerated().map { number, asked in
             repair.progress("asking unseen failures", number, unseen.count)
-            return try judge(asked.0, asked.1, with: patched, known)
+            return try judge(asked.0, asked.1, under: change, known)
         }
         return result
+    }
+
+    private func tokenized(_ unseen: [Failure]) throws -> [TokenizedFailure] {
+        let (tokenizer, limit) = (repair.tokenizer, repair.model.architecture.contextLength)
+        return try unseen.enumerated().map { number, failure in
+            let name = "unseen failure \(number + 1)"
+            do {
+                let tokens = try TokenizedFailure(failure, tokenizer)
+                guard tokens.forced.count <= limit else {
+                    throw RepairError(
+                        .badList, "prompt and answer do not fit the model", subject: name,
+                        expected: "at most \(limit) tokens", found: "\(tokens.forced.count)")
+                }
+                return tokens
+            } catch let error as TaskError {
+                throw error.about(name)
+            }
+        }
     }
 
     /// A token where another is wanted.
@@ -97,10 +115,12 @@ public struct RuleRepair {
     }
 
     private func judge(
-        _ failure: Failure, _ tokens: TokenizedFailure, with patched: LanguageModel, _ known: Set<Mistake>
+        _ failure: Failure, _ tokens: TokenizedFailure, under change: WeightChange, _ known: Set<Mistake>
     ) throws -> Unseen {
-        let (before, was) = try answer(of: repair.model, to: tokens)
-        let (after, now) = try answer(of: patched, to: tokens)
+        // What the change leaves as it was is not computed again.
+        let trace = try repair.model.trace([tokens.forced])
+        let (before, was) = try answer(to: tokens) { trace }
+        let (after, now) = try answer(to: tokens) { try trace.applying(change) }
         let shared = was.indices.filter { place in was[place].map(known.contains) ?? false }
         return Unseen(
             prompt: failure.prompt, expected: failure.expected, before: before, after: after, shared: shared.count,
@@ -108,10 +128,12 @@ public struct RuleRepair {
             lost: was.indices.count { was[$0] == nil && now[$0] != nil })
     }
 
-    private func answer(of model: LanguageModel, to failure: TokenizedFailure) throws -> (Answer, [Mistake?]) {
+    private func answer(
+        to failure: TokenizedFailure, in trace: () throws -> Trace
+    ) throws -> (Answer, [Mistake?]) {
         let count = failure.answer.count
         // Where scores are not numbers nothing is written, and every token is wrong.
-        guard let (scores, written) = try finite({ try model.answer(failure) }) else {
+        guard let (scores, written) = try finite({ try trace().answer(failure) }) else {
             let none = Answer(written: "", isRight: false, rightTokens: 0, tokens: count)
             return (none, failure.answer.map { Mistake(wanted: $0, written: -1) })
         }

@@ -1,3 +1,4 @@
+import SutureCore
 import SutureTestSupport
 import SutureTokenizers
 import Testing
@@ -84,6 +85,20 @@ struct RuleTests {
         }
         #expect(judged.map(\.before.isRight) == [false, false, true])
         #expect(judged[0].after.isRight && judged[1].after.isRight, "the frame is what the examples have in common")
+    }
+
+    @Test("an unseen failure that cannot be asked is named before anything is repaired")
+    func unfit() throws {
+        let long = Failure(prompt: String(repeating: "a", count: 4096), expected: "Z")
+        for unfit in [long, Failure(prompt: "abc", expected: "")] {
+            do {
+                _ = try RuleRepair(repair(rule: true)).run(
+                    Array(Self.failures.prefix(2)), unseen: [Self.failures[3], unfit], modelName: "tiny")
+                Issue.record("it was asked")
+            } catch let error as any Diagnostic {
+                #expect(error.subject == "unseen failure 2", "\(error)")
+            }
+        }
     }
 
     @Test("a third of a list is held out, the same each time; two failures are no rule")

@@ -11,8 +11,8 @@ struct EditContexts {
     let lookups: [Int]
     /// How many tokens stand before the failure in each context, less those that are left out.
     private let offsets: [Int]
-    /// What comes after the subject alone.
-    private let subject: (row: Int, lookup: Int)?
+    /// The subject alone: its row, its last token, and log p0 of what comes after it, `[1, vocabulary]`.
+    private let subject: (row: Int, lookup: Int, before: Tensor)?
 
     var model: LanguageModel { trace.model }
 
@@ -29,23 +29,29 @@ struct EditContexts {
         lookups = offsets.map { [failure] in $0 + failure.lookup }
         let contexts = [failure.forced] + fitting.map { $0 + failure.forced.dropFirst(failure.opening) }
         let alone = failure.subject.map { Array(failure.prompt[..<failure.opening] + failure.prompt[$0]) }
-        subject = alone.map { (row: contexts.count, lookup: $0.count - 1) }
-        trace = try model.trace(contexts + (alone.map { [$0] } ?? []), capturing: sites, from: layer)
+        let trace = try model.trace(contexts + (alone.map { [$0] } ?? []), capturing: sites, from: layer)
+        self.trace = trace
+        let row = contexts.count
+        subject = try alone.map {
+            (row: row, lookup: $0.count - 1, before: try trace.logits.narrowed(0, row..<row + 1).logSoftmax())
+        }
     }
 
     /// The values of each context at its lookup, `[contexts, width]`; the first is that of the prompt alone.
-    func lookedUp(_ site: Site) throws -> Tensor { try Self.picked(trace[site], lookups.map { [$0] }) }
+    func lookedUp(_ site: Site) throws -> Tensor { try lookedUp(in: trace[site]) }
 
     /// What the MLP of a layer reads there, `[contexts, d]`.
-    func mlpInputs(_ layer: Int) throws -> Tensor { try Self.picked(trace.mlpInput(layer), lookups.map { [$0] }) }
+    func mlpInputs(_ layer: Int) throws -> Tensor { try lookedUp(in: trace.mlpInput(layer)) }
 
     /// The same of some sites in the changed model; layers above them are not run.
     func lookedUp(_ sites: [Site], under change: WeightChange) throws -> [Tensor] {
         if change.isEmpty { return try sites.map(lookedUp) }
         let run = try trace.replay(
             prompts: Array(lookups.indices), change: change, capturing: sites, logits: .none)
-        return try sites.map { try Self.picked(run[$0], lookups.map { [$0] }) }
+        return try sites.map { try lookedUp(in: run[$0]) }
     }
+
+    private func lookedUp(in values: Tensor) throws -> Tensor { try Self.picked(values, lookups.map { [$0] }) }
 
     /// The mean cross-entropy of the answer over all contexts, with `delta` `[d]` added at the lookups of a site; and
     /// `divergence` times KL(p || p0) of what comes after the subject alone, with it and without.
@@ -64,8 +70,7 @@ struct EditContexts {
         guard let subject else { return loss }
         let residual = try run[last].selected(0, subject.row).selected(0, subject.lookup - run.firstPosition)
         let now = try model.logits(ofResidual: residual.unsqueezed(0)).logSoftmax()
-        let before = try trace.logits.narrowed(0, subject.row..<subject.row + 1).logSoftmax()
-        return try loss + (now.exp() * (now - before)).sum() * divergence
+        return try loss + (now.exp() * (now - subject.before)).sum() * divergence
     }
 
     /// The values `[rows, positions, width]` at some positions of each of the first rows, `[rows * positions, width]`.

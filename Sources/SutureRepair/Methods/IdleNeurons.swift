@@ -14,15 +14,16 @@ struct IdleNeurons {
     /// One of the share `spread` of the neurons that are free and do least; which, is drawn by what is repaired, so that
     /// equal failures get equal ones, and repairs made apart take different ones and add up.
     func draw(_ spread: Double, without taken: Set<Neuron>, by failure: TokenizedFailure) throws -> Neuron {
-        let free = order.lazy.filter { !taken.contains($0) }.prefix(max(1, Int(spread * Double(order.count))))
-        guard let first = free.first else {
+        let count = max(1, Int(spread * Double(order.count)))
+        let free = Array(order.lazy.filter { !taken.contains($0) }.prefix(count))
+        guard !free.isEmpty else {
             throw RepairError(
                 .badRequest, "every neuron of layer \(order.first?.layer ?? 0) belongs to a patch already")
         }
         // FNV-1a, the same everywhere.
         let seed = failure.forced.reduce(UInt64(0xcbf2_9ce4_8422_2325)) { ($0 ^ UInt64($1)) &* 0x100_0000_01b3 }
         var random = SeededGenerator(seed: seed)
-        return random.pick(Array(free))
+        return random.pick(free)
     }
 }
 

@@ -56,25 +56,24 @@ public struct Recruit: JointRepairMethod {
     /// The default settings.
     public init() {}
 
-    public static let settings: [MethodSetting<Self>] =
-        [
-            .init("margin", "how far above every other token the target should lie, in logits", 0...100, \.margin),
-            .init("reserve", "how much further for each logit that it lay below them", 0...100, \.reserve),
-            .init(
-                "threshold", "how similar an input must be, 0 (about something else) to 1 (the prompt)", 0...1,
-                \.threshold),
-            .init("sharpness", "how sharply both sides of the threshold are told apart", 0.01...10_000, \.sharpness),
-            .init("rounds", "how often a step may be corrected", 1...1000, \.rounds),
-            .init("openings", "beginnings of reference texts that stand in for the question", 0...1000, \.openings),
-            .init("variants", "behind how many variants of the prompt the answer is to come out", 0...100, \.variants),
-            .init("hold", "how far above every other token the target should then lie, in logits", 0...100, \.hold),
-            .init("likeness", "how similar an input must then be, 0 to 1", 0...0.99, \.likeness),
-            .init("rule", "one neuron for all failures of a batch where one token is wanted for another", \.rule),
-            .init(
-                "spread", "the share of neurons, the least active ones, from which one is sampled, by what is repaired",
-                0...1,
-                \.spread)
-        ]
+    public static let settings: [MethodSetting<Self>] = [
+        .init("margin", "how far above every other token the target should lie, in logits", 0...100, \.margin),
+        .init("reserve", "how much further for each logit that it lay below them", 0...100, \.reserve),
+        .init(
+            "threshold", "how similar an input must be, 0 (about something else) to 1 (the prompt)", 0...1,
+            \.threshold),
+        .init("sharpness", "how sharply both sides of the threshold are told apart", 0.01...10_000, \.sharpness),
+        .init("rounds", "how often a step may be corrected", 1...1000, \.rounds),
+        .init("openings", "beginnings of reference texts that stand in for the question", 0...1000, \.openings),
+        .init("variants", "behind how many variants of the prompt the answer is to come out", 0...100, \.variants),
+        .init("hold", "how far above every other token the target should then lie, in logits", 0...100, \.hold),
+        .init("likeness", "how similar an input must then be, 0 to 1", 0...0.99, \.likeness),
+        .init("rule", "one neuron for all failures of a batch where one token is wanted for another", \.rule),
+        .init(
+            "spread", "the share of neurons, the least active ones, from which one is sampled, by what is repaired",
+            0...1,
+            \.spread)
+    ]
 
     /// A tenth of the depth below the top: late enough for what is asked to have been read, and for few layers to
     /// disturb what is written.

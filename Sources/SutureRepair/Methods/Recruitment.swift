@@ -6,7 +6,6 @@ struct Recruitment {
     private let method: Recruit
     private let model: LanguageModel
     private let reads: ReadStatistics
-    var layer: Int { reads.layer }
     /// The failures, with what changes of the layer need.
     let runs: [TeacherForcedRun]
     /// Each of them behind variants of its prompt.
@@ -55,6 +54,8 @@ struct Recruitment {
         idle = try IdleNeurons(peaks.reduce(reads.peak) { try $0.maximum($1) } * reads.energy, in: layer)
         reserved = try preparation.reserved.union(model.changedNeurons(in: layer, since: preparation.original))
     }
+
+    var layer: Int { reads.layer }
 
     /// A neuron that is to be given a new input and output.
     struct Recruited {

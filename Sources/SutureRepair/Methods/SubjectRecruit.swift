@@ -73,9 +73,10 @@ public struct SubjectRecruit: JointRepairMethod {
             proposal.steps += steps
             proposal.places[edit.neuron] = [.init(failure: number, token: 0)]
         }
-        return try proposal.checked(
-            asked.map(\.failure), on: asked[0].model,
-            otherwise: "the value that was found does not bring the answer out")
+        guard try asked.count > 1 || asked[0].gaps(proposal.change).wrong.isEmpty else {
+            return proposal.abandoning("the value that was found does not bring the answer out")
+        }
+        return proposal
     }
 
     private func edit(
