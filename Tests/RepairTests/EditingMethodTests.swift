@@ -34,7 +34,9 @@ struct EditingMethodTests {
         star.rate = 0.3
         var astra = ASTRA()
         (astra.limit, astra.share) = (0.5, 0.67)
-        return [rome, original, memit, alpha, tuning, lora, star, astra, Recruit(), GapStep()]
+        var patcher = TransformerPatcher()
+        (patcher.rate, patcher.warmup, patcher.steps, patcher.gain) = (0.05, 25, 100, 1)
+        return [rome, original, memit, alpha, tuning, lora, star, astra, patcher, Recruit(), GapStep()]
     }
 
     @Test(
@@ -58,6 +60,57 @@ struct EditingMethodTests {
             let restored = try LanguageModel.load(checkpoint, replacing: patched.removing(patch.id).data)
             #expect(try restored.differences(from: model).isEmpty, "\(method.name)")
         }
+    }
+
+    @Test(
+        "Transformer-Patcher's losses are the published ones, and its neurons are what they are of", arguments: models)
+    func patcher(name: String) throws {
+        let model = try RepairTests.model(name)
+        let layer = model.architecture.layers - 1
+        let material = RepairMaterial(model, texts: try RepairTests.texts(1))
+        let reads = try ReadStatistics(material, SemanticBasis(model), layer: layer)
+        let run = try TeacherForcedRun(Self.failure, on: model)
+        let inputs = try run.trace.mlpInput(layer).squeezed(0).narrowed(0, Self.failure.places)
+        let remembered = try RandomSource(seed: 2).normal([40, model.architecture.width])
+        let neurons = [3, 8].map { Neuron(layer: layer, index: $0) }
+        let patch = try PatcherNeurons(neurons, of: model, at: inputs, remembering: remembered, apartFrom: reads)
+        var parameters = try patch.start(gain: 2, seed: 4)
+
+        // At first each is as active as a pre-activation of 1 makes it, at its own place.
+        let change = try patch.change(parameters)
+        func pre(_ neuron: Int, _ input: Tensor, _ change: WeightChange) throws -> Double {
+            let changed = try model.applying(change)
+            let (read, bias) = (try changed.readVectors(neurons[neuron]), try changed.readBiases(neurons[neuron]))
+            return try (input * (read.gate ?? read.up)).sum().item() + (read.gate == nil ? bias.up : bias.gate)
+        }
+        for neuron in 0..<2 { #expect(abs(try pre(neuron, inputs.selected(0, neuron), change) - 1) < 1e-3) }
+
+        // The losses, number by number, of what the change really reads.
+        parameters[0] = try parameters[0] + RandomSource(seed: 6).normal(parameters[0].shape) * 0.05
+        let moved = try patch.change(parameters)
+        let own = try (0..<2).map { try pre($0, inputs.selected(0, $0), moved) }
+        let others = try (0..<40).flatMap { row in
+            try (0..<2).map { ($0, try pre($0, remembered.selected(0, row), moved)) }
+        }
+        func mean(_ values: [Double]) -> Double { values.reduce(0, +) / Double(values.count) }
+        let expected =
+            2 * mean(own.map { exp(-$0) })
+            + 7 * (mean(others.map { exp($0.1 - own[$0.0] + 3) }) + mean(others.map { exp($0.1 + 3) }))
+        let loss = try patch.loss(parameters, activity: 2, silence: 7).item()
+        #expect(abs(loss - expected) < 1e-3 * expected)
+
+        // What they are said to write is what the changed layer gives more, besides what the replaced ones wrote.
+        let changed = try model.applying(moved)
+        let old = try run.trace.capturing([.mlpHidden(layer)])[.mlpHidden(layer)].squeezed(0)
+            .narrowed(0, Self.failure.places)
+        let replaced = try Tensor.stacked(neurons.map { try old.selected(1, $0.index) }, 1)
+            .matmul(.stacked(neurons.map { try model.writeVector($0) }))
+        func out(_ model: LanguageModel) throws -> Tensor {
+            try model.run([Self.failure.forced], capturing: [.mlpOut(layer)])[.mlpOut(layer)].squeezed(0)
+                .narrowed(0, Self.failure.places)
+        }
+        let difference = try out(changed) - out(model) + replaced - patch.written(parameters, where: inputs)
+        #expect(try difference.abs().max().item() < 1e-3)
     }
 
     @Test("ROME's key is answered with its new value exactly, by a change of rank one", arguments: models)

@@ -71,7 +71,7 @@ extension LanguageModel {
         return scale == 1 ? normed : try normed * scale
     }
 
-    func activate(_ input: Tensor) throws -> Tensor {
+    package func activate(_ input: Tensor) throws -> Tensor {
         switch architecture.activation {
         case .silu: try input.silu()
         case .gelu: try input.gelu()

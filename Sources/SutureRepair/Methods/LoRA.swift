@@ -71,12 +71,20 @@ public struct LoRA: JointRepairMethod {
 extension [TeacherForcedRun] {
     /// The mean cross-entropy of all answers' tokens under a change; gradients flow to what the change is made of.
     func crossEntropy(_ change: WeightChange) throws -> Tensor {
+        try crossEntropy { _ in Alternative(change: change) }
+    }
+
+    /// The same under an alternative of each run, by its index.
+    func crossEntropy(_ alternative: (Int) throws -> Alternative) throws -> Tensor {
         let tokens = Double(reduce(0) { $0 + $1.failure.answer.count })
-        let losses = try map { run in
+        let losses = try enumerated().map { index, run in
             let model = run.trace.model
             let last = Site.residual(model.architecture.layers)
-            let replay = try run.trace.replay([Alternative(change: change)], capturing: [last], logits: .none)
-            let residual = try replay[last].squeezed(0).narrowed(0, run.failure.places)
+            let replay = try run.trace.replay([alternative(index)], capturing: [last], logits: .none)
+            // A replay may begin behind the prompt's first tokens; the answer's are its last.
+            let stream = try replay[last].squeezed(0)
+            let (end, count) = (stream.shape[0], run.failure.answer.count)
+            let residual = try stream.narrowed(0, end - count..<end)
             let targets = try Tensor(run.failure.answer, device: model.device)
             return try model.logits(ofResidual: residual).crossEntropy(targets)
                 * (Double(run.failure.answer.count) / tokens)

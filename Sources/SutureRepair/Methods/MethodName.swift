@@ -1,6 +1,6 @@
 /// The methods by the names that they have in commands and files.
 public enum MethodName: String, Sendable, CaseIterable {
-    case recruit, subject, gap, mint, star, astra, rome, memit, alphaedit, ft, lora, kn
+    case recruit, subject, gap, mint, star, astra, rome, memit, alphaedit, ft, lora, kn, patcher
 
     /// What the method changes, in a line.
     public var summary: String {
@@ -17,6 +17,7 @@ public enum MethodName: String, Sendable, CaseIterable {
         case .ft: "one output projection is trained, each weight within a small box"
         case .lora: "factors of rank 8 beside every output projection are trained"
         case .kn: "the neurons to which the target is attributed write more of it"
+        case .patcher: "an idle neuron of the last layer is trained for each wrong token (Transformer-Patcher)"
         }
     }
 
@@ -35,6 +36,7 @@ public enum MethodName: String, Sendable, CaseIterable {
         case .ft: FineTuning()
         case .lora: LoRA()
         case .kn: KnowledgeNeurons()
+        case .patcher: TransformerPatcher()
         }
     }
 }
