@@ -7,6 +7,13 @@ public enum Bootstrap {
         values.isEmpty ? 0 : values.reduce(0, +) / Double(values.count)
     }
 
+    /// The median, of an even number of values the mean of both middle ones; 0 of nothing.
+    public static func median(_ values: [Double]) -> Double {
+        guard !values.isEmpty else { return 0 }
+        let sorted = values.sorted()
+        return (sorted[(sorted.count - 1) / 2] + sorted[sorted.count / 2]) / 2
+    }
+
     /// A statistic of the means of several columns, one row for each case, with its percentile interval.
     public static func estimate(
         _ columns: [[Double]], resamples: Int = 1000, seed: UInt64 = 0, _ statistic: ([Double]) -> Double

@@ -233,12 +233,12 @@ extension Report {
 
     /// Which layers' MLPs hold a direction that does what the whole MLP does not, and loses half without its kernel part.
     private static func layersReading(_ study: IllusionReport) -> String {
-        func shows(_ full: Double, _ direction: Double, _ row: Double) -> Bool {
-            direction > 0.2 && full < 0.5 * direction && row < 0.5 * direction
-        }
-        var found = study.otherLayers.filter { shows($0.full.fldd.value, $0.direction.fldd.value, $0.row.fldd.value) }
-            .map(\.layer)
-        if shows(study.effect(.fullMLP), study.effect(.vMLP), study.effect(.vMLPRow)) { found.append(study.layer) }
+        var found = study.otherLayers.filter {
+            IllusionReport.isIllusion(
+                full: $0.full.fldd.value, direction: $0.direction.fldd.value, row: $0.row.fldd.value)
+        }.map(\.layer)
+        let (full, direction, row) = (study.effect(.fullMLP), study.effect(.vMLP), study.effect(.vMLPRow))
+        if IllusionReport.isIllusion(full: full, direction: direction, row: row) { found.append(study.layer) }
         func names(_ layers: [Int]) -> String {
             layers.isEmpty ? "none" : layers.sorted().map(String.init).joined(separator: ", ")
         }

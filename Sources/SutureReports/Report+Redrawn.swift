@@ -20,6 +20,7 @@ extension Report {
         case "suture.faithful/1": try self.init(result.decoded(FaithfulnessReport.self))
         case "suture.pathway/2": try self.init(result.decoded(PatchPathway.self))
         case "suture.illusion/1": try self.init(result.decoded(IllusionReport.self))
+        case "suture.starts/1": try self.init(result.decoded(StartsReport.self))
         case "suture.facts/1": try self.init(result.decoded(FactReport.self))
         case "suture.planted/1": try self.init(result.decoded(PlantedStudy.self))
         case "suture.signatures/1": try self.init(result.decoded(StudyResult.self))

@@ -41,6 +41,7 @@ struct OverlapTests {
         "activations <model --site residual.0 --texts <texts.txt --patch <good.fix --steer <small.fix --project <plain.fix"
             + " --output >new.npy",
         "reproduce illusion <model --directions >new --report >new.html",
+        "reproduce starts <model --directions >new --report >new.html",
         "reproduce facts <model <key.jsonl --report >new.html", "reproduce planted --report >new.html",
         "reproduce signatures --data <images --models >new --report >new.html",
         "train <images --init <classifier -o >new", "train <images --resume <bad-training -o >new",
@@ -63,6 +64,7 @@ struct OverlapTests {
         "--count",
         "--kind", "--source", "--answer", "--other", "--component", "--receiver", "--tolerance", "--layers",
         "--other-layers", "--train-pairs of reproduce illusion", "--pairs of reproduce illusion",
+        "--train-pairs of reproduce starts", "--pairs of reproduce starts", "--starts", "--controls", "--dimensions",
         "--pairs of reproduce facts", "--seeds", "--steps", "--models of reproduce planted", "--architecture",
         "--width", "--corruptions", "--pretraining", "--corrupted-share", "--studies", "--form", "--rate", "--momentum",
         "--decay", "--schedule", "--crop", "--rotate", "--corrupt", "--held-out", "--save-at", "--save-every",

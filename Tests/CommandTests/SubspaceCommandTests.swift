@@ -270,7 +270,7 @@ struct SubspaceCommandTests {
         for line in [
             "faithful model --direction good.fix", "faithful model --learn mlp.9.hidden --count 20",
             "faithful model --patch plain.fix", "reproduce facts model texts.txt",
-            "reproduce facts model missing.json", "reproduce illusion model"
+            "reproduce facts model missing.json", "reproduce illusion model", "reproduce starts model"
         ] {
             #expect(try place.run(line).status == 4, "\(line)")
         }

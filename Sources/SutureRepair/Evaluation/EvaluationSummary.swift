@@ -182,9 +182,9 @@ extension EvaluationSummary.Row {
         self.unrelated = unrelated
         self.changedTop = changedTop
         self.related = related
-        neurons = Self.median(sizes.map(\.neurons))
-        numbers = Self.median(sizes.map(\.numbers))
-        norm = Self.median(sizes.map(\.norm))
+        neurons = Bootstrap.median(sizes.map(\.neurons))
+        numbers = Bootstrap.median(sizes.map(\.numbers))
+        norm = Bootstrap.median(sizes.map(\.norm))
         self.seconds = seconds
         self.passes = passes
     }
@@ -196,11 +196,5 @@ extension EvaluationSummary.Row {
             Double(each.values.count { $0 == 1 }) / Double(each.count)
         }
         return Estimate(share: Bootstrap.mean(shares), of: shares.count)
-    }
-
-    private static func median(_ values: [Double]) -> Double {
-        guard !values.isEmpty else { return 0 }
-        let sorted = values.sorted()
-        return (sorted[(sorted.count - 1) / 2] + sorted[sorted.count / 2]) / 2
     }
 }

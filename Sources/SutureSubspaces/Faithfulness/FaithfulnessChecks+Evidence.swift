@@ -104,12 +104,9 @@ extension FaithfulnessChecks {
         guard let training = try RandomMLP(trainRuns, at: location, seed: 1),
             let judged = try RandomMLP(runs, at: location, seed: 1)
         else { return nil }
-        let start = try das.initial(width: training.width) { try training.pulls(das, trainRuns) }
-        let basis = try das.learn(trainRuns, from: start) { [plan] epoch, count, _ in
+        let basis = try training.learn(trainRuns, by: das) { [plan] epoch, count, _ in
             plan.progress("learning in a random MLP", epoch, count)
-        } patching: {
-            try training.change($0, $1, $2)
-        }
+        }.basis
         return try fldd(runs.outputs { [try judged.change(basis, $0, Array($0.pairs.indices))] })
     }
 

@@ -44,11 +44,17 @@ struct RandomMLP {
         self.location = location
     }
 
-    /// The width of its hidden activation.
-    var width: Int { writing.shape[1] }
+    /// Learns directions of its hidden activation.
+    func learn(
+        _ runs: PairedRuns, by das: DAS, _ progress: (_ epoch: Int, _ of: Int, _ loss: Double) -> Void
+    ) throws -> Subspace {
+        let start = try das.initial(width: writing.shape[1]) { try pulls(das, runs) }
+        let basis = try das.learn(runs, from: start, progress) { try change($0, $1, $2) }
+        return try Subspace(location, basis: basis, method: "das", options: das.options)
+    }
 
     /// The gradients of a loss at its hidden activation, and source - base there, `[rows, m]` each.
-    func pulls(_ das: DAS, _ runs: PairedRuns) throws -> (gradients: Tensor, differences: Tensor) {
+    private func pulls(_ das: DAS, _ runs: PairedRuns) throws -> (gradients: Tensor, differences: Tensor) {
         let written = try das.gradients(runs, at: Location(.mlpOut(location.site.layer), at: location.tokens))
         let rows = try DAS.moving(runs).flatMap { batch, rows in rows.map { batch.members[$0] } }
         return (try written.matmul(writing), try difference.indexSelected(0, at: rows))

@@ -106,19 +106,9 @@ struct IllusionLayer {
         das.epochs = epochs
         let parts = [location.description, kind, "\(runs.pairs.count)-pairs", "seed-\(seed)"].filter { !$0.isEmpty }
         let name = parts.joined(separator: ".")
-        let file = study.folder?.appending(path: name + ".safetensors")
-        if let file, FileManager.default.fileExists(atPath: file.path) {
-            let kept = try Subspace(contentsOf: file)
-            guard kept.location == location, kept.options == das.options else {
-                throw SubspaceError(
-                    .badFile, "this direction was learned with other options", subject: file.relativePath,
-                    hint: "name another directory, or remove the file")
-            }
-            return kept
+        return try KeptDirections(folder: study.folder).direction(name, at: location, options: das.options) {
+            try das.train(runs, at: location) { epoch, count, _ in progress("learning \(name)", epoch, count) }
         }
-        let found = try das.train(runs, at: location) { epoch, count, _ in progress("learning \(name)", epoch, count) }
-        if let file { try found.write(to: file) }
-        return found
     }
 
     /// The patches to judge: a name, and one patch for each seed.

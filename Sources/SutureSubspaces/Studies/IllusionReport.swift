@@ -78,6 +78,11 @@ public struct IllusionReport: Sendable, Codable {
         public var p: Double
     }
 
+    /// Whether a direction of an MLP does what the whole MLP does not, and loses half of it without its kernel part.
+    public static func isIllusion(full: Double, direction: Double, row: Double) -> Bool {
+        direction > 0.2 && full < 0.5 * direction && row < 0.5 * direction
+    }
+
     /// The line of a kind, if it was measured.
     public func row(_ kind: Kind) -> Row? { rows.first { $0.kind == kind } }
 

@@ -22,13 +22,11 @@ public struct IllusionStudy: Sendable {
     /// A directory that learned directions are kept in, so that a study that was interrupted goes on.
     public var folder: URL?
 
-    /// Told what is being done, how much of it is done, and of how much.
-
     /// The default settings.
     public init() {}
 
     /// The pairs on which everything is judged; one seed for all of them.
-    private static let heldOutSeed: UInt64 = 0x10_0000
+    static let heldOutSeed: UInt64 = 0x10_0000
 
     /// Runs the study on a model.
     public func run(

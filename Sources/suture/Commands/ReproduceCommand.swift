@@ -5,7 +5,10 @@ import SutureKit
 struct ReproduceCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "reproduce", abstract: "Repeat a published experiment on a model.",
-        subcommands: [IllusionCommand.self, FactsCommand.self, PlantedCommand.self, SignaturesStudyCommand.self])
+        subcommands: [
+            IllusionCommand.self, StartsCommand.self, FactsCommand.self, PlantedCommand.self,
+            SignaturesStudyCommand.self
+        ])
 }
 
 /// Where reports are written, each in the format that its file's name asks for.
