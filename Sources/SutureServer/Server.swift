@@ -10,7 +10,7 @@ import SutureTasks
 import SutureTensor
 import SutureTokenizers
 
-/// Serves a language model on this machine: OpenAI's API, patches, repairs, and a page for the browser.
+/// Serves a language model, on this machine unless told otherwise: OpenAI's API, patches, repairs, and a page for the browser.
 ///
 /// ```swift
 /// let server = try await Server(checkpoint)
@@ -21,7 +21,7 @@ import SutureTokenizers
 /// ones.
 public struct Server: Sendable {
     private let workbench: Workbench
-    private let port: Int
+    private let address: CheckedAddress
     private let ending = AsyncStream<Void>.makeStream()
 
     /// Loads the model and opens the folder.
@@ -32,13 +32,14 @@ public struct Server: Sendable {
     ///   - memory: the bytes that its weights may take; nil for a bound by what is free.
     ///   - patches: patch files that are taken up, and switched on.
     ///   - folder: where patches and jobs are kept; nil for `suture/server` in the user's data directory.
-    ///   - port: where it listens, on 127.0.0.1; 0 for any port that is free.
+    ///   - address: where it listens, and who may ask.
     ///   - limits: how much it takes on.
     /// - Throws: ``ServerError``, or an error of the libraries for files that do not fit.
     public init(
         _ checkpoint: Checkpoint, device: Device = .cpu, memory: Int? = nil, patches: [URL] = [], folder: URL? = nil,
-        port: Int = 8080, limits: ServerLimits = ServerLimits()
+        address: ServerAddress = ServerAddress(), limits: ServerLimits = ServerLimits()
     ) async throws {
+        self.address = try address.checked()
         let plain = try Tokenizer(checkpoint)
         let tokenizers = Tokenizers(plain: plain, chat: Result { try ChatFormat(checkpoint, plain) }.telling)
         let given = try patches.map { ($0, try Patch(contentsOf: $0)) }
@@ -56,7 +57,6 @@ public struct Server: Sendable {
             engine: Engine(plain, limits, meter), patches: store,
             jobs: try JobRunner(storage, RepairWorker(checkpoint, tokenizers), stacks, store, limits), limits: limits,
             meter: meter)
-        self.port = port
     }
 
     /// Answers requests until ``stop()`` is called or the task is cancelled; requests that run then are finished first.
@@ -65,21 +65,21 @@ public struct Server: Sendable {
     public func run(onStart: @escaping @Sendable (URL) -> Void) async throws {
         var logger = Logger(label: "suture")
         logger.logLevel = .critical
-        let limits = workbench.limits
+        let (limits, address) = (workbench.limits, address)
+        let (host, port) = (address.address.host, address.address.port)
         let application = Application(
-            responder: GuardedResponder(router.buildResponder(), workbench.meter),
-            server: .http1(
-                configuration: .init(
-                    idleTimeout: .seconds(Int64(limits.idleSeconds)),
-                    httpDecoderConfiguration: .init(
-                        maxHeaderFieldSize: 16 << 10, maxHeaderListSize: 32 << 10, maxHeaderFieldCount: 100))),
+            responder: GuardedResponder(router.buildResponder(), workbench.meter, address),
+            server: try address.builder(
+                .http1(
+                    configuration: .init(
+                        idleTimeout: .seconds(Int64(limits.idleSeconds)),
+                        httpDecoderConfiguration: .init(
+                            maxHeaderFieldSize: 16 << 10, maxHeaderListSize: 32 << 10, maxHeaderFieldCount: 100)))),
             configuration: .init(
-                address: .hostname("127.0.0.1", port: port), serverName: "suture",
+                address: .hostname(host, port: port), serverName: "suture",
                 availableConnectionsDelegate: .maximum(limits.connections, logger: logger)),
             onServerRunning: { channel in
-                guard let port = channel.localAddress?.port, let url = URL(string: "http://127.0.0.1:\(port)/") else {
-                    return
-                }
+                guard let port = channel.localAddress?.port, let url = address.url(port: port) else { return }
                 onStart(url)
             },
             logger: logger)
@@ -100,8 +100,8 @@ public struct Server: Sendable {
             // What had not ended in time was given up.
         } catch let error as IOError {
             throw ServerError(
-                .cannotStart, "the server cannot listen here", subject: "127.0.0.1:\(port)",
-                found: String(cString: strerror(error.errnoCode)), hint: "name another --port")
+                .cannotStart, "the server cannot listen here", subject: "\(host):\(port)",
+                found: String(cString: strerror(error.errnoCode)), hint: "name another --port or --host")
         }
     }
 

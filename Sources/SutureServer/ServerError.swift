@@ -11,6 +11,8 @@ public typealias ServerError = CodedError<ServerErrorCode>
 public enum ServerErrorCode: String, ErrorCode, CaseIterable {
     /// The request makes no sense as it stands (400).
     case badRequest = "bad_request"
+    /// The request does not bring the token that is asked for (401).
+    case unauthorized
     /// The request comes from where none may come from (403).
     case forbidden
     /// There is no such path, model, patch or job (404).
@@ -35,7 +37,7 @@ public enum ServerErrorCode: String, ErrorCode, CaseIterable {
     public var kind: DiagnosticKind {
         switch self {
         case .badRequest, .notFound, .tooLarge, .wrongType: .usage
-        case .forbidden, .conflict, .busy: .refused
+        case .unauthorized, .forbidden, .conflict, .busy: .refused
         case .tooSlow, .failed, .closing, .cannotStart: .failed
         }
     }
@@ -43,6 +45,7 @@ public enum ServerErrorCode: String, ErrorCode, CaseIterable {
     var status: HTTPResponse.Status {
         switch self {
         case .badRequest: .badRequest
+        case .unauthorized: .unauthorized
         case .forbidden: .forbidden
         case .notFound: .notFound
         case .tooSlow: .requestTimeout
@@ -89,6 +92,7 @@ extension CodedError<ServerErrorCode> {
         switch code {
         case .busy: "rate_limit_error"
         case .failed, .closing, .cannotStart: "server_error"
+        case .unauthorized: "authentication_error"
         case .forbidden: "permission_error"
         case .notFound: "not_found_error"
         default: "invalid_request_error"

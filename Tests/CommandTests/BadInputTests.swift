@@ -45,6 +45,7 @@ extension BadInputTests {
         // Models
         Case("serve nowhere", "nowhere: there is no such model"),
         Case("serve model --patch nowhere --folder kept-1", "nowhere"),
+        Case("serve model --token nowhere --folder kept-1", "nowhere"),
         Case("inspect nowhere", "nowhere: there is no such model"),
         Case("inspect no-config", "config.json is missing"),
         Case("inspect bad-config", "bad-config/config.json"),
@@ -192,6 +193,9 @@ extension BadInputTests {
 
     static let badRequests: [Case] = [
         Case("serve model --folder model/config.json", "model/config.json"),
+        Case(
+            "serve model --host 0.0.0.0", "--host 0.0.0.0 lets others than this machine ask, which needs --token FILE"),
+        Case("serve model --certificate texts.txt", "--certificate and --key go together"),
         Case("serve model --port 65536", "--port is 0...65535, not 65536"),
         Case("unknown", "there is no command \"unknown\"; see 'suture --help'"),
         Case("reapir model", "there is no command \"reapir\"; did you mean \"repair\"?; see 'suture --help'"),

@@ -48,7 +48,8 @@ struct OverlapTests {
         "classify <classifier <images --patch <good.fix --report >new.html",
         "robustness <classifier --data <images --signature <good.fix --baseline <no-classes --report >new.html",
         "corrupt <images --all -o >new --sheet >new.png", "corrupt <arrays/fog.npy --all -o >new --sheet >new.png",
-        "report <key.jsonl --report >new.html", "serve <model --patch <good.fix", "inspect <model",
+        "report <key.jsonl --report >new.html",
+        "serve <model --patch <good.fix --token <key.jsonl --certificate <texts.txt --key <plain.fix", "inspect <model",
         "convert <model -o >new", "convert <text.gguf -o >new"
     ]
 
@@ -71,7 +72,7 @@ struct OverlapTests {
         "--ablate", "--at", "--strength", "--temperature", "--top-k", "--top-p", "--min-p", "--stop", "--metric",
         "--neuron",
         "--head", "--site", "--severity", "--severities", "--profile", "--as", "--image", "--dtype", "--shard-size",
-        "--candidate", "--samples", "--wordings", "--sandbox", "--memory", "--folder", "--port"
+        "--candidate", "--samples", "--wordings", "--sandbox", "--memory", "--folder", "--port", "--host"
     ]
 
     private static let place = Result { try prepared() }

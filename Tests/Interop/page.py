@@ -179,4 +179,27 @@ with served(SUTURE, MODEL) as url, tempfile.TemporaryDirectory() as folder:
     finally:
         browser.close()
 
+# A server that asks for a token: it is typed in, or comes with the link, and is not left in the address.
+with tempfile.TemporaryDirectory() as folder:
+    token = Path(folder) / "token.txt"
+    token.write_text("a-token-of-22-letters\n")
+    with served(SUTURE, MODEL, "--token", token) as url:
+        browser = Browser(f"{folder}/browser")
+        try:
+            browser.size(375)
+            browser.call("Page.navigate", url=url)
+            browser.wait("document.getElementById('entry')?.hidden === false")
+            browser.axe("the entry")
+            browser.picture("9-entry")
+            browser.run("document.getElementById('key').value = 'a-token-of-22-letters'; document.getElementById('entry').requestSubmit()")
+            browser.wait("document.getElementById('model')?.textContent.includes('layers')")
+            check("the entry goes", browser.run("document.getElementById('entry').hidden"))
+            browser.run("sessionStorage.clear()")
+            browser.call("Page.navigate", url=f"{url}/#token=a-token-of-22-letters")
+            browser.call("Page.reload")
+            browser.wait("document.getElementById('model')?.textContent.includes('layers')")
+            check("no token in the address", "token" not in browser.run("location.href"), browser.run("location.href"))
+        finally:
+            browser.close()
+
 print(f"{passed} passed, 0 failed")

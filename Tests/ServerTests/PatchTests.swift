@@ -110,7 +110,7 @@ struct PatchTests {
                 #expect((try await client.get("/api/patches").json["patches"] as? [Any])?.count == 1)
                 // A second server would write to the same database.
                 await #expect(throws: ServerError.self) {
-                    _ = try await Server(Checkpoint(place.model), folder: place.folder, port: 0)
+                    _ = try await Server(Checkpoint(place.model), folder: place.folder, address: .anyPort)
                 }
             }
         }

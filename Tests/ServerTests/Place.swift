@@ -32,10 +32,11 @@ struct Place: Sendable {
 
     /// Runs a server while `body` asks it, and ends it as a signal does.
     func serving(
-        _ limits: ServerLimits = ServerLimits(), patches: [URL] = [], _ body: (Client) async throws -> Void
+        _ limits: ServerLimits = ServerLimits(), patches: [URL] = [], at address: ServerAddress = .anyPort,
+        _ body: (Client) async throws -> Void
     ) async throws {
         let server = try await Server(
-            Checkpoint(model), patches: patches, folder: folder, port: 0, limits: limits)
+            Checkpoint(model), patches: patches, folder: folder, address: address, limits: limits)
         let started = AsyncStream<URL>.makeStream()
         let running = Task { try await server.run { started.continuation.yield($0) } }
         // A server that cannot start says nothing.
@@ -83,6 +84,15 @@ struct Place: Sendable {
         let tokenizer = try Tokenizer(checkpoint)
         let writing = TextWriting(tokenizer, stopStrings: stop, limit: tokens, sampling: sampling)
         return try writing.write(model, behind: tokenizer.encode(prompt, specials: .opening).ids).text
+    }
+}
+
+extension ServerAddress {
+    /// A free port of this machine.
+    static var anyPort: ServerAddress {
+        var address = ServerAddress()
+        address.port = 0
+        return address
     }
 }
 

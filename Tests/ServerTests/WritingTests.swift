@@ -179,7 +179,7 @@ struct WritingTests {
     @Test("the server ends when it is told, after what runs is finished; a listener that leaves frees its place")
     func ending() async throws {
         try await Place.with { place in
-            let server = try await Server(Checkpoint(place.model), folder: place.folder, port: 0)
+            let server = try await Server(Checkpoint(place.model), folder: place.folder, address: .anyPort)
             let started = AsyncStream<URL>.makeStream()
             let running = Task { try await server.run { started.continuation.yield($0) } }
             var places = started.stream.makeAsyncIterator()

@@ -18,6 +18,9 @@ struct PageRoutes: Sendable {
         script("writing", PackageResources.writing_js)
     ]
 
+    /// Where they are.
+    static let paths = Set(files.map(\.path))
+
     private static func script(_ name: String, _ bytes: [UInt8]) -> File {
         File(path: "/\(name).js", type: "text/javascript; charset=utf-8", bytes: bytes)
     }

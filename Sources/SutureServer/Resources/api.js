@@ -1,15 +1,42 @@
-// The server's API. Errors carry its one line.
+// The server's API. Errors carry its one line, and its status.
+
+// A token comes with the link, behind the #, which browsers do not send, or is typed in; it is kept as long as the tab is.
+const link = new URLSearchParams(location.hash.slice(1)).get("token");
+if (link) {
+  enter(link);
+  history.replaceState(null, "", location.pathname + location.search);
+}
+
+export function enter(token) { sessionStorage.setItem("token", token); }
+
+function headers(type) {
+  const token = sessionStorage.getItem("token");
+  return { ...(type ? { "Content-Type": type } : {}), ...(token ? { Authorization: `Bearer ${token}` } : {}) };
+}
 
 async function failure(response) {
   const body = await response.json().catch(() => null);
-  return new Error(body?.error?.message ?? `the server answered ${response.status}`);
+  const error = new Error(body?.error?.message ?? `the server answered ${response.status}`);
+  error.status = response.status;
+  return error;
+}
+
+/** Saves what is under a path as a file. */
+export async function save(path, name) {
+  const response = await fetch(path, { headers: headers() });
+  if (!response.ok) throw await failure(response);
+  const url = URL.createObjectURL(await response.blob());
+  const anchor = document.createElement("a");
+  Object.assign(anchor, { href: url, download: name });
+  anchor.click();
+  setTimeout(() => URL.revokeObjectURL(url), 60_000);
 }
 
 export async function ask(method, path, body, signal) {
   const isFile = body instanceof Blob;
   const response = await fetch(path, {
     method, signal,
-    headers: body === undefined ? {} : { "Content-Type": isFile ? "application/octet-stream" : "application/json" },
+    headers: headers(body === undefined ? null : isFile ? "application/octet-stream" : "application/json"),
     body: body === undefined ? undefined : isFile ? body : JSON.stringify(body),
   });
   if (!response.ok) throw await failure(response);
@@ -20,7 +47,7 @@ export async function ask(method, path, body, signal) {
 export async function* events(method, path, body, signal) {
   const response = await fetch(path, {
     method, signal,
-    headers: body === undefined ? {} : { "Content-Type": "application/json" },
+    headers: headers(body === undefined ? null : "application/json"),
     body: body === undefined ? undefined : JSON.stringify(body),
   });
   if (!response.ok) throw await failure(response);

@@ -1,6 +1,6 @@
 // The page: what its parts tell one another.
 
-import { ask } from "./api.js";
+import { ask, enter } from "./api.js";
 import { byId } from "./dom.js";
 import * as inside from "./inside.js";
 import * as patches from "./patches.js";
@@ -57,4 +57,11 @@ try {
   await patches.begin(model.name);
 } catch (error) {
   byId("model").textContent = error.message;
+  byId("entry").hidden = error.status !== 401;
 }
+
+byId("entry").addEventListener("submit", (event) => {
+  event.preventDefault();
+  enter(byId("key").value.trim());
+  location.reload();
+});

@@ -1,6 +1,6 @@
 // The patches on the model: switches and sliders that change the answer at once.
 
-import { ask } from "./api.js";
+import { ask, save } from "./api.js";
 import { byId, element, settled } from "./dom.js";
 
 let base = "";
@@ -52,7 +52,10 @@ function row(patch) {
           onchange: (event) => change(patch.name, { enabled: event.target.checked }),
         }), patch.name),
       element("div", { class: "patch-actions" },
-        element("a", { class: "button", href: `/api/patches/${patch.name}/file`, "aria-label": `Download ${patch.name}` }, "↓"),
+        element("button", {
+          type: "button", "aria-label": `Download ${patch.name}`,
+          onclick: () => attempt(() => save(`/api/patches/${patch.name}/file`, `${patch.name}.safetensors`)),
+        }, "↓"),
         element("button", {
           type: "button", "aria-label": `Remove ${patch.name}`,
           onclick: () => { if (confirm(`Remove ${patch.name} for good?`)) remove(patch.name); },

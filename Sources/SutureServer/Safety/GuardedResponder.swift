@@ -8,15 +8,18 @@ import SutureFormats
 struct GuardedResponder<Inner: HTTPResponder>: HTTPResponder where Inner.Context == ServerContext {
     let inner: Inner
     let meter: Meter
-    private let gate = RequestGate()
+    private let gate: RequestGate
 
-    init(_ inner: Inner, _ meter: Meter) { (self.inner, self.meter) = (inner, meter) }
+    init(_ inner: Inner, _ meter: Meter, _ address: CheckedAddress) {
+        (self.inner, self.meter, gate) = (inner, meter, RequestGate(address: address))
+    }
 
     func respond(to request: Request, context: ServerContext) async throws -> Response {
         let start = ContinuousClock.now
         var response: Response
         do {
             try gate.check(request, port: context.channel.localAddress?.port)
+            try gate.admit(request)
             response = try await inner.respond(to: request, context: context)
             // The router's own answer to a path or a method that is not there.
             if response.status == .notFound, response.body.contentLength == 0 { throw HTTPError(.notFound) }
@@ -45,6 +48,9 @@ struct GuardedResponder<Inner: HTTPResponder>: HTTPResponder where Inner.Context
         var response = Response.json(told.json, status: told.code.status)
         switch told.code {
         case .busy: response.headers[.retryAfter] = "5"
+        case .unauthorized:
+            response.headers[.wwwAuthenticate] = "Bearer"
+            response.closes(context.channel)
         case .tooLarge, .tooSlow, .forbidden: response.closes(context.channel)
         default: break
         }

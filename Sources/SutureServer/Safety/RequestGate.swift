@@ -2,24 +2,28 @@ import HTTPTypes
 import Hummingbird
 import NIOCore
 
-/// Lets in what comes from this machine to this server, and nothing that a page of another site sends.
+/// Lets in what comes from this machine to this server or brings the token, and nothing that a page of another site sends.
 struct RequestGate: Sendable {
+    let address: CheckedAddress
+
     /// The names under which the server may be asked; another name that leads here is an attack by DNS rebinding.
     static let hosts: Set<String> = ["localhost", "127.0.0.1", "[::1]"]
 
-    /// Throws ``ServerError`` with code `forbidden` or `badRequest`.
+    /// Throws ``ServerError`` with code `forbidden`, `unauthorized` or `badRequest`.
     func check(_ request: Request, port: Int?) throws {
         guard let host = request.head.authority, !host.isEmpty else {
             throw ServerError(.badRequest, "the header Host is missing")
         }
-        guard isOwn(host, port: port) else {
+        // A name that leads here brings no token along: whoever has it may use any name.
+        guard address.address.token != nil || isOwn(host, port: port) else {
             throw ServerError(
                 .forbidden, "this host is not served here", subject: "Host", expected: "localhost or 127.0.0.1",
                 found: "\"\(host)\"")
         }
         if let origin = request.headers[.origin] {
-            let prefix = "http://"
-            guard origin.hasPrefix(prefix), isOwn(String(origin.dropFirst(prefix.count)), port: port) else {
+            let prefix = address.scheme + "://"
+            let named = origin.hasPrefix(prefix) ? String(origin.dropFirst(prefix.count)) : ""
+            guard address.address.token == nil ? isOwn(named, port: port) : named == host else {
                 throw ServerError(
                     .forbidden, "requests of pages from elsewhere are not answered", subject: "Origin",
                     found: "\"\(origin)\"")
@@ -36,9 +40,22 @@ struct RequestGate: Sendable {
         }
     }
 
+    /// Throws ``ServerError`` with code `unauthorized` for a request without the token.
+    func admit(_ request: Request) throws {
+        guard !Self.open.contains(request.uri.path), !address.isAdmitted(request.headers[.authorization]) else {
+            return
+        }
+        throw ServerError(
+            .unauthorized, "this server answers those who bring its token", subject: "Authorization",
+            expected: "Bearer TOKEN", found: request.headers[.authorization] == nil ? "nothing" : "another one")
+    }
+
+    /// What is the same for everybody: the page's files, and whether the server is up.
+    private static let open: Set<String> = PageRoutes.paths.union(["/health"])
+
     private func isOwn(_ authority: String, port: Int?) -> Bool {
         let lowered = authority.lowercased()
-        if Self.hosts.contains(lowered) { return port == 80 }
+        if Self.hosts.contains(lowered) { return port == (address.tls == nil ? 80 : 443) }
         guard let colon = lowered.lastIndex(of: ":"), let named = Int(lowered[lowered.index(after: colon)...]) else {
             return false
         }

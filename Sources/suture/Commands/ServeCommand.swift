@@ -6,14 +6,15 @@ import SutureServer
 struct ServeCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "serve",
-        abstract: "Serve a model to programs and to the browser, on this machine.",
+        abstract: "Serve a model to programs and to the browser.",
         discussion: """
             Programs that speak OpenAI's API ask it under http://127.0.0.1:8080/v1; the page under http://127.0.0.1:8080 \
             shows each token with its rivals, repairs a wrong one, and switches patches on and off. A request has its own \
             patches by the name of its model: base+fix1@0.5+fix2. Ctrl-C ends it when what runs is finished, a second one \
-            at once.
+            at once. Others than this machine can ask only where --host says so, and only with a token.
 
             suture serve model.gguf --patch fix.safetensors
+            suture serve model.gguf --host 0.0.0.0 --token token.txt --certificate chain.pem --key key.pem
             """)
 
     @OptionGroup var model: LanguageModelOptions
@@ -24,24 +25,57 @@ struct ServeCommand: ParsableCommand {
     @Option(help: "The folder that keeps patches and jobs. (default: suture/server in the user's data directory)")
     var folder: String?
 
-    @Option(help: "The port on 127.0.0.1; 0 for any that is free.")
+    @Option(help: "The port; 0 for any that is free.")
     var port = 8080
+
+    @Option(help: "The name or address to listen on; another one than this machine needs --token.")
+    var host = "127.0.0.1"
+
+    @Option(help: "A file with the token that requests bring, as OpenAI's API key.")
+    var token: String?
+
+    @Option(help: "A certificate with those that signed it, in PEM: HTTPS in place of HTTP.")
+    var certificate: String?
+
+    @Option(help: "The certificate's private key, in PEM.")
+    var key: String?
 
     @OptionGroup var work: ThreadOptions
 
     func validate() throws {
         guard (0...65535).contains(port) else { throw ValidationError("--port is 0...65535, not \(port).") }
         guard folder != "" else { throw ValidationError("--folder is empty.") }
+        guard (certificate == nil) == (key == nil) else {
+            throw ValidationError("--certificate and --key go together.")
+        }
+        guard address.isLocal || token != nil else {
+            throw ValidationError(
+                "--host \(host) lets others than this machine ask, which needs --token FILE: openssl rand -hex 16 > FILE"
+            )
+        }
+    }
+
+    /// Without the token.
+    private var address: ServerAddress {
+        var address = ServerAddress()
+        (address.host, address.port) = (host, port)
+        if let certificate, let key { address.certificate = (URL(filePath: certificate), URL(filePath: key)) }
+        return address
     }
 
     func run() throws {
-        try FilePlan(reading: [model.model] + patch, writing: []).check()
+        try FilePlan(reading: [model.model] + patch + [token, certificate, key].compactMap(\.self), writing: []).check()
+        var address = address
+        address.token = try token.map { try ServerAddress.token(in: URL(filePath: $0)) }
         let checkpoint = try model.checkpoint()
         let (device, memory) = (Device(model.files.device) ?? .cpu, model.memory?.bytes)
         let (patches, folder) = (patch.map { URL(filePath: $0) }, folder.map { URL(filePath: $0) })
-        try waiting {
+        if !address.isLocal, address.certificate == nil {
+            note("without --certificate the token and all texts can be read on their way")
+        }
+        try waiting { [address] in
             let server = try await Server(
-                checkpoint, device: device, memory: memory, patches: patches, folder: folder, port: port)
+                checkpoint, device: device, memory: memory, patches: patches, folder: folder, address: address)
             Signals.soften { server.stop() }
             try await server.run { note("serving \(model.url.lastPathComponent) on \($0); Ctrl-C ends it") }
         }
