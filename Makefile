@@ -21,7 +21,7 @@ help:
 	@echo "make interop-lens  hold lens, attention, attribution and ablation against TransformerLens"
 	@echo "make interop-vision  hold classifiers, and how pictures are prepared, against torchvision and timm"
 	@echo "make interop-llama  hold tokens, logits and exported adapters against llama.cpp, which is built once (ten minutes)"
-	@echo "make interop-serve  ask the server with OpenAI's client, and walk through its page in Chromium"
+	@echo "make interop-serve  ask the server with OpenAI's client and schemathesis, and walk through its page in Chromium"
 	@echo "make conformance  random variants of models, GGUF files, adapters and tokenizers, held against the real libraries"
 	@echo "make fuzz     feed broken files and models to all that reads them (SECONDS=60 SEED=1)"
 	@echo "make fuzz-coverage  let libFuzzer look for inputs that reach new code (SECONDS=60 for each reader)"
@@ -84,6 +84,7 @@ interop-llama: release
 interop-serve: release
 	@Scripts/setup-serve
 	.deps/serve/bin/python Tests/Interop/serve.py $(SUTURE) $(SMOLLM2)
+	.deps/serve/bin/python Tests/Interop/described.py $(SUTURE) $(SMOLLM2)
 	.deps/serve/bin/python Tests/Interop/page.py $(SUTURE) $(SMOLLM2)
 
 conformance: release

@@ -22,6 +22,7 @@ import SutureTokenizers
 public struct Server: Sendable {
     private let workbench: Workbench
     private let address: CheckedAddress
+    private let storage: Storage
     private let ending = AsyncStream<Void>.makeStream()
 
     /// Loads the model and opens the folder.
@@ -46,7 +47,7 @@ public struct Server: Sendable {
         try PatchedCheckpoint(checkpoint).adding(given.map { AppliedPatch($1) }).check()
         let model = try LanguageModel.load(checkpoint, device: device, memory: memory)
         // The first thing that is written: all that is given has been looked at.
-        let storage = try Storage(folder ?? Storage.standardFolder)
+        storage = try Storage(folder ?? Storage.standardFolder)
         let store = try PatchStore(storage, checkpoint)
         for (url, patch) in given { try await Self.add(patch, from: url, to: store) }
         let stacks = ModelStacks(checkpoint, model)
@@ -60,6 +61,7 @@ public struct Server: Sendable {
     }
 
     /// Answers requests until ``stop()`` is called or the task is cancelled; requests that run then are finished first.
+    /// Once: afterwards the folder is another server's.
     ///
     /// - Parameter onStart: is told where the server listens.
     public func run(onStart: @escaping @Sendable (URL) -> Void) async throws {
@@ -93,7 +95,11 @@ public struct Server: Sendable {
         let watcher = Task { [stream = ending.stream] in
             for await _ in stream { await group.triggerGracefulShutdown() }
         }
-        defer { watcher.cancel() }
+        defer {
+            watcher.cancel()
+            // The next server may have the folder at once, whoever still holds this one.
+            try? storage.database.close()
+        }
         do {
             try await group.run()
         } catch is CancellationError {
@@ -107,6 +113,11 @@ public struct Server: Sendable {
 
     /// Lets ``run(onStart:)`` end: nothing new is taken on, what runs is finished.
     public func stop() { ending.continuation.yield() }
+
+    /// What is answered, as `GET /api/jobs/{id}`; HEAD comes with each GET.
+    package var routes: [String] {
+        router.routes.filter { $0.method != .head }.map { "\($0.method.rawValue) \($0.path)" }
+    }
 
     private var router: Router<ServerContext> {
         let router = Router(context: ServerContext.self, options: .autoGenerateHeadEndpoints)

@@ -2,7 +2,7 @@ import Foundation
 import Hummingbird
 import SutureFormats
 
-/// `/health`, `/metrics` and `/v1/models`.
+/// `/health`, `/metrics`, `/v1/models`, and `/openapi.json`, which describes them all.
 struct ModelRoutes: Sendable {
     let workbench: Workbench
 
@@ -12,6 +12,12 @@ struct ModelRoutes: Sendable {
             Response(
                 status: .ok, headers: [.contentType: "text/plain; version=0.0.4; charset=utf-8"],
                 body: .init(byteBuffer: ByteBuffer(string: workbench.meter.exposition)))
+        }
+        let description = ByteBuffer(bytes: PackageResources.openapi_json)
+        router.get("/openapi.json") { _, _ in
+            Response(
+                status: .ok, headers: [.contentType: "application/json; charset=utf-8"],
+                body: .init(byteBuffer: description))
         }
         router.get("/v1/models") { _, _ in
             let names = await workbench.modelNames()

@@ -45,15 +45,19 @@ struct WritingRequest: Sendable {
         "stream", "frequency_penalty", "presence_penalty", "logit_bias"
     ]
 
+    /// What a request may name.
+    static func keys(_ form: Form) -> Set<ByteString> {
+        shared.union(
+            form == .text
+                ? ["prompt", "echo", "suffix", "best_of"] : ["messages", "max_completion_tokens", "top_logprobs"])
+    }
+
     /// A request as it came, checked.
     ///
     /// Throws ``ServerError`` or an error of the libraries that names what is wrong.
     init(_ body: JSONField, _ form: Form, _ workbench: Workbench) throws {
         self.form = form
-        let own: Set<ByteString> =
-            form == .text
-            ? ["prompt", "echo", "suffix", "best_of"] : ["messages", "max_completion_tokens", "top_logprobs"]
-        try body.allow(Self.shared.union(own), ignoring: Self.ignored)
+        try body.allow(Self.keys(form), ignoring: Self.ignored)
         model = try body.optional("model")?.string ?? workbench.name
         stack = try StackRequest(model: model, of: workbench.name)
         if let list = try body.optional("patches") {

@@ -50,8 +50,8 @@ struct RequestGate: Sendable {
             expected: "Bearer TOKEN", found: request.headers[.authorization] == nil ? "nothing" : "another one")
     }
 
-    /// What is the same for everybody: the page's files, and whether the server is up.
-    private static let open: Set<String> = PageRoutes.paths.union(["/health"])
+    /// What is the same for everybody: the page's files, the description, and whether the server is up.
+    private static let open: Set<String> = PageRoutes.paths.union(["/health", "/openapi.json"])
 
     private func isOwn(_ authority: String, port: Int?) -> Bool {
         let lowered = authority.lowercased()
