@@ -4,8 +4,8 @@ import SutureSubspaces
 extension Report {
     /// What random starts find in each layer, beside the computed one.
     public init(_ study: StartsReport) throws {
-        let mlps = study.sites.filter(\.isMLP)
-        let streams = study.sites.filter { !$0.isMLP }
+        let mlps = study.sites.filter { !$0.isInStream }
+        let streams = study.sites.filter(\.isInStream)
         try self.init(
             title: "The illusion from random starts", subtitle: study.model, verdict: Self.verdict(mlps),
             schema: "suture.starts/1", data: study,
@@ -16,7 +16,8 @@ extension Report {
                         + "where it removes more than a fifth of the logit difference, the whole MLP less than half of that, and "
                         + "the direction's row part less than half."),
                 .heading("MLPs"), .table(Self.mlpTable(mlps)), .paragraph(Self.mlpReading(mlps)),
-                .plot(Self.plot(mlps)), .heading("The stream behind them"), .table(Self.streamTable(streams)),
+                .plot(Self.plot(mlps)), .table(Self.agreementTable(mlps)), .heading("The stream behind them"),
+                .table(Self.streamTable(streams)),
                 .paragraph(Self.streamReading(streams)), .heading("How"),
                 .facts([
                     Fact("Model", study.model),
@@ -63,8 +64,7 @@ extension Report {
                 + "beside them",
             columns: [
                 .number("layer"), .number("whole"), .number("computed start"), .number("row part"),
-                .number("random starts"), .number("row part"), .number("illusions"), .number("|cos| of starts"),
-                .number("with computed"), .number("random MLPs")
+                .number("random starts"), .number("row part"), .number("illusions"), .number("random MLPs")
             ],
             rows: sites.map { site in
                 [
@@ -72,8 +72,26 @@ extension Report {
                     .init(points(site.computed.score.fldd.value)), .init(points(site.computed.row?.fldd.value ?? 0)),
                     .init(spread(site.random.map(\.score.fldd.value), points)),
                     .init(spread(site.random.map { $0.row?.fldd.value ?? 0 }, points)),
-                    .init("\(site.illusions) of \(site.random.count)"), .init(spread(site.agreement, decimal)),
-                    .init(spread(site.withComputed, decimal)), .init(spread(site.controls.map(\.fldd.value), points))
+                    .init("\(site.illusions) of \(site.random.count)"),
+                    .init(spread(site.controls.map(\.fldd.value), points))
+                ]
+            })
+    }
+
+    private static func agreementTable(_ sites: [StartsReport.Site]) -> Table {
+        Table(
+            caption:
+                "Whether the MLPs' directions agree: |cos|, and the length of what the output projection sees of them",
+            columns: [
+                .number("layer"), .number("between random starts"), .number("with computed"), .number("|row|"),
+                .number("|row| of computed")
+            ],
+            rows: sites.map { site in
+                [
+                    .init("\(site.layer)"), .init(spread(site.agreement, decimal)),
+                    .init(spread(site.withComputed, decimal)),
+                    .init(spread(site.random.compactMap(\.rowNorm), decimal)),
+                    .init(site.computed.rowNorm.map(decimal) ?? "")
                 ]
             })
     }

@@ -8,7 +8,10 @@ import Testing
 struct RedrawTests {
     @Test(
         "a kept result is read whole: its page has the same JSON",
-        arguments: ["facts-smollm2", "illusion-smollm2", "signatures-cnn", "signatures-cnn-half", "signatures-vgg11"])
+        arguments: [
+            "facts-smollm2", "illusion-smollm2", "starts-smollm2", "signatures-cnn", "signatures-cnn-half",
+            "signatures-vgg11"
+        ])
     func same(name: String) throws {
         let file = Goldens.checkout.appending(path: "Documentation/reports/\(name).json")
         let page = try Report(redrawing: file)

@@ -24,20 +24,20 @@ struct StartsTests {
         let report = try study(folder).run(model, learning: train, judging: heldOut, modelName: name)
         let layers = model.architecture.layers - 1
         #expect(report.sites.map(\.layer) == (0..<layers).flatMap { [$0, $0 + 1] })
-        #expect(report.sites.map(\.isMLP) == (0..<layers).flatMap { _ in [true, false] })
+        #expect(report.sites.map(\.isInStream) == (0..<layers).flatMap { _ in [false, true] })
         for site in report.sites {
-            #expect(site.random.count == 3 && site.controls.count == (site.isMLP ? 2 : 0))
+            #expect(site.random.count == 3 && site.controls.count == (site.isInStream ? 0 : 2))
             #expect(site.agreement.count == 3 && site.withComputed.count == 3)
             #expect(site.agreement.allSatisfy { (0...1.0001).contains($0) })
             // A start by itself, learned and judged in runs of its own.
-            let location = Location(site.isMLP ? .mlpHidden(site.layer) : .residual(site.layer))
+            let location = Location(site.isInStream ? .residual(site.layer) : .mlpHidden(site.layer))
             var das = study().das
             (das.start, das.seed) = (.random, 2)
             let direction = try das.train(PairedRuns(model, train, at: [location]), at: location)
             let runs = try PairedRuns(model, heldOut, at: [location])
             let score = Score(try runs.outputs(direction.patch), clean: try runs.clean(), pairs: heldOut)
             #expect(abs(score.fldd.value - site.random[1].score.fldd.value) < 1e-3)
-            #expect((site.random[1].row == nil) == !site.isMLP)
+            #expect((site.random[1].row == nil) == site.isInStream)
         }
 
         // What was learned is kept, and a study with other options does not take it.

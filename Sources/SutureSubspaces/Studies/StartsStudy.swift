@@ -136,7 +136,7 @@ public struct StartsStudy: Sendable {
         let bases = learned.random.map(\.basis)
         let pairs = bases.indices.flatMap { a in (0..<a).map { ($0, a) } }
         return StartsReport.Site(
-            layer: location.site.layer, isMLP: space != nil, whole: try score(SubspacePatch(whole: location)),
+            layer: location.site.layer, isInStream: space == nil, whole: try score(SubspacePatch(whole: location)),
             computed: try judged(learned.computed), random: try learned.random.map(judged),
             controls: try learned.controls.enumerated().compactMap { index, control in
                 guard let random = try RandomMLP(runs, at: location, seed: UInt64(index + 1)) else { return nil }
@@ -167,7 +167,7 @@ public struct StartsReport: Sendable, Codable {
     /// An MLP's hidden activation, or the stream that enters a layer.
     public struct Site: Sendable, Codable {
         public var layer: Int
-        public var isMLP: Bool
+        public var isInStream: Bool
         public var whole: Score
         /// From the start that is computed to first order.
         public var computed: Direction
@@ -184,7 +184,7 @@ public struct StartsReport: Sendable, Codable {
 
         /// The same of one direction.
         public func isIllusion(_ direction: Direction) -> Bool {
-            isMLP
+            !isInStream
                 && IllusionReport.isIllusion(
                     full: whole.fldd.value, direction: direction.score.fldd.value, row: direction.row?.fldd.value ?? 0)
         }
