@@ -13,6 +13,8 @@ from pathlib import Path
 
 import numpy as np
 import torch
+
+np.float_ = np.float64  # repeng 0.4.0 still asks for the name that numpy 1 had.
 from repeng import ControlVector, DatasetEntry
 from safetensors import safe_open
 from transformers import AutoModelForCausalLM, AutoTokenizer, logging
@@ -82,6 +84,7 @@ def formula(values, method):
         center = (values[::2] + values[1::2]) / 2
         rows = np.concatenate([values[::2] - center, values[1::2] - center])
     direction = np.linalg.svd(rows - rows.mean(0), full_matrices=False)[2][0]
+    direction *= np.sign(direction[np.abs(direction).argmax()])  # as scikit-learn has it, for where no side wins
     along = difference @ direction
     return -direction if np.mean(along < 0) > np.mean(along > 0) else direction
 

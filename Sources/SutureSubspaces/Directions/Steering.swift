@@ -74,7 +74,7 @@ extension Steering {
     /// Finds a vector for each of some layers.
     ///
     /// The sign of a principal direction is such that in more pairs the positive text lies farther along it than the
-    /// negative one does, as in repeng. Throws ``SubspaceError`` for fewer pairs than a method needs, or pairs that do not
+    /// negative one does, as in repeng; where as many do not, its largest entry is positive. Throws ``SubspaceError`` for fewer pairs than a method needs, or pairs that do not
     /// differ at a layer; `ModelError` for texts or layers that do not fit the model.
     ///
     /// - Parameters:
@@ -121,7 +121,10 @@ extension Steering {
         if method == .mean { return try mean.squeezed(0).to(.float32) }
         let direction = try rows.svd().vt.selected(0, 0)
         let along = try difference.matmul(direction.unsqueezed(1)).elements(as: Double.self)
-        let isReversed = along.count { $0 < 0 } > along.count { $0 > 0 }
+        let (more, less) = (along.count { $0 > 0 }, along.count { $0 < 0 })
+        // Where the pairs are of two minds, the largest entry is positive, as in scikit-learn's PCA.
+        let entries = try direction.elements(as: Double.self)
+        let isReversed = more == less ? (entries.max { abs($0) < abs($1) } ?? 0) < 0 : less > more
         return try (isReversed ? direction * -1 : direction).to(.float32)
     }
 }
