@@ -100,6 +100,16 @@ struct SteerCommandTests {
         try place.done("steer model --pairs train.jsonl --layers 0,1 -o both.fix")
         let outcome = try place.run("faithful model --direction both.fix \(files)")
         #expect(outcome.status == 2 && outcome.errors.contains("--layers N"), "\(outcome.errors)")
+        // A bias reads nothing, and a page about the patch does not call it dormant for that.
+        try Data(#"{"prompt": "abcd", "expected": "Q"}"#.utf8).write(to: place.url.appending(path: "one.jsonl"))
+        let pathway = try place.run("faithful model --patch a.fix --failures one.jsonl")
+        #expect(pathway.status == 0 && pathway.text.contains("it reads nothing"), "\(pathway.errors)\(pathway.text)")
+        // What is learned from the effect of patching becomes a patch, too.
+        try place.done("faithful model --learn residual.1@last \(files) --save v")
+        let learned = try place.done("steer model --vectors v -o learned.fix")
+        let edits = try #require(learned["edits"] as? [[String: Any]])
+        #expect(edits.map { $0["tensor"] as? String } == ["model.layers.0.mlp.down_proj.bias"])
+        #expect(abs(try #require(edits[0]["norm"] as? Double) - 1) < 1e-5)
         let neuron = try place.run("faithful model --direction good.fix \(files)")
         #expect(neuron.status == 4 && neuron.errors.contains("no steering vector"), "\(neuron.errors)")
     }
