@@ -12,9 +12,9 @@ extension Steering {
 
     /// Whether a file begins as a GGUF file does, so that it may be a control vector.
     public static func isControlVector(_ url: URL) -> Bool {
-        guard let file = try? FileHandle(forReadingFrom: url) else { return false }
-        defer { try? file.close() }
-        return (try? file.read(upToCount: 4)) == Data("GGUF".utf8)
+        // What cannot be read is refused by whoever reads it next.
+        guard let file = try? MappedFile(url) else { return false }
+        return withExtendedLifetime(file) { file.bytes.starts(with: Array("GGUF".utf8)) }
     }
 
     /// Writes the vectors as a control vector for llama.cpp.
@@ -29,7 +29,7 @@ extension Steering {
         guard vectors.allSatisfy({ $0.layer > 0 }) else {
             throw SubspaceError(
                 .badRequest, "llama.cpp adds no vector behind the first layer", subject: url.relativePath,
-                found: "layer 0", hint: "steer later layers: suture steer --layers 1-\(max(vectors.count, 2) - 1)")
+                found: "layer 0", hint: "suture steer --layers takes others")
         }
         let bias = try Architecture(base).outputBias(ofLayer: vectors[0].layer)
         let family = try base.ggufPlace(of: bias.dropLast("bias".count) + "weight").family

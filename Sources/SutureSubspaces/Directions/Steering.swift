@@ -134,22 +134,28 @@ extension LanguageModel {
     func lastValues(
         of texts: [[Int]], at sites: [Site], progress: ProgressHandler = { _, _, _ in }
     ) throws -> [Tensor] {
-        // Texts of like length share a batch.
-        let order = texts.indices.sorted { (texts[$0].count, $0) < (texts[$1].count, $1) }
-        let batches = stride(from: 0, to: order.count, by: 32).map { Array(order[$0..<min($0 + 32, order.count)]) }
-        var found = sites.map { _ in [Tensor?](repeating: nil, count: texts.count) }
-        try Tensor.withoutGradients {
-            for (number, batch) in batches.enumerated() {
-                progress("reading the texts", number, batches.count)
-                try capture(sites, in: [batch.map { texts[$0] }]) { _, site, value in
-                    guard let place = sites.firstIndex(of: site) else { return }
-                    for (row, text) in batch.enumerated() {
-                        found[place][text] = try value.selected(0, row).selected(0, texts[text].count - 1).contiguous()
-                    }
-                }
+        // Texts of like length share a batch, as many as leave it small.
+        var batches: [[Int]] = []
+        for text in texts.indices.sorted(by: { (texts[$0].count, $0) < (texts[$1].count, $1) }) {
+            if let last = batches.last, last.count < 32, (last.count + 1) * texts[text].count <= 4096 {
+                batches[batches.count - 1].append(text)
+            } else {
+                batches.append([text])
             }
         }
-        progress("reading the texts", batches.count, batches.count)
+        let activity = "reading the texts"
+        var (found, done) = (sites.map { _ in [Tensor?](repeating: nil, count: texts.count) }, 0)
+        progress(activity, 0, batches.count * sites.count)
+        try Tensor.withoutGradients {
+            try capture(sites, in: batches.map { $0.map { texts[$0] } }) { batch, site, value in
+                guard let place = sites.firstIndex(of: site) else { return }
+                for (row, text) in batches[batch].enumerated() {
+                    found[place][text] = try value.selected(0, row).selected(0, texts[text].count - 1).contiguous()
+                }
+                done += 1
+                progress(activity, done, batches.count * sites.count)
+            }
+        }
         return try found.map { try Tensor.stacked($0.compactMap(\.self)) }
     }
 }
