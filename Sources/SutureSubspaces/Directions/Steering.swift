@@ -80,7 +80,9 @@ extension Steering {
     /// - Parameters:
     ///   - pairs: the tokens of the texts.
     ///   - model: whose stream is read.
+    ///   - method: how a vector is found.
     ///   - layers: behind which it is read and steered; nil for those of the method's source.
+    ///   - progress: hears how much of the texts was read.
     public init(
         _ pairs: [(positive: [Int], negative: [Int])], of model: LanguageModel, by method: Method,
         layers: [Int]? = nil, progress: ProgressHandler = { _, _, _ in }
