@@ -87,6 +87,7 @@ def main():
     if manifest["id"] != "sha256:" + hashlib.sha256(text.encode()).hexdigest(): raise SystemExit("error: changed")
     data, _, model = read(options.model)
     for name, base in manifest["base"]["tensors"].items():
+        if base.get("absent"): raise SystemExit(f"error: {name} is added when a model runs, and has no place in its files")
         dtype, shape, weights = model[name]
         if digest(*model[name]) != base["digest"]: raise SystemExit(f"error: {name} is not the patch's base")
         total = np.zeros(weights.size)

@@ -42,6 +42,16 @@ let steered = try model.generate(
 // snippet.end
 print(tokenizer.decode(steered))
 
+// snippet.steer
+let texts = try ContrastPair.read(URL(filePath: "moods.jsonl")).map { try $0.tokens(tokenizer) }
+let steering = try Steering(texts, of: model, by: .mean, layers: [15])
+let happy = try steering.patch(of: checkpoint, method: .init(name: "steer"))
+try happy.write(to: URL(filePath: "happy.safetensors"))
+let happier = try PatchedCheckpoint(checkpoint).adding([AppliedPatch(happy, scale: 1.5)])
+let cheerful = try LanguageModel.load(checkpoint, replacing: happier.data)
+// snippet.end
+print(tokenizer.decode(try cheerful.generate(prompt, limit: 8)))
+
 // snippet.metric
 let pair = try TokenizedPair(
     PromptPair(

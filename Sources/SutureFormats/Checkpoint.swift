@@ -12,6 +12,13 @@ public struct Checkpoint: Sendable {
         public let type: StorageType
         /// The sizes, outermost first.
         public let shape: [Int]
+
+        /// A tensor by its name and form, in a checkpoint or not.
+        package init(name: String, type: StorageType, shape: [Int]) {
+            self.name = name
+            self.type = type
+            self.shape = shape
+        }
     }
 
     /// Where the model is.

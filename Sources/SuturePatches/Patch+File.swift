@@ -18,6 +18,9 @@ extension Patch {
         try self.init(JSONField(manifest, source: source), payload: file)
     }
 
+    /// Whether a safetensors file says of itself that it is a patch. Throws `FormatError` for any other file.
+    public static func isPatch(_ url: URL) throws -> Bool { try SafetensorsFile(url).metadata[metadataKey] != nil }
+
     /// Writes the patch file; the same patch gives the same bytes.
     ///
     /// - Throws: `FormatError` if there is such a file and `overwriting` is false, or if it cannot be written.

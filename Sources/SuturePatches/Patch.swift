@@ -76,6 +76,19 @@ public struct Patch: Sendable {
     /// The first digits of the id, for people and for file names.
     public var shortID: String { String(id.dropFirst(BaseTensor.digestPrefix.count).prefix(16)) }
 
+    /// What it adds to each element of a tensor at a scale, summed in float64 and rounded once to float32; nothing
+    /// for a tensor that it does not change.
+    public func added(to tensor: String, scale: Double = 1) throws -> [Float] {
+        guard let shape = base[ByteString(tensor)]?.shape else { return [] }
+        var sums = [Double](repeating: 0, count: shape.reduce(1, *))
+        try sums.withUnsafeMutableBufferPointer { sums in
+            for edit in edits(of: tensor) {
+                try edit.delta.add(scale * edit.scale, of: 0..<sums.count, shape: shape, to: sums)
+            }
+        }
+        return sums.map { Float($0) }
+    }
+
     /// The edits of the tensor of that name, in their order.
     func edits(of tensor: String) -> [Edit] { edits.filter { $0.tensor == tensor } }
 }

@@ -7,7 +7,7 @@ public struct PatchError: Diagnostic, Equatable {
         // The patch file
         case unsupportedSchema, unsupportedKind, malformedManifest, badPayload, tampered, emptyPatch
         // The model
-        case wrongBase, drifted, unsupportedType, needsSnapshot, malformedLock
+        case wrongBase, drifted, unsupportedType, needsSnapshot, noPlace, malformedLock
         // The request
         case conflict, alreadyApplied, notApplied, ambiguousID, badScale, overflow, notLowRank, checkFailed
     }
@@ -38,7 +38,7 @@ public struct PatchError: Diagnostic, Equatable {
     public var kind: DiagnosticKind {
         switch code {
         case .unsupportedSchema, .unsupportedKind, .malformedManifest, .badPayload, .tampered, .malformedLock: .badInput
-        case .emptyPatch, .wrongBase, .drifted, .unsupportedType, .needsSnapshot, .conflict, .alreadyApplied,
+        case .emptyPatch, .wrongBase, .drifted, .unsupportedType, .needsSnapshot, .noPlace, .conflict, .alreadyApplied,
             .overflow, .notLowRank, .checkFailed:
             .refused
         case .notApplied, .ambiguousID, .badScale: .usage

@@ -30,7 +30,12 @@ extension Report {
                     columns: ["Tensor", "Type", "Changed", .number("Norm")],
                     rows: edits.map { edit in
                         [
-                            .init(edit.tensor), .init("\(edit.dtype) \(edit.shape)"), .init(edit.summary),
+                            .init(edit.tensor),
+                            .init(
+                                "\(edit.dtype) \(edit.shape)"
+                                    + (patch.base[ByteString(edit.tensor)]?.isAbsent == true
+                                        ? ", not in the model" : "")),
+                            .init(edit.summary),
                             .init(String(format: "%.4g", edit.norm))
                         ]
                     }))

@@ -32,10 +32,13 @@ extension Report {
                 Fact("After the patch", margin(study.after)),
                 Fact(
                     "KL on other text when what the patch reads is set to its mean",
-                    String(
-                        format: "%.2g nats a token: %@", study.use,
-                        study.use > 1e-3
-                            ? "the model uses it" : study.use > 1e-4 ? "the model uses it a little" : "it is dormant")),
+                    study.readsNothing
+                        ? "it reads nothing: it adds the same everywhere"
+                        : String(
+                            format: "%.2g nats a token: %@", study.use,
+                            study.use > 1e-3
+                                ? "the model uses it"
+                                : study.use > 1e-4 ? "the model uses it a little" : "it is dormant")),
                 Fact("KL on other text under the patch", String(format: "%.2g nats a token", study.sideEffect)),
                 Fact("Prompts", "\(study.prompts)")
             ]),

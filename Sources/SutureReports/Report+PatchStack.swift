@@ -76,7 +76,7 @@ extension Report {
         let facts = FitFacts(
             answers: answers?.asked, patches: patched.stack.patches.map(\.patch.id),
             tensors: patched.touched.keys.map(\.string),
-            rewritten: try patched.checkpoint.snapshot == nil
+            rewritten: try patched.checkpoint.snapshot == nil || patched.added != nil
                 ? [] : patched.plan().rewritten.map { FitFacts.File(name: $0.name, bytes: $0.bytes) })
         try self.init(
             title: patched.checkpoint.url.lastPathComponent,
@@ -89,7 +89,7 @@ extension Report {
                         .init(
                             "Files to rewrite",
                             facts.rewritten.isEmpty
-                                ? "none"
+                                ? patched.added == nil ? "none" : "none can be: the patch is used when the model runs"
                                 : facts.rewritten.map { "\($0.name) (\($0.bytes) bytes)" }.joined(separator: ", "))
                     ]
                         + (answers.map {

@@ -1,6 +1,7 @@
 import Foundation
 import SutureFormats
 import SuturePatches
+import SutureSubspaces
 import SutureVision
 
 /// Pages of commands whose result is a file.
@@ -36,6 +37,22 @@ extension Report {
                         facts.exact ? "those of the patch" : "rounded to float32, because of a scale or a sum"),
                     .init("Base", base ?? "not recorded (give --base)"), .init("Written to", output),
                     .init("Load it", facts.loading)
+                ])
+            ])
+    }
+
+    /// Vectors that were written for llama.cpp, of a model.
+    public init(controlVector steering: Steering, of base: String, to output: String) throws {
+        let model = base.hasSuffix(".gguf") ? base : "MODEL.gguf"
+        let facts = ExportedVectors(
+            output: output, base: base, layers: steering.vectors.map(\.layer),
+            loading: "llama-cli -m \(model) --control-vector \(output) -p PROMPT")
+        try self.init(
+            title: URL(filePath: output).lastPathComponent, schema: "suture.export/1", data: facts,
+            blocks: [
+                .facts([
+                    .init("Behind layers", facts.layers.map(String.init).joined(separator: ", ")),
+                    .init("Base", base), .init("Written to", output), .init("Load it", facts.loading)
                 ])
             ])
     }
@@ -88,6 +105,13 @@ private struct Transferred: Encodable, Sendable {
     var output: String
     var changed: Int
     var ignored: [String]
+}
+
+private struct ExportedVectors: Encodable, Sendable {
+    var output: String
+    var base: String
+    var layers: [Int]
+    var loading: String
 }
 
 private struct Exported: Encodable, Sendable {

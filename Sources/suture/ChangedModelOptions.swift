@@ -6,13 +6,13 @@ import SutureKit
 struct ChangedModelOptions: ParsableArguments {
     @OptionGroup var model: LanguageModelOptions
 
-    @Option(help: "A patch to apply on load; may be given several times.")
-    var patch: [String] = []
+    @Option(help: "A patch to apply on load, or FILE@X for X times it; may be given several times.")
+    var patch: [ScaledPatch] = []
 
     @OptionGroup var interventions: InterventionOptions
 
     /// The files that are read.
-    var files: [String] { [model.model] + patch + interventions.files }
+    var files: [String] { [model.model] + patch.map(\.path) + interventions.files }
 
     /// What reports call it.
     var name: String { interventions.named(model.url.lastPathComponent) }

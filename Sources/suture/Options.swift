@@ -112,6 +112,32 @@ func appliedPatches(_ files: [String], scale: Double = 1) throws -> [AppliedPatc
     try files.map { AppliedPatch(try Patch(contentsOf: URL(filePath: $0)), scale: scale) }
 }
 
+/// The same of files with scales of their own, which are multiplied with `scale`.
+func appliedPatches(_ patches: [ScaledPatch], scale: Double = 1) throws -> [AppliedPatch] {
+    try patches.map { try $0.applied(scale: scale) }
+}
+
+/// A patch file and how much of it: `FILE`, `FILE@X` or `FILE=X`.
+struct ScaledPatch: ExpressibleByArgument {
+    let path: String
+    let scale: Double
+
+    init(argument: String) {
+        let parts = argument.split(omittingEmptySubsequences: false) { $0 == "@" || $0 == "=" }
+        if parts.count > 1, let last = parts.last, let scale = Double(last), scale.isFinite,
+            !FileManager.default.fileExists(atPath: argument)
+        {
+            (path, self.scale) = (String(argument.dropLast(last.count + 1)), scale)
+        } else {
+            (path, scale) = (argument, 1)
+        }
+    }
+
+    func applied(scale more: Double = 1) throws -> AppliedPatch {
+        AppliedPatch(try Patch(contentsOf: URL(filePath: path)), scale: scale * more)
+    }
+}
+
 /// Where a command writes; nil without a path, and an empty one is an error.
 func destination(_ path: String?, _ form: FilePlan.Form = .file, force: Bool = false) throws -> FilePlan.Output? {
     guard let path else { return nil }

@@ -29,7 +29,7 @@ struct Suture: ParsableCommand {
             CommandGroup(
                 name: "Subspaces",
                 subcommands: [
-                    FaithfulCommand.self, SweepCommand.self, LensCommand.self, AttentionCommand.self,
+                    SteerCommand.self, FaithfulCommand.self, SweepCommand.self, LensCommand.self, AttentionCommand.self,
                     ActivationsCommand.self, ReproduceCommand.self
                 ]),
             CommandGroup(

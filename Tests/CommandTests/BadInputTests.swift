@@ -42,6 +42,14 @@ struct BadInputTests {
 
 extension BadInputTests {
     static let badFiles: [Case] = [
+        // Vectors
+        Case("steer model --pairs empty.jsonl -o new", "there are no pairs in this file"),
+        Case("steer model --pairs key.jsonl -o new", "key.jsonl, line 1"),
+        Case("steer model --pairs syntax.jsonl -o new", "syntax.jsonl, line 1"),
+        Case("steer model --vectors plain.fix --at residual.1 -o new", "does not hold vectors"),
+        Case("import text.gguf --base model -o new", "text.gguf"),
+        Case("import rope.gguf --base model -o new", "this GGUF file is no control vector"),
+        Case("export good.fix --base model --to controlvector -o new", "this patch is no steering vector"),
         // Models
         Case("serve nowhere", "nowhere: there is no such model"),
         Case("serve model --patch nowhere --folder kept-1", "nowhere"),
@@ -192,6 +200,15 @@ extension BadInputTests {
     ]
 
     static let badRequests: [Case] = [
+        Case("steer model -o new", "Give one of --pairs FILE and --vectors FILE"),
+        Case("steer model --pairs a --vectors b -o new", "Give one of --pairs FILE and --vectors FILE"),
+        Case("steer model --vectors a --method pca -o new", "--method and --layers go with --pairs"),
+        Case("steer model --pairs a --at residual.1 -o new", "--at goes with --vectors"),
+        Case("steer model --vectors a --at nowhere -o new", "--at is a site such as residual.15, not \"nowhere\""),
+        Case("steer model --pairs moods.jsonl --layers 5-3 -o new", "--layers"),
+        Case("steer model --pairs moods.jsonl --layers 2 -o new", "there is no such layer (expected 0...1, found 2)"),
+        Case("steer model --pairs moods.jsonl --method pca -o new", "too few pairs for this method"),
+        Case("export good.fix --to controlvector -o new", "--base is missing"),
         Case("serve model --folder model/config.json", "model/config.json"),
         Case(
             "serve model --host 0.0.0.0", "--host 0.0.0.0 lets others than this machine ask, which needs --token FILE"),

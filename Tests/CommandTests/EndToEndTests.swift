@@ -9,7 +9,7 @@ struct EndToEndTests {
         "extract",
         "transfer",
         "import", "export", "minimize", "bisect", "rebase", "inspect", "diff", "convert", "parity", "train", "classify",
-        "robustness", "corrupt", "signature", "faithful", "sweep", "lens", "attention", "activations",
+        "robustness", "corrupt", "signature", "steer", "faithful", "sweep", "lens", "attention", "activations",
         "reproduce", "report", "serve"
     ]
 

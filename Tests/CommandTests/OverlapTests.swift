@@ -26,10 +26,12 @@ struct OverlapTests {
         "import <classifier --architecture vgg11 --classes <texts.txt -o >new",
         "export <good.fix --base <model --to peft -o >new", "export <good.fix --base <model --to mlx -o >new",
         "export <good.fix --base <text.gguf --to gguf -o >new",
+        "export <good.fix --base <model --to controlvector -o >new",
         "minimize <good.fix --check true -o >new", "bisect <patched --check true",
         "rebase <model <good.fix --onto <small.fix -o >new",
         "signature extract --pretrained <model --standard <other --robust <patched -o >new",
         "signature re-estimate <classifier <images -o >new", "signature compare <good.fix <small.fix",
+        "steer <model --pairs <key.jsonl -o >new", "steer <model --vectors <good.fix --at residual.1 -o >new",
         "faithful <model --direction <good.fix --steer <small.fix --project <plain.fix --pairs <key.jsonl --train-pairs <type.jsonl --report >new.html",
         "faithful <model --learn mlp.0.hidden@last --pairs <key.jsonl --train-pairs <type.jsonl --save >new"
             + " --report >new.html",

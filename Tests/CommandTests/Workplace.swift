@@ -306,6 +306,7 @@ extension Workplace {
         try write("{\"prompt\": \"a\", \"expected\": \"b\"}\n{\"prompt\": \"a\"}\n", to: "key.jsonl")
         try write("{\"prompt\": 3, \"expected\": \"b\"}\n", to: "type.jsonl")
         try write("{\"prompt\": \"a\", \"expected\": \"\"}\n", to: "answer.jsonl")
+        try write("{\"positive\": \"ab\", \"negative\": \"cd\"}\n", to: "moods.jsonl")
         try write("one\ttwo\tthree\n", to: "columns.tsv")
         try write("intent\tcode\none\ttwo\n", to: "tasks.tsv")
         try write("hello world\nls -la\n", to: "texts.txt")

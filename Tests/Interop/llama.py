@@ -1,4 +1,5 @@
-"""Holds what Suture reads and writes against llama.cpp itself: tokens, logits, greedy decoding, exported adapters.
+"""Holds what Suture reads and writes against llama.cpp itself: tokens, logits, greedy decoding, exported adapters and control
+vectors.
 
     python Tests/Interop/llama.py SUTURE MODEL.gguf
 
@@ -81,6 +82,17 @@ class Runner:
 
     def __exit__(self, *_):
         self.llama.close()
+
+    def steer(self, file, scale):
+        """Adds a control vector as --control-vector-scaled does (common_control_vector_load_one)."""
+        width = llama_cpp.llama_model_n_embd(self.llama._model.model)
+        layers = llama_cpp.llama_model_n_layer(self.llama._model.model)
+        data = np.zeros((layers - 1, width), dtype=np.float32)
+        for tensor in gguf.GGUFReader(file).tensors:
+            data[int(tensor.name.removeprefix("direction.")) - 1] += np.float32(scale) * tensor.data
+        pointer = data.ctypes.data_as(ctypes.POINTER(ctypes.c_float))
+        code = llama_cpp.llama_set_adapter_cvec(self.llama._ctx.ctx, pointer, data.size, width, 1, layers)
+        assert code == 0, f"llama.cpp refuses the control vector: {code}"
 
     def encode(self, text):
         return self.llama.tokenize(text.encode(), add_bos=True, special=True)
@@ -301,6 +313,7 @@ def check_model():
         check(far <= own + exactly, f"logits, quantized: {far:.2g} away, llama.cpp's own from float32 {own:.2g}")
         check_greedy("weights in float32", exact, found, 2 * exactly)
         check_greedy("quantized", runner, found, 2 * far)
+        check_steering(plain, found)
         for prompt, answer in FAILURES:
             check_repair(runner, plain, found, prompt, answer, 2 * far)
 
@@ -374,6 +387,29 @@ def check_repair(base, plain, found, prompt, answer, bound):
         texts = [ids, *map(base.encode, others)]
         check(all(np.array_equal(base.logits(text), runner.logits(text)) for text in texts),
               f"{name}: at scale 0 all logits are the base's, to the bit")
+
+
+def check_steering(plain, found):
+    """Greedy tokens under an exported control vector, and that scales 0 and -1 are what they are."""
+    pairs, patch, file = WORK / "pairs.jsonl", WORK / "steer.safetensors", WORK / "steer.gguf"
+    pairs.write_text("".join(json.dumps({"positive": f"{s} was wonderful. I feel so", "negative": f"{s} was terrible. I feel so"}) + "\n"
+                             for s in ("The weather today", "My job", "This movie", "The food here", "My neighbor", "The hotel")))
+    suture("steer", MODEL, "--pairs", pairs, "--method", "pca-center", "-o", patch)
+    suture("export", patch, "--to", "controlvector", "--base", MODEL, "-o", file)
+    with Runner(plain) as runner:
+        for scale in (1.5, -1.0, 0.0):
+            runner.steer(file, scale)
+            equal = count = changed = 0
+            gap = 0.0
+            for prompt in PROMPTS:
+                ours = written(prompt, "--patch", f"{patch}@{scale}")
+                theirs, logits = runner.greedy(runner.encode(prompt))
+                equal, count = equal + same(ours, theirs), count + max(len(ours), len(theirs))
+                changed += ours != found[prompt]
+                gap = max(gap, preference(ours, theirs, logits)) if ours != theirs else gap
+            check(gap <= 1e-2 and (changed > 0) == (scale != 0),
+                  f"control vector at {scale}: {equal} of {count} tokens equal, {changed} of {len(PROMPTS)} answers are others "
+                  f"than without it; where they part llama.cpp's logits are {gap:.2g} apart at most")
 
 
 try:

@@ -44,6 +44,34 @@ struct PatchTests {
         }
     }
 
+    @Test("a steering vector is taken up, scaled and stacked like any patch")
+    func steering() async throws {
+        try await Place.with { place in
+            let checkpoint = try Checkpoint(place.model)
+            let architecture = try Architecture(checkpoint)
+            let values = (0..<architecture.width).map { 2 * sin(Float($0)) }
+            let patch = try Steering([.init(layer: 0, values: values)], for: architecture)
+                .patch(of: checkpoint, method: .init(name: "steer"))
+            let other = try place.patch([3, 9])
+            let stacks: [(String, [AppliedPatch])] = [
+                ("tiny+way@2", [AppliedPatch(patch, scale: 2)]),
+                ("tiny+way@-2+fix", [AppliedPatch(patch, scale: -2), AppliedPatch(other)]), ("tiny", [])
+            ]
+            let expected = try stacks.map { try place.written("abc", tokens: 16, patches: $0.1) }
+            #expect(Set(expected).count == 3)
+            try await place.serving { client in
+                for (made, name) in [(patch, "way"), (other, "fix")] {
+                    let answer = try await client.upload(place.file(made, "file-\(name)"), as: name)
+                    #expect(answer.status == 201, "\(answer.json)")
+                }
+                for (stack, text) in zip(stacks, expected) {
+                    let found = try await client.text("abc", tokens: 16, ["model": stack.0])
+                    #expect(found == text, "\(stack.0)")
+                }
+            }
+        }
+    }
+
     @Test("what is enabled serves requests that name no patches, also after a restart; removing gives the base back")
     func enabling() async throws {
         try await Place.with { place in

@@ -16,7 +16,7 @@ extension LanguageModel {
     /// Loads a model from a checkpoint that was opened.
     ///
     /// `replacing` may give another tensor in place of a stored one, which it can read: this is how a patch is applied on
-    /// load.
+    /// load. It is also asked for the bias of each MLP's output projection where the model has none: zeros.
     public static func load(
         _ checkpoint: Checkpoint, device: Device = .cpu, memory: Int? = nil,
         replacing: (Checkpoint.Tensor, () throws -> TensorData) throws -> TensorData? = { _, _ in nil }
@@ -25,7 +25,13 @@ extension LanguageModel {
         try checkpoint.checkDevice(device)
         architecture = try architecture.fitted(to: checkpoint)
         let memory = try WeightMemory(for: checkpoint, architecture, device, bound: memory)
-        let tensors = try checkpoint.storedWeights(in: memory, on: device, replacing: replacing)
+        var tensors = try checkpoint.storedWeights(in: memory, on: device, replacing: replacing)
+        for name in architecture.missingBiases {
+            // One that is stored though the configuration asks for none is not read, as transformers does not.
+            tensors[name] =
+                try checkpoint[name] == nil
+                ? architecture.addedBias(name, replacing).map { StoredTensor(try $0.to(device)) } : nil
+        }
         return try LanguageModel(architecture, tensors: tensors, device: device, memory: memory, storage: checkpoint)
     }
 
@@ -40,6 +46,9 @@ extension LanguageModel {
         for tensor in checkpoint.tensors where names.contains(tensor.name) && tensor.type.isWeight {
             let data = try checkpoint.data(of: tensor)
             changed[tensor.name] = try SutureTensor.Tensor(replacing(tensor, data) ?? data, of: tensor)
+        }
+        for name in architecture.missingBiases where names.contains(name) && checkpoint[name] == nil {
+            changed[name] = try architecture.addedBias(name) { try replacing($0, $1()) }
         }
         return try changed.isEmpty ? self : self.replacing(changed)
     }

@@ -57,7 +57,9 @@ extension Architecture {
 extension LanguageModel {
     /// The checkpoint's tensors that differ from those of another model of the same architecture, by name.
     public func differences(from other: LanguageModel) throws -> [String] {
-        try tensors.keys.sorted().filter { name in
+        try Set(tensors.keys).union(other.tensors.keys).sorted().filter { name in
+            // An added bias.
+            if (tensors[name] == nil) != (other.tensors[name] == nil), isAdded(name) { return true }
             guard let mine = tensors[name], let its = other.tensors[name], mine.shape == its.shape else {
                 throw ModelError(.badWeights, "the two models do not have the same tensors", subject: name)
             }
@@ -65,8 +67,11 @@ extension LanguageModel {
         }
     }
 
-    /// The same model with some tensors of another one.
+    /// The same model with some tensors of another one; a bias that the other does not have is taken away.
     public func taking(_ names: [String], from other: LanguageModel) throws -> LanguageModel {
-        try replacing(other.tensors.filter { names.contains($0.key) })
+        let gone = names.filter { other.tensors[$0] == nil && isAdded($0) }
+        return try replacing(other.tensors.filter { names.contains($0.key) }, removing: Set(gone))
     }
+
+    private func isAdded(_ name: String) -> Bool { architecture.missingBiases.contains(name) }
 }

@@ -82,11 +82,11 @@ public final class LanguageModel: Sendable {
         try replacing(replacements.mapValues { StoredTensor(try $0.to(.float32).to(device)) })
     }
 
-    func replacing(_ replacements: [String: StoredTensor]) throws -> LanguageModel {
+    func replacing(_ replacements: [String: StoredTensor], removing gone: Set<String> = []) throws -> LanguageModel {
         try LanguageModel(
-            architecture, tensors: tensors.merging(replacements) { $1 }, device: device, memory: memory,
-            storage: storage,
-            sharing: weights, changed: Set(replacements.keys), interventions: interventions)
+            architecture, tensors: tensors.filter { !gone.contains($0.key) }.merging(replacements) { $1 },
+            device: device, memory: memory, storage: storage, sharing: weights,
+            changed: gone.union(replacements.keys), interventions: interventions)
     }
 
     /// The same model under interventions that change each of its runs: generation, traces, replays, evaluations.

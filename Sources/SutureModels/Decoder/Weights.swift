@@ -176,7 +176,9 @@ struct Weights: Sendable {
 
         func linear(_ projection: TensorNames.Projection, _ layer: Int) throws -> Linear {
             let name = architecture.tensors.name(projection.tensor, layer: layer)
-            var bias = projection.bias ? try tensor(name + ".bias") : nil
+            // A patch may add one to what the MLP writes.
+            let isAdded = projection == architecture.tensors.down && tensors[name + ".bias"] != nil
+            var bias = projection.bias || isAdded ? try tensor(name + ".bias") : nil
             if let part = projection.part { bias = try bias?.taking(part) }
             return Linear(
                 matrix: try Matrix(

@@ -6,13 +6,16 @@ public struct BaseTensor: Sendable, Equatable {
     public let digest: String
     public let type: StorageType
     public let shape: [Int]
+    /// Whether the model has no such tensor: then it is one of zeros, and the digest that of zeros.
+    public let isAbsent: Bool
 
     static let digestPrefix = "sha256:"
 
     /// A tensor whose bytes were given to `digest`.
-    init(type: StorageType, shape: [Int], digest: Digest) {
+    init(type: StorageType, shape: [Int], digest: Digest, isAbsent: Bool = false) {
         self.type = type
         self.shape = shape
+        self.isAbsent = isAbsent
         self.digest = Self.digestPrefix + digest.hexadecimal
     }
 
@@ -24,6 +27,11 @@ public struct BaseTensor: Sendable, Equatable {
 
     /// How a tensor of that name differs in form, if it does.
     func difference(to tensor: Checkpoint.Tensor?, named name: String) -> BaseDifference? {
+        if isAbsent {
+            return tensor.map {
+                BaseDifference(tensor: name, expected: "no such tensor", found: "\($0.type.rawValue) \($0.shape)")
+            }
+        }
         guard let tensor else { return BaseDifference(tensor: name, expected: form, found: "no such tensor") }
         if tensor.type == type, tensor.shape == shape { return nil }
         return BaseDifference(
@@ -41,7 +49,13 @@ public struct BaseTensor: Sendable, Equatable {
 
 extension BaseTensor {
     var json: JSON {
-        ["digest": JSON(digest), "dtype": JSON(type.rawValue), "shape": .array(shape.map { JSON($0) })]
+        var members: JSONObject = isAbsent ? ["absent": true] : [:]
+        for (key, value) in [
+            ("digest", JSON(digest)), ("dtype", JSON(type.rawValue)), ("shape", .array(shape.map { JSON($0) }))
+        ] as [(ByteString, JSON)] {
+            members[key] = value
+        }
+        return .object(members)
     }
 
     init(_ field: JSONField) throws {
@@ -56,7 +70,9 @@ extension BaseTensor {
         guard let bytes = type.byteCount(shape: shape), bytes > 0 else {
             throw PatchError(.malformedManifest, "impossible shape", subject: sizes.path, found: "\(shape)")
         }
-        try field.allowOnly(["digest", "dtype", "shape"])
+        isAbsent = try field.optional("absent")?.bool ?? false
+        if isAbsent { try checkAbsent(field) }
+        try field.allowOnly(["absent", "digest", "dtype", "shape"])
     }
 
     /// `{"tensors": {name: {"digest", "dtype", "shape"}}}`, in a patch and in a lock.

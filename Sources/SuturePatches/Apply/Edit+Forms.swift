@@ -91,7 +91,7 @@ extension Patch {
         var base = OrderedTable<BaseTensor>()
         var edits: [Edit] = []
         for (name, group) in groups {
-            guard let tensor = checkpoint[name.string] else {
+            guard let tensor = checkpoint[name.string] ?? checkpoint.absentBias(name.string) else {
                 throw PatchError(.wrongBase, "the model has no such tensor", subject: "\(source): \(name)")
             }
             guard tensor.type.isPatchable, !tensor.shape.contains(0) else {

@@ -30,6 +30,7 @@ extension PatchedCheckpoint {
     public func write(
         to url: URL, overwriting: Bool = false, untouched: UntouchedFiles = .linked
     ) throws -> GGUFRounding? {
+        try refuseAdded()
         if let gguf = checkpoint.gguf { return try writeFile(to: url, gguf, overwriting: overwriting) }
         let snapshot = try checkpoint.requireSnapshot()
         try plan(untouched).checkSpace(beside: url)
@@ -53,6 +54,7 @@ extension PatchedCheckpoint {
 
     /// What ``write(to:overwriting:untouched:)`` will do, and the bytes that it will write.
     public func plan(_ untouched: UntouchedFiles = .linked) throws -> WritePlan {
+        try refuseAdded()
         if let gguf = checkpoint.gguf { return try filePlan(gguf) }
         let snapshot = try checkpoint.requireSnapshot()
         let ours = PatchLock.files(of: present)

@@ -58,6 +58,7 @@ public struct PatchedCheckpoint: Sendable {
             base.difference(to: checkpoint[name.string], named: name.string)
         }
         guard differences.isEmpty else { throw wrongBase(differences) }
+        try checkAbsent()
     }
 
     /// The checkpoint with further patches on top.
@@ -113,8 +114,8 @@ public struct PatchedCheckpoint: Sendable {
     /// The same, made for `LanguageModel.load(_:replacing:)`: `current` reads the elements, and is called where a patch
     /// changes them.
     public func data(for tensor: Checkpoint.Tensor, current: () throws -> TensorData) throws -> TensorData? {
-        guard touched.position(of: ByteString(tensor.name)) != nil else { return nil }
-        if record != nil {
+        guard let base = touched[ByteString(tensor.name)] else { return nil }
+        if record != nil, !base.isAbsent {
             // What the file has is what its own patches made of it, rounded to its type.
             if stack.patches(of: tensor.name) == present.patches(of: tensor.name) { return nil }
             return try PatchedCheckpoint(original, stack: stack).data(for: tensor) { try original.data(of: tensor) }
@@ -128,7 +129,8 @@ public struct PatchedCheckpoint: Sendable {
             }).difference
         }
         try refuse(difference.map { [$0] } ?? [])
-        return data
+        // Without it the model computes as it always did, to the bit.
+        return base.isAbsent && data.bytes.allSatisfy { $0 == 0 } ? nil : data
     }
 
     /// The elements of a tensor with the patches that are wanted, as float32; its type must be F32, BF16 or F16.
@@ -144,6 +146,10 @@ public struct PatchedCheckpoint: Sendable {
     func readOriginal(
         of tensor: Checkpoint.Tensor, _ body: (Int, UnsafeRawBufferPointer) throws -> Void
     ) throws -> BaseTensor {
+        if checkpoint[tensor.name] == nil {
+            try BaseTensor.zeros(tensor.shape).withUnsafeBytes { try body(0, $0) }
+            return BaseTensor(absent: tensor.shape)
+        }
         if record == nil, touched.position(of: ByteString(tensor.name)) != nil {
             let pass = try pass(over: tensor)
             try refuse(pass.run(original: body).difference.map { [$0] } ?? [])

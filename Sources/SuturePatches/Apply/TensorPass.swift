@@ -82,7 +82,7 @@ struct TensorPass: Sendable {
             try original(offset, .init(before))
             try new(offset, .init(after))
         }
-        let found = BaseTensor(type: base.type, shape: base.shape, digest: digest)
+        let found = BaseTensor(type: base.type, shape: base.shape, digest: digest, isAbsent: base.isAbsent)
         outcome.difference = base.difference(to: found, named: name)
         if outcome.difference == nil, isDrifted {
             outcome.difference = BaseDifference(

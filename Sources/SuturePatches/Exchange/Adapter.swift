@@ -34,7 +34,8 @@ public struct Adapter: Sendable {
         for (name, base) in applied.patch.base {
             guard base.shape.count == 2 else {
                 throw PatchError(
-                    .notLowRank, "adapters change matrices only", subject: name.string, found: "\(base.shape)")
+                    .notLowRank, "adapters change matrices only", subject: name.string, found: "\(base.shape)",
+                    hint: base.isAbsent ? "suture export --to controlvector writes steering vectors" : nil)
             }
             let factors = try applied.patch.edits(of: name.string).map { edit in
                 let factors = try Factors(edit, shape: base.shape).scaled(by: applied.scale * edit.scale)

@@ -33,8 +33,7 @@ extension Patch {
         } else {
             changes = try Self.plain(SafetensorsFile(url), base)
         }
-        let options: JSON = ["file": JSON(url.lastPathComponent)]
-        try self.init(changes, of: base, method: Method(name: "import", options: options))
+        try self.init(changes, of: base, method: .importing(url))
     }
 
     private static func plain(_ file: SafetensorsFile, _ base: Checkpoint) throws -> [Edit] {
@@ -49,5 +48,12 @@ extension Patch {
             let values = isKept ? payload : PayloadTensor(try payload.floats(), shape: payload.shape)
             return Edit(tensor: tensor.name, DenseDelta(values: values))
         }
+    }
+}
+
+extension Patch.Method {
+    /// Read from a file of other software.
+    public static func importing(_ url: URL) -> Patch.Method {
+        Patch.Method(name: "import", options: ["file": JSON(url.lastPathComponent)])
     }
 }

@@ -10,22 +10,11 @@ extension PromptPair {
     /// and which occurrence of it is meant: `{"text": "...", "roles": {"subject": "Eiffel Tower", "S2": ["Ann", 2]}}`.
     /// `target` is `other` unless it is given. Throws a ``SubspaceError`` or `FormatError` that names the line.
     public static func read(_ url: URL) throws -> [PromptPair] {
-        let file = try MappedFile(url)
-        defer { withExtendedLifetime(file) {} }
-        var pairs: [PromptPair] = []
-        let lines = file.text.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false)
-        for (number, line) in lines.enumerated() where !line.allSatisfy({ $0 <= UInt8(ascii: " ") }) {
-            let place = "\(file.name), line \(number + 1)"
-            let json = try JSON.parse(UnsafeRawBufferPointer(rebasing: line), source: place)
-            pairs.append(try PromptPair(JSONField(json, source: place)))
-        }
-        guard !pairs.isEmpty else {
-            throw SubspaceError(
-                .badFile, "there are no pairs in this file", subject: file.name,
-                expected:
-                    "lines such as {\"base\": \"...\", \"source\": \"...\", \"answer\": \" a\", \"other\": \" b\"}")
-        }
-        return pairs
+        try JSONField.lines(
+            of: url,
+            expected:
+                "lines such as {\"base\": \"...\", \"source\": \"...\", \"answer\": \" a\", \"other\": \" b\"}"
+        ) { try PromptPair($0) }
     }
 
     init(_ field: JSONField) throws {

@@ -11,7 +11,7 @@ public struct SteeringVectors: Sendable {
     /// `[k, width]`, float32, of the length that they have in the file.
     public let rows: Tensor
     /// The file's name, for messages.
-    private let file: String
+    let file: String
 
     /// Throws ``SubspaceError`` with code `badFile` for a file without such vectors, or with values that are not finite.
     public init(contentsOf url: URL) throws {
@@ -86,12 +86,18 @@ public struct SteeringVectors: Sendable {
         return Intervention(site, .projectOut(basis))
     }
 
-    private func place(_ model: LanguageModel, _ given: Site?) throws -> Site {
+    /// The site that is given, or that the file says.
+    func site(_ given: Site?) throws -> Site {
         guard let site = given ?? site else {
             throw SubspaceError(
                 .badRequest, "the file does not say where its vectors act", subject: file,
                 expected: "a site, such as residual.15", hint: "name it with --at")
         }
+        return site
+    }
+
+    private func place(_ model: LanguageModel, _ given: Site?) throws -> Site {
+        let site = try site(given)
         try model.check(site)
         let width = site.width(in: model.architecture)
         guard rows.shape[1] == width else {

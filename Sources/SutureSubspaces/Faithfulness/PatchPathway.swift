@@ -55,6 +55,9 @@ public struct PatchPathway: Sendable, Codable {
         return effect == 0 ? 0 : ((routes[route] ?? before.value) - before.value) / effect
     }
 
+    /// Whether it changes biases alone: it adds the same whatever is there, so ``use`` says nothing.
+    public var readsNothing: Bool { parts.allSatisfy { $0.rank == 0 && $0.rangeExit == nil } }
+
     /// A prompt's tokens and the token that the patch makes the model say.
     public typealias Case = (prompt: [Int], answer: Int)
 
@@ -161,7 +164,9 @@ extension PatchPathway {
         if let exit = parts.compactMap(\.rangeExit).max(), exit > 0.5 {
             obstacles.append("\(percent(exit)) of the activations it sets are what they never are")
         }
-        if use < 1e-4 { obstacles.append(String(format: "the model did not use what it reads (KL %.1g nats)", use)) }
+        if use < 1e-4, !readsNothing {
+            obstacles.append(String(format: "the model did not use what it reads (KL %.1g nats)", use))
+        }
         return obstacles.isEmpty ? (.mediates, []) : (.generalises, obstacles)
     }
 

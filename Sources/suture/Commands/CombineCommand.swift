@@ -10,8 +10,8 @@ struct CombineCommand: ParsableCommand {
             (2306.01708); dare drops changes at random and scales up the rest (2311.03099).
             """)
 
-    @Argument(help: "Patch files; FILE=X takes X times a patch.")
-    var patches: [String]
+    @Argument(help: "Patch files; FILE@X takes X times a patch.")
+    var patches: [ScaledPatch]
 
     @Option(help: "sum, mean, ties, dare.")
     var mode = Mode.sum
@@ -36,7 +36,7 @@ struct CombineCommand: ParsableCommand {
     }
 
     func run() throws {
-        try result.check(reading: patches.map { Self.parts($0).path })
+        try result.check(reading: patches.map(\.path))
         let chosen: Combination.Mode =
             switch mode {
             case .sum: .sum
@@ -45,21 +45,8 @@ struct CombineCommand: ParsableCommand {
             case .dare: .dare(drop: drop, seed: seed)
             }
         let combination = try Combination(
-            patches.map(Self.applied), chosen, spool: result.spool(), allowingConflicts: conflicts.allowConflicts)
+            patches.map { try $0.applied() }, chosen, spool: result.spool(), allowingConflicts: conflicts.allowConflicts
+        )
         try result.write(combination.patch, printing, making: PatchMaking(combination))
-    }
-
-    private static func applied(_ argument: String) throws -> AppliedPatch {
-        let (path, scale) = parts(argument)
-        return AppliedPatch(try Patch(contentsOf: URL(filePath: path)), scale: scale)
-    }
-
-    /// `FILE=X`, or a file alone.
-    private static func parts(_ argument: String) -> (path: String, scale: Double) {
-        let parts = argument.split(separator: "=", omittingEmptySubsequences: false)
-        guard parts.count > 1, let last = parts.last, let scale = Double(last), scale.isFinite else {
-            return (argument, 1)
-        }
-        return (parts.dropLast().joined(separator: "="), scale)
     }
 }

@@ -26,8 +26,8 @@ struct DetectCommand: ParsableCommand {
 
     @OptionGroup var chatting: ChatOptions
 
-    @Option(help: "A patch to apply on load; may be given several times.")
-    var patch: [String] = []
+    @Option(help: "A patch to apply on load, or FILE@X for X times it; may be given several times.")
+    var patch: [ScaledPatch] = []
 
     @Flag(help: "Write the first wrong token of each as the failure, with what is right before it in the prompt.")
     var firstToken = false
@@ -49,7 +49,8 @@ struct DetectCommand: ParsableCommand {
 
     func run() throws {
         try FilePlan(
-            reading: [model.model] + tasks.files([data]) + patch, writing: [destination(output, force: force)]
+            reading: [model.model] + tasks.files([data]) + patch.map(\.path),
+            writing: [destination(output, force: force)]
         ).check()
         let checkpoint = try model.checkpoint()
         let (chat, tokenizer) = try chatting.formats(checkpoint)

@@ -4,21 +4,22 @@ import SutureKit
 
 struct ExportCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "export", abstract: "Write a patch as a LoRA adapter for other software.",
+        commandName: "export", abstract: "Write a patch as a LoRA adapter or a control vector for other software.",
         discussion: """
             peft and mlx make a directory, gguf a file for llama.cpp. Columns, rows and sparse changes of matrices become \
             factors with the very same numbers, which a loader merges to the bits that apply writes. Low-rank changes keep \
             their factors, but a loader multiplies them in float32 and in an order of its own: merged weights may differ \
-            in the last bits. Dense and quantized changes do not fit.
+            in the last bits. Dense and quantized changes do not fit. controlvector makes a file for llama.cpp of a patch \
+            that suture steer made.
             """)
 
     @Argument(help: "A patch file.")
     var patch: String
 
-    @Option(help: "peft, mlx, gguf.")
-    var to: Adapter.Form
+    @Option(help: "\(Form.allCases.map(\.rawValue).joined(separator: ", ")).")
+    var to: Form
 
-    @Option(help: "The model that the patch is for, which is recorded; gguf needs it.")
+    @Option(help: "The model that the patch is for, which is recorded; gguf and controlvector need it.")
     var base: String?
 
     @Option(parsing: .unconditional, help: "How much of the patch.")
@@ -32,22 +33,32 @@ struct ExportCommand: ParsableCommand {
 
     @OptionGroup var printing: OutputOptions
 
+    enum Form: String, ExpressibleByArgument, CaseIterable { case peft, mlx, gguf, controlvector }
+
     func validate() throws {
-        guard to != .gguf || base != nil else {
-            throw ValidationError("--base is missing: --to gguf takes names from the model.")
+        guard to == .peft || to == .mlx || base != nil else {
+            throw ValidationError("--base is missing: --to \(to.rawValue) takes names from the model.")
         }
         guard scale.isFinite, scale != 0 else { throw ValidationError("--scale is a finite number other than 0.") }
     }
 
     func run() throws {
-        let form = to == .gguf ? FilePlan.Form.file : .folder(.adapter)
+        let form = to == .peft || to == .mlx ? FilePlan.Form.folder(.adapter) : .file
         try FilePlan(reading: [patch, base], writing: [destination(output, form, force: force)]).check()
+        guard let to = Adapter.Form(rawValue: to.rawValue) else { return try exportControlVector() }
         let adapter = try Adapter(AppliedPatch(Patch(contentsOf: URL(filePath: patch)), scale: scale))
         let model = try base.map { try Checkpoint(opening: URL(filePath: $0)) }
         try adapter.write(to, to: URL(filePath: output), base: model, overwriting: force)
         let report = try Report(exported: adapter, as: to, of: base, to: output)
         printing.show(report, quietly: output)
     }
-}
 
-extension Adapter.Form: ExpressibleByArgument {}
+    private func exportControlVector() throws {
+        guard let base else { return }
+        let model = try Checkpoint(opening: URL(filePath: base))
+        let steering = try Steering(
+            Patch(contentsOf: URL(filePath: patch)), scale: scale, of: Architecture(model), source: patch)
+        try steering.writeControlVector(to: URL(filePath: output), base: model, overwriting: force)
+        printing.show(try Report(controlVector: steering, of: base, to: output), quietly: output)
+    }
+}

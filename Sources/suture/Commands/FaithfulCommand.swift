@@ -16,7 +16,7 @@ struct FaithfulCommand: ParsableCommand {
 
     @OptionGroup var model: LanguageModelOptions
 
-    @Option(help: "A file of directions, written by --save.")
+    @Option(help: "A file of directions, written by --save, or a patch of suture steer for one layer.")
     var direction: String?
 
     @Option(help: "Learn a direction at this location: mlp.20.hidden@last, residual.21@last, attn.6.head.3@S2.")
@@ -50,7 +50,11 @@ struct FaithfulCommand: ParsableCommand {
     @Option(help: "With --patch: the same requests in other words, with the same answers (.jsonl or .tsv).")
     var reworded: String?
 
-    @Option(help: "Pairs to judge by, JSON Lines with base, source, answer, other.")
+    @Option(
+        help: """
+            Pairs to judge by, JSON Lines with base, source, answer, other; or with positive, negative, where the answers \
+            are what the model says behind each.
+            """)
     var pairs: String?
 
     @Option(help: "Pairs to learn from.")
@@ -117,8 +121,7 @@ struct FaithfulCommand: ParsableCommand {
         let train: [TokenizedPair]
         let heldOut: [TokenizedPair]
         if let pairs, let trainPairs {
-            train = try PromptPair.read(URL(filePath: trainPairs)).map { try TokenizedPair($0, tokenizer) }
-            heldOut = try PromptPair.read(URL(filePath: pairs)).map { try TokenizedPair($0, tokenizer) }
+            (train, heldOut) = try (Self.pairs(trainPairs, loaded, tokenizer), Self.pairs(pairs, loaded, tokenizer))
         } else {
             train = try IOI(.train, tokenizer).balanced(200, seed: seed).map { try TokenizedPair($0, tokenizer) }
             heldOut = try IOI(.heldOut, tokenizer).swapped(count, seed: seed &+ 0x10_0000).map {
@@ -132,7 +135,7 @@ struct FaithfulCommand: ParsableCommand {
         das.loss = DAS.Loss(rawValue: loss) ?? .crossEntropy
         let subspace: Subspace
         if let direction {
-            subspace = try Subspace(contentsOf: URL(filePath: direction))
+            subspace = try Self.subspace(direction, loaded.architecture)
         } else if let location = learn.flatMap(Location.init) {
             subspace = try find(das, loaded, train, at: location, note)
         } else {
@@ -149,6 +152,24 @@ struct FaithfulCommand: ParsableCommand {
         let page = try Report(result)
         try reports.write(page)
         printing.show(page, quietly: result.headline)
+    }
+
+    /// The directions of a file, or that of a patch which steers one layer.
+    private static func subspace(_ path: String, _ architecture: Architecture) throws -> Subspace {
+        let url = URL(filePath: path)
+        guard try Patch.isPatch(url) else { return try Subspace(contentsOf: url) }
+        let patch = try Patch(contentsOf: url)
+        return try Steering(patch, of: architecture, source: path).subspace(method: patch.method.name)
+    }
+
+    /// The pairs of a file, with answers of the file or of the model.
+    private static func pairs(_ path: String, _ model: LanguageModel, _ tokenizer: Tokenizer) throws -> [TokenizedPair]
+    {
+        let url = URL(filePath: path)
+        guard try ContrastPair.isContrast(url) else {
+            return try PromptPair.read(url).map { try TokenizedPair($0, tokenizer) }
+        }
+        return try ContrastPair.read(url).answered(by: model, tokenizer)
     }
 
     /// The direction that ``method`` finds.

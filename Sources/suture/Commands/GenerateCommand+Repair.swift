@@ -5,8 +5,9 @@ extension GenerateCommand {
     /// Asks whether to repair where somebody is there to answer; else says how to. Returns whether it was repaired.
     func offerRepair(after prompt: String, expecting expected: String) throws -> Bool {
         guard isatty(STDIN_FILENO) == 1, isatty(STDERR_FILENO) == 1, self.prompt != "-", patch.isEmpty else {
-            let patches = scale == 1 ? patch.map { " --patch=\(quoted($0))" }.joined() : ""
-            let which = scale == 1 || patch.isEmpty ? "" : " (of the model with these patches applied)"
+            let isWhole = scale == 1 && patch.allSatisfy { $0.scale == 1 }
+            let patches = isWhole ? patch.map { " --patch=\(quoted($0.path))" }.joined() : ""
+            let which = isWhole || patch.isEmpty ? "" : " (of the model with these patches applied)"
             note(
                 "repair it\(which): suture repair \(quoted(model.model))\(chatting.chat ? " --chat" : "")\(patches) --prompt=\(quoted(prompt)) "
                     + "--expected=\(quoted(expected)) -o fix.safetensors")

@@ -40,8 +40,8 @@ struct GenerateCommand: ParsableCommand {
 
     @OptionGroup var interventions: InterventionOptions
 
-    @Option(help: "A patch to apply on load; may be given several times.")
-    var patch: [String] = []
+    @Option(help: "A patch to apply on load, or FILE@X for X times it; may be given several times.")
+    var patch: [ScaledPatch] = []
 
     @Option(
         parsing: .unconditional,
@@ -68,7 +68,7 @@ struct GenerateCommand: ParsableCommand {
     }
 
     func run() throws {
-        try FilePlan(reading: [model.model, messages] + patch + interventions.files, writing: []).check()
+        try FilePlan(reading: [model.model, messages] + patch.map(\.path) + interventions.files, writing: []).check()
         let checkpoint = try model.checkpoint()
         let (chat, tokenizer) = try chatting.formats(checkpoint, isChat: chatting.chat || messages != nil)
         let said = try conversation()

@@ -7,8 +7,9 @@ struct ImportCommand: ParsableCommand {
         commandName: "import",
         abstract: "Make a patch of an adapter, or a classifier of torchvision's or timm's weights.",
         discussion: """
-            With --base, an adapter becomes a patch: an adapter directory of PEFT or mlx-lm, or a safetensors file with what is \
-            to be added, by the names of the model's tensors. What has no place in a patch is an error that names it.
+            With --base, an adapter becomes a patch: an adapter directory of PEFT or mlx-lm, a control vector of llama.cpp, or \
+            a safetensors file with what is to be added, by the names of the model's tensors. What has no place in a patch is \
+            an error that names it.
 
             With --architecture, the weights of a classifier become a model that classify, robustness, train and signature \
             take. How its pictures are prepared is recorded: as timm's config.json beside the weights says, else as torchvision \
@@ -62,7 +63,11 @@ struct ImportCommand: ParsableCommand {
 
     private func importAdapter(_ base: String) throws {
         try FilePlan(reading: [source, base], writing: [destination(output, force: force)]).check()
-        let patch = try Patch(importing: URL(filePath: source), base: Checkpoint(opening: URL(filePath: base)))
+        let (source, model) = (URL(filePath: source), try Checkpoint(opening: URL(filePath: base)))
+        let patch =
+            Steering.isControlVector(source)
+            ? try Steering(controlVector: source, for: Architecture(model)).patch(of: model, method: .importing(source))
+            : try Patch(importing: source, base: model)
         let url = URL(filePath: output)
         try patch.write(to: url, overwriting: force)
         printing.show(try Report(patch, title: url.lastPathComponent), quietly: output)

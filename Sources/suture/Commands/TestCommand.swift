@@ -22,8 +22,8 @@ struct TestCommand: ParsableCommand {
 
     @OptionGroup var chatting: ChatOptions
 
-    @Option(help: "A patch to apply on load; may be given several times.")
-    var patch: [String] = []
+    @Option(help: "A patch to apply on load, or FILE@X for X times it; may be given several times.")
+    var patch: [ScaledPatch] = []
 
     @Option(
         help: """
@@ -44,7 +44,7 @@ struct TestCommand: ParsableCommand {
     }
 
     func run() throws {
-        try FilePlan(reading: [model.model, cases] + patch, writing: reports.outputs).check()
+        try FilePlan(reading: [model.model, cases] + patch.map(\.path), writing: reports.outputs).check()
         let checkpoint = try model.checkpoint()
         let (chat, tokenizer) = try chatting.formats(checkpoint)
         let list = try Failure.read(path: cases, chat: chat, needingAnswers: check == nil)
