@@ -74,8 +74,9 @@ extension Steering {
     /// Finds a vector for each of some layers.
     ///
     /// The sign of a principal direction is such that in more pairs the positive text lies farther along it than the
-    /// negative one does, as in repeng; where as many do not, its largest entry is positive. Throws ``SubspaceError`` for fewer pairs than a method needs, or pairs that do not
-    /// differ at a layer; `ModelError` for texts or layers that do not fit the model.
+    /// negative one does, as in repeng; where as many do not, its largest entry is positive. Throws ``SubspaceError`` for
+    /// fewer pairs than a method needs, or pairs that do not differ at a layer; `ModelError` for texts or layers that do not
+    /// fit the model.
     ///
     /// - Parameters:
     ///   - pairs: the tokens of the texts.
