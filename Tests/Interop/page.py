@@ -194,9 +194,9 @@ with tempfile.TemporaryDirectory() as folder:
             browser.run("document.getElementById('key').value = 'a-token-of-22-letters'; document.getElementById('entry').requestSubmit()")
             browser.wait("document.getElementById('model')?.textContent.includes('layers')")
             check("the entry goes", browser.run("document.getElementById('entry').hidden"))
-            browser.run("sessionStorage.clear()")
-            browser.call("Page.navigate", url=f"{url}/#token=a-token-of-22-letters")
-            browser.call("Page.reload")
+            browser.run("sessionStorage.clear(); location.reload()")
+            browser.wait("document.getElementById('entry')?.hidden === false")
+            browser.run(f"location.href = '{url}/#token=a-token-of-22-letters'")
             browser.wait("document.getElementById('model')?.textContent.includes('layers')")
             check("no token in the address", "token" not in browser.run("location.href"), browser.run("location.href"))
         finally:

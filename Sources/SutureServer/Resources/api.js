@@ -1,11 +1,15 @@
 // The server's API. Errors carry its one line, and its status.
 
 // A token comes with the link, behind the #, which browsers do not send, or is typed in; it is kept as long as the tab is.
-const link = new URLSearchParams(location.hash.slice(1)).get("token");
-if (link) {
-  enter(link);
+function takeLink() {
+  const token = new URLSearchParams(location.hash.slice(1)).get("token");
+  if (!token) return false;
+  enter(token);
   history.replaceState(null, "", location.pathname + location.search);
+  return true;
 }
+takeLink();
+addEventListener("hashchange", () => { if (takeLink()) location.reload(); });
 
 export function enter(token) { sessionStorage.setItem("token", token); }
 
