@@ -104,6 +104,10 @@ public struct Server: Sendable {
             try await group.run()
         } catch is CancellationError {
             // What had not ended in time was given up.
+        } catch is SocketAddressError.UnknownHost {
+            throw ServerError(
+                .cannotStart, "the server cannot listen here", subject: "\(host):\(port)", found: "no such host",
+                hint: "name another --host")
         } catch let error as IOError {
             throw ServerError(
                 .cannotStart, "the server cannot listen here", subject: "\(host):\(port)",

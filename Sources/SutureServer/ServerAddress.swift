@@ -27,7 +27,7 @@ public struct ServerAddress: Sendable {
     public static let shortestToken = 16
 
     /// Whether only this machine can ask.
-    public var isLocal: Bool { ["127.0.0.1", "localhost", "::1"].contains(host) }
+    public var isLocal: Bool { ["127.0.0.1", "localhost", "::1"].contains(host.lowercased()) }
 
     /// The token of a file: its only line.
     ///
@@ -101,8 +101,8 @@ struct CheckedAddress: Sendable {
     /// Whether a request brings the token; compared by digests, so that the time it takes tells nothing.
     func isAdmitted(_ authorization: String?) -> Bool {
         guard let token = address.token else { return true }
-        let prefix = "Bearer "
-        guard let authorization, authorization.hasPrefix(prefix) else { return false }
+        let prefix = "bearer "
+        guard let authorization, authorization.lowercased().hasPrefix(prefix) else { return false }
         return SHA256.hash(data: Data(authorization.dropFirst(prefix.count).utf8))
             == SHA256.hash(data: Data(token.utf8))
     }

@@ -36,7 +36,8 @@ struct DirectionStudyOptions: ParsableArguments {
         Runtime.keepFreedMemory()
         let checkpoint = try model.checkpoint()
         let tokenizer = try Tokenizer(checkpoint)
-        let folder = directions.map { URL(filePath: $0) }
+        // Directions of one model are none of another.
+        let folder = try directions.map { try URL(filePath: $0).appending(path: "\(checkpoint.digest().prefix(12))") }
         if let folder, let directions {
             Interruption.keep("what is in \(directions) is kept, and the same command goes on with it")
             try FileManager.default.makeDirectory(folder)

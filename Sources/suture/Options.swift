@@ -134,7 +134,14 @@ struct ScaledPatch: ExpressibleByArgument {
     }
 
     func applied(scale more: Double = 1) throws -> AppliedPatch {
-        AppliedPatch(try Patch(contentsOf: URL(filePath: path)), scale: scale * more)
+        if scale == 1, let sign = path.lastIndex(of: "@"), !FileManager.default.fileExists(atPath: path),
+            FileManager.default.fileExists(atPath: String(path[..<sign]))
+        {
+            throw PatchError(
+                .badScale, "a scale is a finite number", subject: path, expected: "such as \(path[..<sign])@0.5",
+                found: String(path[path.index(after: sign)...]))
+        }
+        return AppliedPatch(try Patch(contentsOf: URL(filePath: path)), scale: scale * more)
     }
 }
 

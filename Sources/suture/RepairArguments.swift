@@ -1,11 +1,6 @@
 import ArgumentParser
 import SutureKit
 
-extension CommaList<NamedNumber> {
-    /// The numbers by their names.
-    var options: [String: Double] { Dictionary(elements.map { ($0.name, $0.value) }) { $1 } }
-}
-
 extension MethodName: ExpressibleByArgument {}
 
 extension Budget: ExpressibleByArgument {

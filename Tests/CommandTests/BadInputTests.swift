@@ -212,6 +212,10 @@ extension BadInputTests {
         Case("serve model --folder model/config.json", "model/config.json"),
         Case(
             "serve model --host 0.0.0.0", "--host 0.0.0.0 lets others than this machine ask, which needs --token FILE"),
+        Case("serve model --host=", "--host is missing"),
+        Case("repair model -p a -e b -o new --set rounds=1 --set rounds=2", "this is set twice (found rounds)"),
+        Case("generate model -p a --patch good.fix@nan", "good.fix@nan: a scale is a finite number"),
+        Case("generate model -p a --patch good.fix@", "a scale is a finite number"),
         Case("serve model --certificate texts.txt", "--certificate and --key go together"),
         Case("serve model --port 65536", "--port is 0...65535, not 65536"),
         Case("unknown", "there is no command \"unknown\"; see 'suture --help'"),

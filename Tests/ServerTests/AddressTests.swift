@@ -28,7 +28,7 @@ struct AddressTests {
                 ]
                 let wrong = [
                     nil, "Bearer wrong", "Bearer \(Self.token)x", "Bearer \(Self.token.dropLast())", Self.token,
-                    "Basic \(Self.token)", "Bearer ", "bearer  \(Self.token)"
+                    "Basic \(Self.token)", "Bearer ", "bearer  \(Self.token)", "Bearer\(Self.token)"
                 ]
                 for (method, path) in asked where path != "/" {
                     for header in method == "GET" ? wrong : [wrong[1]] {

@@ -48,6 +48,14 @@ struct StartsTests {
         #expect(
             second.sites.map { $0.random.map(\.score.fldd.value) }
                 == report.sites.map { $0.random.map(\.score.fldd.value) })
+        let file = folder.appending(path: try #require(kept.first { $0.contains("start-2") }))
+        let whole = try Data(contentsOf: file)
+        try whole.prefix(whole.count - 9).write(to: file)
+        let error = #expect(throws: SubspaceError.self) {
+            try again.run(model, learning: train, judging: heldOut, modelName: name)
+        }
+        #expect(error?.description.contains("this kept direction is damaged") == true)
+        try whole.write(to: file)
         again.das.epochs = 3
         #expect(throws: SubspaceError.self) {
             try again.run(model, learning: train, judging: heldOut, modelName: name)

@@ -70,8 +70,9 @@ public struct TransformerPatcher: JointRepairMethod {
             return count < memory
         }
         try Tensor.withoutGradients {
-            try model.mlpReadings(layer, of: texts.map { [$0] }) { _, input, _ in
+            try model.mlpReadings(layer, of: texts.map { [$0] }) { index, input, _ in
                 rows.append(try input.squeezed(0).copied())
+                material.progress("remembering reference texts", index + 1, texts.count)
             }
         }
         let remembered = try Tensor.concatenated(rows, 0)

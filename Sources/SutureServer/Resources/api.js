@@ -2,9 +2,9 @@
 
 // A token comes with the link, behind the #, which browsers do not send, or is typed in; it is kept as long as the tab is.
 function takeLink() {
-  const token = new URLSearchParams(location.hash.slice(1)).get("token");
-  if (!token) return false;
-  enter(token);
+  const start = "#token=";
+  if (!location.hash.startsWith(start)) return false;
+  enter(location.hash.slice(start.length));
   history.replaceState(null, "", location.pathname + location.search);
   return true;
 }

@@ -57,7 +57,8 @@ try {
   await patches.begin(model.name);
 } catch (error) {
   byId("model").textContent = error.message;
-  byId("entry").hidden = error.status !== 401;
+  // A token that cannot stand in a header is another to be asked for again.
+  byId("entry").hidden = error.status !== 401 && !(error instanceof TypeError);
 }
 
 byId("entry").addEventListener("submit", (event) => {

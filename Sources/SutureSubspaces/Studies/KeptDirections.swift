@@ -13,12 +13,16 @@ struct KeptDirections {
     ) throws -> Subspace {
         let file = folder?.appending(path: name + ".safetensors")
         if let file, FileManager.default.fileExists(atPath: file.path) {
-            let kept = try Subspace(contentsOf: file)
-            guard kept.location == location, kept.options == options else {
-                throw SubspaceError(
-                    .badFile, "this direction was learned with other options", subject: file.relativePath,
-                    hint: "name another directory, or remove the file")
+            func refused(_ problem: String, _ found: String? = nil) -> SubspaceError {
+                SubspaceError(
+                    .badFile, problem, subject: file.relativePath, expected: found.map { _ in "\(location)" },
+                    found: found, hint: "name another directory, or remove the file")
             }
+            guard let kept = try? Subspace(contentsOf: file) else { throw refused("this kept direction is damaged") }
+            guard kept.location == location else {
+                throw refused("this direction is of another place", "\(kept.location)")
+            }
+            guard kept.options == options else { throw refused("this direction was learned with other options") }
             return kept
         }
         let found = try learn()

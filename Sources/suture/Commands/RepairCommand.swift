@@ -67,8 +67,9 @@ struct RepairCommand: ParsableCommand {
 
     @Option(
         help: ArgumentHelp(
-            "What the method is set to, such as factor=0.5 or layer=9,openings=3.", valueName: "name=value,..."))
-    var set: CommaList<NamedNumber>?
+            "What the method is set to, such as factor=0.5 or layer=9,openings=3; may be repeated.",
+            valueName: "name=value,..."))
+    var set: [CommaList<NamedNumber>] = []
 
     @Option(
         help: """
@@ -303,7 +304,12 @@ struct RepairCommand: ParsableCommand {
 
     private var chosenMethod: any RepairMethod {
         get throws {
-            var options = set?.options ?? [:]
+            var options: [String: Double] = [:]
+            for setting in set.flatMap(\.elements) {
+                guard options.updateValue(setting.value, forKey: setting.name) == nil else {
+                    throw RepairError(.badRequest, "this is set twice", found: setting.name)
+                }
+            }
             if rule, method == .recruit { options["rule"] = options["rule"] ?? 1 }
             return try method.method.setting(options)
         }

@@ -45,6 +45,7 @@ struct ServeCommand: ParsableCommand {
     func validate() throws {
         guard (0...65535).contains(port) else { throw ValidationError("--port is 0...65535, not \(port).") }
         guard folder != "" else { throw ValidationError("--folder is empty.") }
+        guard !host.isEmpty else { throw ValidationError("--host is empty.") }
         guard (certificate == nil) == (key == nil) else {
             throw ValidationError("--certificate and --key go together.")
         }

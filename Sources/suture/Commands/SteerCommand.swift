@@ -25,7 +25,7 @@ struct SteerCommand: ParsableCommand {
     @Option(
         help: """
             mean: the mean difference of a pair; pca: the first principal direction of the differences, of length one; \
-            pca-center: the same, not centered. (default: mean)
+            pca-center: the same of each text less the middle of its pair. (default: mean)
             """)
     var method: Steering.Method?
 
