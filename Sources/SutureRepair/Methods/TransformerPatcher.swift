@@ -156,9 +156,12 @@ struct PatcherNeurons {
         (gateBias, upBias) = (try row(biases.map(\.gate)), try row(biases.map(\.up)))
     }
 
+    /// What the model adds to a pre-activation.
+    private var bias: Tensor { model.architecture.isGated ? gateBias : upBias }
+
     func start(gain: Double, seed: UInt64) throws -> [Tensor] {
         // The model's own bias is taken back, as well as can be; the key does the rest.
-        let bias = try (model.architecture.isGated ? gateBias : upBias).unsqueezed(1)
+        let bias = try bias.unsqueezed(1)
         let rest = try bias - bias * places.matmul(unit.transposed())
         let keys = try places * ((-rest + 1) / places.square().sum([1], keepingDims: true))
         let written = try RandomSource(seed: seed).normal(places.shape).to(model.device)
@@ -168,7 +171,7 @@ struct PatcherNeurons {
     /// The rows by which the neurons read, and which pre-activations come of it for some inputs `[..., d]`.
     private func reading(_ parameters: [Tensor]) throws -> Tensor { try parameters[0] + parameters[1] * unit }
     private func preactivations(_ parameters: [Tensor], _ inputs: Tensor) throws -> Tensor {
-        try inputs.linear(reading(parameters)) + (model.architecture.isGated ? gateBias : upBias)
+        try inputs.linear(reading(parameters)) + bias
     }
 
     /// The other input of a gated neuron: one that answers 1.
@@ -187,7 +190,7 @@ struct PatcherNeurons {
             try values.reshaped([-1]).top(min(count, values.count)).values.exp().mean()
         }
         // Each neuron at its own place.
-        let own = try (places * reading(parameters)).sum([1]) + (model.architecture.isGated ? gateBias : upBias)
+        let own = try (places * reading(parameters)).sum([1]) + bias
         let others = try preactivations(parameters, remembered)
         return try largest(Self.active, -own) * activity
             + (largest(Self.silent, others - own + 3) + largest(Self.silent, others + 3)) * silence

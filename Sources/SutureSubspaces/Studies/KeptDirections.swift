@@ -7,7 +7,8 @@ struct KeptDirections {
 
     /// The direction of this name, or else what `learn` learns, which is then kept.
     ///
-    /// Throws ``SubspaceError`` with code `badFile` for one that is there and was learned at another place, or with other options.
+    /// Throws ``SubspaceError`` with code `badFile` for one that is there and is damaged, or was learned at another place or
+    /// with other options.
     func direction(
         _ name: String, at location: Location, options: [String: Double], learn: () throws -> Subspace
     ) throws -> Subspace {
