@@ -38,11 +38,17 @@ extension Report {
                     ]))
     }
 
-    /// The page of test cases: how many are met, and those that are not.
-    public init(testing detection: Detection, title: String) throws {
+    /// The page of test cases: how many are met, and those that are not; with `culprits` for each of these the patches that
+    /// have to go for it to be met, nil for faults of the model itself.
+    public init(testing detection: Detection, culprits: [[String]?]? = nil, title: String) throws {
+        var blamed = culprits?.makeIterator()
         try self.init(
             testing: detection.answers.map {
-                Case(prompt: $0.prompt, expected: $0.expected, written: $0.written, met: $0.isRight)
+                var one = Case(prompt: $0.prompt, expected: $0.expected, written: $0.written, met: $0.isRight)
+                if !one.met, let found = blamed?.next() {
+                    one.blamed = Blamed(patches: found ?? [], model: found == nil)
+                }
+                return one
             }, unasked: detection.unasked, title: title)
     }
 
@@ -58,8 +64,14 @@ extension Report {
         let count = cases.count + unasked
         let isExpected = cases.contains { $0.expected != nil }
         let table = Table(
-            caption: "Not met", columns: ["prompt"] + (isExpected ? [.code("expected")] : []) + [.code("written")],
-            rows: wrong.map { [.init($0.prompt)] + ($0.expected.map { [.init($0)] } ?? []) + [.init($0.written)] })
+            caption: "Not met",
+            columns: ["prompt"] + (isExpected ? [.code("expected")] : []) + [.code("written")]
+                + (cases.contains { $0.blamed != nil } ? ["to blame"] : []),
+            rows: wrong.map {
+                [.init($0.prompt)] + ($0.expected.map { [.init($0)] } ?? []) + [.init($0.written)]
+                    + ($0.blamed.map { [.init($0.model ? "the model itself" : $0.patches.joined(separator: ", "))] }
+                        ?? [])
+            })
         let missing = Block.paragraph(
             "Not asked, longer than the model's context or not to be split into tokens: \(unasked).")
         let isMet = wrong.isEmpty && unasked == 0
@@ -75,6 +87,15 @@ extension Report {
         let expected: String?
         let written: String
         let met: Bool
+        var blamed: Blamed?
+    }
+
+    /// Who is to blame for a case that is not met.
+    private struct Blamed: Encodable, Sendable {
+        /// The patches without which it is met.
+        let patches: [String]
+        /// Whether there are no such patches: the model itself answers so.
+        let model: Bool
     }
 
     private struct Cases: Encodable, Sendable {

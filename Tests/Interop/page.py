@@ -151,6 +151,13 @@ with served(SUTURE, MODEL) as url, tempfile.TemporaryDirectory() as folder:
         browser.run("document.querySelector('#outcome button').click()")
         browser.wait(f"{text}.startsWith(' Canberra')")
         browser.wait("document.getElementById('status').textContent.includes('tokens in')")
+        # Which patch the first token is due to.
+        browser.run("document.querySelector('.piece').click(); document.getElementById('blame').click()")
+        browser.wait("document.getElementById('blamed').textContent.includes('Without fix1')")
+        blamed = browser.run("document.getElementById('blamed').textContent")
+        check("the culprit", "Sydney" in blamed and "Canberra" in blamed, blamed)
+        browser.axe("a culprit")
+        browser.run("document.getElementById('leave').click()")
         check("the stack's name", browser.run("document.getElementById('stack').textContent").endswith("+fix1"))
         browser.picture("6-switched-on")
         slide = "((slider, value) => { slider.value = value; slider.dispatchEvent(new Event('input', { bubbles: true })); })(document.getElementById('scale-fix1'), %s)"

@@ -72,6 +72,34 @@ struct PatchTests {
         }
     }
 
+    @Test("the patches to which a token is due are told, and what stands there without them")
+    func blame() async throws {
+        try await Place.with { place in
+            let (patch, other) = (try place.patch([3, 9]), try place.patch([5]))
+            let base = try place.written("abc", tokens: 16)
+            let changed = try place.written("abc", tokens: 16, patches: [AppliedPatch(patch), AppliedPatch(other)])
+            let shared = String(zip(base, changed).prefix { $0 == $1 }.map(\.0))
+            try #require(shared.count < min(base.count, changed.count))
+            try await place.serving { client in
+                for (made, name) in [(patch, "one"), (other, "two")] {
+                    #expect(try await client.upload(place.file(made, "file-\(name)"), as: name).status == 201)
+                }
+                let asked: [String: Any] = ["prompt": "abc", "written": shared, "patches": ["one", "two"]]
+                let found = try await client.post("/api/blame", asked)
+                let names = try #require(found.json["patches"] as? [String], "\(found.json)")
+                let instead = try #require(found.json["instead"] as? String)
+                #expect(
+                    !names.isEmpty
+                        && (found.json["token"] as? String).map(changed.dropFirst(shared.count).hasPrefix) == true)
+                // Without them, this is what comes.
+                let left = ["one", "two"].filter { !names.contains($0) }
+                #expect(try await client.text("abc" + shared, tokens: 1, ["patches": left]) == instead)
+                let own = try await client.post("/api/blame", ["prompt": "abc", "patches": [String]()])
+                #expect(own.json["instead"] is NSNull && own.json["patches"] as? [String] == [])
+            }
+        }
+    }
+
     @Test("what is enabled serves requests that name no patches, also after a restart; removing gives the base back")
     func enabling() async throws {
         try await Place.with { place in

@@ -17,7 +17,7 @@ struct StartsTests {
     @Test("each layer has its MLP and its stream, judged as a patch alone is", arguments: SubspaceTests.models)
     func sites(name: String) throws {
         let model = try SubspaceTests.model(name)
-        let (train, heldOut) = (try SubspaceTests.pairs(9, seed: 2), try SubspaceTests.pairs(7, seed: 3))
+        let (train, heldOut) = (SubspaceTests.pairs(9, seed: 2), SubspaceTests.pairs(7, seed: 3))
         let folder = FileManager.default.temporaryDirectory.appending(path: "starts-\(UUID())")
         try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
         defer { try? FileManager.default.removeItem(at: folder) }
@@ -65,7 +65,7 @@ struct StartsTests {
     @Test("layers that are not there, or named twice, are refused")
     func refusals() throws {
         let model = try SubspaceTests.model("llama")
-        let pairs = try SubspaceTests.pairs(4, seed: 2)
+        let pairs = SubspaceTests.pairs(4, seed: 2)
         for layers in [[], [model.architecture.layers - 1], [-1], [0, 0]] {
             var study = study()
             study.layers = layers

@@ -4,7 +4,7 @@ import SutureFormats
 import SutureModels
 import SutureSubspaces
 
-/// Views into the model at a place in an answer: `/api/lens` and `/api/attention`.
+/// Views into the model at a place in an answer: `/api/lens`, `/api/attention` and `/api/blame`.
 struct InsideRoutes: Sendable {
     let workbench: Workbench
     private let viewer: Viewer
@@ -32,6 +32,25 @@ struct InsideRoutes: Sendable {
             let (passage, model) = try await place(body)
             return Response.json(try await viewer.attention(passage, model, layer: layer))
         }
+        router.post("/api/blame") { request, _ in
+            let body = try await request.json(workbench.limits)
+            try body.allow(Passage.keys)
+            return Response.json(try await blame(place(body).0))
+        }
+    }
+
+    /// The patches to which the token behind a passage is due.
+    private func blame(_ passage: Passage) async throws -> JSON {
+        let patches = try await workbench.patches.resolved(passage.stack)
+        let names = await workbench.patches.names(of: patches)
+        let tokenizer = workbench.tokenizers.of(isChat: passage.isChat)
+        let found = try await workbench.stacks.culprits(
+            patches, behind: workbench.tokenizers.tokens(of: passage.text, isChat: passage.isChat))
+        func text(_ token: Int) -> JSON { JSON(tokenizer.decode([token])) }
+        return [
+            "token": text(found.token), "instead": found.instead.map(text) ?? .null,
+            "patches": .array((found.places ?? []).map { JSON(names[$0]) })
+        ]
     }
 
     private func place(_ body: JSONField) async throws -> (Passage, LanguageModel) {

@@ -2,6 +2,7 @@ import Foundation
 import SutureFormats
 import SutureModels
 import SuturePatches
+import SutureRepair
 
 /// Models with patches on them, made when they are first asked for: each shares all weights but the changed ones.
 actor ModelStacks {
@@ -36,12 +37,23 @@ actor ModelStacks {
             made.append(found)
             return found.model
         }
-        let patched = try PatchedCheckpoint(checkpoint).adding(patches)
-        let names = Set(patched.touched.keys.map(\.string))
-        let model = try base.replacing(names, of: checkpoint) { try patched.data(for: $0, current: $1) }
-        let bytes = names.compactMap { checkpoint[$0] }.reduce(0) { $0 + 4 * $1.shape.reduce(1, *) }
+        let (model, bytes) = try base.applying(patches, of: checkpoint)
         made.append((key, model, bytes))
         while made.count > 1, made.reduce(0, { $0 + $1.bytes }) > room { made.removeFirst() }
         return model
+    }
+
+    /// The token that comes behind a text, the patches that have to go for another to come, by their places, and that other
+    /// one; no places where the model itself says this one.
+    func culprits(
+        _ patches: [AppliedPatch], behind prompt: [Int]
+    ) throws -> (token: Int, places: [Int]?, instead: Int?) {
+        func next(_ kept: [Int]) throws -> Int {
+            try model(kept.map { patches[$0] }).run([prompt]).logits.top(1).indices.ints()[0]
+        }
+        let all = Array(patches.indices)
+        let token = try next(all)
+        let places = try Culprits.find(among: patches.count) { try next($0) != token }
+        return (token, places, try places.map { gone in try next(all.filter { !gone.contains($0) }) })
     }
 }

@@ -112,6 +112,11 @@ actor PatchStore {
         }
     }
 
+    /// What patches of the store are called.
+    func names(of patches: [AppliedPatch]) -> [String] {
+        patches.map { applied in stored.first { $0.row.id == applied.patch.id }?.name ?? applied.patch.shortID }
+    }
+
     private func enabled(_ stored: [StoredPatch]) -> [AppliedPatch] {
         stored.filter(\.row.isEnabled).compactMap { one in
             (try? one.patch.get()).map { AppliedPatch($0, scale: one.row.scale) }

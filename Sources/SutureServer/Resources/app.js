@@ -30,6 +30,7 @@ byId("mend").addEventListener("submit", (event) => {
 });
 byId("leave").addEventListener("click", () => repairs.leave());
 byId("look").addEventListener("click", () => inside.look());
+byId("blame").addEventListener("click", () => repairs.blame());
 byId("cancel").addEventListener("click", () => repairs.cancel());
 byId("wanted").addEventListener("input", () => {
   for (const rival of document.querySelectorAll("input[name=rival]")) rival.checked = false;

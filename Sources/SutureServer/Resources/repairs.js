@@ -18,6 +18,7 @@ export function show(index) {
   byId("rivals").replaceChildren(
     row(token, "now"), ...others.map((rival, place) => row(rival, place === 0 ? "checked" : "")));
   byId("wanted").value = "";
+  byId("blamed").textContent = "";
   byId("token").scrollIntoView({ block: "nearest", behavior: "auto" });
 }
 
@@ -36,6 +37,22 @@ export function leave() { byId("token").hidden = true; }
 export function place() {
   const written = chosen === null ? null : textBefore(chosen);
   return written === null ? null : { ...answer.request.source, written };
+}
+
+/** Tells which patches the chosen token is due to. */
+export async function blame() {
+  const status = byId("blamed");
+  status.textContent = "looking…";
+  try {
+    const source = place();
+    if (source === null) throw new Error("this token begins within a character: choose the one before it");
+    const { token, instead, patches: names } = await ask("POST", "/api/blame", source);
+    status.textContent = names.length === 0
+      ? `The model itself writes “${shown(token)}” here.`
+      : `Without ${names.join(" and ")} it would write “${shown(instead)}” in the place of “${shown(token)}”.`;
+  } catch (error) {
+    status.textContent = error.message;
+  }
 }
 
 /** Asks for the repair, and follows it. */

@@ -12,6 +12,7 @@ struct TestCommand: ParsableCommand {
             expected answer is not needed.
 
             suture test model cases.jsonl --patch fix.safetensors
+            suture test model cases.jsonl --patch a.fix --patch b.fix --blame
             suture test model cases.jsonl --check 'python3 -m py_compile {}'
             """)
 
@@ -32,6 +33,9 @@ struct TestCommand: ParsableCommand {
             """)
     var check: String?
 
+    @Flag(help: "Say of each case that is not met which patches have to go for that.")
+    var blame = false
+
     @Option(name: [.customShort("n"), .long], help: "How many tokens an answer has at most (with --check).")
     var tokens = 128
 
@@ -41,6 +45,8 @@ struct TestCommand: ParsableCommand {
 
     func validate() throws {
         guard (1...100_000).contains(tokens) else { throw ValidationError("--tokens is 1...100000, not \(tokens).") }
+        guard !blame || check == nil else { throw ValidationError("--blame goes without --check.") }
+        guard !blame || !patch.isEmpty else { throw ValidationError("--blame goes with --patch.") }
     }
 
     func run() throws {
@@ -62,7 +68,9 @@ struct TestCommand: ParsableCommand {
             areAllMet = results.areAllMet
         } else {
             let results = try Detection(of: list, in: network, tokenizer, progress: progress.handler)
-            (page, met) = (try Report(testing: results, title: title), results.answers.count(where: \.isRight))
+            let culprits = try blame ? culprits(of: results, patches, checkpoint, tokenizer, progress.handler) : nil
+            page = try Report(testing: results, culprits: culprits, title: title)
+            met = results.answers.count(where: \.isRight)
             areAllMet = results.areAllRight
         }
         progress.finish()
@@ -70,6 +78,22 @@ struct TestCommand: ParsableCommand {
         printing.show(page, quietly: "\(met) of \(list.count)")
         if printing.format == .human { noteBoundaries(of: list, isChat: chat != nil) }
         guard areAllMet else { throw ExitCode(DiagnosticKind.failed.rawValue) }
+    }
+
+    /// The patches that have to go for each case that is not met to be met, by their paths; nil for the model's own faults.
+    private func culprits(
+        of results: Detection, _ patches: [AppliedPatch], _ checkpoint: Checkpoint, _ tokenizer: Tokenizer,
+        _ progress: ProgressHandler
+    ) throws -> [[String]?] {
+        let base = try model.load(checkpoint)
+        return try results.failures.enumerated().map { number, failure in
+            progress("looking for who is to blame", number, results.failures.count)
+            let failure = try TokenizedFailure(failure, tokenizer)
+            let found = try Culprits.find(among: patches.count) { kept in
+                try base.applying(kept.map { patches[$0] }, of: checkpoint).model.write(failure) == failure.answer
+            }
+            return found?.map { patch[$0].path }
+        }
     }
 
     /// Gives each answer to a program, in a file of a temporary directory.
