@@ -19,6 +19,15 @@ package enum Visible {
         return line(String(text.dropLast(end))) + (end == 0 ? "" : token(String(text.suffix(end))))
     }
 
+    /// Two numbers with at least this many digits, and as many as tell them apart; whole ones in full.
+    package static func apart(_ first: Double, _ second: Double, digits: Int) -> (String, String) {
+        func text(_ value: Double, _ digits: Int) -> String {
+            value == value.rounded() && abs(value) < 1e9 ? "\(Int(value))" : String(format: "%.\(digits)g", value)
+        }
+        let enough = (digits...17).first { text(first, $0) != text(second, $0) } ?? digits
+        return (text(first, enough), text(second, enough))
+    }
+
     /// The two ends of a long text.
     package static func excerpt(_ text: String) -> String {
         text.count <= 1000 ? text : "\(text.prefix(400)) ... (\(text.count) characters) ... \(text.suffix(400))"

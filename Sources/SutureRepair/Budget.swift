@@ -1,4 +1,4 @@
-import Foundation
+import SutureCore
 import SutureModels
 
 /// How much a list of repairs may change in all; a repair that would go beyond is given up.
@@ -18,15 +18,13 @@ public struct Budget: Sendable, Equatable {
         to change: WeightChange, of model: LanguageModel, divergence measure: () throws -> Double
     ) throws -> String? {
         func check(_ what: String, _ value: Double, _ limit: Double) -> String? {
-            value <= limit ? nil : "it would exceed the budget: \(what) \(format(value)) of at most \(format(limit))"
+            guard !(value <= limit) else { return nil }
+            let (found, limit) = Visible.apart(value, limit, digits: 2)
+            return "it would exceed the budget: \(what) \(found) of at most \(limit)"
         }
         if let neurons, let found = check("neurons", Double(change.neurons.count), Double(neurons)) { return found }
         if let norm, let found = check("norm", try model.relativeNorm(of: change), norm) { return found }
         if let divergence, let found = check("divergence", try measure(), divergence) { return found }
         return nil
-    }
-
-    private func format(_ value: Double) -> String {
-        value == value.rounded() && abs(value) < 1e9 ? "\(Int(value))" : String(format: "%.2g", value)
     }
 }

@@ -12,6 +12,7 @@ struct UsageError: CustomStringConvertible {
         let problem =
             Self.unknownVerb(command, arguments.dropFirst(path.count).first)
             ?? Self.unknownOption(command, arguments.dropFirst(path.count))
+            ?? Self.negative(arguments, Suture.message(for: error))
             ?? Self.plain(Suture.message(for: error), Suture.fullMessage(for: error))
         description = "\(problem); \(help)"
     }
@@ -47,6 +48,17 @@ struct UsageError: CustomStringConvertible {
             return "there is no option \(name)" + (near.map { "; did you mean \($0)?" } ?? "")
         }
         return nil
+    }
+
+    /// A negative number, which the parser takes for an option, behind the option that it misses a value of.
+    private static func negative(_ arguments: [String], _ message: String) -> String? {
+        guard let option = message.firstMatch(of: /Missing value for '(?:-\w, )?(--[a-z-]+)/)?.output.1 else {
+            return nil
+        }
+        let pair = zip(arguments, arguments.dropFirst()).first {
+            $0 == option && $1.hasPrefix("-") && Double($1) != nil
+        }
+        return pair.map { "a negative number stands behind =: \($0)=\($1)" }
     }
 
     /// The parser's own words, on one line, and in ours where something is missing or not what it should be.

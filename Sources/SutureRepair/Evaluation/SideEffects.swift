@@ -1,4 +1,5 @@
 import Foundation
+import SutureCore
 import SutureModels
 import SutureTensor
 
@@ -133,6 +134,9 @@ public struct Guard: Sendable, Codable, Equatable {
             ("changed most likely tokens", effects.changedTop, maximumChangedTop),
             ("perplexity ratio", effects.perplexityRatio, maximumPerplexityRatio)
         ]
-        return checks.filter { !($0.1 <= $0.2) }.map { String(format: "%@ %.4g is above %.4g", $0.0, $0.1, $0.2) }
+        return checks.filter { !($0.1 <= $0.2) }.map { what, found, limit in
+            let (found, limit) = Visible.apart(found, limit, digits: 4)
+            return "\(what) \(found) is above \(limit)"
+        }
     }
 }

@@ -122,6 +122,12 @@ struct FaithfulCommand: ParsableCommand {
         let heldOut: [TokenizedPair]
         if let pairs, let trainPairs {
             (train, heldOut) = try (Self.pairs(trainPairs, loaded, tokenizer), Self.pairs(pairs, loaded, tokenizer))
+            let shared = Set(train).intersection(heldOut).count
+            guard shared == 0 else {
+                throw SubspaceError(
+                    .badRequest, "what is learned from cannot judge", subject: "\(pairs), \(trainPairs)",
+                    expected: "pairs that are not in both files", found: "\(shared) in both")
+            }
         } else {
             train = try IOI(.train, tokenizer).balanced(200, seed: seed).map { try TokenizedPair($0, tokenizer) }
             heldOut = try IOI(.heldOut, tokenizer).swapped(count, seed: seed &+ 0x10_0000).map {
