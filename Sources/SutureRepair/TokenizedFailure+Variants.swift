@@ -18,7 +18,8 @@ extension TokenizedFailure {
         }
         wordings = prompts(failure.wordings.map { Failure(prompt: $0, expected: failure.expected) })
         let texts = Texts.reference.filter { !$0.contains("\n") && $0.count > 60 }
-        variants = prompts(failure.variants(tokenizer, behind: texts))
+        variants = prompts(failure.variants(tokenizer, behind: texts, knowing: Texts.examples))
+        nearMisses = prompts(failure.nearMisses(tokenizer, knowing: Texts.examples))
         examples = failure.examples(tokenizer).compactMap { try? TokenizedFailure($0, tokenizer) }
         guard let subject, let text = failure.subject, let place = failure.prompt.ranges(of: text).last else { return }
         let before = prompt[opening..<subject.lowerBound]

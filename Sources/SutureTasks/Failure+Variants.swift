@@ -1,23 +1,34 @@
 import SutureTokenizers
 
 extension Failure {
-    /// The same request put otherwise, with the same answer: other words, other examples before it, none of them, in
-    /// another order, behind another text. What is learned from these should hold for wordings that nobody wrote down.
+    /// The same request put otherwise, with the same answer: behind other examples, fewer, none, in another order, in other
+    /// words, behind another text. What is learned from these should hold for wordings that nobody wrote down.
     ///
     /// The same for equal failures. Fewer where the prompt has no examples; none where it cannot be taken apart.
     ///
     /// - Parameters:
     ///   - tokenizer: how it is split.
     ///   - texts: texts that have nothing to do with it, to stand before it.
-    public func variants(_ tokenizer: Tokenizer, behind texts: [String] = []) -> [Failure] {
-        guard let tokens = try? TokenizedFailure(self, tokenizer), let parts = PromptParts(prompt, tokens, tokenizer)
-        else { return [] }
+    ///   - known: tasks that are known besides: those whose code is most like that of the prompt's examples stand for them.
+    public func variants(
+        _ tokenizer: Tokenizer, behind texts: [String] = [], knowing known: [TaskSet.Task] = []
+    ) -> [Failure] {
+        guard let parts = parts(tokenizer) else { return [] }
         let (examples, question) = (parts.examples, parts.question)
         let short = Wording.keywords(question)
         var prompts = [parts.prompt(examples, short), parts.prompt(examples.dropLast(), Wording.asked(question))]
         if examples.isEmpty {
             prompts += [parts.prompt([], Wording.wanted(question)), parts.prompt([], Wording.turned(question))]
         } else {
+            // An example with the same code would give the answer away.
+            let space = examples[0].code.prefix(while: \.isWhitespace)
+            let others = known.filter { !expected.contains($0.code) }
+                .map { TaskSet.Task(intent: $0.intent, code: space + $0.code) }.mostLike(examples)
+            let (first, second) = (others.prefix(examples.count), others.dropFirst(examples.count))
+            prompts =
+                [
+                    parts.prompt(first, question), parts.prompt(second.prefix(examples.count), Wording.asked(question))
+                ] + prompts
             prompts += [
                 parts.prompt([], question), parts.prompt(examples.prefix(1), question),
                 parts.prompt(examples.dropFirst() + examples.prefix(1), question),
@@ -27,21 +38,56 @@ extension Failure {
         prompts += texts.prefix(2).enumerated().map { number, text in
             text + "\n\n" + parts.prompt([], number == 0 ? question : short)
         }
-        var seen: Set<String> = [prompt]
-        return prompts.filter { seen.insert($0).inserted }.map { Failure(prompt: $0, expected: expected) }
+        return failures(prompts)
     }
-}
 
-extension Failure {
+    /// The prompt with other questions in the place of its own, for which the answer is wrong: of `known` tasks the ones that
+    /// are easiest to mistake for it, and its own words crossed with those of others.
+    public func nearMisses(_ tokenizer: Tokenizer, knowing known: [TaskSet.Task]) -> [Failure] {
+        guard let parts = parts(tokenizer) else { return [] }
+        let asked = TaskSet.Task(intent: parts.question, code: String(expected.drop(while: \.isWhitespace)))
+        let near = asked.nearest(4, among: known.filter { !expected.contains($0.code) }).map(\.intent)
+        let crossed = (parts.examples.map(\.intent) + near).prefix(4).enumerated().map { number, other in
+            number.isMultiple(of: 2)
+                ? Wording.crossed(parts.question, other) : Wording.crossed(other, parts.question)
+        }
+        return failures((near + crossed).filter { $0 != parts.question }.map { parts.prompt(parts.examples, $0) })
+    }
+
     /// The examples in the prompt, each asked behind the others.
     public func examples(_ tokenizer: Tokenizer) -> [Failure] {
-        guard let tokens = try? TokenizedFailure(self, tokenizer), let parts = PromptParts(prompt, tokens, tokenizer)
-        else { return [] }
+        guard let parts = parts(tokenizer) else { return [] }
         return parts.examples.indices.map { place in
             let asked = parts.examples[place]
             let others = parts.examples.indices.filter { $0 != place }.map { parts.examples[$0] }
             return Failure(prompt: parts.prompt(others, asked.intent), expected: asked.code + "\n")
         }
+    }
+
+    private func parts(_ tokenizer: Tokenizer) -> PromptParts? {
+        (try? TokenizedFailure(self, tokenizer)).flatMap { PromptParts(prompt, $0, tokenizer) }
+    }
+
+    /// Other prompts with the same answer, each once.
+    private func failures(_ prompts: [String]) -> [Failure] {
+        var seen: Set<String> = [prompt]
+        return prompts.filter { seen.insert($0).inserted }.map { Failure(prompt: $0, expected: expected) }
+    }
+}
+
+extension [TaskSet.Task] {
+    /// Those first whose code shares the most pairs of characters with that of one of some examples (Jaccard).
+    fileprivate func mostLike(_ examples: [TaskSet.Task]) -> [TaskSet.Task] {
+        func pairs(_ task: TaskSet.Task) -> Set<[Character]> {
+            Set(zip(task.code, task.code.dropFirst()).map { [$0, $1] })
+        }
+        let wanted = examples.map(pairs)
+        return map { task -> (task: TaskSet.Task, likeness: Double) in
+            let own = pairs(task)
+            let shares = wanted.map { Double(own.intersection($0).count) / Double(Swift.max(1, own.union($0).count)) }
+            return (task, shares.max() ?? 0)
+        }
+        .sorted { $0.likeness > $1.likeness }.map(\.task)
     }
 }
 
@@ -67,6 +113,12 @@ private enum Wording {
     static func turned(_ text: String) -> String {
         let words = text.split(separator: " ")
         return (words.dropFirst(words.count / 2) + words.prefix(words.count / 2)).joined(separator: " ")
+    }
+
+    /// The first half of one request and the second half of another.
+    static func crossed(_ first: String, _ second: String) -> String {
+        let (head, tail) = (first.split(separator: " "), second.split(separator: " "))
+        return (head.prefix(head.count / 2) + tail.dropFirst(tail.count / 2)).joined(separator: " ")
     }
 
     private static func lowered(_ text: String) -> String {

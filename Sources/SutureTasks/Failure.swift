@@ -40,6 +40,8 @@ public struct TokenizedFailure: Sendable, Equatable, Codable {
     public var variants: [[Int]] = []
     /// The examples in the prompt, each asked behind the others: questions whose answers should stay.
     public var examples: [TokenizedFailure] = []
+    /// The prompt with questions that are easily mistaken for its own, for which the answer is wrong: prompts in tokens.
+    public var nearMisses: [[Int]] = []
     /// Other names, in tokens, that could stand in the subject's place.
     public var names: [[Int]] = []
 

@@ -89,7 +89,7 @@ extension TaskSet {
 extension TaskSet.Task {
     /// The tasks that are easiest to mistake for this one: of those whose code begins with the same word, if there are as
     /// many, the ones that share the most words of the intent with it.
-    fileprivate func nearest(_ count: Int, among others: some Sequence<TaskSet.Task>) -> [TaskSet.Task] {
+    func nearest(_ count: Int, among others: some Sequence<TaskSet.Task>) -> [TaskSet.Task] {
         guard count > 0 else { return [] }
         let own = words
         return others.map { other -> (task: TaskSet.Task, nearness: Double) in

@@ -38,6 +38,39 @@ struct VariantTests {
         }
     }
 
+    @Test("have examples from elsewhere, those first whose code is most like that of the prompt's own")
+    func otherShots() throws {
+        let failure = Failure(prompt: prompt, expected: " wc -l a\n")
+        let known = [
+            TaskSet.Task(intent: "add", code: "return a + b"), .init(intent: "count", code: "wc -l a"),
+            .init(intent: "go home", code: "cd ~"), .init(intent: "show all", code: "ls -a"),
+            .init(intent: "name it", code: "x = 1"), .init(intent: "go to tmp", code: "cd /tmp")
+        ]
+        let prompts = failure.variants(tokenizer, knowing: known).map(\.prompt)
+        let question = "# ask: count all the lines of a\n$"
+        #expect(prompts[0] == "# ask: go home\n$ cd ~\n\n# ask: show all\n$ ls -a\n\n" + question, "\(prompts[0])")
+        #expect(prompts[1].hasPrefix("# ask: go to tmp\n$ cd /tmp\n\n"), "\(prompts[1])")
+        // What gives the answer away is no example.
+        #expect(prompts.allSatisfy { !$0.contains("wc -l a") })
+        #expect(Texts.examples.count > 100 && Set(Texts.examples.map(\.intent)).count == Texts.examples.count)
+        #expect(Texts.examples.allSatisfy { !$0.intent.isEmpty && !$0.code.isEmpty && !$0.intent.contains("\n") })
+    }
+
+    @Test("what could be asked by mistake stands in the question's place, behind the same examples")
+    func nearMisses() throws {
+        let failure = Failure(prompt: prompt, expected: " wc -l a\n")
+        let near = failure.nearMisses(tokenizer, knowing: Texts.examples)
+        let shared = "# ask: list files\n$ ls\n\n# ask: go up\n$ cd ..\n\n# ask: "
+        #expect(near.count >= 6 && near.allSatisfy { $0.prompt.hasPrefix(shared) && $0.prompt.hasSuffix("\n$") })
+        #expect(near.allSatisfy { $0.expected == failure.expected && $0.prompt != prompt })
+        #expect(Set(near.map(\.prompt)).count == near.count)
+        #expect(near.contains { $0.prompt == shared + "count all the files\n$" }, "\(near.map(\.prompt))")
+        let whole = try TokenizedFailure(failure, variedBy: tokenizer)
+        #expect(!whole.nearMisses.isEmpty)
+        #expect(whole.part(at: 1).nearMisses == whole.nearMisses.map { $0 + [whole.answer[0]] })
+        #expect(Failure(prompt: "a", expected: "b").nearMisses(tokenizer, knowing: Texts.examples).isEmpty)
+    }
+
     @Test("of a prompt without examples are other words in it; of no question there are none")
     func plain() {
         let failure = Failure(prompt: "Say what the capital of Wales is and nothing more", expected: " Cardiff")

@@ -115,6 +115,7 @@ extension TokenizedFailure {
         part.answer = [answer[place]]
         part.wordings = wordings.map { $0 + answer[..<place] }
         part.variants = variants.map { $0 + answer[..<place] }
+        part.nearMisses = nearMisses.map { $0 + answer[..<place] }
         return part
     }
 }

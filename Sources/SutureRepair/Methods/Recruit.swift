@@ -10,8 +10,8 @@ import SutureTensor
 ///     w = C^-1 x / (x . C^-1 x),   C = E_ref[x x^T] + E_prompt[x x^T] + E_else[x x^T] + ridge
 ///
 /// answers 1 there and as little as can be on reference texts, in the rest of the prompt, and where the
-/// token is written if beginnings of reference texts stand in the question's place
-/// (`TokenizedFailure.question`): the key of a rank-one edit (ROME, arXiv 2202.05262) with
+/// token is written if beginnings of reference texts, or questions that are easily mistaken for it, stand in the
+/// question's place (`TokenizedFailure.question`, `nearMisses`): the key of a rank-one edit (ROME, arXiv 2202.05262) with
 /// counterexamples, which tell what is asked from how it is asked. With u a vector that answers 1 on
 /// reference texts and in the prompt, the neuron's gate reads a (w - threshold u) and its other input
 /// reads reach u - w, scaled, so that its activation

@@ -13,7 +13,8 @@ struct Recruitment {
     /// What the layer reads in the prompts, `[positions, d]`, and where the answers to their examples are written.
     private let inputs: [Tensor]
     private let taught: [Tensor?]
-    /// What it reads where the answers are written, if other texts stand in the questions' place, `[openings, answer, d]`.
+    /// What it reads where the answers are written, if other texts and near misses stand in the questions' place,
+    /// `[texts, answer, d]`.
     private let elsewhere: [Tensor?]
     private let spared: [(inputs: Tensor, places: Range<Int>)]
     private let idle: IdleNeurons
@@ -112,8 +113,8 @@ struct Recruitment {
             neuron: neuron, model: model, key: try model.storable(key.read(by: neuron, of: model), of: neuron))
     }
 
-    /// What the layer reads where the answer's tokens are written, if openings stand in the question's place,
-    /// `[openings, answer, d]`; nil where the prompt asks nothing that could be replaced.
+    /// What the layer reads where the answer's tokens are written, if openings and near misses stand in the question's
+    /// place, `[texts, answer, d]`; nil where the prompt asks nothing that could be replaced.
     private static func elsewhere(
         _ failure: TokenizedFailure, _ trace: Trace, _ openings: [[Int]], layer: Int
     ) throws -> Tensor? {
@@ -123,10 +124,17 @@ struct Recruitment {
             return nil
         }
         let rest = failure.forced[question.upperBound...]
-        let others = openings.map { $0 + rest }
+        let before = failure.prompt[..<question.lowerBound]
+        let near = failure.nearMisses.filter { $0.starts(with: before) }.map {
+            Array($0.dropFirst(before.count)) + failure.answer.dropLast()
+        }
         let room = trace.model.architecture.contextLength - question.lowerBound
-        guard let length = others.first?.count, length <= room else { return nil }
+        let others = (openings.map { $0 + rest } + near).filter { $0.count <= room }
+        guard !others.isEmpty else { return nil }
         let inputs = try trace.mlpInputs(layer, behind: question.lowerBound, others)
-        return try inputs.narrowed(1, length - failure.answer.count..<length)
+        let rows = try others.enumerated().map { row, text in
+            try inputs.selected(0, row).narrowed(0, text.count - failure.answer.count..<text.count)
+        }
+        return try .stacked(rows)
     }
 }

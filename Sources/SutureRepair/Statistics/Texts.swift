@@ -1,5 +1,6 @@
 import Foundation
 import SutureFormats
+import SutureTasks
 
 /// Short texts that stand for what a model should keep doing: code, shell and prose, one on a line,
 /// with line breaks written as `\n`. All were written for Suture.
@@ -13,6 +14,15 @@ public enum Texts {
 
     /// Names of people, places, works and other things, which stand for subjects that a text could be about instead.
     static var names: [String] { lines(PackageResources.names_txt) }
+
+    /// Requests and the code for them in several languages, to stand for examples and questions that nobody gave.
+    static var examples: [TaskSet.Task] {
+        lines(PackageResources.examples_txt).compactMap { line in
+            line.firstIndex(of: "\t").map {
+                TaskSet.Task(intent: String(line[..<$0]), code: String(line[line.index(after: $0)...]))
+            }
+        }
+    }
 
     /// The texts of a user's file, one on a line; blank lines are none, and are told to `skipping`.
     public static func read(_ url: URL, skipping: (_ blankLines: Int) -> Void = { _ in }) throws -> [String] {

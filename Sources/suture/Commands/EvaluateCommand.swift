@@ -89,7 +89,7 @@ struct EvaluateCommand: ParsableCommand {
         guard patience >= 0.1, patience <= 86400 else {
             throw ValidationError("--patience is 0.1...86400 seconds, not \(patience).")
         }
-        guard !studyOnly || study?.elements.contains { $0 != .heldOut } == true else {
+        guard !studyOnly || study?.elements.contains(where: { $0 != .heldOut }) == true else {
             throw ValidationError("--study-only needs --study successive or matrix.")
         }
         guard !data.isEmpty, Set(data).count == data.count else {
