@@ -2,7 +2,7 @@
 SMOLLM2 := .deps/smollm2/SmolLM2-135M-Instruct.Q4_1.gguf
 SUTURE := .build/release/suture
 
-.PHONY: help demo demo-studio demo-signatures test test-slow interop interop-lens interop-steer interop-vision interop-llama interop-serve conformance fuzz fuzz-coverage fuzz-asan setup release parity bench docs format lint clean
+.PHONY: help demo demo-studio demo-signatures test test-slow interop interop-lens interop-harness interop-steer interop-vision interop-llama interop-serve conformance fuzz fuzz-coverage fuzz-asan setup release parity bench docs format lint clean
 
 SWIFT_FILES := Sources Tests Benchmarks/Sources Examples Snippets Package.swift
 SECONDS ?= 60
@@ -19,6 +19,7 @@ help:
 	@echo "make test     run all tests"
 	@echo "make interop  hold what is exported against peft, transformers and gguf"
 	@echo "make interop-lens  hold lens, attention, attribution and ablation against TransformerLens"
+	@echo "make interop-harness  hold scores of lm-eval through the server against transformers"
 	@echo "make interop-steer  hold steering vectors and their files against repeng and transformers"
 	@echo "make interop-vision  hold classifiers, and how pictures are prepared, against torchvision and timm"
 	@echo "make interop-llama  hold tokens, logits and exported adapters against llama.cpp, which is built once (ten minutes)"
@@ -72,6 +73,10 @@ interop: release
 interop-lens: release
 	@Scripts/setup-python peers
 	.deps/python-peers/bin/python Tests/Interop/lens.py $(SUTURE) $(SMOLLM2)
+
+interop-harness: release
+	@Scripts/setup-interop harness
+	.deps/interop-harness/bin/python Tests/Interop/harness.py $(SUTURE) $(SMOLLM2)
 
 interop-steer: release
 	@Scripts/setup-interop steer

@@ -134,6 +134,20 @@ with served(SUTURE, MODEL) as url, tempfile.TemporaryDirectory() as folder:
         browser.run("document.getElementById('lens-tab').click()")
         browser.wait("document.querySelectorAll('#lens td').length > 50")
         browser.picture("4-inside")
+        # Each view is a link.
+        cells = "[...document.querySelectorAll('#lens td')].map((cell) => cell.textContent).join('|')"
+        seen, link = browser.run(cells), browser.run("document.getElementById('view-link').href")
+        check("a link to the view", "view=lens" in link and link == browser.run("location.href"), link)
+        browser.run("location.reload()")
+        browser.wait("document.querySelectorAll('#lens td').length > 50")
+        check("the link's view", browser.run(cells) == seen)
+        check("the link's prompt", browser.run("document.getElementById('prompt').value") == "The capital of Australia is")
+        browser.run("location.hash = location.hash.replace('view=lens', 'view=attention') + '&layer=3'")
+        browser.wait("document.querySelectorAll('#attention td').length > 20")
+        check("the link's layer", browser.run("document.querySelector('#attention select').value") == "3")
+        browser.run("document.getElementById('ask').requestSubmit()")
+        browser.wait("document.getElementById('status').textContent.includes('tokens in')")
+        browser.run("document.querySelector('.piece').click()")
         browser.run("document.getElementById('inside').hidden = true")
 
         # 2 and 3. The repair, and what it costs.

@@ -44,6 +44,7 @@ for (const name of ["lens", "attention"]) {
     inside.select(other);
   });
 }
+addEventListener("hashchange", () => inside.follow());
 byId("upload").addEventListener("change", async (event) => {
   const [file] = event.target.files;
   if (file) await patches.upload(file);
@@ -56,6 +57,7 @@ try {
   byId("chat-mode").hidden = !model.chat;
   inside.begin(model.layers);
   await patches.begin(model.name);
+  await inside.follow();
 } catch (error) {
   byId("model").textContent = error.message;
   // A token that cannot stand in a header is another to be asked for again.

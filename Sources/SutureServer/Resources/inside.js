@@ -2,31 +2,64 @@
 
 import { ask } from "./api.js";
 import { byId, element, percent, shown } from "./dom.js";
+import { active } from "./patches.js";
 import { place } from "./repairs.js";
+import { answer, source } from "./writing.js";
 
 const positionsShown = 12;
-let source = null;
+const views = ["lens", "attention"];
+/** What is looked into: the form and text of the prompt, what was written behind it, the patches, and the layer. */
+let passage = null;
 let layers = 1;
 
 export function begin(count) { layers = count; }
 
 export async function look() {
-  source = place();
-  byId("inside").hidden = false;
-  byId("attention").replaceChildren();
-  await select("lens");
+  const written = place()?.written;
+  if (written === undefined) return;
+  const { mode, text } = answer.request;
+  await open({ mode, text, written, layer: layers - 1, patches: active }, "lens");
   byId("inside").scrollIntoView({ block: "nearest" });
 }
 
+/** Opens the view that the address names, as a link was sent. */
+export async function follow() {
+  const link = new URLSearchParams(location.hash.slice(1));
+  const view = link.get("view");
+  if (!views.includes(view)) return;
+  const [mode, text, written] = ["mode", "text", "written"].map((name) => link.get(name) ?? "");
+  byId("prompt").value = text;
+  for (const choice of document.getElementsByName("mode")) choice.checked = choice.value === mode;
+  const layer = Math.min(layers - 1, Math.max(0, Math.trunc(Number(link.get("layer") ?? layers - 1)) || 0));
+  await open({ mode, text, written, layer, patches: link.getAll("patch") }, view);
+}
+
+async function open(what, view) {
+  passage = what;
+  byId("inside").hidden = false;
+  for (const name of views) byId(name).replaceChildren();
+  await select(view);
+}
+
 export async function select(name) {
-  for (const tab of ["lens", "attention"]) {
+  for (const tab of views) {
     const isChosen = tab === name;
     byId(tab).hidden = !isChosen;
     byId(`${tab}-tab`).setAttribute("aria-selected", String(isChosen));
     byId(`${tab}-tab`).tabIndex = isChosen ? 0 : -1;
   }
   if (name === "lens") await drawing("lens", lens);
-  else if (!byId("attention").hasChildNodes()) await drawing("attention", () => attention(layers - 1));
+  else await drawing("attention", attention);
+}
+
+/** The request for a view; from now on the address and the link lead there. */
+function asked(view, more = {}) {
+  const { mode, text, written, patches } = passage;
+  const link = new URLSearchParams({ view, mode, text, written, ...more });
+  for (const patch of patches) link.append("patch", patch);
+  history.replaceState(null, "", `#${link}`);
+  byId("view-link").href = `#${link}`;
+  return { ...source(mode, text), written, patches, ...more };
 }
 
 async function drawing(name, draw) {
@@ -39,7 +72,7 @@ async function drawing(name, draw) {
 }
 
 async function lens() {
-  const { logit_lens: view, answer } = await ask("POST", "/api/lens", source);
+  const { logit_lens: view, answer } = await ask("POST", "/api/lens", asked("lens"));
   const first = Math.max(0, view.tokens.length - positionsShown);
   const rows = view.cells.map((cells, layer) => [layer, cells.slice(first)]).reverse();
   return [
@@ -51,11 +84,15 @@ async function lens() {
   ];
 }
 
-async function attention(layer) {
-  const view = await ask("POST", "/api/attention", { ...source, layer });
+async function attention() {
+  const { layer } = passage;
+  const view = await ask("POST", "/api/attention", asked("attention", { layer }));
   const first = Math.max(0, view.tokens.length - 2 * positionsShown);
   const choice = element("select", {
-    onchange: (event) => drawing("attention", () => attention(Number(event.target.value))),
+    onchange: (event) => {
+      passage.layer = Number(event.target.value);
+      drawing("attention", attention);
+    },
   }, ...Array.from({ length: layers }, (_, index) => element("option", { value: index, selected: index === layer }, `layer ${index}`)));
   return [
     element("label", {}, "Heads of ", choice),

@@ -5,6 +5,8 @@ import { byId, element, settled } from "./dom.js";
 
 let base = "";
 let listener = () => {};
+/** The patches that are switched on, as a request names them. */
+export let active = [];
 
 export function onChange(action) { listener = action; }
 
@@ -19,8 +21,9 @@ export async function refresh() {
   const focused = document.activeElement?.id;
   byId("patches").replaceChildren(...patches.map(row));
   if (focused) byId(focused)?.focus();
-  const active = patches.filter((patch) => patch.enabled && patch.fits);
-  byId("stack").textContent = [base, ...active.map((patch) => patch.scale === 1 ? patch.name : `${patch.name}@${patch.scale}`)].join("+");
+  active = patches.filter((patch) => patch.enabled && patch.fits)
+    .map((patch) => patch.scale === 1 ? patch.name : `${patch.name}@${patch.scale}`);
+  byId("stack").textContent = [base, ...active].join("+");
 }
 
 /** Changes a patch on the server, and the answer with it. */

@@ -17,8 +17,12 @@ export function onChoose(action) { listener = action; }
 function asked() {
   const text = byId("prompt").value || byId("prompt").placeholder;
   const mode = new FormData(byId("ask")).get("mode");
-  const source = mode === "chat" ? { messages: [{ role: "user", content: text }] } : { prompt: text };
-  return { mode, text, source };
+  return { mode, text, source: source(mode, text) };
+}
+
+/** A text as the server is asked for it. */
+export function source(mode, text) {
+  return mode === "chat" ? { messages: [{ role: "user", content: text }] } : { prompt: text };
 }
 
 export async function write() {
