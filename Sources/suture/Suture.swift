@@ -13,7 +13,8 @@ struct Suture: ParsableCommand {
             CommandGroup(
                 name: "Repair",
                 subcommands: [
-                    DetectCommand.self, RepairCommand.self, TestCommand.self, EvaluateCommand.self,
+                    DetectCommand.self, StatisticsCommand.self, RepairCommand.self, TestCommand.self,
+                    EvaluateCommand.self,
                     GenerateCommand.self,
                     ReportCommand.self
                 ]),

@@ -50,6 +50,13 @@ extension BadInputTests {
         Case("import text.gguf --base model -o new", "text.gguf"),
         Case("import rope.gguf --base model -o new", "this GGUF file is no control vector"),
         Case("export good.fix --base model --to controlvector -o new", "this patch is no steering vector"),
+        // Statistics
+        Case("repair model -p abc -e Z --statistics plain.fix", "this file holds no statistics"),
+        Case("repair model -p abc -e Z --statistics cut.fix", "cut.fix"),
+        Case("repair model -p abc -e Z --statistics nowhere", "nowhere"),
+        Case("serve model --statistics plain.fix --folder kept-1", "this file holds no statistics"),
+        Case("statistics nowhere -o new", "nowhere: there is no such model"),
+        Case("statistics model --corpus empty.txt -o new", "there are no texts in this file"),
         // Models
         Case("serve nowhere", "nowhere: there is no such model"),
         Case("serve model --patch nowhere --folder kept-1", "nowhere"),
@@ -414,6 +421,8 @@ extension BadInputTests {
             "model: the model does not fit into memory (expected 0.54 GB at least, found 0.10 GB"),
         Case("apply patched good.fix -o new", "the model has this patch already"),
         Case("apply model good.fix good.fix -o new", "the model has this patch already"),
+        Case("statistics other --patch good.fix -o new", "this is not the model that the patch was made for"),
+        Case("statistics model -o good.fix", "good.fix"),
         Case("apply model good.fix -o model", "model: this is what is read"),
         Case("apply model good.fix -o model/new", "model/new: this lies in what is read"),
         Case("apply model good.fix -o other", "already"),

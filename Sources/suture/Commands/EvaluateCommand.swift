@@ -55,6 +55,8 @@ struct EvaluateCommand: ParsableCommand {
     @Option(help: "A file of texts, one on a line, that methods take statistics of in place of a few built-in ones.")
     var corpus: String?
 
+    @OptionGroup var statistics: StatisticsOptions
+
     @Option(
         help: "A file of texts, one on a line, on which side effects are measured in place of a few built-in ones.")
     var unrelated: String?
@@ -88,6 +90,10 @@ struct EvaluateCommand: ParsableCommand {
         guard (0...64).contains(related) else { throw ValidationError("--related is 0...64, not \(related).") }
         guard patience >= 0.1, patience <= 86400 else {
             throw ValidationError("--patience is 0.1...86400 seconds, not \(patience).")
+        try statistics.check(methods.elements.map { try $0.method })
+        guard statistics.statistics == nil || interventions.isEmpty else {
+            throw ValidationError("--statistics are of the model without --ablate, --steer and --project.")
+        }
         }
         guard !studyOnly || study?.elements.contains { $0 != .heldOut } == true else {
             throw ValidationError("--study-only needs --study successive or matrix.")
@@ -108,7 +114,7 @@ struct EvaluateCommand: ParsableCommand {
         let isFirst = place.map { $0.rank == 0 } ?? true
         let logs = (0..<(place?.size ?? 1)).map { RepairEvaluation.log(URL(filePath: log), rank: $0).relativePath }
         try FilePlan(
-            reading: [model.model, corpus, unrelated] + tasks.files(data) + interventions.files,
+            reading: [model.model, corpus, unrelated, statistics.statistics] + tasks.files(data) + interventions.files,
             writing: logs.map { try destination($0, .log) }
                 + (isFirst ? [report, csv, latex] : []).map { try destination($0, force: force) }
         ).check()
@@ -129,8 +135,8 @@ struct EvaluateCommand: ParsableCommand {
             texts: try corpus.map { try Texts.read(URL(filePath: $0)) } ?? Texts.reference,
             unrelated: try unrelated.map { try Texts.read(URL(filePath: $0)) } ?? Texts.guards)
         evaluation.onlyStudies = studyOnly
-        // The cache knows a model by its files alone.
-        if interventions.isEmpty { evaluation.cache = StatisticsCache(of: checkpoint) }
+        // Statistics are of a model by its files alone.
+        if interventions.isEmpty { evaluation.statistics = try statistics.source(of: checkpoint) }
         let progress = ProgressReporter(isQuiet: !isFirst || printing.format == .quiet)
         defer { progress.finish() }
         evaluation.progress = progress.handler

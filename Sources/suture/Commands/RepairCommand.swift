@@ -78,6 +78,8 @@ struct RepairCommand: ParsableCommand {
             """)
     var corpus: String?
 
+    @OptionGroup var statistics: StatisticsOptions
+
     @Option(help: "How many failures are solved for together (not mint, gap, rome, kn).")
     var batch = 1
 
@@ -172,7 +174,8 @@ struct RepairCommand: ParsableCommand {
         let clock = ContinuousClock()
         let start = clock.now
         try FilePlan(
-            reading: [model.model, failures, unseen, cases, corpus, guardTexts, checking.test] + patch,
+            reading: [model.model, failures, unseen, cases, corpus, guardTexts, checking.test, statistics.statistics]
+                + patch,
             writing: [
                 destination(output, force: force), destination(each, .folder(nil)), destination(report, force: force)
             ]
@@ -198,7 +201,8 @@ struct RepairCommand: ParsableCommand {
         let stack = try PatchedCheckpoint(checkpoint).adding(patches).stack
         var repair = try Repair(
             network, tokenizer, method: method, texts: reference,
-            reserved: stack.neurons(of: network.architecture), cache: StatisticsCache(of: checkpoint, with: patches),
+            reserved: stack.neurons(of: network.architecture),
+            statistics: statistics.source(of: checkpoint, with: patches),
             progress: progress.handler)
         repair.batch = batch
         repair.earlier = stack.repaired
