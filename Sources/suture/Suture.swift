@@ -46,6 +46,9 @@ struct Suture: ParsableCommand {
 
 @main
 enum Main {
+    /// What is done before the process ends by itself; with its exit code.
+    nonisolated(unsafe) static var atEnd: (Int32) -> Void = { _ in }
+
     /// Exit codes: 0 done, 1 failed, 2 usage, 3 refused, 4 bad input file, 130 interrupted.
     static func main() {
         // A file that grows over its limit is then an error of the writing, and what is half written is removed.
@@ -94,6 +97,7 @@ enum Main {
     }
 
     private static func exitNow(_ code: Int32) -> Never {
+        atEnd(code)
         fflush(nil)
         _exit(code)
     }

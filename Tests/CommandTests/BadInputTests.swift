@@ -207,6 +207,16 @@ extension BadInputTests {
     ]
 
     static let badRequests: [Case] = [
+        Case("statistics model", "-o"),
+        Case("generate model -p a --split layers", "--split layers needs two processes at least"),
+        Case("detect model tasks.tsv --split neurons", "--split"),
+        Case("generate model -p a --patch good.fix --compare --split layers", "--compare needs two models"),
+        Case("repair model -p a -e b --patience 0", "--patience is 0.1...86400 seconds"),
+        Case("statistics model -o new --methods mint", "the method mint reads no statistics that could be kept"),
+        Case("repair model -p a -e b --method mint --statistics kept", "goes with methods that read statistics"),
+        Case(
+            "evaluate model --data tasks.tsv --log run.log --ablate attn.0 --statistics kept",
+            "--statistics are of the model without"),
         Case("steer model -o new", "Give one of --pairs FILE and --vectors FILE"),
         Case("steer model --pairs a --vectors b -o new", "Give one of --pairs FILE and --vectors FILE"),
         Case("steer model --vectors a --method pca -o new", "--method and --layers go with --pairs"),
@@ -411,6 +421,8 @@ extension BadInputTests {
     ]
 
     static let refusals: [Case] = [
+        Case("statistics other --patch good.fix -o new", "this is not the model that the patch was made for"),
+        Case("statistics model -o good.fix", "good.fix"),
         Case("serve other --patch good.fix --folder kept-2", "made for"),
         Case("check other good.fix", "this is not the model that the patch was made for"),
         Case("apply other good.fix -o new", "this is not the model"),
@@ -421,8 +433,6 @@ extension BadInputTests {
             "model: the model does not fit into memory (expected 0.54 GB at least, found 0.10 GB"),
         Case("apply patched good.fix -o new", "the model has this patch already"),
         Case("apply model good.fix good.fix -o new", "the model has this patch already"),
-        Case("statistics other --patch good.fix -o new", "this is not the model that the patch was made for"),
-        Case("statistics model -o good.fix", "good.fix"),
         Case("apply model good.fix -o model", "model: this is what is read"),
         Case("apply model good.fix -o model/new", "model/new: this lies in what is read"),
         Case("apply model good.fix -o other", "already"),

@@ -131,7 +131,8 @@ struct RepairSubject {
         try lookAround()
         for variant in variants { record.variants[variant.kind.rawValue] = try variant.run.share(of: variant.answer) }
         record.firstWrong = try wrongPlace()
-        record.passSeconds = try passSeconds()
+        // Gradients do not go through all layers where processes share them.
+        record.passSeconds = try model.isSplit ? nil : passSeconds()
         return record
     }
 

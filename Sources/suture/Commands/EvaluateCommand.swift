@@ -78,8 +78,7 @@ struct EvaluateCommand: ParsableCommand {
 
     @OptionGroup var interventions: InterventionOptions
 
-    @Option(help: "How many seconds to wait for another of the processes that does not come or falls silent.")
-    var patience = 30.0
+    @OptionGroup var splitting: SplitOptions
 
     @Flag(help: "Write over files that are there; a log never is.")
     var force = false
@@ -88,15 +87,12 @@ struct EvaluateCommand: ParsableCommand {
 
     func validate() throws {
         guard (0...64).contains(related) else { throw ValidationError("--related is 0...64, not \(related).") }
-        guard patience >= 0.1, patience <= 86400 else {
-            throw ValidationError("--patience is 0.1...86400 seconds, not \(patience).")
+        guard !studyOnly || study?.elements.contains { $0 != .heldOut } == true else {
+            throw ValidationError("--study-only needs --study successive or matrix.")
+        }
         try statistics.check(methods.elements.map { try $0.method })
         guard statistics.statistics == nil || interventions.isEmpty else {
             throw ValidationError("--statistics are of the model without --ablate, --steer and --project.")
-        }
-        }
-        guard !studyOnly || study?.elements.contains { $0 != .heldOut } == true else {
-            throw ValidationError("--study-only needs --study successive or matrix.")
         }
         guard !data.isEmpty, Set(data).count == data.count else {
             throw ValidationError("--data names each data set once, and at least one.")
@@ -110,7 +106,10 @@ struct EvaluateCommand: ParsableCommand {
     }
 
     func run() throws {
-        let place = try ProcessGroup.Place(environment: ProcessInfo.processInfo.environment)
+        guard try !splitting.isHelper(model, interventions) else { return }
+        // Processes that share layers do not share the questions.
+        let place =
+            try splitting.split != nil ? nil : ProcessGroup.Place(environment: ProcessInfo.processInfo.environment)
         let isFirst = place.map { $0.rank == 0 } ?? true
         let logs = (0..<(place?.size ?? 1)).map { RepairEvaluation.log(URL(filePath: log), rank: $0).relativePath }
         try FilePlan(
@@ -125,9 +124,9 @@ struct EvaluateCommand: ParsableCommand {
             note("\(language.rawValue) is not there: whether answers are well-formed is not checked")
         }
         // Before the model is loaded, which takes each process another time.
-        let group = try place.map { try ProcessGroup($0, patience: patience) }
+        let group = try place.map { try ProcessGroup($0, patience: splitting.patience) }
         var evaluation = try RepairEvaluation(
-            try interventions.applied(to: model.load(checkpoint)), tokenizer,
+            try splitting.load(model, checkpoint, interventions), tokenizer,
             tasks: zip(names, asked).map { .init($0, $1.questions, language: $1.language) },
             methods: try methods.elements.map { try $0.method }, name: interventions.named(model.url.lastPathComponent),
             digest: try interventions.digest(checkpoint.digest()),

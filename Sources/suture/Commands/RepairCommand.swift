@@ -116,6 +116,8 @@ struct RepairCommand: ParsableCommand {
     @Flag(help: "Write over files that are there.")
     var force = false
 
+    @OptionGroup var splitting: SplitOptions
+
     @OptionGroup var printing: OutputOptions
 
     func validate() throws {
@@ -141,6 +143,10 @@ struct RepairCommand: ParsableCommand {
             throw ValidationError("Only one of --failures, --guard and --unseen can be read from standard input.")
         }
         guard expected != "" else { throw ValidationError("--expected is empty.") }
+        guard !pathway || splitting.split == nil else {
+            throw ValidationError("--pathway looks into all layers, which no process has with --split layers.")
+        }
+        try statistics.check([method.method])
         do { _ = try chosenMethod } catch let error as RepairError {
             throw ValidationError("--set \(error.description)")
         }
@@ -171,6 +177,7 @@ struct RepairCommand: ParsableCommand {
     }
 
     func run() throws {
+        guard try !splitting.isHelper(model, patches: appliedPatches(patch)) else { return }
         let clock = ContinuousClock()
         let start = clock.now
         try FilePlan(
@@ -196,7 +203,7 @@ struct RepairCommand: ParsableCommand {
         defer { progress.finish() }
 
         let patches = try appliedPatches(patch)
-        let network = try model.load(checkpoint, patches: patches)
+        let network = try splitting.load(model, checkpoint, patches: patches)
         if tasks == nil { try Repair.requireReachable(list, by: method, in: network, tokenizer) }
         let stack = try PatchedCheckpoint(checkpoint).adding(patches).stack
         var repair = try Repair(
