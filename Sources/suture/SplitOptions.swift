@@ -39,7 +39,7 @@ struct SplitOptions: ParsableArguments {
     /// Loads the model, with patches applied on the way and under interventions: all of it, or the layers of this process.
     func load(
         _ model: LanguageModelOptions, _ checkpoint: Checkpoint, patches: [AppliedPatch] = [],
-        _ interventions: InterventionOptions? = nil
+        _ interventions: InterventionOptions? = nil, printing: OutputOptions
     ) throws -> LanguageModel {
         guard let place = try place else {
             let network = try model.load(checkpoint, patches: patches)
@@ -57,7 +57,7 @@ struct SplitOptions: ParsableArguments {
                 ("the list of patches", patches.map { "\($0.patch.id) at \($0.scale)" }.joined(separator: ", ")),
                 ("what changes each run", interventions?.digest("") ?? "")
             ])
-        note(ring.shares.description(of: place.rank))
+        if printing.format != .quiet { note(ring.shares.description(of: place.rank)) }
         let part = try model.load(checkpoint, patches: patches, ring: ring)
         let network = try interventions?.applied(to: part) ?? part
         if place.rank == 0 {
@@ -65,7 +65,7 @@ struct SplitOptions: ParsableArguments {
             Main.atEnd = { ring.end(code: $0) }
         } else {
             let code = try ring.serve(network)
-            if code != 0 { note("rank 0 has ended with exit code \(code)") }
+            if code != 0, printing.format != .quiet { note("rank 0 has ended with exit code \(code)") }
             throw ExitCode(code)
         }
         return network
@@ -74,10 +74,10 @@ struct SplitOptions: ParsableArguments {
     /// Whether this process is there to hold layers for rank 0: it then does so until that ends.
     func isHelper(
         _ model: LanguageModelOptions, patches: [AppliedPatch] = [],
-        _ interventions: InterventionOptions? = nil
+        _ interventions: InterventionOptions? = nil, printing: OutputOptions
     ) throws -> Bool {
         guard let place = try place, place.rank > 0 else { return false }
-        _ = try load(model, model.checkpoint(), patches: patches, interventions)
+        _ = try load(model, model.checkpoint(), patches: patches, interventions, printing: printing)
         return true
     }
 }

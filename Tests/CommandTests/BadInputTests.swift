@@ -215,7 +215,7 @@ extension BadInputTests {
         Case("statistics model -o new --methods mint", "the method mint reads no statistics that could be kept"),
         Case("repair model -p a -e b --method mint --statistics kept", "goes with methods that read statistics"),
         Case(
-            "evaluate model --data tasks.tsv --log run.log --ablate attn.0 --statistics kept",
+            "evaluate model --data tasks.tsv --log run.log --ablate attn.0.out --statistics kept",
             "--statistics are of the model without"),
         Case("steer model -o new", "Give one of --pairs FILE and --vectors FILE"),
         Case("steer model --pairs a --vectors b -o new", "Give one of --pairs FILE and --vectors FILE"),

@@ -92,7 +92,11 @@ struct LayerRingTests {
                 { _ = try model.trace([[1, 2]]).mlpInput(0) },
                 { _ = try model.intervening([Intervention(.mlpOut(0), .scale(0))]).generate([1], limit: 1) },
                 { _ = try model.trace([[1, 2, 3]]) { try $0 + leaf } },
-                { _ = try model.keyMoments([[1, 2]], layers: [0]) }
+                { _ = try model.keyMoments([[1, 2]], layers: [0]) },
+                {
+                    var sessions = try [[1], [2, 3]].map { try DecodingSession(model, prompt: $0) }
+                    try DecodingSession.append([4, 5], to: &sessions)
+                }
             ]
             return works.map { work in
                 do {
@@ -118,6 +122,35 @@ struct LayerRingTests {
                 #expect(shares.layers.allSatisfy { !$0.isEmpty })
             }
             #expect(throws: ModelError.self) { try LayerShares(of: checkpoint, among: depth + 1) }
+        }
+    }
+
+    @Test(
+        "three ranks hold about a third of the weights each, all of them together, and write the same",
+        .enabled(if: Goldens.smollm2 != nil, "SmolLM2 is not set up"))
+    func held() async throws {
+        let url = try #require(Goldens.smollm2)
+        let whole = try LanguageModel.load(url)
+        let written = try whole.generate(TinyModel.promptA, limit: 8)
+        let seen = try await inRanks(3) { rank, port -> (held: Int, written: [Int]) in
+            let group = try ProcessGroup(.init(rank: rank, size: 3, host: "127.0.0.1", port: port), patience: 60)
+            let checkpoint = try Checkpoint(url)
+            let ring = try LayerRing(group, of: checkpoint, agreed: [])
+            let model = try LanguageModel.load(checkpoint, ring: ring)
+            guard rank == 0 else {
+                _ = try ring.serve(model)
+                return (model.widening.held, [])
+            }
+            ring.begin(with: model)
+            defer { ring.end(code: 0) }
+            let written = try model.generate(TinyModel.promptA, limit: 8)
+            return (model.widening.held, written)
+        }
+        #expect(seen[0].written == written)
+        #expect(seen.reduce(0) { $0 + $1.held } == whole.widening.held)
+        for rank in seen {
+            let share = Double(rank.held) / Double(whole.widening.held)
+            #expect(share > 0.25 && share < 0.42, "\(share)")
         }
     }
 

@@ -106,7 +106,7 @@ struct EvaluateCommand: ParsableCommand {
     }
 
     func run() throws {
-        guard try !splitting.isHelper(model, interventions) else { return }
+        guard try !splitting.isHelper(model, interventions, printing: printing) else { return }
         // Processes that share layers do not share the questions.
         let place =
             try splitting.split != nil ? nil : ProcessGroup.Place(environment: ProcessInfo.processInfo.environment)
@@ -126,7 +126,7 @@ struct EvaluateCommand: ParsableCommand {
         // Before the model is loaded, which takes each process another time.
         let group = try place.map { try ProcessGroup($0, patience: splitting.patience) }
         var evaluation = try RepairEvaluation(
-            try splitting.load(model, checkpoint, interventions), tokenizer,
+            try splitting.load(model, checkpoint, interventions, printing: printing), tokenizer,
             tasks: zip(names, asked).map { .init($0, $1.questions, language: $1.language) },
             methods: try methods.elements.map { try $0.method }, name: interventions.named(model.url.lastPathComponent),
             digest: try interventions.digest(checkpoint.digest()),

@@ -73,7 +73,10 @@ struct GenerateCommand: ParsableCommand {
     }
 
     func run() throws {
-        guard try !splitting.isHelper(model, patches: appliedPatches(patch, scale: scale), interventions) else {
+        guard
+            try !splitting.isHelper(
+                model, patches: appliedPatches(patch, scale: scale), interventions, printing: printing)
+        else {
             return
         }
         try FilePlan(reading: [model.model, messages] + patch.map(\.path) + interventions.files, writing: []).check()
@@ -83,7 +86,7 @@ struct GenerateCommand: ParsableCommand {
         let text = try chat?.prompt(said) ?? said[0].content
         let ids = tokenizer.encode(text, specials: .opening).ids
         let patches = try appliedPatches(patch, scale: scale)
-        let patched = try splitting.load(model, checkpoint, patches: patches, interventions)
+        let patched = try splitting.load(model, checkpoint, patches: patches, interventions, printing: printing)
         let isStreaming = printing.format == .human && !compare
         let writing = TextWriting(
             tokenizer, ends: tokenizer.roles.stops.union([chat?.stop].compactMap(\.self)), stopStrings: stop,

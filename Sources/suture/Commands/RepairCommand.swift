@@ -177,7 +177,7 @@ struct RepairCommand: ParsableCommand {
     }
 
     func run() throws {
-        guard try !splitting.isHelper(model, patches: appliedPatches(patch)) else { return }
+        guard try !splitting.isHelper(model, patches: appliedPatches(patch), printing: printing) else { return }
         let clock = ContinuousClock()
         let start = clock.now
         try FilePlan(
@@ -203,7 +203,7 @@ struct RepairCommand: ParsableCommand {
         defer { progress.finish() }
 
         let patches = try appliedPatches(patch)
-        let network = try splitting.load(model, checkpoint, patches: patches)
+        let network = try splitting.load(model, checkpoint, patches: patches, printing: printing)
         if tasks == nil { try Repair.requireReachable(list, by: method, in: network, tokenizer) }
         let stack = try PatchedCheckpoint(checkpoint).adding(patches).stack
         var repair = try Repair(

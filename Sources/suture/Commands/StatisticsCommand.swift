@@ -54,7 +54,7 @@ struct StatisticsCommand: ParsableCommand {
         let network = try model.load(checkpoint, patches: patches)
         let cache = StatisticsCache(of: checkpoint, with: patches)
         if cache.isWritable {
-            Interruption.keep("what was read is kept, and the same command goes on with it")
+            Interruption.keep("most of what was read is kept, and the same command goes on with it")
         } else if printing.format == .human {
             note("the cache cannot be written to (XDG_CACHE_HOME): a run that is stopped begins anew")
         }

@@ -46,13 +46,13 @@ struct TestCommand: ParsableCommand {
     }
 
     func run() throws {
-        guard try !splitting.isHelper(model, patches: appliedPatches(patch)) else { return }
+        guard try !splitting.isHelper(model, patches: appliedPatches(patch), printing: printing) else { return }
         try FilePlan(reading: [model.model, cases] + patch.map(\.path), writing: reports.outputs).check()
         let checkpoint = try model.checkpoint()
         let (chat, tokenizer) = try chatting.formats(checkpoint)
         let list = try Failure.read(path: cases, chat: chat, needingAnswers: check == nil)
         let patches = try appliedPatches(patch)
-        let network = try splitting.load(model, checkpoint, patches: patches)
+        let network = try splitting.load(model, checkpoint, patches: patches, printing: printing)
         let progress = printing.progress
         defer { progress.finish() }
         let title = "\(model.url.lastPathComponent): \(URL(filePath: cases).lastPathComponent)"
