@@ -34,7 +34,7 @@ struct ChecksBenchmark: ParsableCommand {
         let chosen = stride(from: skip, to: list.count, by: step).prefix(limit)
         var settings = CheckedRepair.Settings()
         (settings.samples, settings.tokens, settings.wordings, settings.seed) = (samples, tokens, wordings, seed)
-        let repair = try Repair(network, tokenizer, method: method, cache: StatisticsCache(of: checkpoint))
+        let repair = try Repair(network, tokenizer, method: method, statistics: StatisticsCache(of: checkpoint))
         let checked = CheckedRepair(repair, by: AnswerCheck(in: try Sandbox()), settings: settings)
         var lines: [Line] = []
         let clock = ContinuousClock()

@@ -32,7 +32,7 @@ struct SequenceBenchmark: ParsableCommand {
         let tokenizer = try Tokenizer(checkpoint)
         let list = Array(try Failure.read(URL(filePath: failures)).prefix(limit))
         var told = 0
-        var repair = try Repair(network, tokenizer, method: chosen, cache: StatisticsCache(of: checkpoint)) {
+        var repair = try Repair(network, tokenizer, method: chosen, statistics: StatisticsCache(of: checkpoint)) {
             if $0 == "repairing", $1 >= told + 10 {
                 told = $1
                 FileHandle.standardError.write(Data("\($1) of \($2)\n".utf8))

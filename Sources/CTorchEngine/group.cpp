@@ -33,11 +33,14 @@ CGroup *ct_group(const char *host, int32_t port, bool serves, const char *prefix
     return result;
 }
 
-int32_t ct_group_connect(CGroup *group, int32_t rank, int32_t size, double timeout) {
+int32_t ct_group_connect(
+    CGroup *group, int32_t rank, int32_t size, const char *interface, const char *address, double timeout) {
     return ctorch::guard([&] {
         auto settings = c10d::ProcessGroupGloo::Options::create(milliseconds(timeout));
-        // The address by which this machine is known to the others; where it has none, they are all on this one.
-        settings->devices.push_back(c10d::ProcessGroupGloo::createDefaultDevice());
+        settings->devices.push_back(
+            interface  ? c10d::ProcessGroupGloo::createDeviceForInterface(interface)
+            : address  ? c10d::ProcessGroupGloo::createDeviceForHostname(address)
+                       : c10d::ProcessGroupGloo::createDefaultDevice());
         group->gloo = c10::make_intrusive<c10d::ProcessGroupGloo>(group->store, rank, size, settings);
     });
 }
@@ -59,6 +62,20 @@ CTensor *ct_group_gather(CGroup *group, const CTensor *t, double timeout) {
         options.timeout = milliseconds(timeout);
         group->gloo->allgather(outputs, inputs, options)->wait();
         return at::stack(outputs[0]);
+    });
+}
+
+int32_t ct_group_send(CGroup *group, const CTensor *t, int32_t to, double timeout) {
+    return ctorch::guard([&] {
+        std::vector<at::Tensor> tensors{t->value.contiguous()};
+        group->gloo->send(tensors, to, 0)->wait(milliseconds(timeout));
+    });
+}
+
+int32_t ct_group_receive(CGroup *group, CTensor *t, int32_t from, double timeout) {
+    return ctorch::guard([&] {
+        std::vector<at::Tensor> tensors{t->value};
+        group->gloo->recv(tensors, from, 0)->wait(milliseconds(timeout));
     });
 }
 

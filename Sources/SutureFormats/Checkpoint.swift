@@ -29,6 +29,7 @@ public struct Checkpoint: Sendable {
     public let tensors: [Tensor]
     private var source: Source
     private let positions: [ByteString: Int]
+    private var identity = Identity()
 
     private enum Source: Sendable {
         case snapshot(SnapshotDirectory)
@@ -178,6 +179,7 @@ public struct Checkpoint: Sendable {
     /// This GGUF file with other blocks in the place of some, by their places in the file.
     package func replacing(_ blocks: [Int: [UInt8]]) -> Checkpoint {
         var copy = self
+        copy.identity = Identity()
         if case .gguf(let translation) = source { copy.source = .gguf(translation.replacing(blocks)) }
         return copy
     }
@@ -259,7 +261,27 @@ extension Checkpoint {
 extension Checkpoint {
     /// What identifies the model, wherever its files are: the SHA-256 of a GGUF file, or of the configuration of a
     /// snapshot and of the names and digests of its tensors.
-    public func digest() throws -> String {
+    ///
+    /// All bytes are read, once for each opening of the files. Nothing that the system says of a file, such as its time, is
+    /// taken in their place: it can be the same after a change.
+    public func digest() throws -> String { try identity.of(self) }
+
+    /// The digest, once it is known.
+    private final class Identity: Sendable {
+        private let lock = NSLock()
+        // Guarded by the lock.
+        nonisolated(unsafe) private var known: String?
+
+        func of(_ checkpoint: Checkpoint) throws -> String {
+            try lock.withLock {
+                let digest = try known ?? checkpoint.computedDigest()
+                known = digest
+                return digest
+            }
+        }
+    }
+
+    private func computedDigest() throws -> String {
         if let gguf {
             let digests = try gguf.parts.map { try Digest.sha256(contentsOf: $0) }
             return digests.count == 1 ? digests[0] : Digest.sha256(Array(digests.joined(separator: "\n").utf8))

@@ -19,15 +19,15 @@ extension Checkpoint {
         return weights
     }
 
-    /// All tensors of floating-point numbers as a decoder holds them: matrices of few bits as they are stored, all else as
+    /// The tensors of floating-point numbers, `without` some, as a decoder holds them: matrices of few bits as they are stored, all else as
     /// float32 on the device.
     ///
     /// `replacing` may give another tensor in place of a stored one, which it can read.
     func storedWeights(
-        in memory: WeightMemory, on device: Device,
+        in memory: WeightMemory, on device: Device, without others: Set<String> = [],
         replacing: (Checkpoint.Tensor, () throws -> TensorData) throws -> TensorData?
     ) throws -> [String: StoredTensor] {
-        try tensors.filter { $0.type.isWeight }.reduce(into: [:]) { weights, tensor in
+        try tensors.filter { $0.type.isWeight && !others.contains($0.name) }.reduce(into: [:]) { weights, tensor in
             if let data = try replacing(tensor, { try data(of: tensor) }) {
                 weights[tensor.name] = try StoredTensor(.init(data, of: tensor), on: device, memory)
             } else if let converted = try converted(tensor), StoredTensor.staysStored(converted.shape, on: device) {

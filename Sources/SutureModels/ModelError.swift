@@ -20,6 +20,8 @@ public enum ModelErrorCode: String, ErrorCode {
     case noDevice
     /// The model does not fit into memory.
     case tooLarge
+    /// The layers are split between processes in a way that what is asked for does not fit.
+    case split
     /// The network computes something that is not a finite number.
     case notFinite
 
@@ -27,7 +29,7 @@ public enum ModelErrorCode: String, ErrorCode {
         switch self {
         case .unsupported, .badWeights, .notFinite: .badInput
         case .outOfRange, .notCaptured, .invalidReplay, .noDevice: .usage
-        case .tooLarge: .refused
+        case .tooLarge, .split: .refused
         }
     }
 }

@@ -41,22 +41,20 @@ public struct Repair {
     ///   - method: what proposes the changes.
     ///   - texts: what the method takes statistics of: the built-in reference texts, or those of a corpus.
     ///   - reserved: neurons that belong to patches the model has; a repair takes others.
-    ///   - cache: where statistics of the model on reference texts are kept; nil computes them anew.
+    ///   - statistics: where statistics of the model on reference texts are kept; nil computes them anew.
     ///   - progress: told what is being done, how much of it is done, and of how much.
     public init(
         _ model: LanguageModel, _ tokenizer: Tokenizer, method: any RepairMethod = Recruit(),
         texts: [String] = Texts.reference,
-        reserved: Set<Neuron> = [], cache: StatisticsCache? = nil,
+        reserved: Set<Neuron> = [], statistics: (any StatisticsSource)? = nil,
         progress: @escaping ProgressHandler = { _, _, _ in }
     ) throws {
         self.model = model
         self.tokenizer = tokenizer
         self.progress = progress
-        let texts = texts.map {
-            Array(tokenizer.encode($0, specials: .opening).ids.prefix(model.architecture.contextLength))
-        }
+        let texts = Texts.tokens(texts, tokenizer, for: model)
         self.method = try method.prepared(
-            RepairMaterial(model, texts: texts, reserved: reserved, cache: cache, progress: progress))
+            RepairMaterial(model, texts: texts, reserved: reserved, statistics: statistics, progress: progress))
     }
 
     /// Repairs `failures` in their order.

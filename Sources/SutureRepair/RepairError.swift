@@ -13,6 +13,8 @@ public enum RepairErrorCode: String, ErrorCode {
     case guarded
     /// A failure was given up.
     case abandoned
+    /// Statistics are of another model than the one that is repaired, or of other texts.
+    case otherStatistics
     /// Work that several processes share was not done by all of them.
     case unfinished
 
@@ -20,7 +22,7 @@ public enum RepairErrorCode: String, ErrorCode {
         switch self {
         case .badList: .badInput
         case .badRequest: .usage
-        case .guarded: .refused
+        case .guarded, .otherStatistics: .refused
         case .abandoned, .unfinished: .failed
         }
     }

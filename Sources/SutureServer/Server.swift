@@ -6,6 +6,7 @@ import ServiceLifecycle
 import SutureFormats
 import SutureModels
 import SuturePatches
+import SutureRepair
 import SutureTasks
 import SutureTensor
 import SutureTokenizers
@@ -32,13 +33,15 @@ public struct Server: Sendable {
     ///   - device: where it computes.
     ///   - memory: the bytes that its weights may take; nil for a bound by what is free.
     ///   - patches: patch files that are taken up, and switched on.
+    ///   - statistics: those of the model without patches, for its first repair.
     ///   - folder: where patches and jobs are kept; nil for `suture/server` in the user's data directory.
     ///   - address: where it listens, and who may ask.
     ///   - limits: how much it takes on.
     /// - Throws: ``ServerError``, or an error of the libraries for files that do not fit.
     public init(
-        _ checkpoint: Checkpoint, device: Device = .cpu, memory: Int? = nil, patches: [URL] = [], folder: URL? = nil,
-        address: ServerAddress = ServerAddress(), limits: ServerLimits = ServerLimits()
+        _ checkpoint: Checkpoint, device: Device = .cpu, memory: Int? = nil, patches: [URL] = [],
+        statistics: StatisticsFile? = nil, folder: URL? = nil, address: ServerAddress = ServerAddress(),
+        limits: ServerLimits = ServerLimits()
     ) async throws {
         self.address = try address.checked()
         let plain = try Tokenizer(checkpoint)
@@ -56,7 +59,8 @@ public struct Server: Sendable {
         workbench = Workbench(
             name: Self.name(of: checkpoint), tokenizers: tokenizers, stacks: stacks,
             engine: Engine(plain, limits, meter), patches: store,
-            jobs: try JobRunner(storage, RepairWorker(checkpoint, tokenizers), stacks, store, limits), limits: limits,
+            jobs: try JobRunner(storage, RepairWorker(checkpoint, tokenizers, statistics), stacks, store, limits),
+            limits: limits,
             meter: meter)
     }
 

@@ -30,7 +30,9 @@ final class GroupEngine: @unchecked Sendable {
     /// Connects with all others, who must have come.
     func connect(_ place: ProcessGroup.Place, within seconds: Double) throws(Fault) {
         try Self.call(seconds) {
-            torch.group_connect(self.handle, Int32(place.rank), Int32(place.size), seconds) == 0 ? () : nil
+            torch.group_connect(
+                self.handle, Int32(place.rank), Int32(place.size), place.interface, place.ownAddress, seconds) == 0
+                ? () : nil
         }
     }
 
@@ -44,6 +46,18 @@ final class GroupEngine: @unchecked Sendable {
         try Self.call(seconds) { torch.group_gather(self.handle, tensor.handle, seconds).map(Tensor.init(owning:)) }
     }
 
+    /// Hands a tensor to another process, however long that works before it takes it.
+    func send(_ tensor: Tensor, to rank: Int, _ wait: Wait) throws {
+        try Self.call(wait) { torch.group_send(self.handle, tensor.handle, Int32(rank), Self.forever) == 0 ? () : nil }
+    }
+
+    /// Fills a tensor with what another process sends, however long that takes.
+    func receive(into tensor: Tensor, from rank: Int, _ wait: Wait) throws {
+        try Self.call(wait) {
+            torch.group_receive(self.handle, tensor.handle, Int32(rank), Self.forever) == 0 ? () : nil
+        }
+    }
+
     /// Adds to a number that all share, and returns what it is then.
     func count(_ key: String, adding more: Int, within seconds: Double) throws(Fault) -> Int {
         try Self.call(seconds) {
@@ -52,16 +66,39 @@ final class GroupEngine: @unchecked Sendable {
         }
     }
 
-    /// Makes a call, which returns nil where it fails, on a thread of its own.
-    private static func call<Value: Sendable>(
-        _ seconds: Double, _ body: @escaping @Sendable () -> Value?
-    ) throws(Fault) -> Value {
+    /// How a call is waited for that ends when another process lets it: what is asked now and then, and how often.
+    struct Wait {
+        let interval: Double
+        /// Throws where the call cannot be expected to end.
+        let check: () throws -> Void
+    }
+
+    /// A year in seconds: the engine ends all connections where a time is up.
+    private static let forever = 3e7
+
+    /// Makes a call, and gives it up where the check throws.
+    private static func call(_ wait: Wait, _ body: @escaping @Sendable () -> Void?) throws {
+        let outcome = begin(body)
+        while outcome.isKnown.wait(timeout: .now() + wait.interval) != .success { try wait.check() }
+        try outcome.result?.get()
+    }
+
+    /// Begins a call, which returns nil where it fails, on a thread of its own.
+    private static func begin<Value: Sendable>(_ body: @escaping @Sendable () -> Value?) -> Outcome<Value> {
         let outcome = Outcome<Value>()
         Thread.detachNewThread {
             // The engine's words are kept for the thread that it failed on.
             outcome.result = body().map { .success($0) } ?? .failure(.failed(Runtime.lastError))
             outcome.isKnown.signal()
         }
+        return outcome
+    }
+
+    /// Makes a call that ends within a time.
+    private static func call<Value: Sendable>(
+        _ seconds: Double, _ body: @escaping @Sendable () -> Value?
+    ) throws(Fault) -> Value {
+        let outcome = begin(body)
         // The engine's own time is up first.
         guard outcome.isKnown.wait(timeout: .now() + seconds + 0.5) == .success, let result = outcome.result else {
             throw .hangs

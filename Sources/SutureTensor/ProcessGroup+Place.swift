@@ -10,6 +10,9 @@ extension ProcessGroup {
         public var port: Int
         /// Whether somebody else serves as the place to meet; `torchrun` does that for its children.
         public var isServed = false
+        /// The network interface by which the others reach this process, as `GLOO_SOCKET_IFNAME` names it; nil for the one by
+        /// which rank 0 is reached.
+        public var interface: String?
         /// Which start of the group this is, where it is started again at the same place.
         public var attempt = 0
 
@@ -40,12 +43,39 @@ extension ProcessGroup {
                 throw Self.error("MASTER_ADDR is not set; expected the machine of rank 0")
             }
             host = address
+            interface = environment["GLOO_SOCKET_IFNAME"].flatMap { $0.isEmpty ? nil : $0 }
             isServed = environment["TORCHELASTIC_USE_AGENT_STORE"] == "True"
             attempt = environment["TORCHELASTIC_RESTART_COUNT"].flatMap(Int.init) ?? 0
         }
 
         private static func error(_ reason: String) -> TensorError {
             TensorError("ProcessGroup", cause: .place, reason: reason)
+        }
+
+        /// The address of this machine on the way to rank 0's: the others are there, too. Nil where that is this machine by a
+        /// name of its own, by which no other one knows it.
+        var ownAddress: String? {
+            var hints = addrinfo()
+            hints.ai_socktype = Int32(SOCK_DGRAM.rawValue)
+            var list: UnsafeMutablePointer<addrinfo>?
+            guard getaddrinfo(host, "\(port)", &hints, &list) == 0, let found = list?.pointee else { return nil }
+            defer { freeaddrinfo(list) }
+            let probe = socket(found.ai_family, found.ai_socktype, 0)
+            guard probe >= 0 else { return nil }
+            defer { close(probe) }
+            // No packet is sent.
+            guard connect(probe, found.ai_addr, found.ai_addrlen) == 0 else { return nil }
+            var (address, length) = (sockaddr_storage(), socklen_t(MemoryLayout<sockaddr_storage>.size))
+            var text = [CChar](repeating: 0, count: Int(NI_MAXHOST))
+            let isNamed = withUnsafeMutablePointer(to: &address) {
+                $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                    getsockname(probe, $0, &length) == 0
+                        && getnameinfo($0, length, &text, socklen_t(text.count), nil, 0, NI_NUMERICHOST) == 0
+                }
+            }
+            guard isNamed else { return nil }
+            let own = String(decoding: text.prefix { $0 != 0 }.map(UInt8.init(bitPattern:)), as: UTF8.self)
+            return own.hasPrefix("127.") || own == "::1" ? nil : own
         }
 
         var serves: Bool { rank == 0 && !isServed }

@@ -128,6 +128,42 @@ public final class ProcessGroup: Sendable {
         do { return try engine.gather(tensor, within: patience) } catch { throw failure(error) }
     }
 
+    /// Hands bytes and numbers to another process, which ``receive(from:)`` takes there, however long it works before.
+    ///
+    /// - Throws: ``TensorError`` of cause `peers` that names the ranks that have died or hang.
+    public func send(_ bytes: [UInt8], _ numbers: Tensor? = nil, to other: Int) throws {
+        let numbers = try numbers?.detached().to(.float32).to(.cpu)
+        try transfer { try engine.send(Tensor([bytes.count, numbers?.count ?? 0]), to: other, $0) }
+        if !bytes.isEmpty { try transfer { try engine.send(Tensor(bytes), to: other, $0) } }
+        if let numbers, numbers.count > 0 { try transfer { try engine.send(numbers, to: other, $0) } }
+    }
+
+    /// What another process has sent or will send: bytes, and float32 numbers `[count]`.
+    ///
+    /// - Throws: ``TensorError`` of cause `peers` that names the ranks that have died or hang.
+    public func receive(from other: Int) throws -> (bytes: [UInt8], numbers: Tensor) {
+        let sizes = try Tensor([0, 0])
+        try transfer { try engine.receive(into: sizes, from: other, $0) }
+        let counts = try sizes.ints()
+        guard counts.allSatisfy({ (0...1 << 40).contains($0) }) else {
+            throw place.error("rank \(other) sends something that is no message")
+        }
+        let (bytes, numbers) = (try Tensor.zeros([counts[0]], dtype: .uint8), try Tensor.zeros([counts[1]]))
+        if counts[0] > 0 { try transfer { try engine.receive(into: bytes, from: other, $0) } }
+        if counts[1] > 0 { try transfer { try engine.receive(into: numbers, from: other, $0) } }
+        return (try bytes.elements(as: UInt8.self), numbers)
+    }
+
+    /// Makes a call that ends when another process lets it; while that lives, it is waited for.
+    private func transfer(_ call: (GroupEngine.Wait) throws -> Void) throws {
+        var watch = Watch()
+        do {
+            try call(GroupEngine.Wait(interval: Self.interval(patience)) { try self.check(&watch) })
+        } catch let fault as GroupEngine.Fault {
+            throw failure(fault)
+        }
+    }
+
     /// Adds to a number that all share, and returns what it is then.
     ///
     /// - Throws: ``TensorError`` of cause `peers` where the process that keeps it is gone.

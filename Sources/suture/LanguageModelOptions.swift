@@ -30,9 +30,13 @@ struct LanguageModelOptions: ParsableArguments {
     }
 
     /// Loads the model, with patches applied on the way.
-    func load(_ checkpoint: Checkpoint, patches: [AppliedPatch] = []) throws -> LanguageModel {
+    func load(
+        _ checkpoint: Checkpoint, patches: [AppliedPatch] = [], ring: LayerRing? = nil
+    ) throws -> LanguageModel {
         let patched = try patches.isEmpty ? nil : PatchedCheckpoint(checkpoint).adding(patches)
-        return try LanguageModel.load(checkpoint, device: Device(files.device) ?? .cpu, memory: memory?.bytes) {
+        return try LanguageModel.load(
+            checkpoint, device: Device(files.device) ?? .cpu, memory: memory?.bytes, ring: ring
+        ) {
             try patched?.data(for: $0, current: $1)
         }
     }

@@ -13,7 +13,8 @@ struct Suture: ParsableCommand {
             CommandGroup(
                 name: "Repair",
                 subcommands: [
-                    DetectCommand.self, RepairCommand.self, TestCommand.self, EvaluateCommand.self,
+                    DetectCommand.self, StatisticsCommand.self, RepairCommand.self, TestCommand.self,
+                    EvaluateCommand.self,
                     GenerateCommand.self,
                     ReportCommand.self
                 ]),
@@ -45,6 +46,9 @@ struct Suture: ParsableCommand {
 
 @main
 enum Main {
+    /// What is done before the process ends by itself; with its exit code.
+    nonisolated(unsafe) static var atEnd: (Int32) -> Void = { _ in }
+
     /// Exit codes: 0 done, 1 failed, 2 usage, 3 refused, 4 bad input file, 130 interrupted.
     static func main() {
         // A file that grows over its limit is then an error of the writing, and what is half written is removed.
@@ -93,6 +97,7 @@ enum Main {
     }
 
     private static func exitNow(_ code: Int32) -> Never {
+        atEnd(code)
         fflush(nil)
         _exit(code)
     }

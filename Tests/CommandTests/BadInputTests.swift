@@ -50,6 +50,13 @@ extension BadInputTests {
         Case("import text.gguf --base model -o new", "text.gguf"),
         Case("import rope.gguf --base model -o new", "this GGUF file is no control vector"),
         Case("export good.fix --base model --to controlvector -o new", "this patch is no steering vector"),
+        // Statistics
+        Case("repair model -p abc -e Z --statistics plain.fix", "this file holds no statistics"),
+        Case("repair model -p abc -e Z --statistics cut.fix", "cut.fix"),
+        Case("repair model -p abc -e Z --statistics nowhere", "nowhere"),
+        Case("serve model --statistics plain.fix --folder kept-1", "this file holds no statistics"),
+        Case("statistics nowhere -o new", "nowhere: there is no such model"),
+        Case("statistics model --corpus empty.txt -o new", "there are no texts in this file"),
         // Models
         Case("serve nowhere", "nowhere: there is no such model"),
         Case("serve model --patch nowhere --folder kept-1", "nowhere"),
@@ -200,6 +207,16 @@ extension BadInputTests {
     ]
 
     static let badRequests: [Case] = [
+        Case("statistics model", "-o"),
+        Case("generate model -p a --split layers", "--split layers needs two processes at least"),
+        Case("detect model tasks.tsv --split neurons", "--split"),
+        Case("generate model -p a --patch good.fix --compare --split layers", "--compare needs two models"),
+        Case("repair model -p a -e b --patience 0", "--patience is 0.1...86400 seconds"),
+        Case("statistics model -o new --methods mint", "the method mint reads no statistics that could be kept"),
+        Case("repair model -p a -e b --method mint --statistics kept", "goes with methods that read statistics"),
+        Case(
+            "evaluate model --data tasks.tsv --log run.log --ablate attn.0.out --statistics kept",
+            "--statistics are of the model without"),
         Case("steer model -o new", "Give one of --pairs FILE and --vectors FILE"),
         Case("steer model --pairs a --vectors b -o new", "Give one of --pairs FILE and --vectors FILE"),
         Case("steer model --vectors a --method pca -o new", "--method and --layers go with --pairs"),
@@ -335,6 +352,7 @@ extension BadInputTests {
         Case("repair model -p a -e b --set margin=nan", "cannot be \"margin=nan\""),
         Case("repair model -p a -e b --method mint --set factor=0", "factor: this cannot be set so"),
         Case("test model failures.jsonl --blame", "--blame goes with --patch"),
+        Case("test model failures.jsonl --patch good.fix --blame --split layers", "--blame goes without --split"),
         Case("test model failures.jsonl --patch good.fix --blame --check true", "--blame goes without --check"),
         Case("repair model -p a -e b --max-divergence=-1", "--max-divergence"),
         Case("repair model -p a -e b --max-divergence -1", "stands behind =: --max-divergence=-1"),
@@ -407,6 +425,8 @@ extension BadInputTests {
     ]
 
     static let refusals: [Case] = [
+        Case("statistics other --patch good.fix -o new", "this is not the model that the patch was made for"),
+        Case("statistics model -o good.fix", "good.fix"),
         Case("serve other --patch good.fix --folder kept-2", "made for"),
         Case("check other good.fix", "this is not the model that the patch was made for"),
         Case("apply other good.fix -o new", "this is not the model"),

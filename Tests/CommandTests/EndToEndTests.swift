@@ -10,7 +10,7 @@ struct EndToEndTests {
         "transfer",
         "import", "export", "minimize", "bisect", "rebase", "inspect", "diff", "convert", "parity", "train", "classify",
         "robustness", "corrupt", "signature", "steer", "faithful", "sweep", "lens", "attention", "activations",
-        "reproduce", "report", "serve"
+        "reproduce", "report", "serve", "statistics"
     ]
 
     @Test("a repair becomes a patch that is applied and taken off to the last bit")
@@ -64,6 +64,38 @@ struct EndToEndTests {
     static let alone = "--set variants=0"
     /// A change of a few numbers is much to a model of so few.
     static let unlimited = "--max-divergence 9 --max-changed 1 --max-perplexity 9"
+
+    @Test("statistics in a file serve repairs of their model alone, which are the same as without")
+    func statistics() throws {
+        let place = try Workplace()
+        let made = try place.done("statistics model --methods recruit,rome -o kept")
+        #expect(made["schema"] as? String == "suture.statistics-made/1")
+        #expect((made["contents"] as? [[String: Any]])?.count == 2)
+        let cache = URL(filePath: place.url.path + "-cache")
+        try FileManager.default.removeItem(at: cache)
+        for method in ["recruit", "rome"] {
+            let line = "repair model -p abc -e Z --method \(method) \(Self.unlimited)"
+            try place.done("\(line) --statistics kept -o \(method)-kept")
+            #expect(!FileManager.default.fileExists(atPath: cache.path))
+            try place.done("\(line) -o \(method)-own")
+            #expect(try place.numbers("\(method)-kept") == place.numbers("\(method)-own"))
+            try FileManager.default.removeItem(at: cache)
+        }
+        try place.done(
+            "evaluate model --data tasks.tsv --task bash --shots 0 --methods recruit --statistics kept --log run.jsonl")
+        #expect(!FileManager.default.fileExists(atPath: cache.path))
+        let other = try place.run("repair other -p abc -e Z --statistics kept -o new")
+        #expect(other.status == 3 && other.errors.contains("the statistics of another model"), "\(other.errors)")
+        let patched = try place.run("repair model -p abc -e Z --patch good.fix --statistics kept -o new")
+        #expect(patched.status == 3 && patched.errors.contains("with other patches"), "\(patched.errors)")
+        let corpus = try place.run("repair model -p abc -e Z --corpus texts.txt --statistics kept -o new")
+        #expect(corpus.status == 3 && corpus.errors.contains("of other texts"), "\(corpus.errors)")
+        let method = try place.run("repair model -p abc -e Z --method star --statistics kept -o new")
+        #expect(method.status == 3 && method.errors.contains("not what the method needs"), "\(method.errors)")
+        try place.done("statistics model --patch good.fix --corpus texts.txt -o kept --force")
+        let line = "repair model -p abc -e Z --patch good.fix --corpus texts.txt --statistics kept -o new"
+        try place.done("\(line) \(Self.unlimited)")
+    }
 
     @Test("test cases that are met end with 0, others with 1")
     func cases() throws {

@@ -9,12 +9,13 @@ struct OverlapTests {
     /// is written.
     static let lines = [
         "detect <model <texts.txt --codes <utf8.txt --template <key.jsonl --patch <good.fix -o >new",
-        "detect <model <pairs.nl -o >new",
+        "detect <model <pairs.nl -o >new", "statistics <model --patch <good.fix --corpus <texts.txt -o >new",
         "repair <model --rule --failures <key.jsonl --unseen <texts.txt --guard <type.jsonl --patch <good.fix --corpus <texts.txt"
-            + " --guard-texts <utf8.txt -o >new --each >each --report >new.html",
+            + " --statistics <plain.fix --guard-texts <utf8.txt -o >new --each >each --report >new.html",
         "repair <model --prompt a --check true --test <texts.txt --patch <good.fix -o >new --each >each --report >new.html",
         "evaluate <model --data <texts.txt --codes <utf8.txt --template <key.jsonl --corpus <empty.txt --unrelated <type.jsonl"
             + " --steer <small.fix --project <plain.fix --log >new.log --report >new.html --csv >new.csv --latex >new.tex",
+        "evaluate <model --data <texts.txt --statistics <dense.fix --log >new.log --report >new.html",
         "generate <model -p a --patch <good.fix --steer <small.fix --project <plain.fix",
         "generate <model --messages <key.jsonl", "test <model <key.jsonl --patch <good.fix --report >new.html",
         "show <good.fix", "check <model <good.fix", "log <model", "diff <model <other",
@@ -51,7 +52,8 @@ struct OverlapTests {
         "robustness <classifier --data <images --signature <good.fix --baseline <no-classes --report >new.html",
         "corrupt <images --all -o >new --sheet >new.png", "corrupt <arrays/fog.npy --all -o >new --sheet >new.png",
         "report <key.jsonl --report >new.html",
-        "serve <model --patch <good.fix --token <key.jsonl --certificate <texts.txt --key <plain.fix", "inspect <model",
+        "serve <model --patch <good.fix --statistics <dense.fix --token <key.jsonl --certificate <texts.txt --key <plain.fix",
+        "inspect <model",
         "convert <model -o >new", "convert <text.gguf -o >new"
     ]
 

@@ -46,6 +46,13 @@ final class Workplace: Sendable {
 
     func bytes(_ path: String) throws -> [UInt8] { try [UInt8](Data(contentsOf: url.appending(path: path))) }
 
+    /// The numbers of a patch, by tensor, without the report, which tells how long it took.
+    func numbers(_ path: String) throws -> [String: [UInt8]] {
+        let file = try SafetensorsFile(url.appending(path: path))
+        return Dictionary(
+            uniqueKeysWithValues: file.tensors.map { ($0.name, file.bytes(of: $0).withUnsafeBytes { [UInt8]($0) }) })
+    }
+
     /// The id of the patch that `patched` has.
     var goodID: String {
         get throws { try Patch(contentsOf: url.appending(path: "good.fix")).shortID }

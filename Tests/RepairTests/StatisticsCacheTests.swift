@@ -34,15 +34,24 @@ struct StatisticsCacheTests {
             _ numbers: [Double] = [1, 0.1, -3]
         ) throws -> Bool {
             let before = made
-            let tensors = try cache(model).tensors(what, of: texts, ["row": [3], "number": [1, 1]]) {
-                made += 1
-                return [try Tensor(numbers), try Tensor([0.7], shape: [1, 1])]
-            }
+            let tensors = try cache(model).tensors(
+                Self.request(what, of: texts, ["row": [3], "number": [1, 1]]) {
+                    self.made += 1
+                    return [try Tensor(numbers), try Tensor([0.7], shape: [1, 1])]
+                })
             if made == before {
                 #expect(try tensors.map { try $0.elements(as: Double.self) } == [numbers, [0.7]])
                 #expect(tensors.map(\.shape) == [[3], [1, 1]])
             }
             return made > before
+        }
+
+        /// What is made at once.
+        static func request(
+            _ what: String, of texts: [[Int]] = texts, _ forms: KeyValuePairs<String, [Int]>,
+            _ make: @escaping () throws -> [Tensor]
+        ) -> StatisticsRequest {
+            StatisticsRequest(what: what, texts: texts, forms: forms, sums: .init { $1 = try make() })
         }
 
         func files() throws -> [URL] {
@@ -79,9 +88,10 @@ struct StatisticsCacheTests {
             #expect(try !place.makes())
         }
         // Of other shapes, though whole in themselves.
-        let widths = try place.cache().tensors("numbers", of: Self.texts, ["row": [2], "number": [1, 1]]) {
-            [try Tensor([1.0, 2.0]), try Tensor([3.0], shape: [1, 1])]
-        }
+        let widths = try place.cache().tensors(
+            Place.request("numbers", ["row": [2], "number": [1, 1]]) {
+                [try Tensor([1.0, 2.0]), try Tensor([3.0], shape: [1, 1])]
+            })
         #expect(widths.map(\.shape) == [[2], [1, 1]])
         #expect(try place.makes())
         // Not a number: computed every time.
@@ -103,7 +113,8 @@ struct StatisticsCacheTests {
         let model = try LanguageModel.load(place.directory.appending(path: "model"))
         let failure = TokenizedFailure(prompt: [10, 20, 30, 40], answer: [99])
         func delta(_ cache: StatisticsCache?) throws -> [Float] {
-            let prepared = try Recruit().prepared(RepairMaterial(model, texts: Self.texts, reserved: [], cache: cache))
+            let prepared = try Recruit().prepared(
+                RepairMaterial(model, texts: Self.texts, reserved: [], statistics: cache))
             let edit = try #require(try prepared.propose(failure, on: model).change.neurons.first)
             return try edit.delta.floats() + (edit.read?.up.floats() ?? [])
         }
@@ -112,8 +123,56 @@ struct StatisticsCacheTests {
         #expect(try place.files().count == 1)
         #expect(try delta(place.cache()) == fresh)
         #expect(throws: RepairError.self) {
-            try Recruit().prepared(RepairMaterial(model, texts: [], reserved: [], cache: place.cache()))
+            try Recruit().prepared(RepairMaterial(model, texts: [], reserved: [], statistics: place.cache()))
         }
         #expect(try place.files().count == 1)
     }
+
+    @Test("what was made of some parts of the texts is gone on with, and comes to the same to the last bit")
+    func parts() throws {
+        let place = try Place()
+        var cache = try place.cache()
+        cache.interval = .zero
+        struct Stop: Error {}
+        /// A sum that rounding makes depend on the order, of seven parts, which may be stopped before one of them.
+        func sum(_ cache: StatisticsCache?, stop: Int? = nil, _ seen: inout [Int]) throws -> [Double] {
+            let added = Added()
+            defer { seen = added.parts }
+            let request = StatisticsRequest(
+                what: "a sum", texts: Self.texts, forms: ["row": [2]],
+                sums: .init(parts: 7) {
+                    [try Tensor.zeros([2], dtype: .float64), try Tensor.zeros([], dtype: .float32)]
+                } add: { part, sums in
+                    if part == stop { throw Stop() }
+                    added.parts.append(part)
+                    sums[0] = try sums[0] + Tensor([0.1 * Double(part), 1e16])
+                    sums[1] = try sums[1] + 0.3
+                } finish: {
+                    [try $0[0] * $0[1].to(.float64)]
+                })
+            return try (cache?.tensors(request) ?? request.made())[0].elements()
+        }
+        var seen: [Int] = []
+        let whole = try sum(nil, &seen)
+        #expect(seen == Array(0..<7))
+        #expect(throws: Stop.self) { try sum(cache, stop: 3, &seen) }
+        #expect(seen == [0, 1, 2])
+        #expect(throws: Stop.self) { try sum(cache, stop: 5, &seen) }
+        #expect(seen == [3, 4])
+        #expect(try sum(cache, &seen) == whole)
+        #expect(seen == [5, 6])
+        // What was kept on the way is not needed any more.
+        #expect(try place.files().count == 1)
+        #expect(try sum(cache, &seen) == whole && seen.isEmpty)
+        // A part that is damaged is begun anew.
+        let entry = try #require(place.files().first)
+        try FileManager.default.removeItem(at: entry)
+        #expect(throws: Stop.self) { try sum(cache, stop: 3, &seen) }
+        let partial = try #require(place.files().first)
+        try Data(contentsOf: partial).dropLast().write(to: partial)
+        #expect(try sum(cache, &seen) == whole)
+        #expect(seen == Array(0..<7))
+    }
+
+    private final class Added { var parts: [Int] = [] }
 }

@@ -22,6 +22,44 @@ struct ProcessGroupTests {
         #expect(nothing == [[[], []], [[], []]])
     }
 
+    @Test("what one sends comes to another as it is, however long that works, in the order of the calls")
+    func sending() async throws {
+        let numbers = (0..<100_000).map { Float($0) * 0.1 }
+        let seen = try await run(3, patience: 2) { group -> Bool in
+            let (next, previous) = ((group.rank + 1) % 3, (group.rank + 2) % 3)
+            // Longer than anybody may be silent.
+            if group.rank == 1 { Thread.sleep(forTimeInterval: 3) }
+            if group.rank == 0 {
+                try group.send([1, 2], Tensor(numbers, shape: [1000, 100]), to: next)
+                try group.send([], to: next)
+            }
+            let first = try group.receive(from: previous)
+            let second = try group.receive(from: previous)
+            if group.rank != 0 {
+                try group.send(first.bytes, first.numbers, to: next)
+                try group.send(second.bytes, to: next)
+            }
+            return try first.bytes == [1, 2] && first.numbers.floats() == numbers && second.bytes.isEmpty
+                && second.numbers.count == 0
+        }
+        #expect(seen == [true, true, true])
+    }
+
+    @Test("who waits for something from one that has died is told so", arguments: [true, false])
+    func lost(isReceiving: Bool) async throws {
+        let told = try await run(2, patience: 2) { group -> String in
+            // Once all know each other.
+            try group.meet()
+            if group.rank == 1 { return "left" }
+            return try heard {
+                if isReceiving { _ = try group.receive(from: 1) } else { try group.send([1], to: 1) }
+                // What is sent may be on its way.
+                _ = try group.receive(from: 1)
+            }
+        }
+        #expect(told[0].hasPrefix("rank 0 of 2: rank 1 died or hangs"), "\(told)")
+    }
+
     @Test("a shared number counts what all add")
     func count() async throws {
         let sums = try await run(2) { group in
@@ -142,6 +180,8 @@ struct ProcessGroupTests {
                 == ProcessGroup.Place(rank: 1, size: 2, host: "here", port: 29500))
         #expect(try ProcessGroup.Place(environment: [:]) == nil)
         #expect(try ProcessGroup.Place(environment: ["WORLD_SIZE": "1"]) == nil)
+        let named = try ProcessGroup.Place(environment: whole.merging(["GLOO_SOCKET_IFNAME": "eth1"]) { $1 })
+        #expect(named?.interface == "eth1")
         for (name, value) in [
             ("RANK", "2"), ("RANK", nil), ("WORLD_SIZE", "x"), ("MASTER_PORT", "70000"), ("MASTER_ADDR", nil)
         ] {

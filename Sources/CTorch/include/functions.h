@@ -22,7 +22,7 @@
     X(set_requires_grad) X(is_tracked) X(detach) X(backward) X(gradients) \
     X(adam) X(sgd) X(optimizer_set_rate) X(optimizer_assign) X(sgd_momentum) X(sgd_set_momentum) X(optimizer_step) \
     X(optimizer_zero_grad) X(optimizer_free) \
-    X(group) X(group_connect) X(group_meet) X(group_gather) X(group_count) X(group_free)
+    X(group) X(group_connect) X(group_meet) X(group_gather) X(group_send) X(group_receive) X(group_count) X(group_free)
 
 #define CT_FIELD(name) __typeof__(ct_##name) *_Nonnull name;
 typedef struct {

@@ -21,9 +21,7 @@ public struct DecodingBatch {
     /// Goes on with these rows only, in this order; one may be taken several times.
     public mutating func keep(_ rows: [Int]) throws {
         logits = try logits.indexSelected(0, at: rows)
-        for layer in seen.layers.indices {
-            seen.layers[layer] = try seen.layers[layer].prefix(length, rows: rows)
-        }
+        seen = try seen.prefix(length, rows: rows)
     }
 
     /// Reads one more token in each row.

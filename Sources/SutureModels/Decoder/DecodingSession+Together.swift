@@ -114,7 +114,7 @@ extension LanguageModel {
         guard interventions.isEmpty, other.interventions.isEmpty else { return false }
         return switch part {
         case .ends: weights.ends === other.weights.ends
-        case .layer(let layer): weights.layers[layer].mark === other.weights.layers[layer].mark
+        case .layer(let layer): (try? weights.layer(layer).mark === other.weights.layer(layer).mark) == true
         }
     }
 }

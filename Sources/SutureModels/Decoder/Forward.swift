@@ -21,6 +21,9 @@ final class Forward {
     /// Where each row is at a position of its own, with one column.
     private let rows: SeparateRows?
 
+    /// Whether each row is at a position of its own.
+    var hasSeparateRows: Bool { rows != nil }
+
     /// What happens to one row of the batch, or to all if nil.
     struct Change {
         var row: Int?
@@ -91,7 +94,7 @@ final class Forward {
         _ layer: Int, _ input: Tensor, prefix: KeyValues?, lastOnly: Bool = false
     ) throws -> (stream: ResidualStream, seen: KeyValues) {
         let architecture = model.architecture
-        let weights = model.weights.layers[layer]
+        let weights = try model.weights.layer(layer)
         var residual = try visit(.residual(layer), input)
         let normed = try weights.attentionNorm?(residual) ?? residual
         let rotation = architecture.rotates(layer) ? architecture.isWindowed(layer) ? windowedRotation : rotation : nil
@@ -149,7 +152,7 @@ final class Forward {
     }
 
     private func written(_ layer: Int, _ stream: ResidualStream) throws -> Tensor {
-        let weights = model.weights.layers[layer]
+        let weights = try model.weights.layer(layer)
         let residual = stream.residual
         let normed = try weights.mlpNorm?(stream.read) ?? stream.read
         let hidden = try model.hidden(layer, normed)

@@ -33,12 +33,21 @@ public struct DecodingSession {
 
     /// The keys and values of each layer, which grow with what is read.
     struct Seen: LayerVisitor {
-        var layers: [KeyValues] = []
+        var layers: [Int: KeyValues] = [:]
+        /// Those of layers that other processes hold.
+        var distant: DistantKeys?
+        var keepsDistant: Bool { true }
 
-        func prefix(_ layer: Int) -> KeyValues? { layers.indices.contains(layer) ? layers[layer] : nil }
+        func prefix(_ layer: Int) -> KeyValues? { layers[layer] }
+        func distantPrefix() -> DistantKeys? { distant }
+        mutating func keep(_ seen: KeyValues, of layer: Int) { layers[layer] = seen }
+        mutating func keep(_ distant: DistantKeys) { self.distant = distant }
 
-        mutating func keep(_ seen: KeyValues, of layer: Int) {
-            if layers.indices.contains(layer) { layers[layer] = seen } else { layers.append(seen) }
+        /// The first `count` positions for some rows.
+        func prefix(_ count: Int, rows: [Int]) throws -> Seen {
+            Seen(
+                layers: try layers.mapValues { try $0.prefix(count, rows: rows) },
+                distant: distant?.prefix(count, rows: rows))
         }
     }
 
@@ -46,13 +55,13 @@ public struct DecodingSession {
     ///
     /// Throws ``ModelError`` unless the trace is of one prompt and reaches down to the first layer.
     public init(_ trace: Trace) throws {
-        guard trace.tokens.count == 1, trace.firstLayer == 0 else {
+        guard trace.tokens.count == 1, trace.isWhole else {
             throw ModelError(
                 .invalidReplay, "only a trace of one prompt and of all layers can be continued",
                 found: "\(trace.tokens.count) prompts, from layer \(trace.firstLayer)")
         }
         model = trace.model
-        seen = Seen(layers: (0..<trace.model.architecture.layers).map(trace.keyValues))
+        seen = trace.seen
         length = trace.length
         logits = try trace.logits.squeezed(0)
     }

@@ -17,22 +17,27 @@ extension LanguageModel {
     ///
     /// `replacing` may give another tensor in place of a stored one, which it can read: this is how a patch is applied on
     /// load. It is also asked for the bias of each MLP's output projection where the model has none: zeros.
+    ///
+    /// With a `ring` only the layers that this process holds are loaded.
     public static func load(
-        _ checkpoint: Checkpoint, device: Device = .cpu, memory: Int? = nil,
+        _ checkpoint: Checkpoint, device: Device = .cpu, memory: Int? = nil, ring: LayerRing? = nil,
         replacing: (Checkpoint.Tensor, () throws -> TensorData) throws -> TensorData? = { _, _ in nil }
     ) throws -> LanguageModel {
         var architecture = try Architecture(config: checkpoint.config.value, source: checkpoint.config.path)
         try checkpoint.checkDevice(device)
         architecture = try architecture.fitted(to: checkpoint)
-        let memory = try WeightMemory(for: checkpoint, architecture, device, bound: memory)
-        var tensors = try checkpoint.storedWeights(in: memory, on: device, replacing: replacing)
-        for name in architecture.missingBiases {
+        let others = ring?.othersTensors(architecture) ?? []
+        let memory = try WeightMemory(for: checkpoint, architecture, device, without: others, bound: memory)
+        var tensors = try checkpoint.storedWeights(in: memory, on: device, without: others, replacing: replacing)
+        for name in architecture.missingBiases where !others.contains(name) {
             // One that is stored though the configuration asks for none is not read, as transformers does not.
             tensors[name] =
                 try checkpoint[name] == nil
                 ? architecture.addedBias(name, replacing).map { StoredTensor(try $0.to(device)) } : nil
         }
-        return try LanguageModel(architecture, tensors: tensors, device: device, memory: memory, storage: checkpoint)
+        return try LanguageModel(
+            architecture, tensors: tensors, device: device, memory: memory, storage: checkpoint,
+            ring: ring)
     }
 
     /// The same model with some of its checkpoint's tensors changed as on loading; it shares all others.

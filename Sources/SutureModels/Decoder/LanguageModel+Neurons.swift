@@ -3,24 +3,24 @@ import SutureTensor
 extension LanguageModel {
     /// What a neuron writes to the residual stream, `[width]`.
     public func writeVector(_ neuron: Neuron) throws -> Tensor {
-        try weights.layers[checked(neuron).layer].down.matrix.column(neuron.index)
+        try weights.layer(checked(neuron).layer).down.matrix.column(neuron.index)
     }
 
     /// The write vectors of a layer's neurons as columns, `[width, m]`.
     public func writeVectors(layer: Int) throws -> Tensor {
-        try weights.layers[checked(Neuron(layer: layer, index: 0)).layer].down.weight
+        try weights.layer(checked(Neuron(layer: layer, index: 0)).layer).down.weight
     }
 
     /// The vectors that a neuron reads with, `[width]` each.
     public func readVectors(_ neuron: Neuron) throws -> NeuronEdit.Read {
-        let layer = weights.layers[try checked(neuron).layer]
+        let layer = try weights.layer(checked(neuron).layer)
         return NeuronEdit.Read(
             gate: try layer.gate?.matrix.row(neuron.index), up: try layer.up.matrix.row(neuron.index))
     }
 
     /// What is added to a neuron's products with its read vectors; zero where the model has no such biases.
     public func readBiases(_ neuron: Neuron) throws -> (gate: Double, up: Double) {
-        let layer = weights.layers[try checked(neuron).layer]
+        let layer = try weights.layer(checked(neuron).layer)
         func bias(_ linear: Weights.Linear?) throws -> Double {
             try linear?.bias.map { try $0.selected(0, neuron.index).item() } ?? 0
         }
@@ -40,14 +40,14 @@ extension LanguageModel {
 
     /// The matrices `[m, width]` by which the neurons of a layer read the normed stream.
     public func mlpReading(layer: Int) throws -> (gate: Tensor?, up: Tensor) {
-        let layer = weights.layers[try checked(Neuron(layer: layer, index: 0)).layer]
+        let layer = try weights.layer(checked(Neuron(layer: layer, index: 0)).layer)
         return (try layer.gate?.weight, try layer.up.weight)
     }
 
     /// What the MLP of a layer reads of a stream `[..., width]`, the sum of ``Architecture/mlpSources(layer:)``: the same,
     /// normed.
     public func mlpInput(layer: Int, stream: Tensor) throws -> Tensor {
-        try weights.layers[checked(Neuron(layer: layer, index: 0)).layer].mlpNorm?(stream) ?? stream
+        try weights.layer(checked(Neuron(layer: layer, index: 0)).layer).mlpNorm?(stream) ?? stream
     }
 
     /// The hidden activations `[..., m]` of neurons without biases that read the normed stream with some matrices `[m, width]`.
@@ -59,7 +59,7 @@ extension LanguageModel {
 
     /// The hidden activations of a layer for what its MLP reads, normed.
     func hidden(_ layer: Int, _ normed: Tensor) throws -> Tensor {
-        let layer = weights.layers[layer]
+        let layer = try weights.layer(layer)
         guard let gate = layer.gate else { return try activate(layer.up, normed) }
         return try layer.up(normed, times: activate(gate, normed))
     }
@@ -106,11 +106,7 @@ extension Trace {
     /// normed, `[batch, positions, width]`.
     public func mlpInput(_ layer: Int) throws -> Tensor {
         try model.check(Neuron(layer: layer, index: 0))
-        guard layer >= firstLayer else {
-            throw ModelError(
-                .notCaptured, "the trace does not reach down to this layer", expected: "layer \(firstLayer) or later",
-                found: "layer \(layer)")
-        }
+        guard layer >= firstLayer else { throw unreached(layer) }
         return try model.mlpInput(layer: layer, stream: stream(Entry(layer: layer, stage: .mlp)).read)
     }
 }

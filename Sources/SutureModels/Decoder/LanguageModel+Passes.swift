@@ -49,7 +49,7 @@ extension LanguageModel {
         try check(firstLayer: firstLayer)
         try pass(
             over: batches, to: .entering(architecture.layers), capturing: Set(sites),
-            visitor: Trace.Record(firstLayer: firstLayer)
+            visitor: Trace.Record(of: self, from: firstLayer)
         ) { batch, forward, stream, record in
             try take(batch, traced(batches[batch], forward, stream.residual, record))
         }
@@ -67,27 +67,31 @@ extension LanguageModel {
             let forward = try Forward(self, positions: 0..<length, capturing: sites)
             return (forward, ResidualStream(residual: try forward.embed(padded(batch))), visitor)
         }
-        let layers = 0..<end.layer + (end.stage == .mlp ? 1 : 0)
+        // The layers of other processes are one step.
+        let distant = distantEnd.map { [0..<$0] } ?? []
+        let own = max(0, distant.last?.upperBound ?? 0)..<max(distantEnd ?? 0, end.layer + (end.stage == .mlp ? 1 : 0))
+        let steps = (end == .entering(0) ? [] : distant) + own.map { $0..<$0 + 1 }
         func advance(
-            _ index: Int, _ run: inout (forward: Forward, stream: ResidualStream, visitor: Visitor), _ layer: Int
+            _ index: Int, _ run: inout (forward: Forward, stream: ResidualStream, visitor: Visitor),
+            _ layers: Range<Int>
         ) throws {
             run.stream = try run.forward.run(
-                .entering(layer)..<min(.entering(layer + 1), end), run.stream, visitor: &run.visitor)
+                .entering(layers.lowerBound)..<min(.entering(layers.upperBound), end), run.stream, visitor: &run.visitor
+            )
             try step(index, run.forward)
         }
         guard !holdsWeights, batches.count > 1 else {
             for (index, batch) in batches.enumerated() {
                 var run = try begun(batch)
-                for layer in layers { try advance(index, &run, layer) }
+                for step in steps { try advance(index, &run, step) }
                 try finish(index, run.forward, run.stream, run.visitor)
             }
             return
         }
         var runs = try batches.map(begun)
-        for layer in layers {
-            try weights.layers[layer].whileWidened {
-                for index in runs.indices { try advance(index, &runs[index], layer) }
-            }
+        for step in steps {
+            func all() throws { for index in runs.indices { try advance(index, &runs[index], step) } }
+            if step.upperBound == distantEnd { try all() } else { try weights.layer(step.lowerBound).whileWidened(all) }
         }
         for (index, run) in runs.enumerated() { try finish(index, run.forward, run.stream, run.visitor) }
     }

@@ -16,6 +16,8 @@ public final class LanguageModel: Sendable {
     let memory: WeightMemory
     /// The files that it was loaded from, by which changes are rounded; see ``storable(_:strength:)``.
     let storage: Checkpoint?
+    /// The processes that share its layers, where this one holds but some.
+    let ring: LayerRing?
     /// What changes each of its runs: see ``intervening(_:)``.
     public let interventions: [Intervention]
     private let lock = NSLock()
@@ -34,16 +36,17 @@ public final class LanguageModel: Sendable {
     /// A model from tensors as a checkpoint stores them, whose matrices are widened in some memory.
     convenience init(
         _ architecture: Architecture, tensors: [String: StoredTensor], device: Device, memory: WeightMemory,
-        storage: Checkpoint? = nil
+        storage: Checkpoint? = nil, ring: LayerRing? = nil
     ) throws {
         try self.init(
-            architecture, tensors: tensors, device: device, memory: memory, storage: storage, sharing: nil, changed: [],
-            interventions: [])
+            architecture, tensors: tensors, device: device, memory: memory, storage: storage, ring: ring, sharing: nil,
+            changed: [], interventions: [])
     }
 
     private init(
         _ architecture: Architecture, tensors: [String: StoredTensor], device: Device, memory: WeightMemory,
-        storage: Checkpoint?, sharing old: Weights?, changed: Set<String>, interventions: [Intervention]
+        storage: Checkpoint?, ring: LayerRing?, sharing old: Weights?, changed: Set<String>,
+        interventions: [Intervention]
     ) throws {
         let architecture = try architecture.prefixed { tensors[$0] != nil }
         // Some GPT-2 and Llama checkpoints hold a head although the configuration ties it.
@@ -53,12 +56,14 @@ public final class LanguageModel: Sendable {
         self.tensors = tensors
         self.memory = memory
         self.storage = storage
-        weights = try Weights(architecture, tensors, sharing: old, changed: changed)
+        self.ring = ring
+        try ring?.requireHeld(changed, architecture)
+        weights = try Weights(architecture, tensors, holding: ring?.held, sharing: old, changed: changed)
     }
 
     private init(decoding model: LanguageModel) {
         (architecture, device, interventions) = (model.architecture, model.device, model.interventions)
-        (tensors, memory, storage) = (model.tensors, model.memory, model.storage)
+        (tensors, memory, storage, ring) = (model.tensors, model.memory, model.storage, model.ring)
         weights = model.weights.takingStored
     }
 
@@ -85,7 +90,7 @@ public final class LanguageModel: Sendable {
     func replacing(_ replacements: [String: StoredTensor], removing gone: Set<String> = []) throws -> LanguageModel {
         try LanguageModel(
             architecture, tensors: tensors.filter { !gone.contains($0.key) }.merging(replacements) { $1 },
-            device: device, memory: memory, storage: storage, sharing: weights,
+            device: device, memory: memory, storage: storage, ring: ring, sharing: weights,
             changed: gone.union(replacements.keys), interventions: interventions)
     }
 
@@ -106,8 +111,8 @@ public final class LanguageModel: Sendable {
             try intervention.check(architecture, lengths: [1])
         }
         return try LanguageModel(
-            architecture, tensors: tensors, device: device, memory: memory, storage: storage, sharing: weights,
-            changed: [], interventions: self.interventions + interventions)
+            architecture, tensors: tensors, device: device, memory: memory, storage: storage, ring: ring,
+            sharing: weights, changed: [], interventions: self.interventions + interventions)
     }
 
     /// The output head, `[vocabulary, width]`: large, and where it is stored in fewer bits, made anew each time.
@@ -183,11 +188,11 @@ extension LanguageModel {
         try site.check(architecture)
         guard architecture.writesDirectly else { return nil }
         switch site {
-        case .mlpHidden(let layer): return try weights.layers[layer].down.weight
-        case .heads(let layer): return try weights.layers[layer].output.weight
+        case .mlpHidden(let layer): return try weights.layer(layer).down.weight
+        case .heads(let layer): return try weights.layer(layer).output.weight
         case .head(let layer, let head):
             let width = architecture.headWidth
-            return try weights.layers[layer].output.weight.narrowed(1, head * width..<(head + 1) * width)
+            return try weights.layer(layer).output.weight.narrowed(1, head * width..<(head + 1) * width)
         default: return nil
         }
     }
@@ -198,7 +203,7 @@ extension LanguageModel {
     public func queryReading(layer: Int, head: Int) throws -> Tensor {
         try Site.head(layer: layer, index: head).check(architecture)
         let width = architecture.headWidth
-        let layer = weights.layers[layer]
+        let layer = try weights.layer(layer)
         let rows = head * width..<(head + 1) * width
         var reading = try layer.query.weight.narrowed(0, rows)
         if let norm = layer.attentionNorm { reading = try reading * norm.gain }

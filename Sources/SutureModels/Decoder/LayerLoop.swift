@@ -6,6 +6,12 @@ protocol LayerVisitor {
     mutating func enter(_ entry: Entry, _ stream: ResidualStream) throws -> ResidualStream
     /// The keys and values of the positions before the batch, for each of its rows.
     func prefix(_ layer: Int) throws -> KeyValues?
+    /// The same of layers that other processes hold.
+    func distantPrefix() throws -> DistantKeys?
+    /// Where the keys and values of these layers are kept.
+    mutating func keep(_ distant: DistantKeys)
+    /// Whether they are kept.
+    var keepsDistant: Bool { get }
     /// After attention: the keys and values that were seen, those of the prefix first.
     mutating func keep(_ seen: KeyValues, of layer: Int) throws
 }
@@ -13,6 +19,9 @@ protocol LayerVisitor {
 extension LayerVisitor {
     mutating func enter(_ entry: Entry, _ stream: ResidualStream) throws -> ResidualStream { stream }
     func prefix(_ layer: Int) throws -> KeyValues? { nil }
+    func distantPrefix() throws -> DistantKeys? { nil }
+    mutating func keep(_ distant: DistantKeys) {}
+    var keepsDistant: Bool { false }
     mutating func keep(_ seen: KeyValues, of layer: Int) throws {}
 }
 
@@ -26,6 +35,11 @@ extension Forward {
         var stream = stream
         var entry = stages.lowerBound
         while entry < stages.upperBound {
+            if let end = model.distantEnd, entry.layer < end {
+                stream = try distant(entry..<stages.upperBound, stream, visitor: &visitor)
+                entry = .entering(end)
+                continue
+            }
             let layer = entry.layer
             stream = try visitor.enter(entry, stream)
             switch entry.stage {
@@ -42,6 +56,30 @@ extension Forward {
             }
         }
         return stream
+    }
+
+    /// Takes a batch through the layers that other processes hold.
+    private func distant(
+        _ stages: Range<Entry>, _ stream: ResidualStream, visitor: inout some LayerVisitor
+    ) throws -> ResidualStream {
+        guard let ring = model.ring else { return stream }
+        let end = Entry.entering(ring.held.lowerBound)
+        let sites = wanted.union(changes.compactMap(\.site)).filter { $0.entry < end }
+        if let site = sites.map(\.description).min() { throw ring.elsewhere(site) }
+        let edited = changes.compactMap(\.layer).min() ?? end.layer
+        guard edited >= end.layer else { throw ring.elsewhere("layer \(edited)") }
+        guard stages.lowerBound == .entering(0), stages.upperBound >= end, !hasSeparateRows else {
+            throw ring.elsewhere("layer \(stages.lowerBound.layer)")
+        }
+        guard !stream.residual.isTracked else {
+            throw ModelError(
+                .split, "gradients do not go through layers that other processes hold",
+                expected: "a method that needs those of \(ring.heldWords) alone")
+        }
+        let (residual, keys) = try ring.run(
+            self, stream.residual, prefix: visitor.distantPrefix(), keeping: visitor.keepsDistant)
+        if let keys { visitor.keep(keys) }
+        return ResidualStream(residual: residual)
     }
 
     /// The same of a batch that enters layer 0, with nothing to do on the way: what enters layer `depth`.

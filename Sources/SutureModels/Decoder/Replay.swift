@@ -121,11 +121,7 @@ extension Trace {
             (interventions.map(\.site) + captures).map { min($0.entry, end) }
             + (change.lowestLayer.map { [Entry(layer: $0, stage: .mlp)] } ?? [])
         let entry = entries.min() ?? end
-        guard entry.layer >= firstLayer else {
-            throw ModelError(
-                .notCaptured, "the trace does not reach down to this layer",
-                expected: "a change at layer \(firstLayer) or later", found: "layer \(entry.layer)")
-        }
+        guard entry.layer >= firstLayer else { throw unreached(entry.layer) }
         return entry
     }
 

@@ -16,7 +16,7 @@ final class SeparateRows {
             positions.indices.map { row in
                 let next = KeyValues(
                     keys: try own.keys.narrowed(0, row..<row + 1), values: try own.values.narrowed(0, row..<row + 1))
-                let all = try seen[row].layers[layer].appending(next)
+                let all = try seen[row].layers[layer]?.appending(next) ?? next
                 seen[row].layers[layer] = all
                 return try mix(row, all)
             }, 0)

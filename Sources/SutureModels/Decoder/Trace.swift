@@ -18,6 +18,8 @@ public struct Trace: Sendable {
     /// middles[l - firstLayer] is the residual stream between attention and MLP of layer l.
     private let middles: [Tensor]
     private let keyValues: [KeyValues]
+    /// The keys and values of layers that other processes hold.
+    private let distant: DistantKeys?
     let captured: [Site: Tensor]
 
     /// The values at a site, `[batch, positions, width]`. Residual sites are always there.
@@ -43,11 +45,28 @@ public struct Trace: Sendable {
             residual: middles[entry.layer - firstLayer], entering: model.architecture.isParallel ? entering : nil)
     }
 
+    /// Whether it is of all layers, so that its text can be continued.
+    var isWhole: Bool { firstLayer == 0 || (distant != nil && firstLayer == model.distantEnd) }
+
+    /// Why nothing is known of a layer: the trace was not asked for it, or another process holds it.
+    func unreached(_ layer: Int) -> ModelError {
+        if let ring = model.ring, layer < model.distantEnd ?? 0 { return ring.elsewhere("layer \(layer)") }
+        return ModelError(
+            .notCaptured, "the trace does not reach down to this layer", expected: "layer \(firstLayer) or later",
+            found: "layer \(layer)")
+    }
+
+    /// What a text that goes on behind it has seen.
+    var seen: DecodingSession.Seen {
+        let layers = keyValues.enumerated().map { (firstLayer + $0, $1) }
+        return DecodingSession.Seen(layers: Dictionary(uniqueKeysWithValues: layers), distant: distant)
+    }
+
     func keyValues(_ layer: Int) -> KeyValues { keyValues[layer - firstLayer] }
 
     init(
         _ model: LanguageModel, tokens: [[Int]], logits: Tensor, firstLayer: Int, residuals: [Tensor],
-        middles: [Tensor], keyValues: [KeyValues], captured: [Site: Tensor]
+        middles: [Tensor], keyValues: [KeyValues], distant: DistantKeys?, captured: [Site: Tensor]
     ) {
         self.model = model
         self.tokens = tokens
@@ -56,6 +75,7 @@ public struct Trace: Sendable {
         self.residuals = residuals
         self.middles = middles
         self.keyValues = keyValues
+        self.distant = distant
         self.captured = captured
     }
 }
@@ -78,7 +98,7 @@ extension LanguageModel {
         let forward = try Forward(self, positions: 0..<length, capturing: Set(capturing))
         let stream = ResidualStream(residual: try embeddings(forward.embed(padded(tokens))))
         return try trace(
-            tokens, forward, from: .entering(0), stream, record: Trace.Record(firstLayer: firstLayer))
+            tokens, forward, from: .entering(0), stream, record: Trace.Record(of: self, from: firstLayer))
     }
 
     /// Throws unless a trace can begin at this layer.
@@ -106,7 +126,7 @@ extension LanguageModel {
         return Trace(
             self, tokens: tokens, logits: logits, firstLayer: record.firstLayer,
             residuals: record.residuals + [residual], middles: record.middles, keyValues: record.keyValues,
-            captured: record.captured.merging(forward.captured) { $1 })
+            distant: record.distant, captured: record.captured.merging(forward.captured) { $1 })
     }
 }
 
@@ -117,7 +137,16 @@ extension Trace {
         var residuals: [Tensor] = []
         var middles: [Tensor] = []
         var keyValues: [KeyValues] = []
+        var distant: DistantKeys?
         var captured: [Site: Tensor] = [:]
+        /// Needed for a text that goes on behind a trace of all layers.
+        let keepsDistant: Bool
+
+        /// From a layer on, or from the first that this process holds.
+        init(of model: LanguageModel, from layer: Int) {
+            firstLayer = max(layer, model.distantEnd ?? 0)
+            keepsDistant = firstLayer == model.distantEnd
+        }
 
         mutating func enter(_ entry: Entry, _ stream: ResidualStream) -> ResidualStream {
             guard entry.layer >= firstLayer else { return stream }
@@ -131,6 +160,8 @@ extension Trace {
         mutating func keep(_ seen: KeyValues, of layer: Int) {
             if layer >= firstLayer { keyValues.append(seen) }
         }
+
+        mutating func keep(_ distant: DistantKeys) { self.distant = distant }
     }
 
     /// The trace of the model with its weights changed: only the layers from the lowest changed one on are run.
@@ -139,17 +170,13 @@ extension Trace {
     public func applying(_ change: WeightChange) throws -> Trace {
         let changed = try model.applying(change)
         guard let lowest = change.lowestLayer else { return self }
-        guard lowest >= firstLayer else {
-            throw ModelError(
-                .notCaptured, "the trace does not reach down to this layer",
-                expected: "a change at layer \(firstLayer) or later", found: "layer \(lowest)")
-        }
+        guard lowest >= firstLayer else { throw unreached(lowest) }
         let behind = lowest - firstLayer
         let sites = captured.keys.filter { $0.entry >= Entry(layer: lowest, stage: .mlp) }
         let forward = try Forward(changed, positions: 0..<length, capturing: Set(sites))
-        let record = Record(
-            firstLayer: firstLayer, residuals: Array(residuals[...behind]), middles: Array(middles[..<behind]),
-            keyValues: Array(keyValues[...behind]), captured: captured)
+        var record = Record(of: model, from: firstLayer)
+        (record.residuals, record.middles) = (Array(residuals[...behind]), Array(middles[..<behind]))
+        (record.keyValues, record.distant, record.captured) = (Array(keyValues[...behind]), distant, captured)
         let start = Entry(layer: lowest, stage: .mlp)
         return try changed.trace(tokens, forward, from: start, stream(start), record: record)
     }
@@ -159,7 +186,7 @@ extension Trace {
     ///
     /// Throws ``ModelError`` unless the trace is of one prompt and of all layers, and where a text does not fit the model.
     public func mlpInputs(_ layer: Int, behind count: Int, _ continuations: [[Int]]) throws -> Tensor {
-        guard tokens.count == 1, firstLayer == 0, (0...length).contains(count) else {
+        guard tokens.count == 1, isWhole, (0...length).contains(count) else {
             throw ModelError(
                 .invalidReplay, "only a trace of one prompt and of all layers can be continued",
                 expected: "behind 0...\(length) of its tokens",
@@ -191,6 +218,8 @@ extension Trace {
         func prefix(_ layer: Int) throws -> KeyValues? {
             length == 0 ? nil : try trace.keyValues(layer).prefix(length, rows: rows)
         }
+
+        func distantPrefix() -> DistantKeys? { length == 0 ? nil : trace.distant?.prefix(length, rows: rows) }
     }
 
     /// The same trace with the values at sites of MLPs, `mlp.l.hidden` and `mlp.l.out`, from what it keeps: nothing else is
@@ -206,7 +235,7 @@ extension Trace {
             case .mlpHidden(let layer): captured[site] = try hidden(layer)
             case .mlpOut(let layer):
                 let hidden = try captured[.mlpHidden(layer)] ?? hidden(layer)
-                let weights = model.weights.layers[layer]
+                let weights = try model.weights.layer(layer)
                 captured[site] = try model.intervened(site, model.scaled(weights.down(hidden), weights.mlpOutNorm))
             default:
                 throw ModelError(.notCaptured, "a trace is made without this site", subject: "\(site)")
@@ -214,7 +243,7 @@ extension Trace {
         }
         return Trace(
             model, tokens: tokens, logits: logits, firstLayer: firstLayer, residuals: residuals, middles: middles,
-            keyValues: keyValues, captured: captured)
+            keyValues: keyValues, distant: distant, captured: captured)
     }
 
     /// The hidden activations of a layer's MLP.
@@ -226,6 +255,7 @@ extension Trace {
     ///
     /// Throws ``ModelError`` for a layer that the trace does not reach down to, or that is not there.
     public func keeping(from layer: Int) throws -> Trace {
+        guard layer >= model.distantEnd ?? 0 else { throw unreached(layer) }
         guard (firstLayer...model.architecture.layers).contains(layer) else {
             throw ModelError(
                 .outOfRange, "the trace has no such layer", expected: "\(firstLayer)...\(model.architecture.layers)",
@@ -235,7 +265,7 @@ extension Trace {
         return Trace(
             model, tokens: tokens, logits: logits, firstLayer: layer, residuals: Array(residuals.dropFirst(dropped)),
             middles: Array(middles.dropFirst(dropped)), keyValues: Array(keyValues.dropFirst(dropped)),
-            captured: captured)
+            distant: dropped == 0 ? distant : nil, captured: captured)
     }
 
     /// The trace of the first `count` tokens of a single prompt; nothing is run but the head.
@@ -255,6 +285,7 @@ extension Trace {
             model, tokens: [Array(tokens[0].prefix(count))], logits: try model.logits(ofResidual: last),
             firstLayer: firstLayer, residuals: residuals, middles: try middles.map(part),
             keyValues: try keyValues.map { try $0.prefix(count, rows: [0]) },
+            distant: distant?.prefix(count, rows: [0]),
             captured: try captured.filter { $0.key != .logits }.mapValues(part))
     }
 }

@@ -111,6 +111,7 @@ extension LanguageModel {
     /// Throws unless the model has what is changed.
     func check(_ change: WeightChange) throws {
         for edit in change.neurons { try check(edit.neuron) }
+        for layer in change.neurons.map(\.neuron.layer) + change.matrices.map(\.layer) { try ring?.requireHeld(layer) }
         let shape = [architecture.width, architecture.hiddenWidth]
         for delta in change.matrices {
             let found: [Int] =

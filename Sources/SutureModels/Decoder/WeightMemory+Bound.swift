@@ -2,14 +2,15 @@ import SutureFormats
 import SutureTensor
 
 extension WeightMemory {
-    /// The memory of a checkpoint's weights within a bound, in bytes; nil for half of what is free, as pages of the file
+    /// The memory of a checkpoint's weights, `without` some of them, within a bound, in bytes; nil for half of what is free, as pages of the file
     /// and other processes need the rest.
     ///
     /// Throws ``ModelError`` with code `tooLarge` where not even one matrix after the other would fit.
     convenience init(
-        for checkpoint: Checkpoint, _ architecture: Architecture, _ device: Device, bound: Int?
+        for checkpoint: Checkpoint, _ architecture: Architecture, _ device: Device,
+        without others: Set<String> = [], bound: Int?
     ) throws {
-        let needs = try MemoryNeeds(checkpoint, architecture, device)
+        let needs = try MemoryNeeds(checkpoint, architecture, device, without: others)
         let free = Int(clamping: MachineMemory.free)
         let bound = bound ?? max(free / 2, min(free, needs.least))
         guard needs.least <= bound else {
@@ -35,7 +36,9 @@ struct MemoryNeeds {
     /// Where nothing is held.
     var least: Int { fixed + scratch + Self.work }
 
-    init(_ checkpoint: Checkpoint, _ architecture: Architecture, _ device: Device) throws {
+    init(
+        _ checkpoint: Checkpoint, _ architecture: Architecture, _ device: Device, without others: Set<String> = []
+    ) throws {
         var (largest, layers) = (0, [Int](repeating: 0, count: architecture.layers))
         let places = (0..<architecture.layers).flatMap { layer in
             architecture.tensors.tensors(ofLayer: layer).map { ($0, layer) }
@@ -43,7 +46,8 @@ struct MemoryNeeds {
         let layer = Dictionary(places) { first, _ in first }
         let names = architecture.tensors
         let tables = [names.name(names.embedding), names.head.tensor + ".weight"]
-        for tensor in checkpoint.tensors where tensor.type.isWeight && !tensor.shape.contains(0) {
+        for tensor in checkpoint.tensors
+        where tensor.type.isWeight && !tensor.shape.contains(0) && !others.contains(tensor.name) {
             let bytes = 4 * tensor.shape.reduce(1, *)
             let isConverted = try checkpoint.converted(tensor) != nil
             let isNarrow = isConverted || tensor.type == .bfloat16 || tensor.type == .float16

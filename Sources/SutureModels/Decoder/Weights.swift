@@ -94,7 +94,8 @@ struct Weights: Sendable {
 
     var embedding: StoredTensor
     var positions: StoredTensor?
-    var layers: [Layer]
+    /// Nil for those that other processes hold.
+    private var layers: [Layer?]
     var finalNorm: Norm
     var head: OutputHead
     /// The same object in all models that share embeddings, last norm and head.
@@ -102,18 +103,20 @@ struct Weights: Sendable {
 
     /// Takes the tensors that `architecture` names out of a checkpoint's, checking every shape.
     ///
-    /// Layers of `old` weights that have none of the `changed` tensors are taken as they are: some are copies.
+    /// Layers of `old` weights that have none of the `changed` tensors are taken as they are: some are copies. Those that are
+    /// not `held` are left out.
     init(
-        _ architecture: Architecture, _ tensors: [String: StoredTensor], sharing old: Weights? = nil,
-        changed: Set<String> = []
+        _ architecture: Architecture, _ tensors: [String: StoredTensor], holding held: Range<Int>? = nil,
+        sharing old: Weights? = nil, changed: Set<String> = []
     ) throws {
+        let held = held ?? 0..<architecture.layers
         let names = architecture.tensors
         let kept = (0..<architecture.layers).map { layer in
             old.flatMap { names.tensors(ofLayer: layer).isDisjoint(with: changed) ? $0.layers[layer] : nil }
         }
         let isSame = architecture.neededTensors(in: []).allSatisfy { !changed.contains($0.name) }
         ends = isSame ? old?.ends ?? Mark() : Mark()
-        for needed in architecture.neededTensors(in: kept.indices.filter { kept[$0] == nil }) {
+        for needed in architecture.neededTensors(in: held.filter { kept[$0] == nil }) {
             guard let tensor = tensors[needed.name] else { throw needed.missing }
             try needed.check(tensor.shape)
         }
@@ -121,7 +124,8 @@ struct Weights: Sendable {
         embedding = try reader.stored(names.name(names.embedding))
         positions = try names.positions.map { try reader.stored(names.name($0)) }
         layers = try kept.enumerated().map { layer, kept in
-            try kept
+            guard held.contains(layer) else { return nil }
+            return try kept
                 ?? Layer(
                     attentionNorm: names.attentionNorm.map { try reader.norm($0, layer) },
                     attentionOutNorm: names.attentionOutNorm.map { try reader.norm($0, layer) },
@@ -143,10 +147,21 @@ struct Weights: Sendable {
             bias: names.head.bias ? try reader.tensor(names.head.tensor + ".bias") : nil)
     }
 
+    /// A layer.
+    ///
+    /// Throws ``ModelError`` with code `split` for one that another process holds.
+    func layer(_ index: Int) throws -> Layer {
+        guard let layer = layers[index] else {
+            let held = layers.indices.filter { layers[$0] != nil }
+            throw ModelError.elsewhere("layer \(index)", (held.first ?? 0)..<(held.last ?? -1) + 1)
+        }
+        return layer
+    }
+
     /// The same weights, by which a few vectors are multiplied as they are stored.
     var takingStored: Weights {
         var weights = self
-        weights.layers = layers.map(\.takingStored)
+        weights.layers = layers.map { $0?.takingStored }
         weights.head.takesStored = true
         return weights
     }

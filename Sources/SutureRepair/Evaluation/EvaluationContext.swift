@@ -17,12 +17,7 @@ final class EvaluationContext {
     }
 
     private func tokens(_ texts: [String]) -> [[Int]] {
-        texts.map {
-            Array(
-                evaluation.tokenizer.encode($0, specials: .opening).ids.prefix(
-                    evaluation.model.architecture.contextLength))
-        }
-        .filter { !$0.isEmpty }
+        Texts.tokens(texts, evaluation.tokenizer, for: evaluation.model).filter { !$0.isEmpty }
     }
 
     /// The texts by which methods judge how specific a neuron is.
@@ -42,7 +37,7 @@ final class EvaluationContext {
     func method(_ number: Int) throws -> PreparedMethod {
         if let ready = methods[number] { return ready }
         let made = try evaluation.methods[number].prepared(
-            RepairMaterial(evaluation.model, texts: referenceTexts, cache: evaluation.cache))
+            RepairMaterial(evaluation.model, texts: referenceTexts, statistics: evaluation.statistics))
         methods[number] = made
         return made
     }
@@ -136,7 +131,8 @@ struct RepairSubject {
         try lookAround()
         for variant in variants { record.variants[variant.kind.rawValue] = try variant.run.share(of: variant.answer) }
         record.firstWrong = try wrongPlace()
-        record.passSeconds = try passSeconds()
+        // Gradients do not go through all layers where processes share them.
+        record.passSeconds = try model.isSplit ? nil : passSeconds()
         return record
     }
 

@@ -24,7 +24,7 @@ public struct RepairEvaluation {
     /// Whether single repairs are left out, and only studies are made.
     public var onlyStudies = false
     /// Keeps what methods compute once for a model.
-    public var cache: StatisticsCache?
+    public var statistics: (any StatisticsSource)?
     /// Called with what is being done, how many steps of it are done, and of how many. Asking a question is one, and each
     /// of its repairs. What it throws ends the evaluation; what was found until then is in the log.
     public var progress: (_ activity: String, _ done: Int, _ of: Int) throws -> Void = { _, _, _ in }

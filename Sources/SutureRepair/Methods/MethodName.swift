@@ -21,6 +21,16 @@ public enum MethodName: String, Sendable, CaseIterable {
         }
     }
 
+    /// Whether it reads statistics of reference texts that are kept (`suture statistics`).
+    public var readsStatistics: Bool {
+        switch self {
+        case .recruit, .subject, .star, .astra, .rome, .memit, .alphaedit, .patcher: true
+        case .gap, .mint, .ft, .lora, .kn: false
+        }
+    }
+
+    static var readingStatistics: [String] { allCases.filter(\.readsStatistics).map(\.rawValue) }
+
     /// The method as it is set unless told otherwise.
     public var method: any RepairMethod {
         switch self {

@@ -10,19 +10,20 @@ public struct RepairMaterial {
     /// Neurons that belong to earlier patches: a method leaves them alone.
     public let reserved: Set<Neuron>
     /// Where statistics of the model on the texts may be kept; nil computes them anew.
-    public let cache: StatisticsCache?
+    public let statistics: (any StatisticsSource)?
     let progress: ProgressHandler
 
     /// A model, and texts in tokens that statistics are taken of.
     public init(
-        _ model: LanguageModel, texts: [[Int]] = [], reserved: Set<Neuron> = [], cache: StatisticsCache? = nil,
+        _ model: LanguageModel, texts: [[Int]] = [], reserved: Set<Neuron> = [],
+        statistics: (any StatisticsSource)? = nil,
         progress: @escaping ProgressHandler = { _, _, _ in }
     ) {
         self.model = model
         self.texts = texts
         // A neuron that is changed in each run, such as one that is switched off, looks idle and is not free.
         self.reserved = reserved.union(model.intervenedNeurons)
-        self.cache = cache
+        self.statistics = statistics
         self.progress = progress
     }
 

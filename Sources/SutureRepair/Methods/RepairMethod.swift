@@ -18,6 +18,8 @@ public protocol RepairMethod: Sendable {
     var needsMargin: Bool { get }
     /// Computes what every repair of a model needs.
     func prepare(_ material: RepairMaterial) throws -> Preparation
+    /// Asks for all statistics of reference texts that repairs may need, so that they are kept.
+    func readStatistics(_ material: RepairMaterial) throws
     /// A change of the model that was run after which it gives the answer of the failure token by token, or why there is
     /// none.
     func propose(_ run: TeacherForcedRun, with preparation: Preparation) throws -> Proposal
@@ -31,6 +33,9 @@ extension RepairMethod {
         Self.settings.reduce(into: [:]) { options, setting in options[setting.name] = setting.value(in: self) }
     }
     public var needsMargin: Bool { false }
+
+    /// Asks for what the preparation asks for.
+    public func readStatistics(_ material: RepairMaterial) throws { _ = try prepare(material) }
 
     /// The method, ready for a model.
     public func prepared(_ material: RepairMaterial) throws -> PreparedMethod {

@@ -53,6 +53,12 @@ public struct SubjectRecruit: JointRepairMethod {
             openings: material.openings(openings), reserved: material.reserved)
     }
 
+    /// Asks for what all layers read in which subjects are looked up.
+    public func readStatistics(_ material: RepairMaterial) throws {
+        let layers = try SubjectLayers(material, from: layer)
+        for layer in layers.all { _ = try layers.reads(layer) }
+    }
+
     /// Gives each answer a neuron, on top of those before it.
     public func propose(
         _ asked: [TeacherForcedRun], sparing kept: [TokenizedFailure], with preparation: Preparation
@@ -144,7 +150,8 @@ final class SubjectLayers: @unchecked Sendable {
     private var known: [Int: ReadStatistics] = [:]
 
     init(_ material: RepairMaterial, from layer: Int?) throws {
-        self.material = RepairMaterial(material.model, texts: material.texts, cache: material.cache)
+        self.material = RepairMaterial(
+            material.model, texts: material.texts, statistics: material.statistics, progress: material.progress)
         basis = try SemanticBasis(material.model)
         let depth = material.model.architecture.layers
         let first = try material.model.editLayer(layer ?? depth / 6)

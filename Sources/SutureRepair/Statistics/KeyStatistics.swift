@@ -9,10 +9,8 @@ public struct KeyEnergies: Sendable {
     private let energies: LayerTensors
 
     init(_ material: RepairMaterial) throws {
-        let model = material.model
-        energies = try LayerTensors(
-            "energies of keys", material, Array(0..<model.architecture.layers), shape: [model.architecture.hiddenWidth]
-        ) { try model.keyEnergies(material.texts, layers: $0, progress: material.progress) }
+        let layers = Array(0..<material.model.architecture.layers)
+        energies = try LayerTensors("energies of keys", material, layers, .energies)
     }
 
     /// D = 1 / (E[k^2] + 1e-3 mean E[k^2]) of a layer, `[m]`, float64: what is often active should change little.
@@ -29,7 +27,9 @@ public struct KeyMoments: Sendable {
 
     /// `ridge`, relative to the mean diagonal element, is added to the diagonal.
     init(_ material: RepairMaterial, layers: [Int], ridge: Double) throws {
-        factors = try LayerTensors(moments: material, layers).mapValues { try $0.ridged(by: ridge).cholesky() }
+        factors = try LayerTensors("moments of keys", material, layers, .moments).mapValues {
+            try $0.ridged(by: ridge).cholesky()
+        }
     }
 
     /// The rows C^-1 k of keys `[n, m]`.
@@ -46,7 +46,7 @@ public struct RareKeys: Sendable {
     init(_ material: RepairMaterial, layers: [Int], threshold: Double) throws {
         let width = material.model.architecture.hiddenWidth
         projectors = try LayerTensors("rare keys, below \(threshold)", material, layers, shape: [width, width]) {
-            try LayerTensors(moments: material, $0).mapValues { moment in
+            try LayerTensors("moments of keys", material, $0, .moments).mapValues { moment in
                 let (values, vectors) = try moment.symmetricEigen()
                 let rare = try vectors * (values .< (values.mean() * threshold)).to(.float64)
                 return try rare.matmul(rare.transposed())
@@ -62,32 +62,40 @@ public struct RareKeys: Sendable {
 private struct LayerTensors: Sendable {
     private(set) var tensors: [Int: Tensor]
 
-    /// From the cache or made, all layers in one pass over the texts.
+    /// Kept or made, all layers in one pass over the texts.
     init(
-        _ what: String, _ material: RepairMaterial, _ layers: [Int], shape: [Int],
-        make: ([Int]) throws -> [Int: Tensor]
+        _ what: String, _ material: RepairMaterial, _ layers: [Int], shape: [Int], _ sums: StatisticsRequest.Sums
     ) throws {
-        guard material.texts.contains(where: { !$0.isEmpty }) else {
-            throw RepairError(.badRequest, "there are no reference texts")
-        }
-        func all() throws -> [Tensor] {
-            let made = try make(layers)
-            return [try Tensor.stacked(layers.compactMap { made[$0] })]
-        }
-        let name = "\(what), layers \(layers.map(String.init).joined(separator: " "))"
-        let kept =
-            try material.cache?.tensors(name, of: material.texts, ["layers": [layers.count] + shape], make: all)
-            ?? all()
-        let stack = try kept[0].to(material.model.device)
+        let stack = try material.tensors(
+            StatisticsRequest(
+                what: "\(what), layers \(layers.map(String.init).joined(separator: " "))", texts: material.texts,
+                forms: ["layers": [layers.count] + shape], sums: sums))[0]
         tensors = try layers.enumerated().reduce(into: [:]) { $0[$1.element] = try stack.selected(0, $1.offset) }
     }
 
-    /// E[k k^T], `[m, m]`, float64.
-    init(moments material: RepairMaterial, _ layers: [Int]) throws {
+    /// The means of what is added up over keys.
+    init(_ what: String, _ material: RepairMaterial, _ layers: [Int], _ kind: KeySums.Kind) throws {
         let width = material.model.architecture.hiddenWidth
-        try self.init("moments of keys", material, layers, shape: [width, width]) {
-            try material.model.keyMoments(material.texts, layers: $0, progress: material.progress)
+        let keys = KeySums(kind, of: material.model, layers, in: material.texts)
+        try self.init(
+            what, material, layers, shape: kind == .moments ? [width, width] : [width],
+            StatisticsRequest.Sums(parts: keys.parts.count, begin: keys.begin) {
+                try keys.add($0, to: &$1, progress: material.progress)
+            } finish: {
+                [try Tensor.stacked(keys.means($0))]
+            })
+    }
+
+    /// What is made of other statistics.
+    init(
+        _ what: String, _ material: RepairMaterial, _ layers: [Int], shape: [Int],
+        make: @escaping ([Int]) throws -> [Int: Tensor]
+    ) throws {
+        let sums = StatisticsRequest.Sums { _, sums in
+            let made = try make(layers)
+            sums = [try Tensor.stacked(layers.compactMap { made[$0] })]
         }
+        try self.init(what, material, layers, shape: shape, sums)
     }
 
     subscript(layer: Int) -> Tensor {

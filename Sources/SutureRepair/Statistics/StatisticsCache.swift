@@ -8,13 +8,15 @@ import SutureTensor
 /// An entry is a safetensors file, named by the SHA-256 of all that it depends on: the model, the texts, what was
 /// computed from them and how. It is checked when it is read; what is missing or not as it should be is computed anew
 /// and written over. A directory that cannot be written to costs time and nothing else.
-public struct StatisticsCache: Sendable {
+public struct StatisticsCache: StatisticsSource {
     private let checkpoint: Checkpoint
     private let patches: [AppliedPatch]
     private let directory: URL
+    /// How long what is made is not kept at most.
+    var interval = Duration.seconds(20)
 
     /// Goes up with every change of what is computed.
-    private static let version = 1
+    static let version = 1
 
     /// The statistics of one model, with patches on top of its checkpoint, in a directory that need not be there yet.
     public init(
@@ -38,60 +40,63 @@ public struct StatisticsCache: Sendable {
         return (directory("XDG_CACHE_HOME") ?? home.appending(path: ".cache")).appending(path: "suture/statistics")
     }
 
-    /// Tensors of float64: those of the entry, or what `make` makes, which is then kept.
+    /// Whether anything can be kept there.
+    public var isWritable: Bool {
+        (try? FileManager.default.makeDirectory(directory)) != nil && access(directory.path, W_OK) == 0
+    }
+
+    /// Tensors of float64: those of the entry, or what is made of the texts, which is then kept.
     ///
-    /// - Parameters:
-    ///   - what: what is computed from the texts.
-    ///   - texts: token ids.
-    ///   - forms: the name and shape of each tensor.
-    ///   - make: computes the tensors, in the same order.
-    func tensors(
-        _ what: String, of texts: [[Int]], _ forms: KeyValuePairs<String, [Int]>, make: () throws -> [Tensor]
-    ) throws -> [Tensor] {
+    /// What was made of a part of the texts is kept on the way, and gone on with.
+    public func tensors(_ request: StatisticsRequest) throws -> [Tensor] {
         let parts: JSON = [
-            "version": JSON(Self.version), "what": JSON(what), "model": JSON(try checkpoint.digest()),
-            "patches": .array(patches.map { [JSON($0.patch.id), JSON($0.scale)] }),
-            "texts": .array(texts.map { .array($0.map { JSON($0) }) })
+            "version": JSON(Self.version), "what": JSON(request.what), "model": JSON(try checkpoint.digest()),
+            "patches": StatisticsFile.list(patches),
+            "texts": .array(request.texts.map { .array($0.map { JSON($0) }) })
         ]
         let key = Digest.sha256(parts.serialized())
         let url = directory.appending(path: "\(key).safetensors")
-        if let kept = try? read(url, key, forms) { return kept }
-        let made = try make()
-        try? write(made, forms, to: url, key)
+        let forms = request.forms.map { (name: $0.key, shape: $0.value) }
+        if let kept = try? read(url, forms, key: key) { return kept.tensors }
+        let partial = directory.appending(path: "\(key).part.safetensors")
+        var kept = ContinuousClock.now
+        let made = try request.made(from: try? begun(request, partial, key)) { done, sums in
+            guard ContinuousClock.now - kept >= interval else { return }
+            try? write(sums, Self.places(sums), to: partial, key: key, done: done)
+            kept = .now
+        }
+        try? write(made, forms.map(\.name), to: url, key: key)
+        try? FileManager.default.removeItem(at: partial)
         return made
     }
 
-    private func write(_ tensors: [Tensor], _ forms: KeyValuePairs<String, [Int]>, to url: URL, _ key: String) throws {
-        try FileManager.default.makeDirectory(directory)
-        var digest = Digest()
-        let sources = try zip(forms, tensors).map { form, tensor in
-            let bytes = try tensor.elements(as: Double.self).withUnsafeBytes { [UInt8]($0) }
-            bytes.withUnsafeBytes { digest.update($0) }
-            return SafetensorsSource(form.key, .float64, form.value, bytes: bytes)
-        }
-        try SafetensorsWriter.write(
-            sources, metadata: ["key": ByteString(key), "sha256": ByteString(digest.hexadecimal)], to: url,
-            overwriting: true)
+    /// How many parts of the texts were done, and the sums of these as the computation has them.
+    private func begun(_ request: StatisticsRequest, _ url: URL, _ key: String) throws -> (Int, [Tensor])? {
+        guard FileManager.default.fileExists(atPath: url.path) else { return nil }
+        let zero = try request.sums.begin()
+        guard
+            let kept = try read(url, zip(Self.places(zero), zero).map { ($0, $1.shape) }, key: key),
+            (1..<request.sums.parts).contains(kept.done)
+        else { return nil }
+        return (kept.done, try zip(kept.tensors, zero).map { try $0.to($1.dtype).to($1.device) })
     }
 
-    /// The tensors of a file that is whole and holds what it should; nil for any other.
-    private func read(_ url: URL, _ key: String, _ forms: KeyValuePairs<String, [Int]>) throws -> [Tensor]? {
+    private static func places(_ sums: [Tensor]) -> [String] { sums.indices.map { "\($0)" } }
+
+    private func write(_ tensors: [Tensor], _ names: [String], to url: URL, key: String, done: Int = 0) throws {
+        try FileManager.default.makeDirectory(directory)
+        try KeptTensors(names, tensors).write(
+            ["key": ByteString(key), "done": ByteString("\(done)")], to: url, overwriting: true)
+    }
+
+    /// The tensors of a file that is whole and holds what it should, and how many parts they are of; nil for any other.
+    private func read(
+        _ url: URL, _ forms: [(name: String, shape: [Int])], key: String
+    ) throws -> (tensors: [Tensor], done: Int)? {
         let file = try SafetensorsFile(url)
-        guard file.metadata["key"] == ByteString(key), file.tensors.count == forms.count else { return nil }
-        var digest = Digest()
-        var tensors: [Tensor] = []
-        for (name, shape) in forms {
-            guard let tensor = file[name], tensor.type == .float64, tensor.shape == shape else { return nil }
-            let elements = file.bytes(of: tensor).withUnsafeBytes { bytes in
-                digest.update(bytes)
-                return [Double](unsafeUninitializedCapacity: bytes.count / 8) { buffer, count in
-                    UnsafeMutableRawBufferPointer(buffer).copyMemory(from: bytes)
-                    count = bytes.count / 8
-                }
-            }
-            guard elements.allSatisfy(\.isFinite) else { return nil }
-            tensors.append(try Tensor(elements, shape: shape))
-        }
-        return file.metadata["sha256"] == ByteString(digest.hexadecimal) ? tensors : nil
+        guard file.metadata["key"] == ByteString(key), file.tensors.count == forms.count, KeptTensors.isWhole(file),
+            let tensors = try KeptTensors.read(forms, of: file)
+        else { return nil }
+        return (tensors, file.metadata["done"].flatMap { Int($0.string) } ?? 0)
     }
 }

@@ -1,6 +1,8 @@
 import Foundation
 import SutureFormats
+import SutureModels
 import SutureTasks
+import SutureTokenizers
 
 /// Short texts that stand for what a model should keep doing: code, shell and prose, one on a line,
 /// with line breaks written as `\n`. All were written for Suture.
@@ -37,6 +39,12 @@ public enum Texts {
         if blank > 0 { skipping(blank) }
         guard !texts.isEmpty else { throw RepairError(.badList, "there are no texts in this file", subject: file.name) }
         return texts
+    }
+
+    /// Texts in tokens, as repairs read them: each with what the tokenizer begins texts with, and as far as the model's
+    /// context reaches.
+    public static func tokens(_ texts: [String], _ tokenizer: Tokenizer, for model: LanguageModel) -> [[Int]] {
+        texts.map { Array(tokenizer.encode($0, specials: .opening).ids.prefix(model.architecture.contextLength)) }
     }
 
     private static func lines(_ bytes: [UInt8]) -> [String] { split(String(decoding: bytes, as: UTF8.self)) }

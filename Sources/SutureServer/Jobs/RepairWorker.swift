@@ -13,14 +13,16 @@ actor RepairWorker {
 
     private let checkpoint: Checkpoint
     private let tokenizers: Tokenizers
+    /// Those of the model without patches.
+    private let statistics: StatisticsFile?
     /// Repairs that are prepared, by the patches that the model has and how it is asked, the latest last.
     private var prepared: [(patches: [AppliedPatch], isChat: Bool, repair: Repair)] = []
 
     /// How many tokens of the answers before and after are told.
     private static let shown = 48
 
-    init(_ checkpoint: Checkpoint, _ tokenizers: Tokenizers) {
-        (self.checkpoint, self.tokenizers) = (checkpoint, tokenizers)
+    init(_ checkpoint: Checkpoint, _ tokenizers: Tokenizers, _ statistics: StatisticsFile? = nil) {
+        (self.checkpoint, self.tokenizers, self.statistics) = (checkpoint, tokenizers, statistics)
     }
 
     /// What came of it.
@@ -63,12 +65,20 @@ actor RepairWorker {
             let stack = try PatchedCheckpoint(checkpoint).adding(patches).stack
             var repair = try Repair(
                 model, tokenizers.of(isChat: isChat), reserved: stack.neurons(of: model.architecture),
-                cache: StatisticsCache(of: checkpoint, with: patches), progress: progress)
+                statistics: source(patches), progress: progress)
             repair.earlier = stack.repaired
             prepared.append((patches, isChat, repair))
             if prepared.count > 4 { prepared.removeFirst() }
         }
         return prepared[prepared.count - 1].repair
+    }
+
+    /// The statistics that were given, where they are of these patches and texts; else those that are kept.
+    private func source(_ patches: [AppliedPatch]) -> any StatisticsSource {
+        let cache = StatisticsCache(of: checkpoint, with: patches)
+        guard var statistics, patches.isEmpty else { return cache }
+        statistics.otherwise = cache
+        return statistics
     }
 
     /// What the model writes from the beginning of its answer, most likely token by token.

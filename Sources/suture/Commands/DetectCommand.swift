@@ -41,6 +41,8 @@ struct DetectCommand: ParsableCommand {
     @Flag(help: "Write over a file that is there.")
     var force = false
 
+    @OptionGroup var splitting: SplitOptions
+
     @OptionGroup var printing: OutputOptions
 
     func validate() throws {
@@ -48,6 +50,7 @@ struct DetectCommand: ParsableCommand {
     }
 
     func run() throws {
+        guard try !splitting.isHelper(model, patches: appliedPatches(patch), printing: printing) else { return }
         try FilePlan(
             reading: [model.model] + tasks.files([data]) + patch.map(\.path),
             writing: [destination(output, force: force)]
@@ -56,7 +59,7 @@ struct DetectCommand: ParsableCommand {
         let (chat, tokenizer) = try chatting.formats(checkpoint)
         let questions = try tasks.questions(of: [data], chat).flatMap(\.questions).map { try $0.failure }
         let patches = try appliedPatches(patch)
-        let network = try model.load(checkpoint, patches: patches)
+        let network = try splitting.load(model, checkpoint, patches: patches, printing: printing)
         let progress = printing.progress
         defer { progress.finish() }
         let detection = try Detection(of: questions, in: network, tokenizer, progress: progress.handler)

@@ -55,6 +55,8 @@ struct EvaluateCommand: ParsableCommand {
     @Option(help: "A file of texts, one on a line, that methods take statistics of in place of a few built-in ones.")
     var corpus: String?
 
+    @OptionGroup var statistics: StatisticsOptions
+
     @Option(
         help: "A file of texts, one on a line, on which side effects are measured in place of a few built-in ones.")
     var unrelated: String?
@@ -76,8 +78,7 @@ struct EvaluateCommand: ParsableCommand {
 
     @OptionGroup var interventions: InterventionOptions
 
-    @Option(help: "How many seconds to wait for another of the processes that does not come or falls silent.")
-    var patience = 30.0
+    @OptionGroup var splitting: SplitOptions
 
     @Flag(help: "Write over files that are there; a log never is.")
     var force = false
@@ -86,11 +87,12 @@ struct EvaluateCommand: ParsableCommand {
 
     func validate() throws {
         guard (0...64).contains(related) else { throw ValidationError("--related is 0...64, not \(related).") }
-        guard patience >= 0.1, patience <= 86400 else {
-            throw ValidationError("--patience is 0.1...86400 seconds, not \(patience).")
-        }
         guard !studyOnly || study?.elements.contains(where: { $0 != .heldOut }) == true else {
             throw ValidationError("--study-only needs --study successive or matrix.")
+        }
+        try statistics.check(methods.elements.map { try $0.method })
+        guard statistics.statistics == nil || interventions.isEmpty else {
+            throw ValidationError("--statistics are of the model without --ablate, --steer and --project.")
         }
         guard !data.isEmpty, Set(data).count == data.count else {
             throw ValidationError("--data names each data set once, and at least one.")
@@ -104,11 +106,14 @@ struct EvaluateCommand: ParsableCommand {
     }
 
     func run() throws {
-        let place = try ProcessGroup.Place(environment: ProcessInfo.processInfo.environment)
+        guard try !splitting.isHelper(model, interventions, printing: printing) else { return }
+        // Processes that share layers do not share the questions.
+        let place =
+            try splitting.split != nil ? nil : ProcessGroup.Place(environment: ProcessInfo.processInfo.environment)
         let isFirst = place.map { $0.rank == 0 } ?? true
         let logs = (0..<(place?.size ?? 1)).map { RepairEvaluation.log(URL(filePath: log), rank: $0).relativePath }
         try FilePlan(
-            reading: [model.model, corpus, unrelated] + tasks.files(data) + interventions.files,
+            reading: [model.model, corpus, unrelated, statistics.statistics] + tasks.files(data) + interventions.files,
             writing: logs.map { try destination($0, .log) }
                 + (isFirst ? [report, csv, latex] : []).map { try destination($0, force: force) }
         ).check()
@@ -119,9 +124,9 @@ struct EvaluateCommand: ParsableCommand {
             note("\(language.rawValue) is not there: whether answers are well-formed is not checked")
         }
         // Before the model is loaded, which takes each process another time.
-        let group = try place.map { try ProcessGroup($0, patience: patience) }
+        let group = try place.map { try ProcessGroup($0, patience: splitting.patience) }
         var evaluation = try RepairEvaluation(
-            try interventions.applied(to: model.load(checkpoint)), tokenizer,
+            try splitting.load(model, checkpoint, interventions, printing: printing), tokenizer,
             tasks: zip(names, asked).map { .init($0, $1.questions, language: $1.language) },
             methods: try methods.elements.map { try $0.method }, name: interventions.named(model.url.lastPathComponent),
             digest: try interventions.digest(checkpoint.digest()),
@@ -129,8 +134,8 @@ struct EvaluateCommand: ParsableCommand {
             texts: try corpus.map { try Texts.read(URL(filePath: $0)) } ?? Texts.reference,
             unrelated: try unrelated.map { try Texts.read(URL(filePath: $0)) } ?? Texts.guards)
         evaluation.onlyStudies = studyOnly
-        // The cache knows a model by its files alone.
-        if interventions.isEmpty { evaluation.cache = StatisticsCache(of: checkpoint) }
+        // Statistics are of a model by its files alone.
+        if interventions.isEmpty { evaluation.statistics = try statistics.source(of: checkpoint) }
         let progress = ProgressReporter(isQuiet: !isFirst || printing.format == .quiet)
         defer { progress.finish() }
         evaluation.progress = progress.handler

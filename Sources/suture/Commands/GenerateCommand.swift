@@ -54,6 +54,8 @@ struct GenerateCommand: ParsableCommand {
     @Option(name: .shortAndLong, help: "What it should write next.")
     var expect: String?
 
+    @OptionGroup var splitting: SplitOptions
+
     @OptionGroup var printing: OutputOptions
 
     func validate() throws {
@@ -64,10 +66,19 @@ struct GenerateCommand: ParsableCommand {
             throw ValidationError("Give what the model reads: one of --prompt TEXT and --messages FILE.")
         }
         guard !stop.contains("") else { throw ValidationError("--stop is empty.") }
+        guard !compare || splitting.split == nil else {
+            throw ValidationError("--compare needs two models, which --split layers does not hold.")
+        }
         guard !compare || !patch.isEmpty else { throw ValidationError("--compare needs a --patch.") }
     }
 
     func run() throws {
+        guard
+            try !splitting.isHelper(
+                model, patches: appliedPatches(patch, scale: scale), interventions, printing: printing)
+        else {
+            return
+        }
         try FilePlan(reading: [model.model, messages] + patch.map(\.path) + interventions.files, writing: []).check()
         let checkpoint = try model.checkpoint()
         let (chat, tokenizer) = try chatting.formats(checkpoint, isChat: chatting.chat || messages != nil)
@@ -75,7 +86,7 @@ struct GenerateCommand: ParsableCommand {
         let text = try chat?.prompt(said) ?? said[0].content
         let ids = tokenizer.encode(text, specials: .opening).ids
         let patches = try appliedPatches(patch, scale: scale)
-        let patched = try interventions.applied(to: model.load(checkpoint, patches: patches))
+        let patched = try splitting.load(model, checkpoint, patches: patches, interventions, printing: printing)
         let isStreaming = printing.format == .human && !compare
         let writing = TextWriting(
             tokenizer, ends: tokenizer.roles.stops.union([chat?.stop].compactMap(\.self)), stopStrings: stop,
@@ -99,7 +110,7 @@ struct GenerateCommand: ParsableCommand {
             title: interventions.named(model.url.lastPathComponent))
         printing.show(report, quietly: written.text)
         if let expectation, expectation.wrong != nil {
-            if printing.format == .human, messages == nil, interventions.isEmpty,
+            if printing.format == .human, messages == nil, interventions.isEmpty, splitting.split == nil,
                 try offerRepair(after: said[0].content, expecting: expect ?? expectation.expected)
             {
                 return

@@ -78,6 +78,8 @@ struct RepairCommand: ParsableCommand {
             """)
     var corpus: String?
 
+    @OptionGroup var statistics: StatisticsOptions
+
     @Option(help: "How many failures are solved for together (not mint, gap, rome, kn).")
     var batch = 1
 
@@ -114,6 +116,8 @@ struct RepairCommand: ParsableCommand {
     @Flag(help: "Write over files that are there.")
     var force = false
 
+    @OptionGroup var splitting: SplitOptions
+
     @OptionGroup var printing: OutputOptions
 
     func validate() throws {
@@ -139,6 +143,10 @@ struct RepairCommand: ParsableCommand {
             throw ValidationError("Only one of --failures, --guard and --unseen can be read from standard input.")
         }
         guard expected != "" else { throw ValidationError("--expected is empty.") }
+        guard !pathway || splitting.split == nil else {
+            throw ValidationError("--pathway looks into all layers, which no process has with --split layers.")
+        }
+        try statistics.check([method.method])
         do { _ = try chosenMethod } catch let error as RepairError {
             throw ValidationError("--set \(error.description)")
         }
@@ -169,10 +177,12 @@ struct RepairCommand: ParsableCommand {
     }
 
     func run() throws {
+        guard try !splitting.isHelper(model, patches: appliedPatches(patch), printing: printing) else { return }
         let clock = ContinuousClock()
         let start = clock.now
         try FilePlan(
-            reading: [model.model, failures, unseen, cases, corpus, guardTexts, checking.test] + patch,
+            reading: [model.model, failures, unseen, cases, corpus, guardTexts, checking.test, statistics.statistics]
+                + patch,
             writing: [
                 destination(output, force: force), destination(each, .folder(nil)), destination(report, force: force)
             ]
@@ -193,12 +203,13 @@ struct RepairCommand: ParsableCommand {
         defer { progress.finish() }
 
         let patches = try appliedPatches(patch)
-        let network = try model.load(checkpoint, patches: patches)
+        let network = try splitting.load(model, checkpoint, patches: patches, printing: printing)
         if tasks == nil { try Repair.requireReachable(list, by: method, in: network, tokenizer) }
         let stack = try PatchedCheckpoint(checkpoint).adding(patches).stack
         var repair = try Repair(
             network, tokenizer, method: method, texts: reference,
-            reserved: stack.neurons(of: network.architecture), cache: StatisticsCache(of: checkpoint, with: patches),
+            reserved: stack.neurons(of: network.architecture),
+            statistics: statistics.source(of: checkpoint, with: patches),
             progress: progress.handler)
         repair.batch = batch
         repair.earlier = stack.repaired

@@ -25,6 +25,9 @@ struct ServeCommand: ParsableCommand {
     @Option(help: "The folder that keeps patches and jobs. (default: suture/server in the user's data directory)")
     var folder: String?
 
+    @Option(help: "A file of suture statistics, so that the first repair need not read reference texts.")
+    var statistics: String?
+
     @Option(help: "The port; 0 for any that is free.")
     var port = 8080
 
@@ -65,18 +68,20 @@ struct ServeCommand: ParsableCommand {
     }
 
     func run() throws {
-        try FilePlan(reading: [model.model] + patch + [token, certificate, key].compactMap(\.self), writing: []).check()
+        try FilePlan(reading: [model.model] + patch + [statistics, token, certificate, key], writing: []).check()
         var address = address
         address.token = try token.map { try ServerAddress.token(in: URL(filePath: $0)) }
         let checkpoint = try model.checkpoint()
         let (device, memory) = (Device(model.files.device) ?? .cpu, model.memory?.bytes)
         let (patches, folder) = (patch.map { URL(filePath: $0) }, folder.map { URL(filePath: $0) })
+        let statistics = try statistics.map { try StatisticsFile(URL(filePath: $0), of: checkpoint) }
         if !address.isLocal, address.certificate == nil {
             note("without --certificate the token and all texts can be read on their way")
         }
         try waiting { [address] in
             let server = try await Server(
-                checkpoint, device: device, memory: memory, patches: patches, folder: folder, address: address)
+                checkpoint, device: device, memory: memory, patches: patches, statistics: statistics, folder: folder,
+                address: address)
             Signals.soften { server.stop() }
             try await server.run { note("serving \(model.url.lastPathComponent) on \($0); Ctrl-C ends it") }
         }

@@ -41,21 +41,25 @@ struct TestCommand: ParsableCommand {
 
     @OptionGroup var reports: ReportOptions
 
+    @OptionGroup var splitting: SplitOptions
+
     @OptionGroup var printing: OutputOptions
 
     func validate() throws {
         guard (1...100_000).contains(tokens) else { throw ValidationError("--tokens is 1...100000, not \(tokens).") }
         guard !blame || check == nil else { throw ValidationError("--blame goes without --check.") }
+        guard !blame || splitting.split == nil else { throw ValidationError("--blame goes without --split.") }
         guard !blame || !patch.isEmpty else { throw ValidationError("--blame goes with --patch.") }
     }
 
     func run() throws {
+        guard try !splitting.isHelper(model, patches: appliedPatches(patch), printing: printing) else { return }
         try FilePlan(reading: [model.model, cases] + patch.map(\.path), writing: reports.outputs).check()
         let checkpoint = try model.checkpoint()
         let (chat, tokenizer) = try chatting.formats(checkpoint)
         let list = try Failure.read(path: cases, chat: chat, needingAnswers: check == nil)
         let patches = try appliedPatches(patch)
-        let network = try model.load(checkpoint, patches: patches)
+        let network = try splitting.load(model, checkpoint, patches: patches, printing: printing)
         let progress = printing.progress
         defer { progress.finish() }
         let title = "\(model.url.lastPathComponent): \(URL(filePath: cases).lastPathComponent)"
