@@ -2,12 +2,13 @@
 
     python Tests/Interop/onnx_files.py SUTURE [VARIANTS] [SEED]
 
-Random networks of every family, exported by both exporters; torchvision's and timm's own; networks that have to be refused.
+Random networks of every family, exported by both exporters, and with one thing changed in their graphs; torchvision's and
+timm's own; networks that have to be refused.
 Logits of 50 pictures (10 of the large networks) agree within 1e-5 of the largest. A line for each check; ends with an error
 at the first that fails.
 """
 
-import io, json, os, random, subprocess, sys, tempfile
+import copy, io, json, os, random, subprocess, sys, tempfile
 from pathlib import Path
 
 # This folder has files that are called as modules are.
@@ -194,6 +195,113 @@ def check_others():
     check_refused("a network with one other activation", swapped, 32)
 
 
+def mutated(model, chance):
+    """The graph with one thing changed that a reader may overlook: an attribute, a number, an operator, an edge."""
+    model = copy.deepcopy(model)
+    nodes = model.graph.node
+    at = chance.randrange(len(nodes))
+    node = nodes[at]
+    kind = chance.choice(["attribute", "number", "operator", "edge", "swap", "skip"])
+    if kind == "attribute":
+        numbers = [a for a in node.attribute if a.type in (onnx.AttributeProto.INT, onnx.AttributeProto.INTS)]
+        if not numbers:
+            return None
+        attribute = chance.choice(numbers)
+        if attribute.type == onnx.AttributeProto.INT:
+            attribute.i += chance.choice([-2, -1, 1, 2])
+        elif len(attribute.ints) > 1 and chance.random() < 0.6:
+            values = list(attribute.ints)
+            chance.shuffle(values)
+            attribute.ints[:] = values
+        elif attribute.ints:
+            attribute.ints[chance.randrange(len(attribute.ints))] += chance.choice([-1, 1])
+    elif kind == "number":
+        tensors = [a.t for n in nodes for a in n.attribute if a.type == onnx.AttributeProto.TENSOR]
+        tensors += [t for t in model.graph.initializer if t.data_type == onnx.TensorProto.INT64 or np.prod(t.dims) == 1]
+        if not tensors:
+            return None
+        tensor = chance.choice(tensors)
+        values = onnx.numpy_helper.to_array(tensor).copy()
+        if not values.size or values.dtype == bool:
+            return None
+        values.flat[chance.randrange(values.size)] += chance.choice([-1, 1, 2])
+        tensor.CopyFrom(onnx.numpy_helper.from_array(values, tensor.name))
+    elif kind == "operator":
+        groups = [["Add", "Sub", "Mul", "Div"], ["Relu", "Erf", "Identity", "Sqrt", "Tanh", "Gelu"],
+                  ["Squeeze", "Unsqueeze"], ["MaxPool", "AveragePool"], ["Softmax", "LogSoftmax"]]
+        others = [op for group in groups if node.op_type in group for op in group if op != node.op_type]
+        if not others:
+            return None
+        node.op_type = chance.choice(others)
+    elif kind == "edge":
+        values = [name for earlier in nodes[:at] for name in earlier.output]
+        values += [t.name for t in model.graph.initializer] if chance.random() < 0.3 else []
+        if not values or not node.input:
+            return None
+        node.input[chance.randrange(len(node.input))] = chance.choice(values)
+    elif kind == "swap":
+        if len(node.input) < 2:
+            return None
+        node.input[0], node.input[1] = node.input[1], node.input[0]
+    else:
+        if not node.input or at == len(nodes) - 1:
+            return None
+        for later in nodes[at + 1:]:
+            for index, name in enumerate(later.input):
+                if name in node.output:
+                    later.input[index] = node.input[0]
+        del nodes[at]
+    return model
+
+
+def check_mutations(family, count):
+    """What still runs in onnxruntime after a change is imported as what it is, or refused."""
+    chance = random.Random(SEED)
+    equal = refused = invalid = 0
+    while equal + refused < count:
+        torch.manual_seed(chance.randrange(1 << 30))
+        network, channels, side = networks.random_network(family, chance)
+        networks.lively(network)
+        path = WORK / "whole.onnx"
+        dynamo = chance.random() < 0.5
+        networks.export(network, path, channels, side, dynamo=dynamo, opset=18 if dynamo else 17,
+                        folded=chance.random() < 0.5)
+        whole = onnx.load(path)
+        for _ in range(25):
+            model = mutated(whole, chance)
+            if model is None:
+                continue
+            path = WORK / "mutated.onnx"
+            path.write_bytes(model.SerializeToString())
+            pixels = np.zeros((3, channels, side, side), np.float32)
+            try:
+                onnx.checker.check_model(model)
+                shape = runtime(path, pixels).shape
+            except Exception:
+                invalid += 1
+                continue
+            options = ["--mean", "0.4", "--std", "0.3"] if channels == 1 else []
+            run = subprocess.run([SUTURE, "import", path, "-o", WORK / "model", "--force", *options],
+                                 capture_output=True, text=True)
+            if run.returncode == 4:
+                check_quietly(len(run.stderr.splitlines()) == 1, run.stderr)
+                refused += 1
+                continue
+            check_quietly(run.returncode == 0 and len(shape) == 2, f"{run.returncode} {run.stderr}")
+            far, largest, _, _ = differs(path, network, WORK / "model", 3, 3)
+            if not far <= TOLERANCE * largest:
+                (WORK / "different.onnx").write_bytes(model.SerializeToString())
+            check_quietly(far <= TOLERANCE * largest, f"{WORK}/different.onnx ({path}) is imported, and differs by {far}")
+            equal += 1
+    check(refused > 0, f"{family}, one thing changed in {equal + refused} graphs that onnxruntime runs: "
+          f"{refused} refused, {equal} equal to what they compute ({invalid} more do not run)")
+
+
+def check_quietly(condition, message):
+    if not condition:
+        raise SystemExit(f"failed: {message}")
+
+
 def check_control():
     """A weight that is a little different does not pass, so that what passes means something."""
     network, path = tiny(), WORK / "control.onnx"
@@ -208,6 +316,8 @@ def check_control():
 for number in range(VARIANTS):
     check_variant(number)
 check_control()
+for family in networks.FAMILIES:
+    check_mutations(family, 2 * VARIANTS)
 check_external()
 check_others()
 check_published("CIFAR resnet20", networks.cifar_resnets.CIFARResNet(3), 32, 50)

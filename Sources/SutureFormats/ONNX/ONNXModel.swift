@@ -43,6 +43,11 @@ package struct ONNXModel: Sendable {
                 .badMagic, "this is no ONNX file", subject: name, expected: "a graph, and ir_version 3...20",
                 found: message.hasGraph ? "ir_version \(message.irVersion)" : "no graph")
         }
+        if let function = message.functions.first {
+            throw FormatError(
+                .unknownType, "functions of the file's own are not read", subject: name, found: function.name,
+                hint: "onnx.inliner.inline_local_functions puts their nodes in their place")
+        }
         opset = try Self.opset(of: message, name)
         metadata = try Self.metadata(of: message, name)
         let graph = message.graph

@@ -56,6 +56,8 @@ extension ImageClassifier {
         var match = GraphMatch(reading.steps)
         try match.match(architecture.layers, scores)
         try architecture.prepare(preparation, reading, isWritten: written != nil)
+        // What cannot be read again is not made.
+        _ = try ClassifierArchitecture(config: architecture.config, source: model.name)
         return try ImageClassifier(architecture, tensors: match.tensors)
     }
 }

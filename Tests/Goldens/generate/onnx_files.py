@@ -88,6 +88,8 @@ def hostile(folder):
     add("no-opset", "opset", changed(lambda m: m.ClearField("opset_import")))
     add("old-opset", "opset", changed(lambda m: setattr(m.opset_import[0], "version", 7)))
     add("other-domain", "other domains", changed(lambda m: setattr(m.graph.node[0], "domain", "com.microsoft")))
+    add("function", "functions of the file's own", changed(
+        lambda m: m.functions.append(helper.make_function("own", "Relu", ["x"], ["x"], [], m.opset_import))))
     add("no-output", "no node gives the output", changed(lambda m: setattr(m.graph.output[0], "name", "nothing")))
 
     def external(location, offset="0", length="8"):

@@ -31,7 +31,7 @@ struct GraphMatch {
             try keep(it.name + ".weight", weight, shape, step)
             if it.hasBias {
                 try keep(it.name + ".bias", bias ?? .zeros(it.outputs), [it.outputs], step)
-            } else if bias != nil {
+            } else if bias?.floats?.allSatisfy({ $0 == 0 }) == false {
                 throw other(step, "a convolution without a bias (\(it.name))")
             }
             return base

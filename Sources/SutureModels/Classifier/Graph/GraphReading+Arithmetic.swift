@@ -74,7 +74,10 @@ extension GraphReading {
     {
         let step = steps[value.step]
         let width = value.shape.last ?? 0
-        let isRow = other.count == width && other.shape.last == width
+        // A number for each feature: not for each of something that has as many.
+        let isRow =
+            other.count == width && other.shape.last == width && step.shape.last == width
+            && (try? rows(of: value, node)) != nil
         switch (node.op, step.kind) {
         case (_, .image):
             throw refusal(

@@ -66,7 +66,7 @@ extension GraphReading {
     }
 
     /// Rows of numbers, as a step gave them or in another order of the rows.
-    private struct Rows {
+    struct Rows {
         /// The shape in which the step gave them.
         let shape: [Int]
         /// The place of each row; nil for the order in which the step gave them.
@@ -78,7 +78,7 @@ extension GraphReading {
         }
     }
 
-    private func rows(of value: Activation, _ node: ONNXNode) throws -> Rows {
+    func rows(of value: Activation, _ node: ONNXNode) throws -> Rows {
         let (shape, width) = (steps[value.step].shape, value.shape.last ?? 1)
         guard let order = value.order else {
             return Rows(shape: shape.last == width ? shape : value.shape, places: nil)
@@ -154,7 +154,10 @@ extension GraphReading {
     private mutating func multiply(_ node: ONNXNode, _ first: Activation, _ second: Activation) throws {
         if case .softmax(let queries, let keys, let heads) = steps[first.step].kind, first.order == nil {
             let values = try part(second, isTransposed: false, node)
-            guard values.factor == 1, values.heads == heads else {
+            let tokens = steps[values.step].shape[1]
+            guard values.factor == 1, values.heads == heads, first.shape.dropLast(2) == second.shape.dropLast(2),
+                first.shape.suffix(2) == [tokens, tokens]
+            else {
                 throw refusal(node, "the values of attention do not fit its weights")
             }
             return try finish(node, [queries, keys, values.step], values, second.shape)
@@ -179,7 +182,8 @@ extension GraphReading {
                 node, "this softmax is not that of attention",
                 expected: "scores as the network's output, no probabilities")
         }
-        guard value.order == nil, isLast, let outer = Self.factor(function) else {
+        guard value.order == nil, isLast, value.shape.last == steps[base].shape.last, let outer = Self.factor(function)
+        else {
             throw refusal(node, "what becomes weights of attention is changed before")
         }
         try require(node, factor: inner * outer, size: size)

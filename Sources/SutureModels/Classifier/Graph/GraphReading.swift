@@ -68,7 +68,7 @@ struct GraphReading {
             }
         }
         guard case .activation(let scores)? = try value(model.outputs[0], model.name), scores.order == nil,
-            scores.shape.count == 2, scores.shape[0] == batch
+            scores.shape.count == 2, scores.shape[0] == batch, scores.shape == steps[scores.step].shape
         else {
             throw ModelError(
                 .unsupported, "the output is no matrix of scores", subject: "\(model.name): output \(model.outputs[0])",
