@@ -139,6 +139,25 @@ struct ONNXImportTests {
         }
     }
 
+    @Test("functions of thousands of operators are refused, not evaluated")
+    func deep() throws {
+        try withTemporaryDirectory { directory in
+            for op in ["Sqrt", "Mul"] {
+                var writer = ONNXWriter(name: "a", opset: 17)
+                writer.addInput("x", [.open("batch"), .fixed(3), .fixed(8), .fixed(8)])
+                writer.addOutput("y", [.open("batch"), .fixed(2)])
+                try writer.addTensor("w", [2, 192], [Float](repeating: 1, count: 384))
+                var last = writer.addNode("Gemm", [writer.addNode("Flatten", ["x"]), "w"], ["transB": .int(1)])
+                for _ in 0..<50_000 { last = writer.addNode(op, op == "Mul" ? [last, last] : [last]) }
+                writer.addNode("Identity", [last], output: "y")
+                let url = directory.appending(path: "\(op).onnx")
+                try writer.write(to: url, overwriting: false)
+                let error = #expect(throws: ModelError.self) { try ImageClassifier.importing(onnx: url) }
+                #expect(error?.description.contains("this function is in no network") == true)
+            }
+        }
+    }
+
     @Test("how pictures are prepared is asked for, or as for ImageNet, of the size that the graph takes")
     func preparation() throws {
         let url = Goldens.url("onnx/basic-script.onnx")

@@ -21,11 +21,7 @@ extension ClassifierArchitecture.Network {
         let sums = used.filter { if case .sum = $0.kind { true } else { false } }
         let attentions = used.compactMap { if case .attention(_, let heads) = $0.kind { heads } else { nil } }
         if let heads = attentions.first {
-            // The first linear layer behind a norm that is not that of attention is the first of an MLP.
-            let hidden = used.first { step in
-                guard case .pointwise = step.kind else { return false }
-                return step.shape.count == 3
-            }
+            let hidden = used.first { if case .pointwise = $0.kind { $0.shape.count == 3 } else { false } }
             guard weight.shape.count == 4, steps[0].shape[2] == steps[0].shape[3], let hidden else {
                 throw refusal("a vision transformer, with square images and GELU")
             }
@@ -35,8 +31,10 @@ extension ClassifierArchitecture.Network {
                     patch: weight.shape[2], width: weight.shape[0], depth: attentions.count, heads: heads,
                     hidden: hidden.shape[2]))
         } else if sums.isEmpty {
-            self = .vgg(
-                try Self.vgg(used, hasNorms) ?? { throw refusal("a VGG, whose stages end with a max pool each") }())
+            guard let vgg = Self.vgg(used, hasNorms) else {
+                throw refusal("a VGG, whose stages end with a max pool each")
+            }
+            self = .vgg(vgg)
         } else {
             let widths = sums.map { $0.shape.count == 4 ? $0.shape[1] : 0 }
             let depths = widths.chunked()
@@ -109,7 +107,7 @@ extension GraphStep.Kind {
         case .image: []
         case .convolution(let base, _, _, _, _), .batchNorm(let base, _), .relu(let base), .maxPool(let base, _, _, _),
             .averagePool(let base), .subsample(let base, _, _), .linear(let base, _, _, _), .afterFirst(let base, _),
-            .tokens(let base, _, _), .layerNorm(let base, _, _), .firstToken(let base), .pointwise(let base, _),
+            .tokens(let base, _, _), .layerNorm(let base, _, _), .firstToken(let base), .pointwise(let base, _, _),
             .rowMean(let base), .centred(let base), .rowVariance(let base), .normalised(let base), .gained(let base, _):
             [base]
         case .sum(let first, let second): [first, second]

@@ -1,8 +1,8 @@
 import SutureFormats
 import SutureTensor
 
-/// Holds the steps of a graph against the layers of a network, from the scores back to the image, and gives each tensor of
-/// the network the numbers that stand in its place.
+/// Holds the steps of a graph against the layers of a network, from the scores back to the image, and gives each tensor
+/// of the network the numbers that stand in its place.
 struct GraphMatch {
     private var steps: [GraphStep]
     private(set) var tensors: [String: Tensor] = [:]
@@ -69,7 +69,7 @@ struct GraphMatch {
             return base
         case (.attention(let it), .linear(let seen, let weight, let isTransposed, let bias)):
             return try attention(it, seen, isTransposed ? transposed(weight) : weight, bias, step)
-        case (.gelu, .pointwise(let base, let function)) where GraphReading.agree(function, GraphReading.gelu):
+        case (.gelu, .pointwise(let base, let function, _)) where GraphReading.agree(function, GraphReading.gelu):
             return base
         case (.firstToken, .firstToken(let base)): return base
         default: throw other(step, layer.title)
@@ -128,7 +128,8 @@ struct GraphMatch {
         return base
     }
 
-    /// A step that does what a convolution and the norm after it do: `w g / sqrt(v + ε)` and `(b - m) g / sqrt(v + ε) + s`.
+    /// A step that does what a convolution and the norm after it do, with the weight `w g / sqrt(v + e)` and the bias
+    /// `(b - m) g / sqrt(v + e) + s`.
     private mutating func folded(_ step: Int, _ norm: [GraphConstant], _ last: Int) throws -> Int {
         let parts = norm.compactMap { $0.floats?.map(Double.init) }
         guard case .convolution(let base, let weight, let bias, let stride, let padding) = steps[step].kind,

@@ -28,7 +28,7 @@ extension GraphReading {
         guard let function = Self.functions[isApproximate ? "\(node.op) by tanh" : node.op] else {
             throw refusal(node, "this operator is in no network that is imported")
         }
-        apply(node, value, function)
+        try apply(node, value, function)
     }
 
     private static let functions: [String: @Sendable (Double) -> Double] = [
@@ -38,15 +38,26 @@ extension GraphReading {
     /// A further function of each element of what a step gave.
     private mutating func apply(
         _ node: ONNXNode, _ value: Activation, _ function: @escaping @Sendable (Double) -> Double
-    ) {
-        let (base, inner) = pointwise(value.step)
+    ) throws {
+        let (base, inner, count) = pointwise(value.step)
+        try define(node, base, operators: count + 1, seenAs: value) { function(inner($0)) }
+    }
+
+    private mutating func define(
+        _ node: ONNXNode, _ base: Int, operators: Int, seenAs value: Activation,
+        _ function: @escaping @Sendable (Double) -> Double
+    ) throws {
+        // GELU has five; a thousand could not be evaluated, each within the next.
+        guard operators <= 64 else { throw refusal(node, "this function is in no network that is imported") }
         define(
-            node, .pointwise(base, { function(inner($0)) }), steps[base].shape, seenAs: (value.shape, value.order))
+            node, .pointwise(base, function, operators: operators), steps[base].shape,
+            seenAs: (value.shape, value.order))
     }
 
     /// The step that a function of each element is applied to, and the function; a step itself is its identity.
-    func pointwise(_ step: Int) -> (base: Int, function: @Sendable (Double) -> Double) {
-        if case .pointwise(let base, let function) = steps[step].kind { (base, function) } else { (step, { $0 }) }
+    func pointwise(_ step: Int) -> (base: Int, function: @Sendable (Double) -> Double, operators: Int) {
+        if case .pointwise(let base, let function, let count) = steps[step].kind { return (base, function, count) }
+        return (step, { $0 }, 0)
     }
 
     /// GELU (Hendrycks & Gimpel 2016, arXiv 1606.08415): x/2 (1 + erf(x / √2)).
@@ -113,9 +124,9 @@ extension GraphReading {
                     found: "\(node.op) of \(step.title) and numbers \(other.shape)")
             }
             if isReversed {
-                apply(node, value) { function(number, $0) }
+                try apply(node, value) { function(number, $0) }
             } else {
-                apply(node, value) { function($0, number) }
+                try apply(node, value) { function($0, number) }
             }
         }
     }
@@ -134,9 +145,9 @@ extension GraphReading {
                 found: "\(node.op) of \(steps[first.step].title) and \(steps[second.step].title)")
         }
         let view = (first.shape, first.order)
-        let ((a, f), (b, g)) = (pointwise(first.step), pointwise(second.step))
+        let ((a, f, m), (b, g, n)) = (pointwise(first.step), pointwise(second.step))
         if a == b {
-            return define(node, .pointwise(a, { function(f($0), g($0)) }), steps[a].shape, seenAs: view)
+            return try define(node, a, operators: m + n + 1, seenAs: first) { function(f($0), g($0)) }
         }
         guard node.op == "Add" else {
             throw refusal(node, "this is computed by no network that is imported")
@@ -151,7 +162,7 @@ extension GraphReading {
         else { return nil }
         if op == "Sub", case .rowMean(let base) = steps[second.step].kind, base == first.step { return .centred(base) }
         guard op == "Div", case .centred(let base) = steps[first.step].kind,
-            case .pointwise(let variance, let function) = steps[second.step].kind,
+            case .pointwise(let variance, let function, _) = steps[second.step].kind,
             case .rowVariance(let other) = steps[variance].kind, other == base
         else { return nil }
         // Near zero, where the little more is all there is.

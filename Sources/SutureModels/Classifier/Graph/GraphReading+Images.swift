@@ -122,7 +122,7 @@ extension GraphReading {
         guard axes == [rank - 1], keeps, value.order == nil, value.shape.last == shape.last else {
             throw refusal(node, "this mean is in no network that is imported", found: "axes \(axes) of \(value.shape)")
         }
-        let (base, function) = pointwise(value.step)
+        let (base, function, _) = pointwise(value.step)
         let result = (shape.dropLast() + [1], value.shape.dropLast() + [1])
         if case .centred(let whole) = steps[base].kind, Self.agree(function, { $0 * $0 }) {
             return define(node, .rowVariance(whole), Array(result.0), seenAs: (Array(result.1), nil))

@@ -109,9 +109,9 @@ extension GraphReading {
         let factor: Double
     }
 
-    /// Reads `[batch, heads, position, size]`, or the last two the other way, as a part; heads and batch may be one axis.
+    /// Reads `[batch, heads, position, size]`, or the last two the other way; heads and batch may be one axis.
     private func part(_ value: Activation, isTransposed: Bool, _ node: ONNXNode) throws -> Part {
-        let (base, function) = pointwise(value.step)
+        let (base, function, _) = pointwise(value.step)
         let (shape, rank) = (steps[base].shape, value.shape.count)
         guard case .linear = steps[base].kind, shape.count == 3, rank >= 3, let factor = Self.factor(function) else {
             throw refusal(node, "this product is in no network that is imported", found: steps[value.step].title)
@@ -176,7 +176,7 @@ extension GraphReading {
 
     /// Weights from scores, which are to be divided by the root of a head's width.
     private mutating func weigh(_ node: ONNXNode, _ value: Activation, isLast: Bool) throws {
-        let (base, function) = pointwise(value.step)
+        let (base, function, _) = pointwise(value.step)
         guard case .scores(let queries, let keys, let heads, let size, let inner) = steps[base].kind else {
             throw refusal(
                 node, "this softmax is not that of attention",

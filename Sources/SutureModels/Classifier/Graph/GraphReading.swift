@@ -3,8 +3,9 @@ import SutureFormats
 
 /// Reads an ONNX graph as steps of a network: what an exporter folds, splits or rearranges comes out the same.
 ///
-/// The graph is run for an imaginary batch, without its pixels. What depends on no image is computed; what an image becomes
-/// is followed as an ``Activation``; each operator is either a ``GraphStep``, a part of one, or refused by the node's name.
+/// The graph is run for an imaginary batch, without its pixels. What depends on no image is computed; what an image
+/// becomes is followed as an ``Activation``; each operator is a ``GraphStep``, a part of one, or refused by the node's
+/// name.
 struct GraphReading {
     let model: ONNXModel
     /// The height and width of the images, and whether the graph leaves them open.
@@ -13,13 +14,14 @@ struct GraphReading {
     let channels: Int
     var steps: [GraphStep] = []
     private var values: [String: GraphValue] = [:]
-    // A small file can ask for endless work and memory: how many elements may still be followed, how many are at hand, and
-    // how many may be, in one tensor and in all. A large network has as many in its own tensors.
+    // A small file can ask for endless work and memory: how many elements may still be followed, how many are at hand,
+    // and how many may be, in one tensor and in all. A large network has as many in its own tensors.
     private var budget = 1 << 32
     private var atHand = 0
     private let limits: (one: Int, all: Int)
 
-    /// What stands for a size that the graph leaves open: a batch that no exporter writes down by chance, and ImageNet's size.
+    /// What stands for a size that the graph leaves open: a batch that no exporter writes down by chance, and ImageNet's
+    /// size.
     static let openBatch = 3
     static let openSize = 224
 

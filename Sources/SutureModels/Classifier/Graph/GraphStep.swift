@@ -16,7 +16,7 @@ enum GraphValue {
 struct Activation {
     var step: Int
     var shape: [Int]
-    /// For each element, its place in what the step gave, or -1 for zero; nil for the order in which the step gave them.
+    /// For each element, its place in what the step gave, or -1 for zero; nil for the order of the step.
     var order: [Int32]?
 }
 
@@ -42,8 +42,8 @@ struct GraphStep {
         /// Of queries, keys and values: three linear steps, or one that gives all three.
         case attention([Int], heads: Int)
         case firstToken(Int)
-        /// A function of each element.
-        case pointwise(Int, @Sendable (Double) -> Double)
+        /// A function of each element, of so many operators.
+        case pointwise(Int, @Sendable (Double) -> Double, operators: Int)
 
         // Parts of a norm, and of attention.
         case rowMean(Int)
