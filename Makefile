@@ -2,7 +2,7 @@
 SMOLLM2 := .deps/smollm2/SmolLM2-135M-Instruct.Q4_1.gguf
 SUTURE := .build/release/suture
 
-.PHONY: help demo demo-studio demo-signatures test test-slow interop interop-lens interop-harness interop-steer interop-vision interop-llama interop-serve conformance fuzz fuzz-coverage fuzz-asan setup release parity bench docs format lint clean
+.PHONY: help demo demo-studio demo-signatures test test-slow interop interop-lens interop-harness interop-steer interop-vision interop-onnx interop-llama interop-serve conformance fuzz fuzz-coverage fuzz-asan setup release parity bench docs format lint clean
 
 SWIFT_FILES := Sources Tests Benchmarks/Sources Examples Snippets Package.swift
 SECONDS ?= 60
@@ -22,6 +22,7 @@ help:
 	@echo "make interop-harness  hold scores of lm-eval through the server against transformers"
 	@echo "make interop-steer  hold steering vectors and their files against repeng and transformers"
 	@echo "make interop-vision  hold classifiers, and how pictures are prepared, against torchvision and timm"
+	@echo "make interop-onnx  hold ONNX files, imported and exported, against onnxruntime"
 	@echo "make interop-llama  hold tokens, logits and exported adapters against llama.cpp, which is built once (ten minutes)"
 	@echo "make interop-serve  ask the server with OpenAI's client and schemathesis, and walk through its page in Chromium"
 	@echo "make conformance  random variants of models, GGUF files, adapters and tokenizers, held against the real libraries"
@@ -86,6 +87,10 @@ interop-steer: release
 interop-vision: release
 	@Scripts/setup-interop vision
 	.deps/interop-vision/bin/python Tests/Interop/vision.py $(SUTURE)
+
+interop-onnx: release
+	@Scripts/setup-interop onnx
+	.deps/interop-onnx/bin/python Tests/Interop/onnx_files.py $(SUTURE)
 
 interop-llama: release
 	swift build -c release --product suture-tokens

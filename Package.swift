@@ -48,6 +48,7 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
         .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.37.6"),
+        .package(url: "https://github.com/apple/swift-protobuf", from: "1.39.0"),
         .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
         .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.1", traits: []),
         .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
@@ -76,8 +77,12 @@ let package = Package(
         .target(name: "SutureTensor", dependencies: core + ["CTorch"]),
         .target(name: "CImages", linkerSettings: [.linkedLibrary("jpeg"), .linkedLibrary("png"), .linkedLibrary("z")]),
         .target(
-            name: "SutureFormats", dependencies: core + ["CFiles", .product(name: "Crypto", package: "swift-crypto")],
-            swiftSettings: optimized),
+            name: "SutureFormats",
+            dependencies: core + [
+                "CFiles", .product(name: "Crypto", package: "swift-crypto"),
+                .product(name: "SwiftProtobuf", package: "swift-protobuf")
+            ],
+            exclude: ["ONNX/onnx.proto"], swiftSettings: optimized),
         .target(name: "SutureTokenizers", dependencies: core + ["SutureFormats"], swiftSettings: optimized),
         .target(name: "SutureTemplates"),
         .target(name: "SutureModels", dependencies: engine),

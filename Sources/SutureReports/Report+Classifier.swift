@@ -114,9 +114,11 @@ extension ClassifierArchitecture {
             let widths = list((0..<3).map { resnet.width << $0 })
             return
                 "\(resnet.depth) layers, stages of \(resnet.blocks) blocks of width \(widths), shortcuts without weights"
+                + (resnet.hasBatchNorm ? "" : ", no batch norm")
         case .resnet(let resnet):
             return
                 "\(resnet.block.rawValue) blocks \(list(resnet.depths)) of width \(resnet.width), \(resnet.stem.rawValue) stem"
+                + (resnet.hasBatchNorm ? "" : ", no batch norm")
         }
     }
 }

@@ -1,5 +1,6 @@
 import Foundation
 import SutureFormats
+import SutureModels
 import SuturePatches
 import SutureSubspaces
 import SutureVision
@@ -53,6 +54,25 @@ extension Report {
                 .facts([
                     .init("Behind layers", facts.layers.map(String.init).joined(separator: ", ")),
                     .init("Base", base), .init("Written to", output), .init("Load it", facts.loading)
+                ])
+            ])
+    }
+
+    /// A classifier that was written as an ONNX file, with patches applied.
+    public init(onnx classifier: ClassifierArchitecture, patches: [String], to output: String) throws {
+        let facts = ExportedClassifier(
+            output: output, patches: patches, opset: 17, input: "pixels", outputs: "logits",
+            classes: classifier.classes.count, mean: classifier.mean, std: classifier.deviation,
+            loading: "onnxruntime.InferenceSession('\(output)').run(None, {'pixels': x})")
+        try self.init(
+            title: URL(filePath: output).lastPathComponent, schema: "suture.export/1", data: facts,
+            blocks: [
+                .facts([
+                    .init("Patches", patches.isEmpty ? "none" : patches.joined(separator: ", ")),
+                    .init("Input", "pixels, of values in 0...255: (value / 255 - mean) / std"),
+                    .init("Mean", "\(facts.mean)"), .init("Std", "\(facts.std)"),
+                    .init("Output", "logits of \(facts.classes) classes"), .init("Written to", output),
+                    .init("Load it", facts.loading)
                 ])
             ])
     }
@@ -111,6 +131,16 @@ private struct ExportedVectors: Encodable, Sendable {
     var output: String
     var base: String
     var layers: [Int]
+    var loading: String
+}
+
+private struct ExportedClassifier: Encodable, Sendable {
+    var output: String
+    var patches: [String]
+    var opset: Int
+    var input, outputs: String
+    var classes: Int
+    var mean, std: [Double]
     var loading: String
 }
 

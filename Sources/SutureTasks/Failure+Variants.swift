@@ -24,15 +24,16 @@ extension Failure {
             let space = examples[0].code.prefix(while: \.isWhitespace)
             let others = known.filter { !expected.contains($0.code) }
                 .map { TaskSet.Task(intent: $0.intent, code: space + $0.code) }.mostLike(examples)
-            let (first, second) = (others.prefix(examples.count), others.dropFirst(examples.count))
-            prompts =
-                [
-                    parts.prompt(first, question), parts.prompt(second.prefix(examples.count), Wording.asked(question))
-                ] + prompts
+            let count = examples.count
+            func other(_ number: Int, _ question: String) -> String {
+                parts.prompt(others.dropFirst(number * count).prefix(count), question)
+            }
+            prompts = [other(0, question), other(1, Wording.asked(question))] + prompts
             prompts += [
                 parts.prompt([], question), parts.prompt(examples.prefix(1), question),
                 parts.prompt(examples.dropFirst() + examples.prefix(1), question),
-                parts.prompt(examples.dropFirst(), Wording.turned(question), opening: "Q: ")
+                parts.prompt(examples.dropFirst(), Wording.turned(question), opening: "Q: "), other(2, question),
+                other(3, short)
             ]
         }
         prompts += texts.prefix(2).enumerated().map { number, text in

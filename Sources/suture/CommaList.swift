@@ -31,3 +31,14 @@ struct NamedNumber: ExpressibleByArgument, Hashable {
     static func == (a: NamedNumber, b: NamedNumber) -> Bool { a.name == b.name }
     func hash(into hasher: inout Hasher) { hasher.combine(name) }
 }
+
+/// Numbers with commas between them: `0.485,0.456,0.406`.
+struct NumberList: ExpressibleByArgument {
+    let numbers: [Double]
+
+    init?(argument: String) {
+        let parts = argument.split(separator: ",", omittingEmptySubsequences: false)
+        numbers = parts.compactMap { Double($0.trimmingCharacters(in: .whitespaces)) }
+        guard numbers.count == parts.count, numbers.allSatisfy(\.isFinite) else { return nil }
+    }
+}

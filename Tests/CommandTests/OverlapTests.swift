@@ -25,6 +25,7 @@ struct OverlapTests {
         "transfer <model <other <patched -o >new", "import <plain.fix --base <model -o >new",
         "import <half-adapter --base <model -o >new",
         "import <classifier --architecture vgg11 --classes <texts.txt -o >new",
+        "import <net.onnx --classes <texts.txt -o >new", "export <classifier --to onnx --patch <good.fix -o >new",
         "export <good.fix --base <model --to peft -o >new", "export <good.fix --base <model --to mlx -o >new",
         "export <good.fix --base <text.gguf --to gguf -o >new",
         "export <good.fix --base <model --to controlvector -o >new",
@@ -76,7 +77,8 @@ struct OverlapTests {
         "--ablate", "--at", "--strength", "--temperature", "--top-k", "--top-p", "--min-p", "--stop", "--metric",
         "--neuron",
         "--head", "--site", "--severity", "--severities", "--profile", "--as", "--image", "--dtype", "--shard-size",
-        "--candidate", "--samples", "--wordings", "--sandbox", "--memory", "--folder", "--port", "--host"
+        "--candidate", "--mean", "--std", "--samples", "--wordings", "--sandbox", "--memory", "--folder", "--port",
+        "--host"
     ]
 
     private static let place = Result { try prepared() }

@@ -102,6 +102,25 @@ struct VisionCommandTests {
         try place.done("classify standard photos --patch fog.fix")
     }
 
+    @Test("an ONNX file becomes a classifier, and one with a patch on it an ONNX file")
+    func onnx() throws {
+        let net = Goldens.url("onnx/cifar-norms.onnx").path
+        try place.done("import \(net) --mean 0.5,0.4,0.3 --std 0.2,0.2,0.2 --resize 16 -o first")
+        let facts = try place.done("inspect first")
+        #expect(facts["family"] as? String == "cifar_resnet" && (facts["classes"] as? [String])?.count == 5)
+        let first = try ImageClassifier.load(place.url.appending(path: "first"))
+        #expect(first.architecture.mean == [0.5, 0.4, 0.3] && first.architecture.fit == .resized(16))
+        let changed = try #require(first.tensors["linear.weight"])
+        try first.replacing(["linear.weight": changed * 2]).write(to: place.url.appending(path: "second"))
+        try place.done("extract first second -o twice.fix")
+        let exported = try place.done("export first --to onnx --patch twice.fix -o second.onnx")
+        #expect(exported["input"] as? String == "pixels" && exported["classes"] as? Int == 5)
+        try place.done("import second.onnx -o again")
+        for file in ["model.safetensors", "config.json"] {
+            #expect(try place.bytes("again/\(file)") == place.bytes("second/\(file)"), "\(file)")
+        }
+    }
+
     @Test("pictures keep their names when they are corrupted, a part of every class, and are not prepared twice")
     func corrupted() throws {
         try photos()

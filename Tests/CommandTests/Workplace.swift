@@ -147,6 +147,12 @@ extension Workplace {
         try tokenizers()
         try locks()
         try write("not a model", to: "text.gguf")
+        try write("not a graph", to: "text.onnx")
+        try write([], to: "empty.onnx")
+        for (name, golden) in [("net", "cnn-script"), ("other", "hostile/other-operator")] {
+            try FileManager.default.copyItem(
+                at: Goldens.url("onnx/\(golden).onnx"), to: url.appending(path: "\(name).onnx"))
+        }
         try write(Array("PK".utf8) + [3, 4] + [UInt8](repeating: 0, count: 60), to: "net.pth")
         try ggufs()
         for name in ["magic", "cut-in-data", "version-99", "shape-overflow"] {

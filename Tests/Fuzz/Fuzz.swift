@@ -4,7 +4,7 @@ import SuturePatches
 import SutureVariants
 import SutureVision
 
-/// Feeds broken files to the readers: safetensors, GGUF, patches with their manifests, pictures and arrays of images; and
+/// Feeds broken files to the readers: safetensors, GGUF, ONNX, patches with their manifests, pictures and arrays of images; and
 /// models with something wrong in them to all that a command does with a model.
 ///
 ///     swift run -c release suture-fuzz SECONDS [SEED [ROUND]]
@@ -108,7 +108,7 @@ enum Fuzz {
         let bytes: [UInt8]
         var isHostile: Bool { name.contains("hostile") }
         /// How many rounds in a turn are for it and those like it.
-        var weight: Int { !isHostile && [.safetensors, .gguf, .patch].contains(reader) ? 3 : 1 }
+        var weight: Int { !isHostile && [.safetensors, .gguf, .onnx, .patch].contains(reader) ? 3 : 1 }
     }
 
     static var root: URL {
@@ -119,7 +119,8 @@ enum Fuzz {
         let places: [(String, Reader)] = [
             ("Tests/Fuzz/Corpus", .patch), ("Tests/Goldens/formats", .gguf), ("Tests/Goldens/formats", .safetensors),
             ("Tests/Goldens/hostile/safetensors", .safetensors), ("Tests/Goldens/hostile/gguf", .gguf),
-            ("Tests/Goldens/tokenizers", .gguf), ("Tests/Fuzz/Corpus", .picture), ("Tests/Fuzz/Corpus", .array),
+            ("Tests/Goldens/tokenizers", .gguf), ("Tests/Goldens/onnx", .onnx), ("Tests/Goldens/onnx/hostile", .onnx),
+            ("Tests/Fuzz/Corpus", .picture), ("Tests/Fuzz/Corpus", .array),
             ("Tests/Fuzz/Corpus", .digits), ("Tests/Fuzz/Corpus", .packedDigits)
         ]
         return try places.flatMap { place, reader -> [Seed] in

@@ -1,5 +1,6 @@
 import Foundation
 import SutureFormats
+import SutureModels
 import SuturePatches
 import SutureVision
 
@@ -8,6 +9,7 @@ enum Reader: String, CaseIterable {
     case safetensors = "input.safetensors"
     case gguf = "input.gguf"
     case patch = "input.patch"
+    case onnx = "input.onnx"
     case picture = "input.picture"
     case array = "input.npy"
     case digits = "plain/t10k-images-idx3-ubyte"
@@ -21,6 +23,7 @@ enum Reader: String, CaseIterable {
         switch self {
         case .safetensors, .patch: name.hasSuffix(".safetensors")
         case .gguf: name.hasSuffix(".gguf")
+        case .onnx: name.hasSuffix(".onnx")
         case .picture: name.hasSuffix(".png") || name.hasSuffix(".jpg")
         case .array: name == "images.npy"
         case .digits, .packedDigits: rawValue.hasSuffix("/" + name)
@@ -42,6 +45,7 @@ enum Reader: String, CaseIterable {
         case .patch:
             let patch = try Patch(contentsOf: url)
             for edit in patch.edits { _ = edit.summary }
+        case .onnx: _ = try ImageClassifier.importing(onnx: url)
         case .picture: _ = try Picture(contentsOf: url)
         case .array: _ = try ImageSet(contentsOf: url, split: .test)
         case .digits, .packedDigits: _ = try ImageSet(contentsOf: url.deletingLastPathComponent(), split: .test)

@@ -8,9 +8,12 @@ public struct CIFARResNet: Sendable, Equatable {
     public var blocks: Int
     /// The channels of the first stage.
     public var width: Int
+    /// Whether a batch norm follows each convolution; without, the convolutions have biases.
+    public var hasBatchNorm: Bool
 
     /// Three stages of so many blocks with `width`, 2 `width` and 4 `width` channels.
-    public init(blocks: Int, width: Int = 16) {
+    public init(blocks: Int, width: Int = 16, hasBatchNorm: Bool = true) {
+        self.hasBatchNorm = hasBatchNorm
         self.blocks = blocks
         self.width = width
     }
@@ -22,9 +25,7 @@ public struct CIFARResNet: Sendable, Equatable {
     static let publishedDepths = [20, 32, 44, 56, 110]
 
     func layers(channels: Int, classes: Int) -> [ClassifierArchitecture.Layer] {
-        var layers: [ClassifierArchitecture.Layer] = [
-            .convolution(.init(name: "conv1", inputs: channels, outputs: width)), .batchNorm("bn1", width), .relu
-        ]
+        var layers = normalised(.init(name: "conv1", inputs: channels, outputs: width), "bn1") + [.relu]
         for stage in 0..<3 {
             for index in 0..<blocks {
                 layers.append(
@@ -37,14 +38,20 @@ public struct CIFARResNet: Sendable, Equatable {
     /// One block; the first of a stage reads half of its channels from an image twice as high and wide.
     private func residual(_ name: String, width: Int, isFirst: Bool) -> ClassifierArchitecture.Layer {
         .residual(
-            branch: [
-                .convolution(
-                    .init(
-                        name: "\(name).conv1", inputs: isFirst ? width / 2 : width, outputs: width,
-                        stride: isFirst ? 2 : 1)),
-                .batchNorm("\(name).bn1", width), .relu,
-                .convolution(.init(name: "\(name).conv2", inputs: width, outputs: width)),
-                .batchNorm("\(name).bn2", width)
-            ], shortcut: isFirst ? [.subsample(stride: 2, channels: width)] : [])
+            branch: normalised(
+                .init(
+                    name: "\(name).conv1", inputs: isFirst ? width / 2 : width, outputs: width, stride: isFirst ? 2 : 1),
+                "\(name).bn1") + [.relu]
+                + normalised(.init(name: "\(name).conv2", inputs: width, outputs: width), "\(name).bn2"),
+            shortcut: isFirst ? [.subsample(stride: 2, channels: width)] : [])
+    }
+
+    /// A convolution and its norm, or one with a bias.
+    private func normalised(
+        _ convolution: ClassifierArchitecture.Convolution, _ norm: String
+    ) -> [ClassifierArchitecture.Layer] {
+        var convolution = convolution
+        convolution.hasBias = !hasBatchNorm
+        return [.convolution(convolution)] + (hasBatchNorm ? [.batchNorm(norm, convolution.outputs)] : [])
     }
 }

@@ -5,7 +5,7 @@ import SutureFormats
 //     {
 //       "model_type": "vgg",                 or "resnet", "cifar_resnet", "vit"
 //       "stages": [[64, 64], [128, 128]],    vgg: channels after each convolution
-//       "batch_norm": true,                  vgg
+//       "batch_norm": true,                  vgg; of resnet and cifar_resnet it may be left out, or say false
 //       "pool": 1, "hidden": [],             vgg: 7 and [4096, 4096] in torchvision
 //       "dropout": 0.5,                      vgg, may be left out
 //       "block": "basic",                    resnet: or "bottleneck"
@@ -92,12 +92,24 @@ extension ClassifierArchitecture {
                     "heads": JSON(vit.heads), "hidden": JSON(vit.hidden)
                 ]
             }
+        if !hasNormsOfItsFamily { members["batch_norm"] = false }
         members["channels"] = JSON(channels)
         members["classes"] = .array(classes.map { JSON($0) })
         members["mean"] = .array(mean.map { JSON($0) })
         members["std"] = .array(deviation.map { JSON($0) })
         if let fit { members["preparation"] = fit.config }
         return .object(members)
+    }
+}
+
+extension ClassifierArchitecture {
+    /// False for a ResNet whose norms are folded into its convolutions.
+    private var hasNormsOfItsFamily: Bool {
+        switch network {
+        case .resnet(let resnet): resnet.hasBatchNorm
+        case .cifarResNet(let resnet): resnet.hasBatchNorm
+        case .vgg, .vit: true
+        }
     }
 }
 
@@ -154,6 +166,7 @@ extension ResNet {
         depths = try config.require("depths").list(ofAtMost: 8) { try $0.int(in: 1...256) }
         width = try config.require("width").int(in: 1...(1 << 14))
         stem = try config.require("stem").choice()
+        hasBatchNorm = try config.optional("batch_norm").map { try $0.bool } ?? true
     }
 }
 
@@ -166,7 +179,9 @@ extension CIFARResNet {
                 .unsupported, "there is no network of this depth", subject: field.path,
                 expected: "6n + 2: 8, 14, 20 and so on", found: "\(depth)")
         }
-        self.init(blocks: (depth - 2) / 6, width: try config.require("width").int(in: 1...(1 << 14)))
+        self.init(
+            blocks: (depth - 2) / 6, width: try config.require("width").int(in: 1...(1 << 14)),
+            hasBatchNorm: try config.optional("batch_norm").map { try $0.bool } ?? true)
     }
 }
 

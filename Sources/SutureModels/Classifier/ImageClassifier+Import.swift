@@ -54,8 +54,8 @@ extension ImageClassifier {
     public static func importFiles(_ url: URL) -> [URL] { [url, TimmConfiguration.place(of: url)] }
 
     // torchvision's and timm's numbers.
-    private static let imageNetMean = [0.485, 0.456, 0.406]
-    private static let imageNetDeviation = [0.229, 0.224, 0.225]
+    static let imageNetMean = [0.485, 0.456, 0.406]
+    static let imageNetDeviation = [0.229, 0.224, 0.225]
 
     private static func classNames(_ asked: [String]?, _ stored: [String]?, count: Int, _ url: URL) throws -> [String] {
         guard let names = asked ?? stored else {

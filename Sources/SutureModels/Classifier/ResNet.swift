@@ -25,9 +25,12 @@ public struct ResNet: Sendable, Equatable {
     /// The channels of the stem and of the 3x3 convolutions of the first stage.
     public var width: Int
     public var stem: Stem
+    /// Whether a batch norm follows each convolution; without, the convolutions have biases.
+    public var hasBatchNorm: Bool
 
     /// Four stages of so many blocks, of which the first has `width` channels and each next one twice as many.
-    public init(block: Block, depths: [Int], width: Int, stem: Stem) {
+    public init(block: Block, depths: [Int], width: Int, stem: Stem, hasBatchNorm: Bool = true) {
+        self.hasBatchNorm = hasBatchNorm
         self.block = block
         self.depths = depths
         self.width = width
@@ -50,14 +53,25 @@ public struct ResNet: Sendable, Equatable {
     }
 
     private func stemLayers(_ channels: Int) -> [ClassifierArchitecture.Layer] {
-        let norm: [ClassifierArchitecture.Layer] = [.batchNorm("bn1", width), .relu]
-        switch stem {
-        case .cifar: return [.convolution(.init(name: "conv1", inputs: channels, outputs: width))] + norm
-        case .imagenet:
-            let convolution = ClassifierArchitecture.Convolution(
-                name: "conv1", inputs: channels, outputs: width, size: 7, stride: 2, padding: 3)
-            return [.convolution(convolution)] + norm + [.maxPool(size: 3, stride: 2, padding: 1)]
+        func convolution(size: Int, stride: Int) -> [ClassifierArchitecture.Layer] {
+            normalised(
+                .init(
+                    name: "conv1", inputs: channels, outputs: width, size: size, stride: stride, padding: size / 2),
+                "bn1") + [.relu]
         }
+        switch stem {
+        case .cifar: return convolution(size: 3, stride: 1)
+        case .imagenet: return convolution(size: 7, stride: 2) + [.maxPool(size: 3, stride: 2, padding: 1)]
+        }
+    }
+
+    /// A convolution and its norm, or one with a bias.
+    private func normalised(
+        _ convolution: ClassifierArchitecture.Convolution, _ norm: String
+    ) -> [ClassifierArchitecture.Layer] {
+        var convolution = convolution
+        convolution.hasBias = !hasBatchNorm
+        return [.convolution(convolution)] + (hasBatchNorm ? [.batchNorm(norm, convolution.outputs)] : [])
     }
 
     private func residual(_ name: String, from inputs: Int, width: Int, stride: Int) -> ClassifierArchitecture.Layer {
@@ -72,23 +86,16 @@ public struct ResNet: Sendable, Equatable {
         var channels = inputs
         for (index, (size, stride, width)) in steps.enumerated() {
             if index > 0 { branch.append(.relu) }
-            branch += [
-                .convolution(
-                    .init(
-                        name: "\(name).conv\(index + 1)", inputs: channels, outputs: width, size: size, stride: stride,
-                        padding: size / 2)),
-                .batchNorm("\(name).bn\(index + 1)", width)
-            ]
+            branch += normalised(
+                .init(
+                    name: "\(name).conv\(index + 1)", inputs: channels, outputs: width, size: size, stride: stride,
+                    padding: size / 2), "\(name).bn\(index + 1)")
             channels = width
         }
         let isSame = stride == 1 && inputs == outputs
-        let shortcut: [ClassifierArchitecture.Layer] = [
-            .convolution(
-                .init(
-                    name: "\(name).downsample.0", inputs: inputs, outputs: outputs, size: 1, stride: stride, padding: 0)
-            ),
-            .batchNorm("\(name).downsample.1", outputs)
-        ]
+        let shortcut = normalised(
+            .init(name: "\(name).downsample.0", inputs: inputs, outputs: outputs, size: 1, stride: stride, padding: 0),
+            "\(name).downsample.1")
         return .residual(branch: branch, shortcut: isSame ? [] : shortcut)
     }
 }

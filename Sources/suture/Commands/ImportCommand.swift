@@ -5,7 +5,7 @@ import SutureKit
 struct ImportCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "import",
-        abstract: "Make a patch of an adapter, or a classifier of torchvision's or timm's weights.",
+        abstract: "Make a patch of an adapter, or a classifier of torchvision's or timm's weights or an ONNX file.",
         discussion: """
             With --base, an adapter becomes a patch: an adapter directory of PEFT or mlx-lm, a control vector of llama.cpp, or \
             a safetensors file with what is to be added, by the names of the model's tensors. What has no place in a patch is \
@@ -17,11 +17,17 @@ struct ImportCommand: ParsableCommand {
             --resize 32. Classes have their names from --classes, one on a line, else from timm's file, else ImageNet's if \
             there are 1,000.
 
+            An ONNX file (FILE.onnx) of a VGG, a ResNet, a network of CIFAR or a vision transformer becomes such a model, too, \
+            without options: its graph says which network it is, and one that computes anything else is refused by the node's \
+            name. It does not say how pictures are prepared: --mean and --std are those of pixels in 0...1, ImageNet's if not \
+            given; pictures come to the size that the graph takes. A file that suture export wrote says all of this itself.
+
             suture import adapter --base model -o adapter.safetensors
             suture import resnet18.safetensors --architecture resnet18 -o resnet18
+            suture import pets.onnx --classes pets.txt --mean 0.5,0.5,0.5 --std 0.25,0.25,0.25 -o pets
             """)
 
-    @Argument(help: "An adapter directory, a safetensors file, or the directory of one.")
+    @Argument(help: "An adapter directory, a safetensors file, the directory of one, or an ONNX file.")
     var source: String
 
     @Option(help: "The model that an adapter was made for.")
@@ -35,6 +41,13 @@ struct ImportCommand: ParsableCommand {
 
     @OptionGroup var size: ImageSizeOptions
 
+    @Option(
+        help: "The mean of pixels in 0...1 that an ONNX file's network was trained with, a number for each channel.")
+    var mean: NumberList?
+
+    @Option(help: "The standard deviation, likewise.")
+    var std: NumberList?
+
     @Option(name: .shortAndLong, help: "The patch file, or the directory of the classifier, to write.")
     var output: String
 
@@ -43,13 +56,23 @@ struct ImportCommand: ParsableCommand {
 
     @OptionGroup var printing: OutputOptions
 
+    private var isONNX: Bool { ImageClassifier.isONNX(URL(filePath: source)) }
+
     func validate() throws {
+        if isONNX {
+            guard base == nil, architecture == nil else {
+                throw ValidationError("An ONNX file says itself what it is: leave out --base and --architecture.")
+            }
+            guard (mean == nil) == (std == nil) else { throw ValidationError("--mean and --std go together.") }
+            return
+        }
         guard (base == nil) != (architecture == nil) else {
             throw ValidationError("Give --base for an adapter, or --architecture for a classifier.")
         }
         guard architecture != nil || (classes == nil && size.asked == nil) else {
-            throw ValidationError("--classes, --resize and --pad go with --architecture.")
+            throw ValidationError("--classes, --resize and --pad go with --architecture or an ONNX file.")
         }
+        guard mean == nil, std == nil else { throw ValidationError("--mean and --std go with an ONNX file.") }
         if let architecture, !ClassifierArchitecture.importNames.contains(architecture) {
             throw ValidationError(
                 "--architecture is one of \(ClassifierArchitecture.importNames.joined(separator: ", ")).")
@@ -57,8 +80,28 @@ struct ImportCommand: ParsableCommand {
     }
 
     func run() throws {
-        if let base { try importAdapter(base) }
-        if let architecture { try importClassifier(architecture) }
+        if let base { return try importAdapter(base) }
+        let weights = URL(filePath: source)
+        try FilePlan(
+            reading: ImageClassifier.importFiles(weights).map(\.relativePath) + [classes],
+            writing: [destination(output, .folder(.model()), force: force)]
+        ).check()
+        let names = try classes.map { try ImageSet.classNames(contentsOf: URL(filePath: $0)) }
+        if let architecture {
+            try write(.importing(weights, architecture: architecture, classes: names, fit: size.asked))
+        } else {
+            let preparation = ONNXPreparation(
+                classes: names, fit: size.asked, mean: mean?.numbers, deviation: std?.numbers)
+            try write(.importing(onnx: weights, preparation))
+        }
+    }
+
+    private func write(_ classifier: ImageClassifier) throws {
+        let target = URL(filePath: output)
+        try classifier.write(to: target, overwriting: force)
+        let report = try Report(
+            of: classifier.architecture, Checkpoint(target), title: target.lastPathComponent)
+        printing.show(report, quietly: output)
     }
 
     private func importAdapter(_ base: String) throws {
@@ -71,20 +114,5 @@ struct ImportCommand: ParsableCommand {
         let url = URL(filePath: output)
         try patch.write(to: url, overwriting: force)
         printing.show(try Report(patch, title: url.lastPathComponent), quietly: output)
-    }
-
-    private func importClassifier(_ architecture: String) throws {
-        let (weights, target) = (URL(filePath: source), URL(filePath: output))
-        try FilePlan(
-            reading: ImageClassifier.importFiles(weights).map(\.relativePath) + [classes],
-            writing: [destination(output, .folder(.model()), force: force)]
-        ).check()
-        let names = try classes.map { try ImageSet.classNames(contentsOf: URL(filePath: $0)) }
-        let classifier = try ImageClassifier.importing(
-            weights, architecture: architecture, classes: names, fit: size.asked)
-        try classifier.write(to: target, overwriting: force)
-        let report = try Report(
-            of: classifier.architecture, Checkpoint(target), title: target.lastPathComponent)
-        printing.show(report, quietly: output)
     }
 }
