@@ -170,7 +170,7 @@ void ct_optimizer_free(COptimizer *optimizer);
 CGroup *ct_group(const char *host, int32_t port, bool serves, const char *prefix, double timeout);
 // Connects this process with each other one; all must have come. It is reached by an interface such as eth0, or else by an
 // address, or else by the name that this machine has; where it has none, all are on this one.
-int32_t ct_group_connect(CGroup *group, int32_t rank, int32_t size, const char *_Nullable interface, const char *_Nullable address, double timeout);
+int32_t ct_group_connect(CGroup *group, int32_t rank, int32_t size, const char *interface, const char *address, double timeout);
 int32_t ct_group_meet(CGroup *group, double timeout);
 CTensor *ct_group_gather(CGroup *group, const CTensor *t, double timeout);  // of all ranks, one upon the other
 // From one process to another, whose tensor is of the same type and size; in the order of the calls.
