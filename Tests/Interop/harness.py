@@ -35,7 +35,7 @@ def tasks(folder):
         others = [CAPITALS[names[(number + step) % len(names)]] for step in (1, 5, 8)]
         choices = others[:number % 4] + [capital] + others[number % 4:]
         rows.append({"question": f"Q: What is the capital of {country}?\nA:", "choices": choices, "label": number % 4,
-                     "answer": f" {capital}."})
+                     "answer": f" The capital of {country} is {capital}."})
     data = folder / "capitals.jsonl"
     data.write_text("".join(json.dumps(row) + "\n" for row in rows))
     shared = {"dataset_path": "json", "dataset_kwargs": {"data_files": {"test": str(data)}}, "test_split": "test",

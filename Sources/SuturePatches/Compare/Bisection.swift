@@ -30,12 +30,7 @@ public struct Bisection: Sendable {
                 .checkFailed, "the check fails without any patch", subject: model.checkpoint.url.relativePath,
                 hint: "it is not a patch that broke it")
         }
-        // It holds with the first `good` patches and fails with the first `bad`.
-        var (good, bad) = (0, patches.count)
-        while bad - good > 1 {
-            let middle = (good + bad) / 2
-            if try check(Array(patches.prefix(middle))) { good = middle } else { bad = middle }
-        }
+        let bad = try Culprits.shortest(between: 0, and: patches.count) { try check(Array(patches.prefix($0))) }
         patch = patches[bad - 1]
         var others = patches
         others.remove(at: bad - 1)

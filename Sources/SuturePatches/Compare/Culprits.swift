@@ -20,12 +20,8 @@ public enum Culprits {
         var found: [Int] = []
         repeat {
             // The first patch of those left that brings the fault with those before it.
-            var (free, faulty) = (first, kept.count)
-            while faulty - free > 1 {
-                let middle = (free + faulty) / 2
-                if try isFree(Array(kept[..<middle])) { free = middle } else { faulty = middle }
-            }
-            found.append(kept.remove(at: free))
+            let faulty = try shortest(between: first, and: kept.count) { try isFree(Array(kept[..<$0])) }
+            found.append(kept.remove(at: faulty - 1))
         } while try !isFree(kept)
         // One that was found early may be harmless without the later ones.
         var isSettled = found.count == 1
@@ -39,5 +35,18 @@ public enum Culprits {
             }
         }
         return found.sorted()
+    }
+
+    /// A length with which a beginning has the fault, and with one patch less has not, by halving: `free` has it not, `faulty`
+    /// has it.
+    static func shortest(
+        between free: Int, and faulty: Int, isFree: (_ length: Int) throws -> Bool
+    ) rethrows -> Int {
+        var (free, faulty) = (free, faulty)
+        while faulty - free > 1 {
+            let middle = (free + faulty) / 2
+            if try isFree(middle) { free = middle } else { faulty = middle }
+        }
+        return faulty
     }
 }

@@ -2,7 +2,7 @@ import Foundation
 import SutureTensor
 import Testing
 
-@testable import SutureRepair
+@testable import SuturePatches
 
 @Suite("Culprits among patches")
 struct CulpritTests {
