@@ -21,7 +21,10 @@ public final class LayerRing: Sendable {
 
     /// Shares the layers of a checkpoint out to the processes of a group.
     ///
-    /// - Parameter agreed: what all must have the same, in words and by value, such as the digest of the model's files.
+    /// - Parameters:
+    ///   - group: the processes.
+    ///   - checkpoint: the model's files.
+    ///   - agreed: what all must have the same, in words and by value, such as the digest of the model's files.
     /// - Throws: ``ModelError`` with code `split` that names the rank and what it has otherwise, or for fewer layers than
     ///   processes; `TensorError` where a rank has died.
     public init(_ group: ProcessGroup, of checkpoint: Checkpoint, agreed: [(what: String, value: String)]) throws {
