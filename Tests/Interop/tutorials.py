@@ -2,8 +2,8 @@
 
     python Tests/Interop/tutorials.py SUTURE MODEL.gguf
 
-Every line of a block marked `sh` in the articles is run in an empty folder that holds the model as `model.gguf` and fifty
-pairs of prompts; it must end with exit code 0, and what it is told to write must be there.
+Every line of a block marked `sh` in the articles is run in an empty folder that holds the model as `model.gguf`, fifty
+pairs of prompts, and fifty others to learn from; it must end with exit code 0, and what it is told to write must be there.
 """
 
 import os, re, subprocess, sys, tempfile, json
@@ -19,7 +19,7 @@ CAPITALS = [("France", "Paris"), ("Italy", "Rome"), ("Spain", "Madrid"), ("Japan
 
 
 def pairs():
-    """Fifty pairs, of prompts that are not equally long."""
+    """Pairs of prompts that are not equally long."""
     for first, capital in CAPITALS:
         for second, other in CAPITALS:
             if first != second:
@@ -37,7 +37,9 @@ with tempfile.TemporaryDirectory() as folder:
     folder = Path(folder)
     (folder / "model.gguf").symlink_to(MODEL)
     (folder / "suture").symlink_to(SUTURE)
-    (folder / "pairs.jsonl").write_text("".join(json.dumps(pair) + "\n" for _, pair in zip(range(50), pairs())))
+    lines = [json.dumps(pair) + "\n" for pair in pairs()]
+    (folder / "pairs.jsonl").write_text("".join(lines[:50]))
+    (folder / "train.jsonl").write_text("".join(lines[50:100]))
     for article in ARTICLES:
         text = (ROOT / f"Sources/SutureKit/SutureKit.docc/{article}.md").read_text()
         for block in re.findall(r"```sh\n(.*?)```", text, re.S):
