@@ -32,8 +32,7 @@ extension Failure {
             prompts += [
                 parts.prompt([], question), parts.prompt(examples.prefix(1), question),
                 parts.prompt(examples.dropFirst() + examples.prefix(1), question),
-                parts.prompt(examples.dropFirst(), Wording.turned(question), opening: "Q: "), other(2, question),
-                other(3, short)
+                parts.prompt(examples.dropFirst(), Wording.turned(question), opening: "Q: ")
             ]
         }
         prompts += texts.prefix(2).enumerated().map { number, text in

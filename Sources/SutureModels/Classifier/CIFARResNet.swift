@@ -50,8 +50,6 @@ public struct CIFARResNet: Sendable, Equatable {
     private func normalised(
         _ convolution: ClassifierArchitecture.Convolution, _ norm: String
     ) -> [ClassifierArchitecture.Layer] {
-        var convolution = convolution
-        convolution.hasBias = !hasBatchNorm
-        return [.convolution(convolution)] + (hasBatchNorm ? [.batchNorm(norm, convolution.outputs)] : [])
+        convolution.layers(norm: hasBatchNorm ? norm : nil)
     }
 }

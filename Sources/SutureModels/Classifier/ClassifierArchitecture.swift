@@ -125,6 +125,13 @@ public struct ClassifierArchitecture: Sendable, Equatable {
         public var stride = 1
         public var padding = 1
         public var hasBias = false
+
+        /// It and its norm, or, where it has none, itself with a bias.
+        func layers(norm: String?) -> [Layer] {
+            var convolution = self
+            convolution.hasBias = norm == nil
+            return [.convolution(convolution)] + (norm.map { [.batchNorm($0, outputs)] } ?? [])
+        }
     }
 
     /// A tensor of a checkpoint and what it is for.

@@ -69,9 +69,7 @@ public struct ResNet: Sendable, Equatable {
     private func normalised(
         _ convolution: ClassifierArchitecture.Convolution, _ norm: String
     ) -> [ClassifierArchitecture.Layer] {
-        var convolution = convolution
-        convolution.hasBias = !hasBatchNorm
-        return [.convolution(convolution)] + (hasBatchNorm ? [.batchNorm(norm, convolution.outputs)] : [])
+        convolution.layers(norm: hasBatchNorm ? norm : nil)
     }
 
     private func residual(_ name: String, from inputs: Int, width: Int, stride: Int) -> ClassifierArchitecture.Layer {

@@ -53,7 +53,7 @@ actor ModelStacks {
         }
         let all = Array(patches.indices)
         let token = try next(all)
-        let places = try Culprits.find(among: patches.count) { try next($0) != token }
+        let places = try Culprits.find(among: patches.count) { try $0 != all && next($0) != token }
         return (token, places, try places.map { gone in try next(all.filter { !gone.contains($0) }) })
     }
 }

@@ -94,7 +94,9 @@ struct TestCommand: ParsableCommand {
             progress("looking for who is to blame", number, results.failures.count)
             let failure = try TokenizedFailure(failure, tokenizer)
             let found = try Culprits.find(among: patches.count) { kept in
-                try base.applying(kept.map { patches[$0] }, of: checkpoint).model.write(failure) == failure.answer
+                // With all of them it is known to be wrong.
+                try kept.count < patches.count
+                    && base.applying(kept.map { patches[$0] }, of: checkpoint).model.write(failure) == failure.answer
             }
             return found?.map { patch[$0].path }
         }
