@@ -30,6 +30,9 @@ static void find(void) {
         void *library = dlopen(ENGINE, RTLD_NOW | RTLD_GLOBAL);
         if (library) found = dlsym(library, "ct_engine");
         if (!found) fail("the tensor library cannot be opened", dlerror(), "`swift build -c release --product SutureTorch` builds it beside the command");
+        const char *names = dlsym(library, "ct_engine_names");
+        if (!names || strcmp(names, CT_NAMES) != 0)
+            fail("the tensor library is of another build than this program", ENGINE, "`swift build -c release --product SutureTorch` builds it anew");
     }
     // libtorch keeps no binary compatibility between minor versions: a mismatch misreads memory rather than failing.
     const char *built = found->built_version(), *loaded = found->loaded_version();

@@ -69,4 +69,26 @@ struct SystemLimitTests {
         #expect(try files.contentsOfDirectory(atPath: home.path + "/.cache/suture/statistics").count == 1)
         #expect(!files.fileExists(atPath: place.url.path + "/relative"))
     }
+
+    @Test("a tensor library of another build than the command is told apart, and nothing is called in it")
+    func engine() throws {
+        let place = try Workplace()
+        let command = place.url.appending(path: "suture")
+        try FileManager.default.copyItem(at: Command.executable.resolvingSymlinksInPath(), to: command)
+        let source = "const char ct_engine_names[] = \"free shape \"; const void *ct_engine[200];"
+        try Data(source.utf8).write(to: place.url.appending(path: "engine.c"))
+        #if os(macOS)
+            let library = "libSutureTorch.dylib"
+        #else
+            let library = "libSutureTorch.so"
+        #endif
+        let compiled = try Command.run(
+            ["clang", "-shared", "-fPIC", "engine.c", "-o", library], in: place.url,
+            program: URL(filePath: "/usr/bin/env"))
+        #expect(compiled.status == 0, "\(compiled.errors)")
+        let outcome = try Command.run(["generate", "model", "-p", "abc"], in: place.url, program: command)
+        #expect(outcome.status == 1 && outcome.output.isEmpty, "\(outcome.errors)")
+        #expect(outcome.errors.hasPrefix("error: the tensor library is of another build"), "\(outcome.errors)")
+        #expect(outcome.errors.contains(library) && outcome.errors.contains("swift build"), "\(outcome.errors)")
+    }
 }

@@ -24,6 +24,10 @@
     X(optimizer_zero_grad) X(optimizer_free) \
     X(group) X(group_connect) X(group_meet) X(group_gather) X(group_send) X(group_receive) X(group_count) X(group_free)
 
+// The same in one string: where those of a program and a library differ, they are of different builds.
+#define CT_NAME(name) #name " "
+#define CT_NAMES CT_FUNCTIONS(CT_NAME)
+
 #define CT_FIELD(name) __typeof__(ct_##name) *_Nonnull name;
 typedef struct {
     CT_FUNCTIONS(CT_FIELD)
@@ -35,11 +39,12 @@ extern "C" {
 #endif
 
 // The functions where the engine is linked into the program; else those of its library, opened by the first call. Ends the
-// program with a message where there is none, or one that was built against another libtorch.
+// program with a message where there is none, one of another build, or one that was built against another libtorch.
 const CTorchFunctions *_Nonnull ct_functions(void);
 
 // The engine's own table; NULL is its address where it is not linked.
 extern const CTorchFunctions ct_engine;
+extern const char ct_engine_names[];
 
 #ifdef __cplusplus
 }
