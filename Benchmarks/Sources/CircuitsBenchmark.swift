@@ -1,5 +1,6 @@
 import ArgumentParser
 import Foundation
+import SutureFormats
 import SutureModels
 import SutureSubspaces
 import SutureTensor
