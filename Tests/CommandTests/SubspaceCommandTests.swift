@@ -98,7 +98,7 @@ struct SubspaceCommandTests {
     func circuits() throws {
         let place = try Workplace()
         for (name, words) in [("train", ["abc", "cde", "aab"]), ("held", ["bcd", "eab", "cab", "dd"])] {
-            let lines = words.map { #"{"base": "\#($0)xz", "source": "\#($0)yz", "answer": "P", "other": "Q"}"# }
+            let lines = words.map { #"{"base": "\#($0)x", "source": "\#($0)y", "answer": "R", "other": "S"}"# }
             try Data(lines.joined(separator: "\n").utf8).write(to: place.url.appending(path: "\(name).jsonl"))
         }
         let held = "--pairs held.jsonl --train-pairs train.jsonl"

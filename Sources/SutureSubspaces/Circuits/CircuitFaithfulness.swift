@@ -9,6 +9,7 @@ extension CircuitRuns {
             throw SubspaceError(.badRequest, "the circuit is one of another model")
         }
         let needed = circuit.pruned
+        guard needed.count > 0 else { return try corrupted() }
         return try Tensor.withoutGradients {
             let masks = try graph.groups.map { try needed.mask($0, on: model.device) }
             return try ordered { batch in

@@ -52,8 +52,8 @@ public struct CircuitGraph: Hashable, Sendable {
         public var sender: Sender
         public var receiver: Sweep.Receiver
 
-        /// `5.3 -> 6.1.queries`
-        public var description: String { "\(sender) -> \(receiver)" }
+        /// `5.3->6.1.queries`
+        public var description: String { "\(sender)->\(receiver)" }
     }
 
     /// The graph of a model of that many layers and heads; `isParallel` where MLPs do not read their layer's heads.
