@@ -2,7 +2,7 @@
 SMOLLM2 := .deps/smollm2/SmolLM2-135M-Instruct.Q4_1.gguf
 SUTURE := .build/release/suture
 
-.PHONY: help demo demo-studio demo-signatures test test-slow interop interop-lens interop-harness interop-steer interop-vision interop-onnx interop-llama interop-serve conformance fuzz fuzz-coverage fuzz-asan setup release parity bench docs format lint clean
+.PHONY: help demo demo-studio demo-signatures test test-slow interop interop-lens interop-circuits interop-harness interop-steer interop-vision interop-onnx interop-llama interop-serve conformance fuzz fuzz-coverage fuzz-asan setup release parity bench docs format lint clean
 
 SWIFT_FILES := Sources Tests Benchmarks/Sources Examples Snippets Package.swift
 SECONDS ?= 60
@@ -20,6 +20,7 @@ help:
 	@echo "make interop  hold what is exported against peft, transformers and gguf"
 	@echo "make interop-lens  hold lens, attention, attribution and ablation against TransformerLens"
 	@echo "make interop-harness  hold scores of lm-eval through the server against transformers"
+	@echo "make interop-circuits  hold the scores of edges and the curves of circuits against formulas written out in PyTorch"
 	@echo "make interop-steer  hold steering vectors and their files against repeng and transformers"
 	@echo "make interop-vision  hold classifiers, and how pictures are prepared, against torchvision and timm"
 	@echo "make interop-onnx  hold ONNX files, imported and exported, against onnxruntime"
@@ -79,6 +80,10 @@ interop-lens: release
 interop-harness: release
 	@Scripts/setup-interop harness
 	.deps/interop-harness/bin/python Tests/Interop/harness.py $(SUTURE) $(SMOLLM2)
+
+interop-circuits: release
+	@Scripts/setup-interop
+	.deps/interop/bin/python Tests/Interop/circuits.py $(SUTURE)
 
 interop-steer: release
 	@Scripts/setup-interop steer

@@ -13,7 +13,7 @@ struct SutureBench: ParsableCommand {
             Ops.self, Decode.self, DecodeOnce.self, Replay.self, RepairBenchmark.self, MintBenchmark.self,
             MethodsBenchmark.self,
             SequenceBenchmark.self, ChecksBenchmark.self, MemoryBenchmark.self, PatchesBenchmark.self,
-            SubspacesBenchmark.self,
+            SubspacesBenchmark.self, CircuitsBenchmark.self,
             VisionBenchmark.self,
             SignaturesBenchmark.self, CorruptionsBenchmark.self
         ])

@@ -28,6 +28,10 @@ extension Report {
             let kept = try result.decoded(SweepMap.self)
             try result.require(kept.isWhole, "a table that is whole")
             try self.init(kept)
+        case "suture.circuit/1":
+            let kept = try result.decoded(CircuitReport.self)
+            try result.require(kept.isWhole, "a curve and tables that are whole")
+            try self.init(kept)
         case "suture.robustness/1":
             let kept = try result.decoded(RobustnessData.self).comparison(source: file.relativePath)
             try self.init(kept, title: "Robustness")
@@ -42,7 +46,8 @@ extension Report {
         default:
             throw FormatError(
                 .missingKey, "no page can be drawn from this", subject: file.relativePath,
-                expected: "the JSON of repair, evaluate, faithful, sweep, lens, attention, robustness or reproduce",
+                expected:
+                    "the JSON of repair, evaluate, faithful, sweep, circuit, lens, attention, robustness or reproduce",
                 found: schema.isEmpty ? "no schema" : "schema \(schema)")
         }
     }

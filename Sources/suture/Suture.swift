@@ -30,7 +30,8 @@ struct Suture: ParsableCommand {
             CommandGroup(
                 name: "Subspaces",
                 subcommands: [
-                    SteerCommand.self, FaithfulCommand.self, SweepCommand.self, LensCommand.self, AttentionCommand.self,
+                    SteerCommand.self, FaithfulCommand.self, SweepCommand.self, CircuitCommand.self,
+                    LensCommand.self, AttentionCommand.self,
                     ActivationsCommand.self, ReproduceCommand.self
                 ]),
             CommandGroup(

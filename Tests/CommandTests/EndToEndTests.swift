@@ -9,8 +9,8 @@ struct EndToEndTests {
         "extract",
         "transfer",
         "import", "export", "minimize", "bisect", "rebase", "inspect", "diff", "convert", "parity", "train", "classify",
-        "robustness", "corrupt", "signature", "steer", "faithful", "sweep", "lens", "attention", "activations",
-        "reproduce", "report", "serve", "statistics"
+        "robustness", "corrupt", "signature", "steer", "faithful", "sweep", "circuit", "lens", "attention",
+        "activations", "reproduce", "report", "serve", "statistics"
     ]
 
     @Test("a repair becomes a patch that is applied and taken off to the last bit")

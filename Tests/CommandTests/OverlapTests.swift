@@ -39,7 +39,9 @@ struct OverlapTests {
             + " --report >new.html",
         "faithful <model --patch <good.fix --failures <key.jsonl --reworded <type.jsonl --report >new.html",
         "sweep <model --patch <good.fix --steer <plain.fix --project <small.fix --report >new.html --report >new.md",
-        "sweep <model --pairs <key.jsonl --report >new.html", "parity <model --golden <plain.fix",
+        "sweep <model --pairs <key.jsonl --report >new.html",
+        "circuit <model --pairs <key.jsonl --train-pairs <type.jsonl --patch <good.fix --steer <small.fix --project <plain.fix"
+            + " --scores >new.safetensors --report >new.html", "parity <model --golden <plain.fix",
         "lens <model --prompt a --patch <good.fix --steer <small.fix --project <plain.fix --report >new.html",
         "attention <model --prompt a --layer 0 --patch <good.fix --steer <small.fix --project <plain.fix --report >new.html",
         "activations <model --site residual.0 --texts <texts.txt --patch <good.fix --steer <small.fix --project <plain.fix"
@@ -68,7 +70,7 @@ struct OverlapTests {
         "--sparse", "--bits", "--to", "--check", "--first", "--largest", "--share", "--batch-norm", "--corruption",
         "--split", "--resize", "--center-crop", "--pad", "--learn", "--loss", "--directions of faithful", "--epochs",
         "--count",
-        "--kind", "--source", "--answer", "--other", "--component", "--receiver", "--tolerance", "--layers",
+        "--kind", "--choice", "--source", "--answer", "--other", "--component", "--receiver", "--tolerance", "--layers",
         "--other-layers", "--train-pairs of reproduce illusion", "--pairs of reproduce illusion",
         "--train-pairs of reproduce starts", "--pairs of reproduce starts", "--starts", "--controls", "--dimensions",
         "--pairs of reproduce facts", "--seeds", "--steps", "--models of reproduce planted", "--architecture",

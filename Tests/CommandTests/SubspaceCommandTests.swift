@@ -94,6 +94,39 @@ struct SubspaceCommandTests {
         #expect((planted["models"] as? [Any])?.count == 16)
     }
 
+    @Test("edges are scored on some pairs, circuits measured on others, and the page drawn again from its JSON")
+    func circuits() throws {
+        let place = try Workplace()
+        for (name, words) in [("train", ["abc", "cde", "aab"]), ("held", ["bcd", "eab", "cab", "dd"])] {
+            let lines = words.map { #"{"base": "\#($0)x", "source": "\#($0)y", "answer": "R", "other": "S"}"# }
+            try Data(lines.joined(separator: "\n").utf8).write(to: place.url.appending(path: "\(name).jsonl"))
+        }
+        let held = "--pairs held.jsonl --train-pairs train.jsonl"
+        let found = try json(place, "circuit model \(held) --scores s.safetensors --report c.json --report c.html")
+        #expect(found["edges"] as? Int == CircuitGraph(layers: 2, heads: 4).edgeCount)
+        #expect(
+            found["pairs"] as? Int == 3 && found["test_pairs"] as? Int == 4 && found["is_held_out"] as? Bool == true)
+        let points = try #require(found["points"] as? [[String: Any]])
+        #expect(points.count == 10 && points.last?["edges"] as? Int == found["edges"] as? Int)
+        let whole = try #require(points.last?["faithfulness"] as? [String: Double])
+        #expect(abs(try #require(whole["value"]) - 1) < 1e-3)
+        let file = try SafetensorsFile(place.url.appending(path: "s.safetensors"))
+        #expect(file["scores"]?.shape == [11, 27])
+        let again = try json(place, "report c.json")
+        #expect(again["cpr"] as? [String: Double] == found["cpr"] as? [String: Double])
+        for options in ["--method eap --choice greedy", "--steps 2 --patch good.fix", "--method exact"] {
+            #expect(try json(place, "circuit model --pairs held.jsonl \(options)")["is_held_out"] as? Bool == false)
+        }
+        // Half of these are the others with base and source exchanged.
+        try pairs(place, "even.jsonl", seed: 3)
+        let alike = try place.run("circuit model --pairs even.jsonl --method eap")
+        #expect(alike.status == 2 && alike.errors.contains("answers clean and corrupted prompts alike"))
+        let changed = try place.run("circuit model --pairs held.jsonl --ablate attn.1.head.0")
+        #expect(changed.status == 2 && changed.errors.contains("leave --ablate"))
+        let uneven = try place.run("circuit model", input: "")
+        #expect(uneven.status == 4 && uneven.errors.contains("one token of this model"))
+    }
+
     @Test("sweeps of many pairs are means with intervals; denoising, other metrics and chosen neurons")
     func manyPairs() throws {
         let place = try Workplace()

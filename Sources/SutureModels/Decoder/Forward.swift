@@ -97,7 +97,7 @@ final class Forward {
         let weights = try model.weights.layer(layer)
         var residual = try visit(.residual(layer), input)
         let normed = try weights.attentionNorm?(residual) ?? residual
-        let rotation = architecture.rotates(layer) ? architecture.isWindowed(layer) ? windowedRotation : rotation : nil
+        let rotation = rotation(of: layer)
         let own = KeyValues(
             keys: try visitSplit(
                 .keys(layer),
@@ -106,7 +106,7 @@ final class Forward {
 
         var asking = normed
         var rotationFrom = 0
-        var mask = architecture.isWindowed(layer) ? windowedMask : mask
+        var mask = mask(of: layer)
         if lastOnly, end - first > 1 {
             let columns = end - first
             asking = try normed.narrowed(1, columns - 1..<columns)
@@ -127,16 +127,31 @@ final class Forward {
                     return try mix(layer, queries.narrowed(0, $0..<$0 + 1), $1, mask)
                 }
             } ?? mix(layer, queries, seen, mask)
-        let read = try visitHeads(layer, merged(mixed))
-        let written =
-            concerns(.attentionOut(layer)) || !architecture.writesDirectly
-            ? try residual + visit(.attentionOut(layer), model.scaled(weights.output(read), weights.attentionOutNorm))
-            : try weights.output(read, plus: residual)
-        return (ResidualStream(residual: written, entering: architecture.isParallel ? residual : nil), seen)
+        return (try writing(layer, merged(mixed), residual), seen)
     }
 
+    /// The stream after attention, by what its heads read, `[batch, positions, heads x head width]`.
+    func writing(_ layer: Int, _ mixed: Tensor, _ residual: Tensor) throws -> ResidualStream {
+        let weights = try model.weights.layer(layer)
+        let read = try visitHeads(layer, mixed)
+        let written =
+            concerns(.attentionOut(layer)) || !model.architecture.writesDirectly
+            ? try residual + visit(.attentionOut(layer), model.scaled(weights.output(read), weights.attentionOutNorm))
+            : try weights.output(read, plus: residual)
+        return ResidualStream(residual: written, entering: model.architecture.isParallel ? residual : nil)
+    }
+
+    /// How a layer turns queries and keys.
+    func rotation(of layer: Int) -> Rotation? {
+        let architecture = model.architecture
+        return architecture.rotates(layer) ? architecture.isWindowed(layer) ? windowedRotation : rotation : nil
+    }
+
+    /// Which keys its queries may see.
+    func mask(of layer: Int) -> Tensor? { model.architecture.isWindowed(layer) ? windowedMask : mask }
+
     /// What queries read of the keys and values that they see, `[batch, heads, positions, width]`.
-    private func mix(_ layer: Int, _ queries: Tensor, _ seen: KeyValues, _ mask: Tensor?) throws -> Tensor {
+    func mix(_ layer: Int, _ queries: Tensor, _ seen: KeyValues, _ mask: Tensor?) throws -> Tensor {
         let scale = model.architecture.attentionScale(layer)
         if let cap = model.architecture.attentionCap {
             return try Tensor.attention(queries: queries, seen, mask: mask, scale: scale, cap: cap)
@@ -257,7 +272,7 @@ extension Architecture {
 }
 
 extension Rotation? {
-    fileprivate func turned(_ input: Tensor, from column: Int = 0) throws -> Tensor {
+    func turned(_ input: Tensor, from column: Int = 0) throws -> Tensor {
         try self?.turned(input, from: column) ?? input
     }
 }

@@ -105,9 +105,14 @@ extension Trace {
     /// What the MLP of a layer reads: the stream after attention (or as it enters the layer where both are parallel),
     /// normed, `[batch, positions, width]`.
     public func mlpInput(_ layer: Int) throws -> Tensor {
+        try model.mlpInput(layer: layer, stream: mlpStream(layer))
+    }
+
+    /// The same before the norm.
+    package func mlpStream(_ layer: Int) throws -> Tensor {
         try model.check(Neuron(layer: layer, index: 0))
         guard layer >= firstLayer else { throw unreached(layer) }
-        return try model.mlpInput(layer: layer, stream: stream(Entry(layer: layer, stage: .mlp)).read)
+        return stream(Entry(layer: layer, stage: .mlp)).read
     }
 }
 

@@ -4,6 +4,8 @@ import SutureTensor
 protocol LayerVisitor {
     /// Before a stage. Returns what goes into it.
     mutating func enter(_ entry: Entry, _ stream: ResidualStream) throws -> ResidualStream
+    /// What the heads of a layer read, `[batch, positions, heads x head width]`, where they do not read the stream.
+    mutating func heads(_ layer: Int, _ forward: Forward, _ stream: Tensor) throws -> Tensor?
     /// The keys and values of the positions before the batch, for each of its rows.
     func prefix(_ layer: Int) throws -> KeyValues?
     /// The same of layers that other processes hold.
@@ -18,6 +20,7 @@ protocol LayerVisitor {
 
 extension LayerVisitor {
     mutating func enter(_ entry: Entry, _ stream: ResidualStream) throws -> ResidualStream { stream }
+    mutating func heads(_ layer: Int, _ forward: Forward, _ stream: Tensor) throws -> Tensor? { nil }
     func prefix(_ layer: Int) throws -> KeyValues? { nil }
     func distantPrefix() throws -> DistantKeys? { nil }
     mutating func keep(_ distant: DistantKeys) {}
@@ -44,6 +47,11 @@ extension Forward {
             stream = try visitor.enter(entry, stream)
             switch entry.stage {
             case .attention:
+                if let heads = try visitor.heads(layer, self, stream.residual) {
+                    stream = try writing(layer, heads, stream.residual)
+                    entry = Entry(layer: layer, stage: .mlp)
+                    continue
+                }
                 let isLast = layer == model.architecture.layers - 1
                 let (next, seen) = try attention(
                     layer, stream.residual, prefix: visitor.prefix(layer), lastOnly: lastOnly && isLast)

@@ -57,6 +57,21 @@ public struct IOI: Sendable {
         }
     }
 
+    /// `count` pairs whose source repeats the other name, so that it asks for the rival: what follows the order of the names
+    /// stays as it is. Half of the bases are `ABB`.
+    public func flipped(_ count: Int, seed: UInt64) -> [PromptPair] {
+        var random = SeededGenerator(seed: seed)
+        return (0..<count).map { index in
+            let scene = scene(&random)
+            let isABB = index % 2 == 0
+            var other = scene
+            (other.object, other.subject) = (scene.subject, scene.object)
+            return PromptPair(
+                base: prompt(scene, isABB: isABB), source: prompt(other, isABB: !isABB), answer: " " + scene.object,
+                other: " " + scene.subject)
+        }
+    }
+
     private struct Scene {
         var template, object, subject, place, thing: String
     }
