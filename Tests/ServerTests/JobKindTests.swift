@@ -56,6 +56,10 @@ struct JobKindTests {
                 let tested = try await client.done(["kind": "test"])
                 let result = try #require(tested["result"] as? [String: Any])
                 #expect(result["asked"] as? Int == 2 && result["right"] as? Int == 1, "\(result)")
+                let told = try #require(result["cases"] as? [[String: Any]])
+                #expect(told.map { $0["right"] as? Bool } == [true, false])
+                #expect(
+                    told.first?["id"] as? Int == added.json["id"] as? Int && told.first?["written"] as? String == right)
                 let given: [String: Any] = [
                     "kind": "test", "patches": [], "cases": [["prompt": prompt, "expected": right]]
                 ]

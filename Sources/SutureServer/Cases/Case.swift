@@ -31,6 +31,7 @@ struct Case: Codable, Sendable, Equatable, FetchableRecord, MutablePersistableRe
     init(kept body: JSONField) throws {
         (prompt, expected) = (try body.require("prompt").string, try body.require("expected").string)
         isChat = try body.require("chat").bool
+        id = try body.optional("id").map { Int64(try $0.int) }
     }
 
     var members: JSONObject {

@@ -57,6 +57,7 @@ export function view(passage, request, link) {
       swapped.replaceChildren(
         element("h3", {}, `With the ${components[passage.component]} of the other prompt in layer ${layer}, at token ${position}`),
         element("div", { class: "sides" }, told("Without", before), told("With it", after)));
+      swapped.scrollIntoView({ block: "nearest" });
     } catch (error) {
       swapped.replaceChildren(element("p", { class: "bad", role: "status" }, error.message));
     }
