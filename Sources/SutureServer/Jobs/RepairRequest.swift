@@ -58,9 +58,12 @@ struct RepairRequest: JobRequest {
             guard !change.isEmpty else { return }
             let changed = try model.applying(change)
             // Its first tokens are sure: nothing is accepted that greedy decoding does not write.
-            members["after"] = JSON(passage.written + expected)
-            setting.tell(.known(members))
-            members["after"] = JSON(try answer(of: changed, worker.tokenizers))
+            let sure = passage.written + expected
+            setting.tell(.known(["after": JSON(sure)]))
+            let text = try answer(of: changed, worker.tokenizers) { text in
+                if text.count > sure.count { setting.tell(.known(["after": JSON(text)])) }
+            }
+            members["after"] = JSON(text)
             setting.tell(.known(members))
         }
         let result = try repair.run([failure], modelName: worker.modelName)
@@ -81,11 +84,19 @@ struct RepairRequest: JobRequest {
         return JobOutcome(patch: patch, name: name, members: members)
     }
 
-    /// What a model writes from the beginning of its answer, most likely token by token.
-    private func answer(of model: LanguageModel, _ tokenizers: Tokenizers) throws -> String {
+    /// What a model writes from the beginning of its answer, most likely token by token; told as it grows.
+    private func answer(
+        of model: LanguageModel, _ tokenizers: Tokenizers, tell: (String) -> Void = { _ in }
+    ) throws -> String {
+        var text = ""
         let writing = TextWriting(
             tokenizers.plain, ends: tokenizers.ends(isChat: passage.isChat), limit: Self.shown)
         let tokens = tokenizers.tokens(of: passage.prompt, isChat: passage.isChat)
-        return try Tensor.withoutGradients { try writing.write(model, behind: tokens).text }
+        return try Tensor.withoutGradients {
+            try writing.write(model, behind: tokens) { piece in
+                text += piece
+                tell(text)
+            }.text
+        }
     }
 }
