@@ -64,6 +64,7 @@ test-slow: release
 	SIGNAL=INT Tests/Slow/kill-commands $(SUTURE) 20
 	Tests/Slow/full-disk $(SUTURE)
 	Tests/Slow/kill-server $(SUTURE) 100
+	Tests/Slow/load-server $(SUTURE) 60
 	Tests/Slow/dead-ranks $(SUTURE)
 	Tests/Slow/split-hosts $(SUTURE) $(SMOLLM2)
 	Tests/Slow/stack-repairs $(SUTURE) $(SMOLLM2) Tests/Slow/failures.jsonl

@@ -24,7 +24,7 @@ public struct AnswerScores: Sendable {
 
 extension TokenizedFailure {
     /// The prompt and all of the answer that the model reads while it writes the answer.
-    var forced: [Int] { prompt + answer.dropLast() }
+    package var forced: [Int] { prompt + answer.dropLast() }
 
     /// The positions of ``forced`` after which the answer's tokens come.
     var places: Range<Int> { prompt.count - 1..<prompt.count - 1 + answer.count }

@@ -24,6 +24,8 @@ public struct Repair {
     public var guardTexts = Texts.guards
     /// Called with what is being done, how much of it is done, and of how much.
     public var progress: ProgressHandler = { _, _, _ in }
+    /// Called with the change that fixes the failures as soon as it is found; what else it does is measured afterwards.
+    public var found: (WeightChange) throws -> Void = { _ in }
 
     /// What came out: the change that fixes the failures, and the evidence.
     public struct Result: Sendable {
@@ -97,6 +99,7 @@ public struct Repair {
                 "not kept, since the model did not answer it so: \(Visible.quoted(String(question.prompt.suffix(60))))")
         }
         let change = ledger.change
+        try found(change)
         let effects = try measure(change, on: guardTexts, "checking side effects")
         let heldOut = try measure(change, on: Texts.heldOut, "checking held-out text")
         // The guard texts are many and short, the held-out ones few and long: perplexity is judged on the latter.

@@ -56,12 +56,12 @@ public struct Server: Sendable {
         let stacks = ModelStacks(checkpoint, model)
         let meter = Meter()
         let limits = limits.fitted(toBytesOfToken: model.architecture.bytesOfToken)
+        let cases = CaseStore(storage: storage)
+        let worker = JobWorker(checkpoint, model, tokenizers, cases, statistics)
         workbench = Workbench(
             name: Self.name(of: checkpoint), tokenizers: tokenizers, stacks: stacks,
             engine: Engine(plain, limits, meter), patches: store,
-            jobs: try JobRunner(storage, RepairWorker(checkpoint, tokenizers, statistics), stacks, store, limits),
-            limits: limits,
-            meter: meter)
+            jobs: try JobRunner(storage, worker, stacks, store, limits), cases: cases, limits: limits, meter: meter)
     }
 
     /// Answers requests until ``stop()`` is called or the task is cancelled; requests that run then are finished first.
@@ -95,7 +95,7 @@ public struct Server: Sendable {
             ], logger: logger)
         configuration.maximumGracefulShutdownDuration = .seconds(limits.shutdownSeconds)
         let group = ServiceGroup(configuration: configuration)
-        await workbench.jobs.wake()
+        await workbench.jobs.begin()
         let watcher = Task { [stream = ending.stream] in
             for await _ in stream { await group.triggerGracefulShutdown() }
         }
@@ -133,6 +133,7 @@ public struct Server: Sendable {
         WritingRoutes(workbench: workbench).add(to: router)
         PatchRoutes(workbench: workbench).add(to: router)
         JobRoutes(workbench: workbench).add(to: router)
+        CaseRoutes(workbench: workbench).add(to: router)
         InsideRoutes(workbench: workbench).add(to: router)
         PageRoutes().add(to: router)
         return router

@@ -2,7 +2,7 @@ import Foundation
 import GRDB
 import SutureFormats
 
-/// The folder in which the server keeps patches and jobs: a database, and a file for each patch.
+/// The folder in which the server keeps patches, jobs and prompts: a database, and a file for each patch.
 struct Storage: Sendable {
     let folder: URL
     let database: DatabaseQueue
@@ -56,6 +56,14 @@ struct Storage: Sendable {
                 table.column("result", .text)
                 table.column("error", .text)
                 table.column("created", .datetime).notNull()
+            }
+        }
+        migrator.registerMigration("prompts that must stay right") { database in
+            try database.create(table: Case.databaseTableName) { table in
+                table.autoIncrementedPrimaryKey("id")
+                table.column("prompt", .text).notNull()
+                table.column("expected", .text).notNull()
+                table.column("isChat", .boolean).notNull()
             }
         }
         return migrator

@@ -7,6 +7,8 @@ struct Tokenizers: Sendable {
     /// The model's chat format, or why there is none.
     let chat: Result<ChatFormat, ServerError>
 
+    var hasChat: Bool { if case .success = chat { true } else { false } }
+
     /// The tokenizer of raw text, or of conversations.
     func of(isChat: Bool) -> Tokenizer { isChat ? (try? chat.get().tokenizer) ?? plain : plain }
 

@@ -11,6 +11,7 @@ struct Workbench: Sendable {
     let engine: Engine
     let patches: PatchStore
     let jobs: JobRunner
+    let cases: CaseStore
     let limits: ServerLimits
     let meter: Meter
 

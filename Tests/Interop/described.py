@@ -27,7 +27,7 @@ def asked(url, description, mode, checks):
         done = subprocess.run(
             [Path(sys.executable).with_name("schemathesis"), "run", file, "--url", url, "--mode", mode, "--checks",
              "not_a_server_error,status_code_conformance,content_type_conformance," + checks, "--max-examples", EXAMPLES,
-             "--seed", SEED, "--phases", "coverage,fuzzing", "--request-timeout", "120", "--exclude-operation-id", "repair",
+             "--seed", SEED, "--phases", "coverage,fuzzing", "--request-timeout", "120", "--exclude-operation-id", "startJob",
              "--no-color"], cwd=folder)
         if done.returncode:
             sys.exit(f"described: error: {mode} requests")
@@ -40,7 +40,7 @@ with served(SUTURE, MODEL) as url:
     narrow = json.loads(json.dumps(whole))
     requests = narrow["components"]["schemas"]
     name = ask(f"{url}/v1/models")["data"][0]["id"]
-    for request in ["TextRequest", "ChatRequest", "Passage", "AttentionRequest"]:
+    for request in ["TextRequest", "ChatRequest", "Passage", "AttentionRequest", "SwapRequest"]:
         properties = requests[request]["properties"]
         properties.pop("patches")
         properties["model"] = {"const": name}

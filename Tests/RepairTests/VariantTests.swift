@@ -152,6 +152,41 @@ extension VariantTests {
     }
 }
 
+@Suite("Rows that are solved for together")
+struct MarginRowTests {
+    @Test("what neurons write comes out behind each prompt as if it ran alone, near or far from the others")
+    func bundles() throws {
+        let (model, tokenizer) = try tinyModel()
+        let layer = Recruit.layer(of: model.architecture.layers)
+        let basis = try SemanticBasis(model)
+        let prompts = [
+            "abc", "defgh", "a", String(repeating: "long ", count: 20), String(repeating: "long ", count: 21)
+        ]
+        let rows = try prompts.enumerated().map { number, prompt in
+            let run = try TeacherForcedRun(
+                TokenizedFailure(Failure(prompt: prompt, expected: "xyz"), tokenizer), on: model)
+            let activations = try Tensor((0..<6).map { Float($0 + number) / 6 }, shape: [3, 2])
+            return MarginSolver.Row(run, activations: activations, margins: number == 1 ? [nil, 2, 2] : [2, nil, 2])
+        }
+        let width = model.architecture.width
+        let written = try Tensor((0..<2 * width).map { sin(Float($0)) }, shape: [2, width])
+        func streams(_ rows: [MarginSolver.Row]) throws -> [Int: [Double]] {
+            try Dictionary(
+                uniqueKeysWithValues: MarginSolver(rows, layer: layer, basis).residuals(written).map {
+                    ($0.row, try $0.stream.elements(as: Double.self))
+                })
+        }
+        let together = try streams(rows)
+        #expect(together.count == rows.count)
+        for (number, row) in rows.enumerated() {
+            let alone = try #require(try streams([row])[0])
+            let beside = try #require(together[number])
+            #expect(alone.count == beside.count && alone.count == 2 * width)
+            #expect(zip(alone, beside).allSatisfy { abs($0 - $1) < 1e-4 }, "row \(number)")
+        }
+    }
+}
+
 @Suite("L-BFGS")
 struct QuasiNewtonTests {
     @Test("finds the minimum of a quadratic function and of Rosenbrock's")

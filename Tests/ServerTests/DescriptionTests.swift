@@ -39,6 +39,12 @@ struct DescriptionTests {
         #expect(try names("Passage") == Set(Passage.keys.map(\.description)))
         #expect(try names("AttentionRequest") == names("Passage").union(["layer"]))
         #expect(try names("RepairRequest") == names("Passage").union(["kind", "expected", "name"]))
+        let pair = Set(SwapPassage.keys.map(\.description))
+        #expect(try names("SweepRequest") == pair.union(["kind", "answer", "other"]))
+        #expect(try names("SwapRequest") == pair.union(["layer", "position"]))
+        #expect(try names("TestRequest") == ["kind", "model", "patches", "cases"])
+        #expect(try names("EvidenceRequest") == ["kind", "model", "patches"])
+        #expect(try names("CaseRequest") == ["prompt", "messages", "written", "expected"])
         for (schema, form) in [("TextRequest", WritingRequest.Form.text), ("ChatRequest", .chat)] {
             // Those that are taken for compatibility and do nothing are not named.
             let silent: Set = ["frequency_penalty", "presence_penalty", "logit_bias", "suffix", "best_of"]

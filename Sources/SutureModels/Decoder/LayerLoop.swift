@@ -38,6 +38,8 @@ extension Forward {
         var stream = stream
         var entry = stages.lowerBound
         while entry < stages.upperBound {
+            // All work of models goes through here: what is given up ends within a layer.
+            try Task.checkCancellation()
             if let end = model.distantEnd, entry.layer < end {
                 stream = try distant(entry..<stages.upperBound, stream, visitor: &visitor)
                 entry = .entering(end)

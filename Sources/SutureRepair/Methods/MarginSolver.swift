@@ -33,7 +33,15 @@ struct MarginSolver {
         }
     }
 
+    /// Rows whose answers stand at about the same positions: run together, so that weights are read once for all of them.
+    private struct Bundle {
+        let trace: Trace
+        /// Their places among all rows, in the order of the trace's prompts.
+        let rows: [Int]
+    }
+
     private let layer: Int
+    private let bundles: [Bundle]
     private let basis: SemanticBasis
     private var rows: [Row]
     /// The sum of the squared logits, before the last norm's scale, of a vector that moves each by one on average.
@@ -50,6 +58,7 @@ struct MarginSolver {
             let written = try stream.narrowed(0, row.run.failure.places).indexSelected(0, at: row.places)
             return try model.finalScale(written).square().mean().item()
         }
+        bundles = try Self.bundles(rows, layer: layer)
         energyUnit = Bootstrap.mean(scales) * Double(rows[0].run.model.architecture.vocabulary)
     }
 
@@ -69,22 +78,63 @@ struct MarginSolver {
         return written
     }
 
-    /// The streams before the last norm at a row's places, `[places, d]`, if the neurons write this.
-    private func residual(_ row: Row, _ written: Tensor) throws -> Tensor {
-        let (trace, places) = (row.run.trace, row.run.failure.places)
-        let push = Intervention(
-            .mlpOut(layer), at: .at(Array(places)), .add(try row.activations.matmul(written).unsqueezed(0)))
-        let last = Site.residual(trace.model.architecture.layers)
-        let stream = try trace.replay([Alternative([push])], capturing: [last], logits: .none)[last].squeezed(0)
-        return try stream.indexSelected(0, at: row.places)
+    /// How many positions rows that are run together may have to be computed at.
+    private static let width = 16
+
+    private static func bundles(_ rows: [Row], layer: Int) throws -> [Bundle] {
+        func start(_ row: Int) -> Int { rows[row].run.failure.places.lowerBound }
+        func end(_ row: Int) -> Int { rows[row].run.failure.forced.count }
+        var groups: [[Int]] = []
+        for row in rows.indices.sorted(by: { (start($0), $0) < (start($1), $1) }) {
+            if let last = groups.last, (last + [row]).map(end).max() ?? 0 <= start(last[0]) + width {
+                groups[groups.count - 1].append(row)
+            } else {
+                groups.append([row])
+            }
+        }
+        return try groups.map { group in
+            let run = rows[group[0]].run
+            let prompts = group.map { rows[$0].run.failure.forced }
+            return Bundle(
+                trace: try group.count == 1 ? run.trace : run.model.trace(prompts, from: layer), rows: group)
+        }
+    }
+
+    /// The streams before the last norm at the places of some rows, `[places, d]` each, if the neurons write this.
+    func residuals(
+        _ written: Tensor, of isAsked: (Row) -> Bool = { _ in true }
+    ) throws -> [(row: Int, stream: Tensor)] {
+        let last = Site.residual(rows[0].run.model.architecture.layers)
+        return try bundles.flatMap { bundle in
+            let asked = bundle.rows.enumerated().filter { isAsked(rows[$0.element]) }
+            guard let first = asked.map({ rows[$0.element].run.failure.places.lowerBound }).min() else {
+                return [(row: Int, stream: Tensor)]()
+            }
+            let pushes = try asked.map { prompt, place in
+                let row = rows[place]
+                return Alternative(
+                    prompt: prompt,
+                    [
+                        Intervention(
+                            .mlpOut(layer), at: .at(Array(row.run.failure.places)),
+                            .add(try row.activations.matmul(written).unsqueezed(0)))
+                    ])
+            }
+            let streams = try bundle.trace.replay(pushes, capturing: [last], logits: .none)[last]
+            return try asked.enumerated().map { place, one in
+                let row = rows[one.element]
+                let offset = row.run.failure.places.lowerBound - first
+                let stream = try streams.selected(0, place).indexSelected(0, at: row.places.map { $0 + offset })
+                return (one.element, stream)
+            }
+        }
     }
 
     /// Takes in the most likely tokens of rows whose margins do not hold. False where all hold.
     private mutating func addRivals(_ written: Tensor, _ count: Int) throws -> Bool {
         var isOpen = false
-        for index in rows.indices {
+        for (index, residual) in try Tensor.withoutGradients({ try residuals(written) }) {
             let (row, model) = (rows[index], rows[index].run.model)
-            let residual = try Tensor.withoutGradients { try self.residual(row, written) }
             let gaps = try AnswerGaps(model, residual: residual, answer: row.wanted).gaps
             guard zip(gaps, row.margins).contains(where: { -$0 < 0.8 * $1 }) else { continue }
             isOpen = true
@@ -98,9 +148,10 @@ struct MarginSolver {
     /// The loss and its gradient by what the neurons write.
     private func loss(_ written: Tensor) throws -> (value: Double, gradient: Tensor) {
         let leaf = try written.detached().tracked()
-        let losses = try rows.filter { !$0.rivals.isEmpty }.map { row in
+        let losses = try residuals(leaf, of: { !$0.rivals.isEmpty }).map { place, stream in
+            let row = rows[place]
             let model = row.run.model
-            let logits = try model.logits(ofResidual: residual(row, leaf), of: row.rivals)
+            let logits = try model.logits(ofResidual: stream, of: row.rivals)
             let own = row.wanted.compactMap { row.rivals.firstIndex(of: $0) }
             let targets = try Tensor(own, shape: [own.count, 1], device: model.device)
             let margins = try Tensor(row.margins, shape: [own.count, 1], device: model.device).to(.float32)

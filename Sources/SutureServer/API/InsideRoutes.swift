@@ -3,8 +3,9 @@ import Hummingbird
 import SutureFormats
 import SutureModels
 import SutureSubspaces
+import SutureTensor
 
-/// Views into the model at a place in an answer: `/api/lens`, `/api/attention` and `/api/blame`.
+/// Views into the model at a place in an answer: `/api/lens`, `/api/attention`, `/api/swap` and `/api/blame`.
 struct InsideRoutes: Sendable {
     let workbench: Workbench
     private let viewer: Viewer
@@ -31,6 +32,17 @@ struct InsideRoutes: Sendable {
             let layer = try body.int("layer", in: 0...last) ?? last
             let (passage, model) = try await place(body)
             return Response.json(try await viewer.attention(passage, model, layer: layer))
+        }
+        router.post("/api/swap") { request, _ in
+            let body = try await request.json(workbench.limits)
+            try body.allow(SwapPassage.keys.union(["layer", "position"]))
+            let pair = try SwapPassage(body, workbench)
+            _ = (try body.require("layer"), try body.require("position"))
+            let layer = try body.int("layer", in: 0...workbench.stacks.base.architecture.layers - 1) ?? 0
+            let tokens = workbench.tokenizers.tokens(of: pair.source, isChat: pair.passage.isChat)
+            let position = try body.int("position", in: 0...tokens.count - 1) ?? 0
+            let model = try await workbench.model(pair.passage.stack).model
+            return Response.json(try await viewer.swap(pair, model, layer: layer, position: position))
         }
         router.post("/api/blame") { request, _ in
             let body = try await request.json(workbench.limits)
@@ -91,5 +103,34 @@ private actor Viewer {
             "heads": .array(
                 view.patterns.map { .array($0.weights[$0.weights.count - 1].map { JSON($0) }) })
         ]
+    }
+
+    /// What the model goes on with, and what it would if the other prompt lent it a part at one place.
+    func swap(_ pair: SwapPassage, _ model: LanguageModel, layer: Int, position: Int) throws -> JSON {
+        let isChat = pair.passage.isChat
+        let tokenizer = tokenizers.of(isChat: isChat)
+        let site = pair.component.site(layer)
+        return try Tensor.withoutGradients {
+            let tokens = tokenizers.tokens(of: pair.passage.text, isChat: isChat)
+            let lending = try model.trace([tokenizers.tokens(of: pair.source, isChat: isChat)], capturing: [site])
+            let lent = try lending[site].narrowed(1, position..<position + 1)
+            let run = try model.trace([tokens])
+            func told(_ interventions: [Intervention]) throws -> JSON {
+                let logits = try run.replay([Alternative(interventions)]).logits.squeezed(0)
+                let top = try logits.softmax().top(min(5, logits.count))
+                let writing = TextWriting(tokenizers.plain, ends: tokenizers.ends(isChat: isChat), limit: 12)
+                return [
+                    "text": JSON(try writing.write(model, behind: tokens, interventions).text),
+                    "rivals": .array(
+                        zip(try top.indices.ints(), try top.values.elements(as: Double.self)).map {
+                            ["text": JSON(tokenizer.decode([$0])), "probability": JSON($1)]
+                        })
+                ]
+            }
+            return [
+                "before": try told([]),
+                "after": try told([Intervention(site, at: .at([position]), .replace(lent))])
+            ]
+        }
     }
 }

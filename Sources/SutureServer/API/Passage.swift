@@ -17,10 +17,7 @@ struct Passage: Sendable {
 
     /// `{"prompt" or "messages", "written", "model" or "patches"}`
     init(_ body: JSONField, _ workbench: Workbench) throws {
-        stack =
-            try body.optional("model").map { try StackRequest(model: $0.string, of: workbench.name) }
-            ?? StackRequest()
-        if let list = try body.optional("patches") { stack = try StackRequest(list) }
+        stack = try StackRequest(of: body, workbench)
         let messages = try body.optional("messages")
         isChat = messages != nil
         if let messages {
@@ -33,10 +30,13 @@ struct Passage: Sendable {
         guard !text.isEmpty else { throw ServerError(.badRequest, "the prompt is empty", subject: body.path) }
     }
 
-    /// As it is kept: `prompt`, `written`, `patches` and `chat`.
+    /// As ``members`` keeps it.
     init(kept body: JSONField) throws {
         (prompt, written) = (try body.require("prompt").string, try body.require("written").string)
-        stack = try body.optional("patches").map { try StackRequest($0) } ?? StackRequest()
+        stack = StackRequest()
         isChat = try body.optional("chat")?.bool ?? false
     }
+
+    /// As it is kept, without the patches.
+    var members: JSONObject { ["prompt": JSON(prompt), "written": JSON(written), "chat": JSON(isChat)] }
 }

@@ -31,14 +31,16 @@ struct Job: Codable, Sendable, FetchableRecord, MutablePersistableRecord {
         var total: Int
     }
 
-    /// As the API tells it.
-    func json(_ progress: Progress?) -> JSON {
+    /// As the API tells it, with what it said while it runs.
+    func json(_ entry: JobBoard.Entry?) -> JSON {
         func read(_ text: String?) -> JSON { text.flatMap { try? JSON.parse($0) } ?? .null }
+        let request = read(request)
         return [
-            "id": JSON(Int(id ?? 0)), "kind": "repair", "state": JSON(state.rawValue), "request": read(request),
-            "result": read(result), "error": error.map { JSON($0) } ?? .null,
-            "created": JSON(created.formatted(.iso8601)),
-            "progress": progress.map {
+            "id": JSON(Int(id ?? 0)), "kind": request.objectValue?["kind"] ?? JSON(RepairRequest.kind),
+            "state": JSON(state.rawValue), "request": request,
+            "result": result == nil ? entry?.known.map { .object($0) } ?? .null : read(result),
+            "error": error.map { JSON($0) } ?? .null, "created": JSON(created.formatted(.iso8601)),
+            "progress": entry?.progress.map {
                 ["activity": JSON($0.activity), "done": JSON($0.done), "total": JSON($0.total)]
             } ?? .null
         ]

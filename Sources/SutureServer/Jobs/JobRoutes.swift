@@ -14,16 +14,18 @@ struct JobRoutes: Sendable {
             Response.json(["jobs": .array(try await jobs.list().map(json))])
         }
         router.post("/api/jobs") { request, _ in
-            var asked = try RepairRequest(await request.json(workbench.limits), workbench)
+            var asked = try await JobKinds.request(request.json(workbench.limits), workbench)
             // What is enabled now, whatever is when the job begins.
-            let patches = try await workbench.patches.resolved(asked.passage.stack)
-            asked.passage.stack.parts = patches.map { StackRequest.Part(name: $0.patch.id, scale: $0.scale) }
+            let patches = try await workbench.patches.resolved(asked.stack)
+            asked.stack.parts = patches.map { StackRequest.Part(name: $0.patch.id, scale: $0.scale) }
             return Response.json(json(try await jobs.submit(asked)), status: .accepted)
         }
-        router.get("/api/jobs/:id") { _, context in Response.json(json(try await jobs.find(id(context)))) }
-        router.delete("/api/jobs/:id") { _, context in Response.json(json(try await jobs.cancel(id(context)))) }
+        router.get("/api/jobs/:id") { _, context in Response.json(json(try await jobs.find(context.number("a job")))) }
+        router.delete("/api/jobs/:id") { _, context in
+            Response.json(json(try await jobs.cancel(context.number("a job"))))
+        }
         router.get("/api/jobs/:id/events") { _, context in
-            let id = try id(context)
+            let id = try context.number("a job")
             _ = try await jobs.find(id)
             return Response.events { writer in try await tell(id, &writer) }
         }
@@ -31,31 +33,39 @@ struct JobRoutes: Sendable {
 
     /// Tells of a job whenever it is further, to its end.
     private func tell(_ id: Int64, _ writer: inout any ResponseBodyWriter) async throws {
-        var last: JSON?
-        var rounds = 0
-        while true {
-            let job = try await jobs.find(id)
-            let now = json(job)
+        let board = jobs.board
+        // Whether anybody still listens is learned by saying something; a server that ends says so at once.
+        let pulse = Task {
+            await gracefulShutdownOrTicks(every: .seconds(5)) { board.wake(id) }
+        }
+        defer { pulse.cancel() }
+        var (last, job, wasRunning) = (JSON?.none, Job?.none, false)
+        for await _ in board.news(of: id) {
+            let entry = board[id]
+            // While it runs the database has nothing new of it.
+            if job == nil || entry == nil || !wasRunning { job = try await jobs.find(id) }
+            guard let job else { return }
+            wasRunning = entry != nil && job.state == .running
+            let now = job.json(entry)
             if now != last {
                 try await writer.event(now)
                 last = now
-            } else if rounds % 50 == 0 {
+            } else {
                 try await writer.pulse()
             }
             // The database keeps the job when the server ends.
             guard !job.state.isFinal, !Task.isShuttingDownGracefully else { return }
-            rounds += 1
-            try await Task.sleep(for: .milliseconds(100))
         }
     }
 
-    private func json(_ job: Job) -> JSON { job.json(job.id.flatMap { jobs.progress(of: $0) }) }
+    private func json(_ job: Job) -> JSON { job.json(job.id.flatMap { jobs.board[$0] }) }
+}
 
-    private func id(_ context: ServerContext) throws -> Int64 {
-        let text = try context.parameters.require("id")
-        guard let id = Int64(text) else {
-            throw ServerError(.badRequest, "a job has a number", found: "\"\(text.prefix(40))\"")
-        }
-        return id
+/// Does something at intervals, and once more when the server is asked to end, until the task is cancelled.
+private func gracefulShutdownOrTicks(every interval: Duration, _ body: @escaping @Sendable () -> Void) async {
+    await withGracefulShutdownHandler {
+        while (try? await Task.sleep(for: interval)) != nil { body() }
+    } onGracefulShutdown: {
+        body()
     }
 }

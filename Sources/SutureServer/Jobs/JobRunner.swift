@@ -8,17 +8,19 @@ import SuturePatches
 
 /// Runs jobs one after another, and keeps them: what was not finished when a server ended goes on with the next one.
 actor JobRunner: Service {
+    /// What running jobs say.
+    nonisolated let board = JobBoard()
     private let storage: Storage
-    private let worker: RepairWorker
+    private let worker: JobWorker
     private let stacks: ModelStacks
     private let patches: PatchStore
     private let limits: ServerLimits
-    private var running: (id: Int64, task: Task<RepairWorker.Outcome, any Error>)?
+    private var running: (id: Int64, task: Task<JobOutcome, any Error>)?
+    private var preparing: Task<Void, Never>?
     private let wakeups = AsyncStream<Void>.makeStream(bufferingPolicy: .bufferingNewest(1))
-    private let progress = ProgressBoard()
 
     init(
-        _ storage: Storage, _ worker: RepairWorker, _ stacks: ModelStacks, _ patches: PatchStore, _ limits: ServerLimits
+        _ storage: Storage, _ worker: JobWorker, _ stacks: ModelStacks, _ patches: PatchStore, _ limits: ServerLimits
     ) throws {
         (self.storage, self.worker, self.stacks, self.patches, self.limits) = (storage, worker, stacks, patches, limits)
         try storage.database.write { database in
@@ -27,10 +29,10 @@ actor JobRunner: Service {
         }
     }
 
-    /// Puts a repair behind those that wait.
+    /// Puts a job behind those that wait.
     ///
     /// Throws ``ServerError`` where too many wait.
-    func submit(_ request: RepairRequest) throws -> Job {
+    func submit(_ request: any JobRequest) throws -> Job {
         let text = String(decoding: request.json.serialized(), as: UTF8.self)
         let job = try storage.database.write { [limits] database in
             let waiting = try Job.filter(Column("state") == Job.State.queued.rawValue).fetchCount(database)
@@ -58,9 +60,6 @@ actor JobRunner: Service {
         return job
     }
 
-    /// How far a job is, while it runs.
-    nonisolated func progress(of id: Int64) -> Job.Progress? { progress[id] }
-
     /// Gives a job up, unless it is finished.
     func cancel(_ id: Int64) throws -> Job {
         var job = try find(id)
@@ -68,6 +67,7 @@ actor JobRunner: Service {
         job.state = .cancelled
         try save(job)
         if running?.id == id { running?.task.cancel() }
+        board.end(id)
         return job
     }
 
@@ -77,10 +77,28 @@ actor JobRunner: Service {
                 while !Task.isCancelled, let job = try? await self.next() { await self.work(on: job) }
             }
         }
+        preparing?.cancel()
     }
 
-    /// Lets ``run()`` look for what is left of an earlier server.
-    func wake() { wakeups.continuation.yield() }
+    /// Lets ``run()`` look for what is left of an earlier server, and makes ready for the first repair.
+    func begin() {
+        wakeups.continuation.yield()
+        prepare(after: .zero)
+    }
+
+    /// Makes ready for repairs of the model as it is switched on, once nothing was switched for a while.
+    func prepare(after pause: Duration = .seconds(10)) {
+        preparing?.cancel()
+        preparing = Task {
+            guard (try? await Task.sleep(for: pause)) != nil, let applied = try? await patches.resolved(StackRequest()),
+                let model = try? await stacks.model(applied)
+            else { return }
+            for isChat in worker.tokenizers.hasChat ? [false, true] : [false] {
+                // A repair that cannot be prepared says why when it is asked for.
+                try? await worker.prepare(model, applied, isChat: isChat)
+            }
+        }
+    }
 
     private func next() throws -> Job? {
         try storage.database.read {
@@ -93,19 +111,26 @@ actor JobRunner: Service {
         guard let id = job.id else { return }
         defer {
             running = nil
-            progress[id] = nil
+            board.end(id)
         }
         do {
             job.state = .running
             try save(job)
-            let field = JSONField(try JSON.parse(job.request, source: "job \(id)"), source: "job \(id)")
-            let request = try RepairRequest(kept: field)
-            let applied = try await patches.resolved(request.passage.stack)
-            let model = try await stacks.model(applied)
-            let task = Task { [worker, progress] in
-                try await worker.repair(request, model, applied) { progress[id] = $0 }
+            board.begin(id)
+            let request = try JobKinds.request(
+                kept: JSONField(JSON.parse(job.request, source: "job \(id)"), source: "job \(id)"))
+            // A repair needs what is being prepared; nothing else waits for it.
+            let isPutOff = !(request is RepairRequest)
+            if isPutOff { preparing?.cancel() }
+            defer { if isPutOff { prepare() } }
+            let applied = try await patches.resolved(request.stack)
+            let setting = JobSetting(model: try await stacks.model(applied), patches: applied) { [board] in
+                board.tell($0, of: id)
             }
+            let task = Task { [worker] in try await worker.run(request, setting) }
             running = (id, task)
+            // It may have been given up in its first moments.
+            if try find(id).state != .running { task.cancel() }
             let outcome = try await withTaskCancellationHandler {
                 try await task.value
             } onCancel: {
@@ -115,7 +140,7 @@ actor JobRunner: Service {
             guard try find(id).state == .running else { return }
             var members = outcome.members
             if let patch = outcome.patch {
-                let name = try await name(for: request)
+                let name = try await freeName(outcome.name)
                 members["patch"] = try await patches.add(patch, name: name).json
             }
             job.result = String(decoding: JSON.object(members).serialized(), as: UTF8.self)
@@ -131,22 +156,11 @@ actor JobRunner: Service {
         try? save(job)
     }
 
-    private func name(for request: RepairRequest) async throws -> String {
-        if let name = request.name, (try? await patches.find(name)) == nil { return name }
+    /// A name that was asked for, unless a patch has it.
+    private func freeName(_ name: String?) async throws -> String {
+        if let name, (try? await patches.find(name)) == nil { return name }
         return await patches.freeName()
     }
 
     private func save(_ job: Job) throws { try storage.database.write { try job.update($0) } }
-}
-
-/// How far jobs are, told by the threads that work on them.
-private final class ProgressBoard: @unchecked Sendable {
-    // Sendable: guarded by the lock.
-    private let lock = NSLock()
-    private var entries: [Int64: Job.Progress] = [:]
-
-    subscript(id: Int64) -> Job.Progress? {
-        get { lock.withLock { entries[id] } }
-        set { lock.withLock { entries[id] = newValue } }
-    }
 }

@@ -1,8 +1,13 @@
 import SutureFormats
+import SutureModels
+import SutureRepair
 import SutureTasks
+import SutureTensor
 
-/// A repair that is asked for: where the model went wrong, and what it should have written there.
-struct RepairRequest: Sendable {
+/// A repair: where the model went wrong, and what it should have written there.
+struct RepairRequest: JobRequest {
+    static let kind = "repair"
+
     /// What stands before the wrong token.
     var passage: Passage
     /// What should come next.
@@ -10,14 +15,17 @@ struct RepairRequest: Sendable {
     /// What the patch is to be called; nil for a free name.
     var name: String?
 
-    /// A passage with `expected`, and perhaps `name` and `kind`.
+    var stack: StackRequest {
+        get { passage.stack }
+        set { passage.stack = newValue }
+    }
+
+    /// How many tokens of the answers before and after are told.
+    private static let shown = 48
+
+    /// A passage with `expected`, and perhaps `name`.
     init(_ body: JSONField, _ workbench: Workbench) throws {
         try body.allow(Passage.keys.union(["kind", "expected", "name"]))
-        if let kind = try body.optional("kind"), try kind.string != "repair" {
-            throw ServerError(
-                .badRequest, "there is no such kind of job", subject: kind.path, expected: "repair",
-                found: try kind.string)
-        }
         passage = try Passage(body, workbench)
         expected = try body.require("expected").string
         name = try body.optional("name")?.string
@@ -27,26 +35,68 @@ struct RepairRequest: Sendable {
         }
     }
 
-    /// As ``json`` keeps it.
     init(kept body: JSONField) throws {
         passage = try Passage(kept: body)
         expected = try body.require("expected").string
         name = try body.optional("name")?.string
     }
 
-    var failure: Failure { Failure(prompt: passage.text, expected: expected) }
-
-    /// As it is kept: the same whatever is enabled later.
-    var json: JSON {
-        var members: JSONObject = [
-            "prompt": JSON(passage.prompt), "written": JSON(passage.written), "expected": JSON(expected),
-            "chat": JSON(passage.isChat)
-        ]
-        if let parts = passage.stack.parts {
-            members["patches"] = .array(
-                parts.map { ["name": JSON($0.name), "scale": $0.scale.map { JSON($0) } ?? .null] })
-        }
+    var members: JSONObject {
+        var members = passage.members
+        members["expected"] = JSON(expected)
         if let name { members["name"] = JSON(name) }
-        return .object(members)
+        return members
+    }
+
+    /// Finds the change and tells the answer with it; then measures what else it does.
+    func run(by worker: isolated JobWorker, _ setting: JobSetting) throws -> JobOutcome {
+        let (model, failure) = (setting.model, Failure(prompt: passage.text, expected: expected))
+        var repair = try worker.repair(of: model, setting.patches, isChat: passage.isChat, setting.progress)
+        repair.progress = setting.progress
+        var members: JSONObject = [:]
+        repair.found = { change in
+            guard !change.isEmpty else { return }
+            let changed = try model.applying(change)
+            // Its first tokens are sure: nothing is accepted that greedy decoding does not write.
+            let sure = passage.written + expected
+            setting.tell(.known(["after": JSON(sure)]))
+            let text = try answer(of: changed, worker.tokenizers) { text in
+                if text.count > sure.count { setting.tell(.known(["after": JSON(text)])) }
+            }
+            members["after"] = JSON(text)
+            setting.tell(.known(members))
+        }
+        let result = try repair.run([failure], modelName: worker.modelName)
+        members["before"] = JSON(try answer(of: model, worker.tokenizers))
+        members["report"] = try JSON(encoding: result.report)
+        guard !result.change.isEmpty else { return JobOutcome(members: members) }
+        let changed = try model.applying(result.change)
+        members["reach"] = try RepairReach(
+            failure, model, changed, worker.tokenizers.of(isChat: passage.isChat), progress: setting.progress
+        ).json
+        let cases = try worker.cases.list()
+        if !cases.isEmpty {
+            members["cases"] = try CaseComparison(
+                cases, model, changed, worker.tokenizers, progress: setting.progress
+            ).json
+        }
+        let patch = try result.patch(of: worker.checkpoint, model.architecture, on: setting.patches)
+        return JobOutcome(patch: patch, name: name, members: members)
+    }
+
+    /// What a model writes from the beginning of its answer, most likely token by token; told as it grows.
+    private func answer(
+        of model: LanguageModel, _ tokenizers: Tokenizers, tell: (String) -> Void = { _ in }
+    ) throws -> String {
+        var text = ""
+        let writing = TextWriting(
+            tokenizers.plain, ends: tokenizers.ends(isChat: passage.isChat), limit: Self.shown)
+        let tokens = tokenizers.tokens(of: passage.prompt, isChat: passage.isChat)
+        return try Tensor.withoutGradients {
+            try writing.write(model, behind: tokens) { piece in
+                text += piece
+                tell(text)
+            }.text
+        }
     }
 }

@@ -13,9 +13,11 @@ struct PageRoutes: Sendable {
         File(path: "/page.css", type: "text/css; charset=utf-8", bytes: PackageResources.page_css),
         File(path: "/icon.svg", type: "image/svg+xml", bytes: PackageResources.icon_svg),
         script("app", PackageResources.app_js), script("api", PackageResources.api_js),
-        script("dom", PackageResources.dom_js), script("inside", PackageResources.inside_js),
+        script("cases", PackageResources.cases_js), script("dom", PackageResources.dom_js),
+        script("inside", PackageResources.inside_js), script("jobs", PackageResources.jobs_js),
+        script("outcome", PackageResources.outcome_js),
         script("patches", PackageResources.patches_js), script("repairs", PackageResources.repairs_js),
-        script("writing", PackageResources.writing_js)
+        script("sweep", PackageResources.sweep_js), script("writing", PackageResources.writing_js)
     ]
 
     /// Where they are.

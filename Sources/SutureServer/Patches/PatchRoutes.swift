@@ -20,11 +20,13 @@ struct PatchRoutes: Sendable {
             let body = try await request.json(workbench.limits)
             try body.allow(["enabled", "scale"])
             let scale = try body.double("scale", in: -100...100)
-            return Response.json(
-                try await store.set(name(context), isEnabled: body.optional("enabled")?.bool, scale: scale).json)
+            let set = try await store.set(name(context), isEnabled: body.optional("enabled")?.bool, scale: scale)
+            await workbench.jobs.prepare()
+            return Response.json(set.json)
         }
         router.delete("/api/patches/:name") { _, context in
             try await store.remove(name(context))
+            await workbench.jobs.prepare()
             return Response(status: .noContent)
         }
         router.get("/lora-adapters") { _, _ in Response.json(try await adapters()) }
@@ -95,6 +97,7 @@ struct PatchRoutes: Sendable {
             let scale = scales[patch.name] ?? 0
             _ = try await store.set(patch.name, isEnabled: scale != 0, scale: scale != 0 ? scale : nil)
         }
+        await workbench.jobs.prepare()
         return .json(try await adapters())
     }
 }

@@ -34,6 +34,17 @@ struct StackRequest: Sendable, Equatable {
 
     init() {}
 
+    /// What `patches` of a request says, or else its `model`, or else what is enabled.
+    init(of body: JSONField, _ workbench: Workbench) throws {
+        if let list = try body.optional("patches") {
+            try self.init(list)
+        } else if let model = try body.optional("model") {
+            try self.init(model: model.string, of: workbench.name)
+        } else {
+            self.init()
+        }
+    }
+
     private static func part(_ text: String, subject: String) throws -> Part {
         let words = text.split(separator: "@", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
         guard words.count == 2 else { return Part(name: text) }

@@ -1,6 +1,7 @@
 // The page: what its parts tell one another.
 
 import { ask, enter } from "./api.js";
+import * as cases from "./cases.js";
 import { byId } from "./dom.js";
 import * as inside from "./inside.js";
 import * as patches from "./patches.js";
@@ -31,19 +32,26 @@ byId("mend").addEventListener("submit", (event) => {
 byId("leave").addEventListener("click", () => repairs.leave());
 byId("look").addEventListener("click", () => inside.look());
 byId("blame").addEventListener("click", () => repairs.blame());
+byId("keep-token").addEventListener("click", () => repairs.keep());
+byId("keep").addEventListener("submit", (event) => {
+  event.preventDefault();
+  cases.keep();
+});
+byId("test").addEventListener("click", () => cases.test());
 byId("cancel").addEventListener("click", () => repairs.cancel());
 byId("wanted").addEventListener("input", () => {
   for (const rival of document.querySelectorAll("input[name=rival]")) rival.checked = false;
 });
-for (const name of ["lens", "attention"]) {
+inside.views.forEach((name, place, all) => {
   byId(`${name}-tab`).addEventListener("click", () => inside.select(name));
   byId(`${name}-tab`).addEventListener("keydown", (event) => {
-    if (event.key !== "ArrowRight" && event.key !== "ArrowLeft") return;
-    const other = name === "lens" ? "attention" : "lens";
+    const step = { ArrowRight: 1, ArrowLeft: all.length - 1 }[event.key];
+    if (!step) return;
+    const other = all[(place + step) % all.length];
     byId(`${other}-tab`).focus();
     inside.select(other);
   });
-}
+});
 addEventListener("hashchange", () => inside.follow());
 byId("upload").addEventListener("change", async (event) => {
   const [file] = event.target.files;
@@ -57,6 +65,7 @@ try {
   byId("chat-mode").hidden = !model.chat;
   inside.begin(model.layers);
   await patches.begin(model.name);
+  await cases.begin();
   await inside.follow();
 } catch (error) {
   byId("model").textContent = error.message;

@@ -1,14 +1,17 @@
-// Views into the model at a token of the answer: what each layer would say, and what heads attend to.
+// Views into the model at a token of the answer: what each layer would say, what heads attend to, and what another prompt
+// would lend.
 
 import { ask } from "./api.js";
 import { byId, element, percent, shown } from "./dom.js";
 import { active } from "./patches.js";
 import { place } from "./repairs.js";
+import * as sweep from "./sweep.js";
 import { answer, source } from "./writing.js";
 
 const positionsShown = 12;
-const views = ["lens", "attention"];
-/** What is looked into: the form and text of the prompt, what was written behind it, the patches, and the layer. */
+export const views = ["lens", "attention", "sweep"];
+/** What is looked into: the form and text of the prompt, what was written behind it, the patches, the layer of heads; and the
+ * other prompt, what it lends, and the cell where it does. */
 let passage = null;
 let layers = 1;
 
@@ -31,7 +34,9 @@ export async function follow() {
   byId("prompt").value = text;
   for (const choice of document.getElementsByName("mode")) choice.checked = choice.value === mode;
   const layer = Math.min(layers - 1, Math.max(0, Math.trunc(Number(link.get("layer") ?? layers - 1)) || 0));
-  await open({ mode, text, written, layer, patches: link.getAll("patch") }, view);
+  const cell = link.has("cell") ? link.get("cell").split(",").map((number) => Math.trunc(Number(number)) || 0) : null;
+  const other = { source: link.get("source"), component: link.get("component") ?? "residual", cell };
+  await open({ mode, text, written, layer, patches: link.getAll("patch"), ...other }, view);
 }
 
 async function open(what, view) {
@@ -48,18 +53,23 @@ export async function select(name) {
     byId(`${tab}-tab`).setAttribute("aria-selected", String(isChosen));
     byId(`${tab}-tab`).tabIndex = isChosen ? 0 : -1;
   }
-  if (name === "lens") await drawing("lens", lens);
-  else await drawing("attention", attention);
+  await drawing(name, { lens, attention, sweep: swaps }[name]);
 }
 
 /** The request for a view; from now on the address and the link lead there. */
 function asked(view, more = {}) {
   const { mode, text, written, patches } = passage;
+  lead(view, more);
+  return { ...source(mode, text), written, patches, ...more };
+}
+
+/** Makes the address and the link lead to a view. */
+function lead(view, more = {}) {
+  const { mode, text, written, patches } = passage;
   const link = new URLSearchParams({ view, mode, text, written, ...more });
   for (const patch of patches) link.append("patch", patch);
   history.replaceState(null, "", `#${link}`);
   byId("view-link").href = `#${link}`;
-  return { ...source(mode, text), written, patches, ...more };
 }
 
 async function drawing(name, draw) {
@@ -102,6 +112,16 @@ async function attention() {
         text: weight < 0.005 ? "" : weight.toFixed(2), p: weight, title: percent(weight),
       }))])),
   ];
+}
+
+function swaps() {
+  const link = () => {
+    const { source, component, cell } = passage;
+    lead("sweep", { ...(source ? { source, component } : {}), ...(cell ? { cell: cell.join(",") } : {}) });
+  };
+  link();
+  const { mode, text, written, patches } = passage;
+  return sweep.view(passage, () => ({ ...source(mode, text), written, patches }), link);
 }
 
 function table(head, rows) {

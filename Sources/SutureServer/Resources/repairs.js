@@ -1,7 +1,10 @@
 // A wrong token: its rivals, the repair, and what came of it.
 
-import { ask, events } from "./api.js";
+import { ask } from "./api.js";
+import * as cases from "./cases.js";
 import { byId, element, percent, shown } from "./dom.js";
+import * as jobs from "./jobs.js";
+import { evidence, sides } from "./outcome.js";
 import { answer, textBefore } from "./writing.js";
 import * as patches from "./patches.js";
 
@@ -55,14 +58,29 @@ export async function blame() {
   }
 }
 
-/** Asks for the repair, and follows it. */
+/** Keeps the chosen token as what must stay there. */
+export async function keep() {
+  const status = byId("blamed");
+  try {
+    const source = place();
+    if (source === null) throw new Error("this token begins within a character: choose the one before it");
+    await cases.add({ ...source, expected: answer.tokens[chosen].text });
+    status.textContent = "It is among your prompts.";
+  } catch (error) {
+    status.textContent = error.message;
+  }
+}
+
+/** Asks for the repair, and follows it: the new answer is shown as soon as it is there, what it costs behind it. */
 export async function mend() {
   const source = place();
   const wanted = byId("wanted").value || new FormData(byId("mend")).get("rival");
-  const section = byId("job");
+  const before = answer.tokens.map((token) => token.text).join("");
+  const where = { written: source?.written, was: answer.tokens[chosen]?.text ?? "", wanted };
+  const [section, outcome] = [byId("job"), byId("outcome")];
   section.hidden = false;
   byId("going").hidden = false;
-  byId("outcome").hidden = true;
+  outcome.hidden = true;
   byId("activity").classList.remove("bad");
   byId("progress").removeAttribute("value");
   byId("activity").textContent = "waiting…";
@@ -71,15 +89,16 @@ export async function mend() {
   try {
     if (source === null) throw new Error("this token begins within a character: choose the one before it");
     if (!wanted) throw new Error("say what should stand there");
-    const queued = await ask("POST", "/api/jobs", { ...source, expected: wanted });
-    job = queued.id;
-    for await (const state of events("GET", `/api/jobs/${job}/events`)) {
-      const seconds = Math.round((performance.now() - started) / 1000);
-      if (state.progress) tell(state.progress, seconds);
-      if (state.state === "failed") throw new Error(state.error);
-      if (state.state === "cancelled") throw new Error("cancelled");
-      if (state.state === "done") await finish(state, wanted, source.written);
-    }
+    const result = await jobs.follow({ ...source, expected: wanted }, (state) => {
+      job = state.id;
+      if (state.progress) tell(state, started);
+      if (state.state !== "running" || !state.result?.after) return;
+      const seconds = ((performance.now() - started) / 1000).toFixed(1);
+      if (outcome.hidden) outcome.replaceChildren(element("p", { class: "quiet" }, `Repaired after ${seconds} s. What else it does is being measured.`), "");
+      outcome.lastChild.replaceWith(sides(before, state.result.after, where));
+      outcome.hidden = false;
+    });
+    await finish(result, where);
   } catch (error) {
     byId("activity").textContent = error.message;
     byId("activity").classList.add("bad");
@@ -89,20 +108,21 @@ export async function mend() {
   }
 }
 
-function tell(progress, seconds) {
-  byId("activity").textContent = `${progress.activity} · ${seconds} s`;
-  if (progress.total > 0) {
-    byId("progress").max = progress.total;
-    byId("progress").value = progress.done;
+function tell(state, started) {
+  const { done, total } = state.progress;
+  byId("activity").textContent = jobs.activity(state, started);
+  if (total > 0) {
+    byId("progress").max = total;
+    byId("progress").value = done;
   } else {
     byId("progress").removeAttribute("value");
   }
 }
 
-export async function cancel() { if (job !== null) await ask("DELETE", `/api/jobs/${job}`); }
+export async function cancel() { if (job !== null) await jobs.cancel(job); }
 
-async function finish(state, wanted, written) {
-  const { report, before, after, patch } = state.result;
+async function finish(result, where) {
+  const { report, before, after, patch } = result;
   const failure = report.failures[0];
   byId("going").hidden = true;
   const outcome = byId("outcome");
@@ -117,50 +137,9 @@ async function finish(state, wanted, written) {
     await patches.change(patch.name, { enabled: true });
   } }, `Switch ${patch.name} on`);
   outcome.replaceChildren(
-    element("div", { class: "sides" },
-      side("Before", before, written.length, failure.before.length),
-      side(`After, with ${patch.name}`, after, written.length, wanted.length)),
-    element("h3", {}, "What it costs"), costs(report),
-    ...report.objections.map((line) => element("p", { class: "bad" }, `A guard objects: ${line}.`)),
-    element("h3", {}, "What was changed"), changes(report),
+    sides(before, after, { ...where, was: failure.before }, patch.name), ...evidence(result),
     element("div", { class: "row" }, button));
   await patches.refresh();
   button.focus({ preventScroll: true });
   outcome.scrollIntoView({ block: "nearest" });
-}
-
-/** An answer with the place of the repair marked. */
-function side(title, text, start, length) {
-  return element("figure", {}, element("figcaption", {}, title),
-    element("div", { class: "text" }, text.slice(0, start), element("mark", {}, text.slice(start, start + length)),
-      text.slice(start + length)));
-}
-
-function facts(entries) {
-  return element("dl", { class: "facts" },
-    ...entries.flatMap(([name, value]) => [element("dt", {}, name), element("dd", {}, value)]));
-}
-
-function costs(report) {
-  const [effects, heldOut] = [report.side_effects, report.held_out];
-  const ratio = heldOut.perplexity_before > 0 ? heldOut.perplexity_after / heldOut.perplexity_before : 1;
-  const entries = [
-    [`Most likely tokens that changed in ${effects.texts} other texts`, percent(effects.changed_top)],
-    ["Mean divergence there, nats a token", effects.divergence.toExponential(1)],
-    ["Perplexity of held-out text, after to before", ratio.toFixed(4)],
-    ["Size of the change, relative to its matrices", percent(report.relative_norm)],
-    ["Time", `${report.seconds.toFixed(1)} s`],
-  ];
-  if (report.earlier) entries.splice(3, 0, ["Earlier repairs that hold", `${report.earlier.held} of ${report.earlier.asked}`]);
-  return facts(entries);
-}
-
-function changes(report) {
-  return facts([
-    ...report.neurons.map((one) => [
-      `Neuron ${one.neuron.layer}.${one.neuron.index}${one.rereads ? ", also what it reads" : ""}; speaks for `
-        + one.promotes.slice(0, 4).map(shown).join(", "),
-      `${(one.change / (one.length || 1)).toFixed(2)} × its length`]),
-    ...report.matrices.map((one) => [`Output projection of layer ${one.layer}`, `${(one.change / one.length).toFixed(4)} × its norm`]),
-  ]);
 }
