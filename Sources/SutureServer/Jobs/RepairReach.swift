@@ -21,19 +21,19 @@ struct RepairReach: Sendable {
     private(set) var nearMisses = Count()
 
     init(
-        _ failure: Failure, _ model: LanguageModel, _ changed: LanguageModel, _ tokenizer: Tokenizer,
+        _ failure: Failure, _ model: LanguageModel, _ change: WeightChange, _ tokenizer: Tokenizer,
         progress: ProgressHandler
     ) throws {
         let varied = try TokenizedFailure(failure, variedBy: tokenizer)
         let prompts = varied.variants.map { ($0, true) } + varied.nearMisses.map { ($0, false) }
+        let lowest = change.lowestLayer ?? 0
         for (number, (prompt, isWording)) in prompts.enumerated() {
             progress("asking in other words", number, prompts.count)
             let asked = TokenizedFailure(prompt: prompt, answer: varied.answer)
             guard asked.forced.count <= model.architecture.contextLength else { continue }
-            func comes(_ model: LanguageModel) throws -> Int {
-                try model.scores(asked).wrong(asked.answer).isEmpty ? 1 : 0
-            }
-            let count = Count(asked: 1, before: try comes(model), after: try comes(changed))
+            let run = try ReferenceRun(model, asked, from: lowest)
+            func comes(_ change: WeightChange?) throws -> Int { try run.share(of: asked.answer, change) == 1 ? 1 : 0 }
+            let count = Count(asked: 1, before: try comes(nil), after: try comes(change))
             if isWording { wordings += count } else { nearMisses += count }
         }
     }

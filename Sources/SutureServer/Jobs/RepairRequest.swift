@@ -53,14 +53,14 @@ struct RepairRequest: JobRequest {
         let (model, failure) = (setting.model, Failure(prompt: passage.text, expected: expected))
         var repair = try worker.repair(of: model, setting.patches, isChat: passage.isChat, setting.progress)
         repair.progress = setting.progress
-        var members: JSONObject = [:]
+        var (members, patched) = (JSONObject(), model)
         repair.found = { change in
             guard !change.isEmpty else { return }
-            let changed = try model.applying(change)
+            patched = try model.applying(change)
             // Its first tokens are sure: nothing is accepted that greedy decoding does not write.
             let sure = passage.written + expected
             setting.tell(.known(["after": JSON(sure)]))
-            let text = try answer(of: changed, worker.tokenizers) { text in
+            let text = try answer(of: patched, worker.tokenizers) { text in
                 if text.count > sure.count { setting.tell(.known(["after": JSON(text)])) }
             }
             members["after"] = JSON(text)
@@ -70,14 +70,13 @@ struct RepairRequest: JobRequest {
         members["before"] = JSON(try answer(of: model, worker.tokenizers))
         members["report"] = try JSON(encoding: result.report)
         guard !result.change.isEmpty else { return JobOutcome(members: members) }
-        let changed = try model.applying(result.change)
         members["reach"] = try RepairReach(
-            failure, model, changed, worker.tokenizers.of(isChat: passage.isChat), progress: setting.progress
+            failure, model, result.change, worker.tokenizers.of(isChat: passage.isChat), progress: setting.progress
         ).json
         let cases = try worker.cases.list()
         if !cases.isEmpty {
             members["cases"] = try CaseComparison(
-                cases, model, changed, worker.tokenizers, progress: setting.progress
+                cases, model, patched, worker.tokenizers, progress: setting.progress
             ).json
         }
         let patch = try result.patch(of: worker.checkpoint, model.architecture, on: setting.patches)
