@@ -96,7 +96,8 @@ if not MODEL.exists() or not shutil.which("chromium"):
     print("skipped: Scripts/setup and Scripts/setup-serve bring the model and Chromium")
     sys.exit()
 
-with served(SUTURE, MODEL) as url, tempfile.TemporaryDirectory() as folder:
+# Processes of the browser may still write to its profile when it has ended.
+with served(SUTURE, MODEL) as url, tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
     browser = Browser(folder)
     try:
         browser.size(1280)
