@@ -108,6 +108,7 @@ interop-serve: release
 	.deps/serve/bin/python Tests/Interop/serve.py $(SUTURE) $(SMOLLM2)
 	.deps/serve/bin/python Tests/Interop/described.py $(SUTURE) $(SMOLLM2)
 	.deps/serve/bin/python Tests/Interop/page.py $(SUTURE) $(SMOLLM2)
+	.deps/serve/bin/python Tests/Interop/pictures.py $(SUTURE)
 
 conformance: release
 	swift build -c release --product suture-tokens

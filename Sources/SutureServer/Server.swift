@@ -10,8 +10,10 @@ import SutureRepair
 import SutureTasks
 import SutureTensor
 import SutureTokenizers
+import SutureVision
 
-/// Serves a language model, on this machine unless told otherwise: OpenAI's API, patches, repairs, and a page for the browser.
+/// Serves a model, on this machine unless told otherwise, with patches and a page for the browser: a language model with
+/// OpenAI's API and repairs, or a classifier of images.
 ///
 /// ```swift
 /// let server = try await Server(checkpoint)
@@ -21,12 +23,12 @@ import SutureTokenizers
 /// The model is loaded once and never changed: a request's patches make a model that shares all weights but the changed
 /// ones.
 public struct Server: Sendable {
-    private let workbench: Workbench
+    private let bench: any Bench
     private let address: CheckedAddress
     private let storage: Storage
     private let ending = AsyncStream<Void>.makeStream()
 
-    /// Loads the model and opens the folder.
+    /// Loads a language model and opens the folder.
     ///
     /// - Parameters:
     ///   - checkpoint: the model's files.
@@ -46,22 +48,48 @@ public struct Server: Sendable {
         self.address = try address.checked()
         let plain = try Tokenizer(checkpoint)
         let tokenizers = Tokenizers(plain: plain, chat: Result { try ChatFormat(checkpoint, plain) }.telling)
-        let given = try patches.map { ($0, try Patch(contentsOf: $0)) }
-        try PatchedCheckpoint(checkpoint).adding(given.map { AppliedPatch($1) }).check()
+        let given = try Self.patches(patches, of: checkpoint)
         let model = try LanguageModel.load(checkpoint, device: device, memory: memory)
         // The first thing that is written: all that is given has been looked at.
         storage = try Storage(folder ?? Storage.standardFolder)
-        let store = try PatchStore(storage, checkpoint)
-        for (url, patch) in given { try await Self.add(patch, from: url, to: store) }
+        let store = try await Self.store(storage, checkpoint, given)
         let stacks = ModelStacks(checkpoint, model)
         let meter = Meter()
         let limits = limits.fitted(toBytesOfToken: model.architecture.bytesOfToken)
         let cases = CaseStore(storage: storage)
         let worker = JobWorker(checkpoint, model, tokenizers, cases, statistics)
-        workbench = Workbench(
+        bench = Workbench(
             name: Self.name(of: checkpoint), tokenizers: tokenizers, stacks: stacks,
             engine: Engine(plain, limits, meter), patches: store,
             jobs: try JobRunner(storage, worker, stacks, store, limits), cases: cases, limits: limits, meter: meter)
+    }
+
+    /// Loads a classifier of images and opens the folder.
+    ///
+    /// - Parameters:
+    ///   - checkpoint: the classifier's files.
+    ///   - device: where it computes.
+    ///   - images: those that may be chosen, as they were read; nil where pictures are only sent.
+    ///   - fit: how pictures that are sent are prepared; nil for how the classifier's own images were.
+    ///   - patches: patch files that are taken up, and switched on.
+    ///   - folder: where patches are kept; nil for `suture/server` in the user's data directory.
+    ///   - address: where it listens, and who may ask.
+    ///   - limits: how much it takes on.
+    /// - Throws: ``ServerError``, or an error of the libraries for files that do not fit.
+    public init(
+        classifier checkpoint: Checkpoint, device: Device = .cpu, images: ImageSet? = nil, fit: ImageFit? = nil,
+        patches: [URL] = [], folder: URL? = nil, address: ServerAddress = ServerAddress(),
+        limits: ServerLimits = ServerLimits()
+    ) async throws {
+        self.address = try address.checked()
+        let given = try Self.patches(patches, of: checkpoint)
+        let classifier = try ImageClassifier.load(checkpoint, device: device)
+        // Images that the classifier does not take are found out before anybody asks.
+        if let images { _ = try classifier.classify(images.subset([0])) }
+        storage = try Storage(folder ?? Storage.standardFolder)
+        bench = PictureBench(
+            name: Self.name(of: checkpoint), patches: try await Self.store(storage, checkpoint, given),
+            desk: PictureDesk(checkpoint, classifier, images, fit: fit), limits: limits, meter: Meter())
     }
 
     /// Answers requests until ``stop()`` is called or the task is cancelled; requests that run then are finished first.
@@ -71,10 +99,10 @@ public struct Server: Sendable {
     public func run(onStart: @escaping @Sendable (URL) -> Void) async throws {
         var logger = Logger(label: "suture")
         logger.logLevel = .critical
-        let (limits, address) = (workbench.limits, address)
+        let (limits, address) = (bench.limits, address)
         let (host, port) = (address.address.host, address.address.port)
         let application = Application(
-            responder: GuardedResponder(router.buildResponder(), workbench.meter, address),
+            responder: GuardedResponder(router.buildResponder(), bench.meter, address),
             server: try address.builder(
                 .http1(
                     configuration: .init(
@@ -90,12 +118,10 @@ public struct Server: Sendable {
             },
             logger: logger)
         var configuration = ServiceGroupConfiguration(
-            services: [
-                .init(service: workbench.jobs), .init(service: application)
-            ], logger: logger)
+            services: (bench.services + [application]).map { .init(service: $0) }, logger: logger)
         configuration.maximumGracefulShutdownDuration = .seconds(limits.shutdownSeconds)
         let group = ServiceGroup(configuration: configuration)
-        await workbench.jobs.begin()
+        await bench.begin()
         let watcher = Task { [stream = ending.stream] in
             for await _ in stream { await group.triggerGracefulShutdown() }
         }
@@ -129,14 +155,27 @@ public struct Server: Sendable {
 
     private var router: Router<ServerContext> {
         let router = Router(context: ServerContext.self, options: .autoGenerateHeadEndpoints)
-        ModelRoutes(workbench: workbench).add(to: router)
-        WritingRoutes(workbench: workbench).add(to: router)
-        PatchRoutes(workbench: workbench).add(to: router)
-        JobRoutes(workbench: workbench).add(to: router)
-        CaseRoutes(workbench: workbench).add(to: router)
-        InsideRoutes(workbench: workbench).add(to: router)
-        PageRoutes().add(to: router)
+        ModelRoutes(bench: bench).add(to: router)
+        PatchRoutes(bench: bench).add(to: router)
+        bench.addOwn(to: router)
+        PageRoutes(page: bench.page).add(to: router)
         return router
+    }
+
+    /// The patches of the command line, held against the model.
+    private static func patches(_ files: [URL], of checkpoint: Checkpoint) throws -> [(URL, Patch)] {
+        let given = try files.map { ($0, try Patch(contentsOf: $0)) }
+        try PatchedCheckpoint(checkpoint).adding(given.map { AppliedPatch($1) }).check()
+        return given
+    }
+
+    /// The patches that the folder keeps, and those of the command line.
+    private static func store(
+        _ storage: Storage, _ checkpoint: Checkpoint, _ given: [(URL, Patch)]
+    ) async throws -> PatchStore {
+        let store = try PatchStore(storage, checkpoint)
+        for (url, patch) in given { try await add(patch, from: url, to: store) }
+        return store
     }
 
     /// Takes up a patch of the command line, unless it is there, and switches it on.

@@ -4,6 +4,8 @@ public struct ServerLimits: Sendable {
     public var body = 4 << 20
     /// The largest patch that is taken up, in bytes.
     public var patch = 1 << 30
+    /// The largest body of a request with a picture, in bytes.
+    public var picture = 32 << 20
     /// How long a body may take to come, in seconds; a patch may take ten times as long.
     public var bodySeconds = 30.0
     /// How long a connection may say nothing, in seconds.

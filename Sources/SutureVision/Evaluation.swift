@@ -65,6 +65,21 @@ extension ImageClassifier {
         return all
     }
 
+    /// How likely the classifier finds each of its classes, 0...1, for each of the images, whose labels are not looked at.
+    ///
+    /// Throws ``VisionError`` with code `tooLarge` for images that do not fit into memory, and a `ModelError` for those that
+    /// the classifier does not take.
+    public func probabilities(of images: ImageSet) throws -> [[Double]] {
+        try requireMemory(for: images, batch: min(Self.batch(of: images, atMost: 256), images.count))
+        var all: [[Double]] = []
+        let silent: ProgressHandler = { _, _, _ in }
+        try score(images, batchSize: 256, progress: silent) { _, scores in
+            let (numbers, count) = (try scores.softmax().elements(as: Float.self), scores.shape[1])
+            all += stride(from: 0, to: numbers.count, by: count).map { numbers[$0..<$0 + count].map(Double.init) }
+        }
+        return all
+    }
+
     /// Tests the classifier where it was asked before the work whether there is memory for all of it: during the work, what
     /// is kept for reuse is not free.
     func evaluated(

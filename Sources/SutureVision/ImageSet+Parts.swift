@@ -1,3 +1,4 @@
+import SutureModels
 import SutureTensor
 
 extension ImageSet {
@@ -6,6 +7,29 @@ extension ImageSet {
         ImageSet(
             pixels: try pixels.indexSelected(0, at: indices), labels: indices.map { labels[$0] }, classes: classes,
             files: files.map { files in indices.map { files[$0] } })
+    }
+
+    /// One picture as a classifier takes it, prepared as its own images were unless something else is asked for; its label,
+    /// the first class, says nothing.
+    ///
+    /// Throws ``VisionError`` with code `badRequest` for a picture that cannot be prepared so.
+    public init(_ picture: Picture, for classifier: ClassifierArchitecture, fit: ImageFit? = nil) throws {
+        let fitted = try picture.fitted(fit ?? classifier.fit ?? .none)
+        self = try ImageSet(
+            pixels: Tensor(fitted.pixels, shape: [1, fitted.channels, fitted.height, fitted.width]), labels: [0],
+            classes: classifier.classes
+        ).inColours(of: classifier)
+    }
+
+    /// The same images with other pixels, of the same shape.
+    public func replacing(pixels: Tensor) -> ImageSet {
+        ImageSet(pixels: pixels, labels: labels, classes: classes, files: files)
+    }
+
+    /// Whose amounts corruptions of images of this size have, unless something else is asked for.
+    public var profile: Corruption.Profile {
+        let side = max(pixels.shape[2], pixels.shape[3])
+        return side <= 48 ? .cifar : side <= 128 ? .tiny : .imagenet
     }
 
     /// One of the images.

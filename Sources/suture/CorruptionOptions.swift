@@ -60,9 +60,7 @@ struct CorruptionOptions: ParsableArguments {
 
     /// What the names mean for images of this size.
     func corruptions(_ names: [CorruptionName], of images: ImageSet) -> [Corruption] {
-        let side = max(images.pixels.shape[2], images.pixels.shape[3])
-        let usual = profile ?? (side <= 48 ? .cifar : side <= 128 ? .tiny : .imagenet)
-        return names.flatMap { $0.corruptions(severities: severities.elements, profile: usual) }
+        names.flatMap { $0.corruptions(severities: severities.elements, profile: profile ?? images.profile) }
     }
 }
 

@@ -84,10 +84,7 @@ struct ChatOptions: ParsableArguments {
 extension ModelOptions {
     /// Loads a classifier of images, with patches applied on the way.
     func loadClassifier(_ checkpoint: Checkpoint, patches: [AppliedPatch] = []) throws -> ImageClassifier {
-        let patched = try patches.isEmpty ? nil : PatchedCheckpoint(checkpoint).adding(patches)
-        return try ImageClassifier.load(checkpoint, device: Device(device) ?? .cpu) { tensor, data in
-            try patched?.data(for: tensor, current: data)
-        }
+        try ImageClassifier.load(checkpoint, device: Device(device) ?? .cpu, patches: patches)
     }
 }
 

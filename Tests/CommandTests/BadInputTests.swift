@@ -59,6 +59,8 @@ extension BadInputTests {
         Case("statistics model --corpus empty.txt -o new", "there are no texts in this file"),
         // Models
         Case("serve nowhere", "nowhere: there is no such model"),
+        Case("serve classifier --images nowhere --folder kept-1", "nowhere"),
+        Case("serve classifier --images cut-images --folder kept-1", "cut-images"),
         Case("serve model --patch nowhere --folder kept-1", "nowhere"),
         Case("serve model --token nowhere --folder kept-1", "nowhere"),
         Case("inspect nowhere", "nowhere: there is no such model"),
@@ -238,6 +240,10 @@ extension BadInputTests {
         Case(
             "serve model --host 0.0.0.0", "--host 0.0.0.0 lets others than this machine ask, which needs --token FILE"),
         Case("serve model --host=", "--host is missing"),
+        Case("serve model --images images --folder kept-1", "a language model sees no images"),
+        Case("serve model --pad 32 --folder kept-1", "a language model sees no images"),
+        Case("serve classifier --memory 1GB --folder kept-1", "a classifier of images is not repaired by texts"),
+        Case("serve classifier --images three --folder kept-1", "another number of classes"),
         Case("repair model -p a -e b -o new --set rounds=1 --set rounds=2", "this is set twice (found rounds)"),
         Case("generate model -p a --patch good.fix@nan", "good.fix@nan: a scale is a finite number"),
         Case("generate model -p a --patch good.fix@", "a scale is a finite number"),

@@ -56,6 +56,7 @@ struct OverlapTests {
         "corrupt <images --all -o >new --sheet >new.png", "corrupt <arrays/fog.npy --all -o >new --sheet >new.png",
         "report <key.jsonl --report >new.html",
         "serve <model --patch <good.fix --statistics <dense.fix --token <key.jsonl --certificate <texts.txt --key <plain.fix",
+        "serve <classifier --images <images --patch <good.fix",
         "inspect <model",
         "convert <model -o >new", "convert <text.gguf -o >new"
     ]

@@ -38,12 +38,16 @@ struct DescriptionTests {
         }
         #expect(try names("Passage") == Set(Passage.keys.map(\.description)))
         #expect(try names("AttentionRequest") == names("Passage").union(["layer"]))
-        #expect(try names("RepairRequest") == names("Passage").union(["kind", "expected", "name"]))
+        #expect(try names("RepairRequest") == names("Passage").union(["kind", "expected", "name", "keep"]))
+        #expect(try names("PictureRequest") == Set(PictureRequest.keys.map(\.description)))
         let pair = Set(SwapPassage.keys.map(\.description))
         #expect(try names("SweepRequest") == pair.union(["kind", "answer", "other"]))
         #expect(try names("SwapRequest") == pair.union(["layer", "position"]))
         #expect(try names("TestRequest") == ["kind", "model", "patches", "cases"])
         #expect(try names("EvidenceRequest") == ["kind", "model", "patches"])
+        #expect(
+            try names("DirectionRequest")
+                == ["kind", "model", "patches", "direction", "pairs", "train_pairs", "count"])
         #expect(try names("CaseRequest") == ["prompt", "messages", "written", "expected"])
         for (schema, form) in [("TextRequest", WritingRequest.Form.text), ("ChatRequest", .chat)] {
             // Those that are taken for compatibility and do nothing are not named.

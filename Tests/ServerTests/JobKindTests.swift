@@ -1,4 +1,7 @@
 import Foundation
+import SutureFormats
+import SutureKit
+import SutureTestSupport
 import Testing
 
 @Suite("The server's kinds of jobs", .serialized)
@@ -78,9 +81,56 @@ struct JobKindTests {
                 let changed = try #require(cases["changed"] as? [[String: Any]])
                 let first = try #require(changed.first { $0["prompt"] as? String == prompt })
                 #expect(first["before"] as? String == right && first["after"] as? String == wanted)
+                // What is asked for goes before what was kept of the very same prompt.
+                #expect((result["keep"] as? [[String: Any]])?.map { $0["expected"] as? String } == ["ZZZ"])
                 let id = try #require(listed[0]["id"] as? Int)
                 #expect(try await client.send("DELETE", "/api/cases/\(id)").status == 204)
                 #expect(try await client.send("DELETE", "/api/cases/\(id)").status == 404)
+            }
+        }
+    }
+
+    @Test(
+        "a repair leaves one's own prompts right, unless it is told of others or of none, and says to what it was bound"
+    )
+    func keeping() async throws {
+        try await Place.with { place in
+            try await place.serving { client in
+                let (prompt, right) = try await client.prompt(beginning: "qr")
+                #expect(try await client.post("/api/cases", ["prompt": prompt, "expected": right]).status == 201)
+                #expect(try await client.post("/api/cases", ["prompt": "tuv", "expected": "ZZZ"]).status == 201)
+                // The same with one more letter in front: what repairs the one is easily said behind the other.
+                let wanted = right == "Z" ? "Y" : "Z"
+                let repair: [String: Any] = ["prompt": "a" + prompt, "expected": wanted]
+                let bound = try #require(try await client.done(repair)["result"] as? [String: Any])
+                let kept = try #require(bound["keep"] as? [[String: Any]])
+                #expect(kept.map { $0["expected"] as? String } == [right, "ZZZ"])
+                let outcome = try #require(
+                    ((bound["report"] as? [String: Any])?["failures"] as? [[String: Any]])?.first)
+                let notes = try #require(outcome["notes"] as? [String])
+                #expect(
+                    notes.count { $0.hasPrefix("not kept") } == 1 && notes.contains { $0.contains("tuv") }, "\(notes)")
+                if outcome["status"] as? String == "fixed" {
+                    let cases = try #require(bound["cases"] as? [String: Any])
+                    #expect(cases["before"] as? Int == 1 && cases["after"] as? Int == 1, "\(cases)")
+                }
+                // Others in their place, and none at all. What comes of them may be the same patch.
+                func forget() async throws {
+                    let kept = try #require(try await client.get("/api/patches").json["patches"] as? [[String: Any]])
+                    for name in kept.compactMap({ $0["name"] as? String }) {
+                        #expect(try await client.send("DELETE", "/api/patches/\(name)").status == 204)
+                    }
+                }
+                try await forget()
+                let others: [String: Any] = ["keep": [["prompt": "tuv", "expected": "ZZZ"]], "patches": []]
+                let told = try #require(
+                    try await client.done(repair.merging(others) { $1 })["result"] as? [String: Any])
+                #expect((told["keep"] as? [[String: Any]])?.count == 1)
+                try await forget()
+                let free: [String: Any] = ["keep": [Any](), "patches": []]
+                let unbound = try #require(
+                    try await client.done(repair.merging(free) { $1 })["result"] as? [String: Any])
+                #expect((unbound["keep"] as? [Any])?.isEmpty == true && unbound["cases"] == nil, "\(unbound)")
             }
         }
     }
@@ -98,6 +148,62 @@ struct JobKindTests {
                 #expect((result["headline"] as? String)?.hasPrefix("This patch") == true)
                 let evidence = try #require(result["evidence"] as? [String: Any])
                 #expect(evidence["prompts"] as? Int == 1 && (evidence["parts"] as? [Any])?.count == 1)
+            }
+        }
+    }
+
+    @Test("a direction is asked about as suture faithful asks, off while it is, whatever becomes of its patch")
+    func direction() async throws {
+        try await Place.with { place in
+            let checkpoint = try Checkpoint(place.model)
+            let model = try LanguageModel.load(checkpoint)
+            var random = SplitMix64(state: 3)
+            let values = (0..<TinySnapshot.width).map { _ in Float.random(in: -1...1, using: &random) }
+            let steering = try Steering([.init(layer: 0, values: values)], for: model.architecture)
+            let patch = try steering.patch(of: checkpoint, method: .init(name: "steering"))
+            let file = try place.file(patch, "steer.safetensors")
+            // Pairs of one letter each, told apart by what the answers are.
+            func pairs(_ letters: String, _ start: String) -> [[String: String]] {
+                letters.map { ["base": "\(start)\($0)a", "source": "\(start)\($0)b", "answer": "k", "other": "m"] }
+            }
+            let (train, heldOut) = (pairs("cdefghij", "q"), pairs("cdefghij", "r"))
+            try await place.serving(patches: [file]) { client in
+                let asked: [String: Any] = [
+                    "kind": "direction", "direction": "steer", "train_pairs": train, "pairs": heldOut
+                ]
+                let ended = try await client.done(asked)
+                let result = try #require(ended["result"] as? [String: Any], "\(ended)")
+                let evidence = try #require(result["evidence"] as? [String: Any])
+                let told = try #require(result["headline"] as? String)
+                // The same by the library that the command is made of, on the model without the direction.
+                let tokenizer = try Tokenizer(checkpoint)
+                func tokenized(_ list: [[String: String]]) throws -> [TokenizedPair] {
+                    try list.map { pair in
+                        try TokenizedPair(
+                            PromptPair(
+                                base: Prompt(pair["base"] ?? ""), source: Prompt(pair["source"] ?? ""), answer: "k",
+                                other: "m"), tokenizer)
+                    }
+                }
+                var examination = Faithfulness(train: try tokenized(train), heldOut: try tokenized(heldOut))
+                examination.unrelated = Texts.guards.prefix(8).map { tokenizer.encode($0, specials: .opening).ids }
+                examination.tokenName = { tokenizer.decode([$0]) }
+                let own = try examination.run(
+                    steering.subspace(method: "steer"), of: model, modelName: checkpoint.url.lastPathComponent)
+                #expect(told == own.headline)
+                let expected = try JSONSerialization.jsonObject(with: Data(JSON(encoding: own).serialized()))
+                #expect(evidence as NSDictionary == expected as? NSDictionary)
+                for (more, words) in [
+                    (["pairs": train] as [String: Any], "not in both"), (["direction": "none"], "no such patch"),
+                    (["pairs": [[String: String]]()], "as many pairs")
+                ] {
+                    let answer = try await client.post("/api/jobs", asked.merging(more) { $1 })
+                    #expect(answer.message?.contains(words) == true, "\(answer.text)")
+                }
+                let neurons = try place.file(place.patch([1]), "neurons.safetensors")
+                #expect(try await client.upload(neurons, as: "neurons").status == 201)
+                let other = try await client.post("/api/jobs", ["kind": "direction", "direction": "neurons"])
+                #expect(other.status == 400 && other.message?.contains("no steering vector") == true, "\(other.text)")
             }
         }
     }

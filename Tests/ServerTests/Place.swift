@@ -37,6 +37,11 @@ struct Place: Sendable {
     ) async throws {
         let server = try await Server(
             Checkpoint(model), patches: patches, folder: folder, address: address, limits: limits)
+        try await Self.serving(server, body)
+    }
+
+    /// Runs a server while `body` asks it, and ends it as a signal does.
+    static func serving(_ server: Server, _ body: (Client) async throws -> Void) async throws {
         let started = AsyncStream<URL>.makeStream()
         let running = Task { try await server.run { started.continuation.yield($0) } }
         // A server that cannot start says nothing.

@@ -17,7 +17,7 @@ struct Passage: Sendable {
 
     /// `{"prompt" or "messages", "written", "model" or "patches"}`
     init(_ body: JSONField, _ workbench: Workbench) throws {
-        stack = try StackRequest(of: body, workbench)
+        stack = try StackRequest(of: body, named: workbench.name)
         let messages = try body.optional("messages")
         isChat = messages != nil
         if let messages {

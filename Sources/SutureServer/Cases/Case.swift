@@ -27,6 +27,17 @@ struct Case: Codable, Sendable, Equatable, FetchableRecord, MutablePersistableRe
         }
     }
 
+    /// A list of these, as a request brings it.
+    static func list(_ field: JSONField, atLeast fewest: Int, _ workbench: Workbench) throws -> [Case] {
+        let list = try field.array
+        guard (fewest...CaseStore.limit).contains(list.count) else {
+            throw ServerError(
+                .badRequest, "these are not as many prompts as can be asked", subject: field.path,
+                expected: "\(fewest)...\(CaseStore.limit)", found: "\(list.count)")
+        }
+        return try list.map { try Case($0, workbench) }
+    }
+
     /// As ``members`` keeps it.
     init(kept body: JSONField) throws {
         (prompt, expected) = (try body.require("prompt").string, try body.require("expected").string)

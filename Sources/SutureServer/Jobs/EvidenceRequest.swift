@@ -11,7 +11,7 @@ struct EvidenceRequest: JobRequest {
 
     init(_ body: JSONField, _ workbench: Workbench) async throws {
         try body.allow(["kind", "model", "patches"])
-        stack = try StackRequest(of: body, workbench)
+        stack = try StackRequest(of: body, named: workbench.name)
         let patches = try await workbench.patches.resolved(stack)
         guard patches.contains(where: { !$0.patch.repaired.isEmpty }) else {
             throw ServerError(

@@ -42,7 +42,8 @@ struct JobOutcome: Sendable {
 /// The kinds of jobs there are.
 enum JobKinds {
     static let all: [any JobRequest.Type] = [
-        RepairRequest.self, SweepRequest.self, TestRequest.self, EvidenceRequest.self
+        RepairRequest.self, SweepRequest.self, TestRequest.self, EvidenceRequest.self,
+        DirectionRequest.self
     ]
 
     /// A request as it came; without a `kind` it is a repair.

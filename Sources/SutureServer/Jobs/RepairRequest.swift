@@ -14,6 +14,8 @@ struct RepairRequest: JobRequest {
     var expected: String
     /// What the patch is to be called; nil for a free name.
     var name: String?
+    /// Prompts whose right answers have to stay; nil for those that are kept when the repair begins.
+    var keep: [Case]?
 
     var stack: StackRequest {
         get { passage.stack }
@@ -23,13 +25,14 @@ struct RepairRequest: JobRequest {
     /// How many tokens of the answers before and after are told.
     private static let shown = 48
 
-    /// A passage with `expected`, and perhaps `name`.
+    /// A passage with `expected`, and perhaps `name` and `keep`.
     init(_ body: JSONField, _ workbench: Workbench) throws {
-        try body.allow(Passage.keys.union(["kind", "expected", "name"]))
+        try body.allow(Passage.keys.union(["kind", "expected", "name", "keep"]))
         passage = try Passage(body, workbench)
         expected = try body.require("expected").string
         name = try body.optional("name")?.string
         if let name { try PatchStore.check(name: name) }
+        keep = try body.optional("keep").map { try Case.list($0, atLeast: 0, workbench) }
         guard !expected.isEmpty else {
             throw ServerError(.badRequest, "what the model should write is empty", subject: "\(body.path): expected")
         }
@@ -39,18 +42,24 @@ struct RepairRequest: JobRequest {
         passage = try Passage(kept: body)
         expected = try body.require("expected").string
         name = try body.optional("name")?.string
+        keep = try body.optional("keep")?.array.map { try Case(kept: $0) }
     }
 
     var members: JSONObject {
         var members = passage.members
         members["expected"] = JSON(expected)
         if let name { members["name"] = JSON(name) }
+        if let keep { members["keep"] = .array(keep.map { .object($0.members) }) }
         return members
     }
 
     /// Finds the change and tells the answer with it; then measures what else it does.
     func run(by worker: isolated JobWorker, _ setting: JobSetting) throws -> JobOutcome {
-        let (model, failure) = (setting.model, Failure(prompt: passage.text, expected: expected))
+        let (model, cases) = (setting.model, try keep ?? worker.cases.list())
+        var failure = Failure(prompt: passage.text, expected: expected)
+        // What is asked for goes before what was kept of the very same prompt; the other form of asking is measured only.
+        let kept = cases.filter { $0.isChat == passage.isChat && $0.prompt != passage.text }
+        failure.keep = kept.map(\.failure)
         var repair = try worker.repair(of: model, setting.patches, isChat: passage.isChat, setting.progress)
         repair.progress = setting.progress
         var (members, patched) = (JSONObject(), model)
@@ -69,11 +78,11 @@ struct RepairRequest: JobRequest {
         let result = try repair.run([failure], modelName: worker.modelName)
         members["before"] = JSON(try answer(of: model, worker.tokenizers))
         members["report"] = try JSON(encoding: result.report)
+        members["keep"] = .array(kept.map { .object($0.members) })
         guard !result.change.isEmpty else { return JobOutcome(members: members) }
         members["reach"] = try RepairReach(
             failure, model, result.change, worker.tokenizers.of(isChat: passage.isChat), progress: setting.progress
         ).json
-        let cases = try worker.cases.list()
         if !cases.isEmpty {
             members["cases"] = try CaseComparison(
                 cases, model, patched, worker.tokenizers, progress: setting.progress

@@ -10,15 +10,9 @@ struct TestRequest: JobRequest {
 
     init(_ body: JSONField, _ workbench: Workbench) async throws {
         try body.allow(["kind", "model", "patches", "cases"])
-        stack = try StackRequest(of: body, workbench)
+        stack = try StackRequest(of: body, named: workbench.name)
         if let given = try body.optional("cases") {
-            let list = try given.array
-            guard (1...CaseStore.limit).contains(list.count) else {
-                throw ServerError(
-                    .badRequest, "these are not as many prompts as can be tested", subject: given.path,
-                    expected: "1...\(CaseStore.limit)", found: "\(list.count)")
-            }
-            cases = try list.map { try Case($0, workbench) }
+            cases = try Case.list(given, atLeast: 1, workbench)
         } else {
             cases = try workbench.cases.list()
             guard !cases.isEmpty else {

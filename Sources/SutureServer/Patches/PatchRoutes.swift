@@ -5,9 +5,9 @@ import SuturePatches
 
 /// `/api/patches`, and `/lora-adapters` as llama.cpp's server has it.
 struct PatchRoutes: Sendable {
-    let workbench: Workbench
+    let bench: any Bench
 
-    private var store: PatchStore { workbench.patches }
+    private var store: PatchStore { bench.patches }
 
     func add(to router: Router<ServerContext>) {
         router.get("/api/patches") { _, _ in
@@ -17,16 +17,16 @@ struct PatchRoutes: Sendable {
         router.get("/api/patches/:name/file") { _, context in try await file(name(context)) }
         router.put("/api/patches/:name") { request, context in try await upload(request, name(context)) }
         router.patch("/api/patches/:name") { request, context in
-            let body = try await request.json(workbench.limits)
+            let body = try await request.json(bench.limits)
             try body.allow(["enabled", "scale"])
             let scale = try body.double("scale", in: -100...100)
             let set = try await store.set(name(context), isEnabled: body.optional("enabled")?.bool, scale: scale)
-            await workbench.jobs.prepare()
+            await bench.prepare()
             return Response.json(set.json)
         }
         router.delete("/api/patches/:name") { _, context in
             try await store.remove(name(context))
-            await workbench.jobs.prepare()
+            await bench.prepare()
             return Response(status: .noContent)
         }
         router.get("/lora-adapters") { _, _ in Response.json(try await adapters()) }
@@ -61,7 +61,7 @@ struct PatchRoutes: Sendable {
         try Data().write(to: url)
         let file = try FileHandle(forWritingTo: url)
         defer { try? file.close() }
-        let limits = workbench.limits
+        let limits = bench.limits
         _ = try await request.read(upTo: limits.patch, within: 10 * limits.bodySeconds, into: file) { file, bytes in
             try file.write(contentsOf: Data(bytes))
         }
@@ -83,7 +83,7 @@ struct PatchRoutes: Sendable {
 
     /// As llama.cpp has it: who is not named is switched off.
     private func setAdapters(_ request: Request) async throws -> Response {
-        let body = try await request.json(workbench.limits)
+        let body = try await request.json(bench.limits)
         let patches = await store.list()
         var scales: [String: Double] = [:]
         for entry in try body.array {
@@ -97,7 +97,7 @@ struct PatchRoutes: Sendable {
             let scale = scales[patch.name] ?? 0
             _ = try await store.set(patch.name, isEnabled: scale != 0, scale: scale != 0 ? scale : nil)
         }
-        await workbench.jobs.prepare()
+        await bench.prepare()
         return .json(try await adapters())
     }
 }

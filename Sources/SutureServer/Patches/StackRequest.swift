@@ -35,11 +35,11 @@ struct StackRequest: Sendable, Equatable {
     init() {}
 
     /// What `patches` of a request says, or else its `model`, or else what is enabled.
-    init(of body: JSONField, _ workbench: Workbench) throws {
+    init(of body: JSONField, named base: String) throws {
         if let list = try body.optional("patches") {
             try self.init(list)
         } else if let model = try body.optional("model") {
-            try self.init(model: model.string, of: workbench.name)
+            try self.init(model: model.string, of: base)
         } else {
             self.init()
         }

@@ -63,7 +63,7 @@ async function attempt(action) {
 
 function draw() {
   byId("no-cases").hidden = kept.length > 0;
-  byId("test").hidden = kept.length === 0;
+  byId("test").hidden = byId("bound").hidden = kept.length === 0;
   byId("case-list").replaceChildren(...kept.map(row));
 }
 

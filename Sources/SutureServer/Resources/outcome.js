@@ -21,12 +21,21 @@ function facts(entries) {
     ...entries.flatMap(([name, value]) => [element("dt", {}, name), element("dd", {}, value)]));
 }
 
+/** How many prompts of one's own the repair was bound to, and those that it could not be. */
+export function bound({ keep, report }) {
+  if (keep.length === 0) return [];
+  const notes = report.failures.flatMap((failure) => failure.notes ?? []).filter((note) => note.startsWith("not kept"));
+  return [facts([["Your own prompts that it had to leave right", `${keep.length - notes.length} of ${keep.length}`]]),
+    ...notes.map((note) => element("p", { class: "quiet" }, note))];
+}
+
 /** All that is known of a finished repair. */
-export function evidence({ report, reach, cases }) {
+export function evidence(result) {
+  const { report, reach, cases } = result;
   return [
     element("h3", {}, "What it costs"), costs(report),
     ...report.objections.map((line) => element("p", { class: "bad" }, `A guard objects: ${line}.`)),
-    ...(cases ? [element("h3", {}, "Your own prompts"), ...ownPrompts(cases)] : []),
+    ...(cases ? [element("h3", {}, "Your own prompts"), ...ownPrompts(cases), ...bound(result)] : []),
     ...(reach ? [element("h3", {}, "Where else the answer comes"), reached(reach)] : []),
     element("h3", {}, "What was changed"), changes(report),
   ];

@@ -4,7 +4,7 @@ import { ask } from "./api.js";
 import * as cases from "./cases.js";
 import { byId, element, percent, shown } from "./dom.js";
 import * as jobs from "./jobs.js";
-import { evidence, sides } from "./outcome.js";
+import { bound, evidence, sides } from "./outcome.js";
 import { answer, textBefore } from "./writing.js";
 import * as patches from "./patches.js";
 
@@ -89,7 +89,7 @@ export async function mend() {
   try {
     if (source === null) throw new Error("this token begins within a character: choose the one before it");
     if (!wanted) throw new Error("say what should stand there");
-    const result = await jobs.follow({ ...source, expected: wanted }, (state) => {
+    const result = await jobs.follow({ ...source, expected: wanted, ...(byId("keep-cases").checked ? {} : { keep: [] }) }, (state) => {
       job = state.id;
       if (state.progress) tell(state, started);
       if (state.state !== "running" || !state.result?.after) return;
@@ -129,7 +129,7 @@ async function finish(result, where) {
   outcome.hidden = false;
   if (!patch) {
     outcome.replaceChildren(element("p", { class: failure.status === "right" ? "" : "bad" },
-      failure.status === "right" ? "The model writes this already." : `Not repaired: ${failure.reason ?? "no reason is known"}.`));
+      failure.status === "right" ? "The model writes this already." : `Not repaired: ${failure.reason ?? "no reason is known"}.`), ...bound(result));
     return;
   }
   const button = element("button", { type: "button", class: "primary", onclick: async () => {

@@ -17,7 +17,8 @@ extension PromptPair {
         ) { try PromptPair($0) }
     }
 
-    init(_ field: JSONField) throws {
+    /// One of these lines, wherever it stands.
+    public init(_ field: JSONField) throws {
         self.init(
             base: try Prompt(field.require("base")), source: try Prompt(field.require("source")),
             answer: try field.require("answer").string, other: try field.require("other").string,

@@ -118,21 +118,13 @@ struct FaithfulCommand: ParsableCommand {
         let name = interventions.named(model.url.lastPathComponent)
         if let patch { return try examine(patch: patch, loaded, checkpoint, tokenizer, note, progress) }
 
-        let train: [TokenizedPair]
-        let heldOut: [TokenizedPair]
+        var examination: Faithfulness
         if let pairs, let trainPairs {
-            (train, heldOut) = try (Self.pairs(trainPairs, loaded, tokenizer), Self.pairs(pairs, loaded, tokenizer))
-            let shared = Set(train).intersection(heldOut).count
-            guard shared == 0 else {
-                throw SubspaceError(
-                    .badRequest, "what is learned from cannot judge", subject: "\(pairs), \(trainPairs)",
-                    expected: "pairs that are not in both files", found: "\(shared) in both")
-            }
+            examination = try Faithfulness(
+                train: Self.pairs(trainPairs, loaded, tokenizer), heldOut: Self.pairs(pairs, loaded, tokenizer))
+            try examination.requireApart(subject: "\(pairs), \(trainPairs)")
         } else {
-            train = try IOI(.train, tokenizer).balanced(200, seed: seed).map { try TokenizedPair($0, tokenizer) }
-            heldOut = try IOI(.heldOut, tokenizer).swapped(count, seed: seed &+ 0x10_0000).map {
-                try TokenizedPair($0, tokenizer)
-            }
+            examination = try Faithfulness(ofIndirectObjects: tokenizer, count: count, seed: seed)
         }
         var das = DAS()
         das.epochs = epochs
@@ -143,12 +135,11 @@ struct FaithfulCommand: ParsableCommand {
         if let direction {
             subspace = try Self.subspace(direction, loaded.architecture)
         } else if let location = learn.flatMap(Location.init) {
-            subspace = try find(das, loaded, train, at: location, note)
+            subspace = try find(das, loaded, examination.train, at: location, note)
         } else {
             return
         }
         if let save { try subspace.write(to: URL(filePath: save), overwriting: reports.force) }
-        var examination = Faithfulness(train: train, heldOut: heldOut)
         examination.das = das
         examination.unrelated = Texts.guards.prefix(8).map { tokenizer.encode($0, specials: .opening).ids }
         examination.tokenName = { tokenizer.decode([$0]) }
