@@ -3,7 +3,7 @@
     .deps/serve/bin/python Tests/Interop/page.py SUTURE MODEL.gguf [FOLDER FOR PICTURES]
 """
 
-import json, shutil, sys, tempfile, time
+import json, re, shutil, sys, tempfile, time
 from pathlib import Path
 
 import browser as chromium
@@ -110,6 +110,7 @@ with served(SUTURE, MODEL) as url, tempfile.TemporaryDirectory(ignore_cleanup_er
         browser.axe("own prompts")
 
         # 2 and 3. The repair, and what it costs.
+        check("own prompts are to stay right", browser.run("!document.getElementById('bound').hidden && document.getElementById('keep-cases').checked"))
         start = time.monotonic()
         browser.run("document.getElementById('mend').requestSubmit()")
         browser.wait("document.querySelectorAll('#outcome .sides mark').length === 2")
@@ -124,6 +125,7 @@ with served(SUTURE, MODEL) as url, tempfile.TemporaryDirectory(ignore_cleanup_er
         check("before and after, with the patch", browser.run(marks) == [" Sydney", " Canberra"], browser.run(marks))
         text_of = "document.getElementById('outcome').innerText"
         check("own prompts after the repair", "2 and 1 of 2" in browser.run(text_of), browser.run(text_of))
+        check("the repair was bound to the one of another prompt", re.search(r"had to leave right\s+1 of 1", browser.run(text_of)), browser.run(text_of))
         browser.axe("a repair")
         browser.picture("5-repair")
 
