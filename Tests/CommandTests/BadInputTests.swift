@@ -60,7 +60,7 @@ extension BadInputTests {
         // Models
         Case("serve nowhere", "nowhere: there is no such model"),
         Case("serve classifier --images nowhere --folder kept-1", "nowhere"),
-        Case("serve classifier --images cut-images --folder kept-1", "cut-images"),
+        Case("serve classifier --images cut-images --split train --folder kept-1", "cut-images"),
         Case("serve model --patch nowhere --folder kept-1", "nowhere"),
         Case("serve model --token nowhere --folder kept-1", "nowhere"),
         Case("inspect nowhere", "nowhere: there is no such model"),
