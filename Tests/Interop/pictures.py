@@ -5,7 +5,7 @@
 The classifiers are trained here, on shapes that are drawn here, in colours by chance.
 """
 
-import random, shutil, struct, subprocess, sys, tempfile, time, zlib
+import os, random, shutil, struct, subprocess, sys, tempfile, time, zlib
 from pathlib import Path
 
 import browser as chromium
@@ -51,7 +51,9 @@ def write(folder):
 
 
 def suture(*words):
-    subprocess.run([SUTURE, *map(str, words)], check=True, stdout=subprocess.DEVNULL)
+    # With as many threads everywhere, the same classifiers everywhere.
+    one = os.environ | {"OMP_NUM_THREADS": "1"}
+    subprocess.run([SUTURE, *map(str, words)], check=True, stdout=subprocess.DEVNULL, env=one)
 
 
 def classifiers(work):
