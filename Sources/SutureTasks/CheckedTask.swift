@@ -115,6 +115,24 @@ extension CheckedTask {
         wordings = try made.training.map { try wording($0.name, $0.text) }
     }
 
+    /// The same, asked without the white space at a prompt's end, as of HumanEval's: tokenizers join a line break and the
+    /// spaces behind it, so that a model has hardly seen one without the other. Candidates get it in front, and the prompt as it
+    /// was given is held out. Nothing for a chat, or where the answer is handed to a command.
+    public var askedUpToItsLastWord: CheckedTask {
+        let end = String(String(prompt.reversed().prefix(while: \.isWhitespace)).reversed())
+        guard !isChat, kind.needsTest, !end.isEmpty, end.count < prompt.count else { return self }
+        func cut(_ text: String) -> String { text.hasSuffix(end) ? String(text.dropLast(end.count)) : text }
+        func cut(_ wording: Wording) -> Wording {
+            Wording(wording.name, prompt: cut(wording.prompt), question: cut(wording.question))
+        }
+        var task = self
+        (task.prompt, task.question) = (cut(prompt), cut(question))
+        task.wordings = wordings.map(cut)
+        task.heldOut = [Wording("as given", prompt: prompt)] + heldOut.map(cut)
+        task.candidates = candidates.map { $0.hasPrefix(end) ? $0 : end + $0 }
+        return task
+    }
+
     /// Makes the wordings of a task that was given without any.
     public mutating func addVariants(_ chat: ChatFormat? = nil) throws {
         let made = PromptVariants(question)

@@ -123,7 +123,7 @@ struct CheckOptions: ParsableArguments {
             return try CheckedTask.read(bytes, name: name, kind: kind, chat: chat).map { task in
                 var task = task
                 task.candidates = candidate + task.candidates
-                return task
+                return task.askedUpToItsLastWord
             }
         }
         let asked = try prompts.map { prompt in
@@ -135,6 +135,6 @@ struct CheckOptions: ParsableArguments {
             prompt: asked[0].prompt, question: asked[0].question, isChat: chat != nil, kind: kind, test: text,
             wordings: Array(asked.dropFirst()), candidates: candidate + [expected].compactMap(\.self))
         try task.addVariants(chat)
-        return [task]
+        return [task.askedUpToItsLastWord]
     }
 }
