@@ -56,7 +56,9 @@ public struct Repair {
         self.progress = progress
         let texts = Texts.tokens(texts, tokenizer, for: model)
         self.method = try method.prepared(
-            RepairMaterial(model, texts: texts, reserved: reserved, statistics: statistics, progress: progress))
+            RepairMaterial(
+                model, texts: texts, restated: Texts.restated(tokenizer), reserved: reserved, statistics: statistics,
+                progress: progress))
     }
 
     /// Repairs `failures` in their order.

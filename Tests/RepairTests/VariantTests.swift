@@ -99,7 +99,8 @@ struct VariantTests {
     func held() throws {
         let failure = try TokenizedFailure(Failure(prompt: prompt, expected: " wc"), variedBy: tokenizer)
         #expect(failure.variants.count >= 6)
-        let material = RepairMaterial(model, texts: Texts.reference.map { tokenizer.encode($0).ids })
+        let material = RepairMaterial(
+            model, texts: Texts.reference.map { tokenizer.encode($0).ids }, restated: Texts.restated(tokenizer))
         func right(_ variants: Int) throws -> (own: Bool, others: Int) {
             var method = Recruit()
             method.variants = variants

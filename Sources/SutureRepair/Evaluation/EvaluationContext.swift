@@ -37,7 +37,9 @@ final class EvaluationContext {
     func method(_ number: Int) throws -> PreparedMethod {
         if let ready = methods[number] { return ready }
         let made = try evaluation.methods[number].prepared(
-            RepairMaterial(evaluation.model, texts: referenceTexts, statistics: evaluation.statistics))
+            RepairMaterial(
+                evaluation.model, texts: referenceTexts, restated: Texts.restated(evaluation.tokenizer),
+                statistics: evaluation.statistics))
         methods[number] = made
         return made
     }

@@ -90,6 +90,7 @@ extension RepairEvaluation {
                 for method in open {
                     var record = try matrix.repair(
                         rule: rule, context: context, with: methods[method], texts: shared.referenceTexts,
+                        restated: Texts.restated(tokenizer),
                         faulty: fault == nil ? nil : faulty, row: row, column: column)
                     (record.task, record.method, record.steps) = (task, method, fault?.steps ?? 0)
                     try log.append(record)

@@ -134,7 +134,8 @@ struct RuleMatrix {
     ///   - row: how the cells of the row stand in that model.
     ///   - column: how the cells of the column do.
     func repair(
-        rule: Int, context: Int, with method: any RepairMethod, texts: [[Int]], faulty: LanguageModel?,
+        rule: Int, context: Int, with method: any RepairMethod, texts: [[Int]],
+        restated: [(TokenizedFailure, TokenizedFailure)], faulty: LanguageModel?,
         row: [CellRecord.Standing], column: [CellRecord.Standing]
     ) throws -> CellRecord {
         var record = CellRecord(
@@ -142,7 +143,7 @@ struct RuleMatrix {
             row: [], column: [])
         guard let faulty else { return record }
         let cell = cells[rule][context]
-        let prepared = try method.prepared(RepairMaterial(faulty, texts: texts))
+        let prepared = try method.prepared(RepairMaterial(faulty, texts: texts, restated: restated))
         let proposal = try prepared.propose(cell.failure, on: faulty)
         let repaired = try proposal.abandoned == nil ? faulty.applying(proposal.change) : faulty
         record.isFixed = try Self.standing(cell, repaired).rank == 1

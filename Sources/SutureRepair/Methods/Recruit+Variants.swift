@@ -5,7 +5,7 @@ import SutureTensor
 /// that are wrong in the same way.
 extension Recruit {
     /// A change with which the answers come out behind their prompts and, as far as can be, behind the variants of these:
-    /// a neuron for each token that is wrong behind any of them. Nil where that does not bring the answers out.
+    /// a neuron for each token that is wrong, or nearly so, behind any of them. Nil where that does not bring the answers out.
     func behindVariants(_ recruitment: Recruitment, _ basis: SemanticBasis) throws -> Proposal? {
         let (runs, variants) = (recruitment.runs, recruitment.variants)
         let isRule = rule && runs.count > 1
@@ -15,8 +15,11 @@ extension Recruit {
         }
         let gaps = try prompts.map { try $0.run.gaps() }
         var rivals: [Proposal.Place: Int] = [:]
+        // The first wrong token behind each prompt itself, which stands before its variants.
+        var starts: [Int: Int] = [:]
         for (prompt, gaps) in zip(prompts, gaps) {
-            for token in gaps.wrong {
+            starts[prompt.failure] = starts[prompt.failure] ?? gaps.wrong.first ?? 0
+            for token in gaps.gaps.indices where gaps.gaps[token] >= (isRule ? 0 : -lead) {
                 let place = Proposal.Place(failure: prompt.failure, token: token)
                 // Of variants that differ, the prompt itself counts.
                 rivals[place] = rivals[place] ?? gaps.rivals[token]
@@ -26,7 +29,11 @@ extension Recruit {
         let tasks = isRule ? Self.alike(places, runs, rivals) : places.map { [$0] }
         var recruited: [Recruitment.Recruited] = []
         for places in tasks {
-            recruited.append(try recruitment.recruit(places, besides: Set(recruited.map(\.neuron)), isVaried: true))
+            let first = places[0]
+            recruited.append(
+                try recruitment.recruit(
+                    places, besides: Set(recruited.map(\.neuron)), isVaried: true,
+                    decides: !isRule && first.token <= starts[first.failure, default: 0]))
         }
         let rows = try zip(prompts, gaps).map { prompt, gaps in
             let activations = try recruited.map { try $0.activations(in: prompt.run) }

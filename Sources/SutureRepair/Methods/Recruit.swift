@@ -23,9 +23,10 @@ import SutureTensor
 /// neuron is one of those of its layer that do least on reference texts and in the prompt; which, is drawn by
 /// what is repaired, so that repairs made apart take different ones and add up.
 ///
-/// Behind variants of the prompt (`variants`) the key answers 1 in the mean, C also holds what tells the variants apart
-/// and what is read where the answers of the prompt's own examples are written, and a neuron is taken for each token that
-/// is wrong behind any of them. What they write is then solved for together (`MarginSolver`).
+/// Behind variants of the prompt (`variants`) the key answers 1 in the mean, C also holds what tells the variants apart,
+/// what is read where the answers of the prompt's own examples are written, and what tells apart one answer behind different examples, of many built-in ones (`ContextScatter`: the scatter within
+/// classes of Fisher's discriminant). A neuron is taken for each token that is wrong behind any variant, or right by little
+/// (`lead`). What they write is then solved for together (`MarginSolver`).
 public struct Recruit: JointRepairMethod {
     public let name = "recruit"
     public var needsMargin: Bool { true }
@@ -45,8 +46,11 @@ public struct Recruit: JointRepairMethod {
     public var variants = 8
     /// How far, in logits, the answer's tokens should then lie above every other one.
     public var hold = 6.0
-    /// How similar an input must then be: what variants have in common is told apart more sharply than one prompt.
-    public var likeness = 0.7
+    /// How far, in logits, a token has to lead behind every variant to need no neuron: what is nearly wrong behind these is
+    /// wrong behind others.
+    public var lead = 1.0
+    /// How similar an input must then be; both sides of it are told apart twice as sharply.
+    public var likeness = 0.65
     /// Whether failures that are solved for together are examples of a rule: one neuron serves all places where one token is
     /// wanted for another.
     public var rule = false
@@ -67,6 +71,7 @@ public struct Recruit: JointRepairMethod {
         .init("openings", "beginnings of reference texts that stand in for the question", 0...1000, \.openings),
         .init("variants", "behind how many variants of the prompt the answer is to come out", 0...100, \.variants),
         .init("hold", "how far above every other token the target should then lie, in logits", 0...100, \.hold),
+        .init("lead", "how far a token has to lead behind every variant to need no neuron, in logits", 0...100, \.lead),
         .init("likeness", "how similar an input must then be, 0 to 1", 0...0.99, \.likeness),
         .init("rule", "one neuron for all failures of a batch where one token is wanted for another", \.rule),
         .init(
@@ -84,6 +89,8 @@ public struct Recruit: JointRepairMethod {
         let original: LanguageModel
         let basis: SemanticBasis
         let reads: ReadStatistics
+        /// What the layer reads of examples alone (``ContextScatter``); nil where that is not known, or not needed.
+        let scatter: Tensor?
         let openings: [[Int]]
         let reserved: Set<Neuron>
     }
@@ -94,6 +101,7 @@ public struct Recruit: JointRepairMethod {
         let layer = Self.layer(of: material.model.architecture.layers)
         return Preparation(
             original: material.model, basis: basis, reads: try ReadStatistics(material, basis, layer: layer),
+            scatter: try variants > 0 ? ContextScatter.read(material, layer: layer) : nil,
             openings: Self.inside(material.openings(openings)), reserved: material.reserved)
     }
 

@@ -17,6 +17,8 @@ struct Recruitment {
     /// `[texts, answer, d]`.
     private let elsewhere: [Tensor?]
     private let spared: [(inputs: Tensor, places: Range<Int>)]
+    /// What the layer reads of contexts alone, `[d, d]`.
+    private let scatter: Tensor?
     private let idle: IdleNeurons
     private let reserved: Set<Neuron>
 
@@ -25,7 +27,7 @@ struct Recruitment {
         _ preparation: Recruit.Preparation
     ) throws {
         let (model, reads) = (asked[0].model, preparation.reads)
-        (self.method, self.model, self.reads) = (method, model, reads)
+        (self.method, self.model, self.reads, scatter) = (method, model, reads, preparation.scatter)
         let layer = reads.layer
         func inputs(_ run: TeacherForcedRun) throws -> Tensor { try run.trace.mlpInput(layer).squeezed(0) }
         func fits(_ failure: TokenizedFailure) -> Bool { failure.forced.count <= model.architecture.contextLength }
@@ -78,9 +80,11 @@ struct Recruitment {
     }
 
     /// A neuron that listens to what some tokens of answers have in common: a token behind its prompt, and with `isVaried`
-    /// behind variants of it.
+    /// behind variants of it. Whether an answer is given at all is decided (`decides`) by the first token that was wrong:
+    /// there near questions count for more. Behind it the answer itself tells most of them apart, and a key that had to
+    /// tell apart what is nearly the same would listen to much else.
     func recruit(
-        _ places: [Proposal.Place], besides taken: Set<Neuron>, isVaried: Bool = false
+        _ places: [Proposal.Place], besides taken: Set<Neuron>, isVaried: Bool = false, decides: Bool = false
     ) throws -> Recruited {
         let first = places[0]
         let neuron = try idle.draw(method.spread, without: reserved.union(taken), by: runs[first.failure].failure)
@@ -89,16 +93,19 @@ struct Recruitment {
         }
         var key = try SelectiveKey(
             to: inputs[first.failure].selected(0, position(runs[first.failure], first)), apartFrom: reads,
-            threshold: isVaried ? method.likeness : method.threshold, sharpness: method.sharpness)
+            threshold: isVaried ? method.likeness : method.threshold,
+            // What variants have in common is told apart more sharply than one prompt.
+            sharpness: isVaried ? 2 * method.sharpness : method.sharpness)
+        if isVaried, let scatter { try key.ignore(scatter, weight: 16) }
         for (inputs, places) in spared { try key.spare(places, of: inputs) }
         for place in places {
             try key.avoid(restOf: inputs[place.failure], besides: position(runs[place.failure], place))
         }
         for place in places {
             if let rows = try elsewhere[place.failure]?.selected(1, place.token) {
-                try key.avoid(rows, weight: isVaried ? 0.3 : 1)
+                try key.avoid(rows, weight: isVaried ? decides ? 2 : 0.5 : 1)
             }
-            if isVaried, let rows = taught[place.failure] { try key.avoid(rows) }
+            if isVaried, let rows = taught[place.failure] { try key.avoid(rows, weight: 0.5) }
         }
         let alike = try places.flatMap { place in
             let others = try (isVaried ? variants[place.failure] : []).map {

@@ -49,6 +49,9 @@ struct SelectiveKey {
         moment = try moment + rows.transposed().matmul(rows) * (weight / Double(rows.shape[0]))
     }
 
+    /// It answers as little as can be to what varies in a `scatter` `[d, d]`, which holds for whatever is like the place.
+    mutating func ignore(_ scatter: Tensor, weight: Double) throws { moment = try moment + scatter * weight }
+
     /// The same for all of a prompt but the place; u answers 1 there.
     mutating func avoid(restOf inputs: Tensor, besides position: Int) throws {
         let others = (0..<inputs.shape[0]).filter { $0 != position }

@@ -28,7 +28,8 @@ public final class StatisticsRecorder {
         guard MethodName(rawValue: method.name)?.readsStatistics != false else { throw Self.nothing(for: method) }
         try method.readStatistics(
             RepairMaterial(
-                material.model, texts: material.texts, reserved: material.reserved, statistics: taking,
+                material.model, texts: material.texts, restated: material.restated, reserved: material.reserved,
+                statistics: taking,
                 progress: material.progress))
         guard !taking.taken.isEmpty else { throw Self.nothing(for: method) }
         for taken in taking.taken where !entries.contains(where: { $0.entry == taken.entry }) { entries.append(taken) }

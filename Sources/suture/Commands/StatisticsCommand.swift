@@ -61,7 +61,8 @@ struct StatisticsCommand: ParsableCommand {
         let progress = printing.progress
         defer { progress.finish() }
         let material = RepairMaterial(
-            network, texts: Texts.tokens(texts, tokenizer, for: network), statistics: cache, progress: progress.handler)
+            network, texts: Texts.tokens(texts, tokenizer, for: network), restated: Texts.restated(tokenizer),
+            statistics: cache, progress: progress.handler)
         let recorder = StatisticsRecorder(of: checkpoint, with: patches)
         for method in methods { try recorder.read(for: method, material) }
         progress.finish()
