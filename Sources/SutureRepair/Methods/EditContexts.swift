@@ -9,7 +9,7 @@ struct EditContexts {
     private let trace: Trace
     /// The position at which the edit is looked up in each context: the subject's last token, or else the prompt's.
     let lookups: [Int]
-    /// How many tokens stand before the failure in each context, less those that are left out.
+    /// How many tokens more than the failure's prompt stands before the answer in each context.
     private let offsets: [Int]
     /// The subject alone: its row, its last token, and log p0 of what comes after it, `[1, vocabulary]`.
     private let subject: (row: Int, lookup: Int, before: Tensor)?
@@ -17,17 +17,30 @@ struct EditContexts {
     var model: LanguageModel { trace.model }
 
     /// Openings with which the text does not fit the model are left out.
+    ///
+    /// - Parameters:
+    ///   - asked: the failure and its run.
+    ///   - openings: what stands before the prompt in turn.
+    ///   - isRetold: whether the prompt is also asked in other orders of its words (``TokenizedFailure/retold``).
+    ///   - sites: what is captured.
+    ///   - layer: the lowest layer that matters.
     init(
-        _ asked: TeacherForcedRun, behind openings: [[Int]], capturing sites: [Site], from layer: Int
+        _ asked: TeacherForcedRun, behind openings: [[Int]], isRetold: Bool = false, capturing sites: [Site],
+        from layer: Int
     ) throws {
         let (failure, model) = (asked.failure, asked.model)
         let room = model.architecture.contextLength - failure.forced.count
         let fitting = openings.filter { !$0.isEmpty && $0.count <= room }
         self.failure = failure
         // What the tokenizer begins texts with stands at the beginning only.
-        offsets = [0] + fitting.map { $0.count - failure.opening }
-        lookups = offsets.map { [failure] in $0 + failure.lookup }
-        let contexts = [failure.forced] + fitting.map { $0 + failure.forced.dropFirst(failure.opening) }
+        let body = Array(failure.prompt.dropFirst(failure.opening))
+        let lookup = failure.lookup - failure.opening
+        var behind = fitting.map { (opening: $0, prompt: body, lookup: lookup) }
+        if isRetold { behind += failure.retold.map { (fitting.last ?? [], $0.prompt, $0.lookup) } }
+        offsets = [0] + behind.map { [failure] in $0.opening.count + $0.prompt.count - failure.prompt.count }
+        lookups = [failure.lookup] + behind.map { $0.opening.count + $0.lookup }
+        let contexts =
+            [failure.forced] + behind.map { $0.opening + $0.prompt + failure.forced[failure.prompt.count...] }
         let alone = failure.subject.map { Array(failure.prompt[..<failure.opening] + failure.prompt[$0]) }
         let trace = try model.trace(contexts + (alone.map { [$0] } ?? []), capturing: sites, from: layer)
         self.trace = trace
@@ -73,6 +86,23 @@ struct EditContexts {
         return try loss + (now.exp() * (now - subject.before)).sum() * divergence
     }
 
+    /// The log odds of each token of the answer, log p - log (1 - p), in each context, `[contexts, answer]`, with a vector of
+    /// its own, of `vectors` `[contexts, d]`, added at the context's lookup of a site.
+    func odds(adding vectors: Tensor, at site: Site) throws -> Tensor {
+        let last = Site.residual(model.architecture.layers)
+        let run = try trace.replay(
+            prompts: Array(lookups.indices),
+            [Intervention(site, at: .each(lookups), .add(try vectors.unsqueezed(1)))], capturing: [last], logits: .none)
+        let answered = offsets.map { offset in failure.places.map { $0 + offset - run.firstPosition } }
+        let logits = try model.logits(ofResidual: Self.picked(run[last], answered))
+        let count = failure.answer.count
+        let targets = try Tensor(
+            offsets.flatMap { _ in failure.answer }, shape: [offsets.count * count, 1], device: model.device)
+        let vocabulary = try Tensor.arange(0..<model.architecture.vocabulary).to(model.device)
+        let others = try logits.filled(-.infinity, where: targets .== vocabulary).logSumExp(1)
+        return try (logits.gathered(1, at: targets).squeezed(1) - others).reshaped([offsets.count, count])
+    }
+
     /// The values `[rows, positions, width]` at some positions of each of the first rows, `[rows * positions, width]`.
     private static func picked(_ values: Tensor, _ positions: [[Int]]) throws -> Tensor {
         let (count, width) = (values.shape[1], values.shape[2])
@@ -84,6 +114,16 @@ struct EditContexts {
 extension TokenizedFailure {
     /// Where an edit of the failure is looked up: at the last token of its subject, or else of its prompt.
     var lookup: Int { (subject?.upperBound ?? prompt.count) - 1 }
+
+    /// The prompt in other orders, without what the tokenizer begins texts with, and where the subject's last token stands
+    /// there: the subject before all other words, and the subject with nothing but the last word. What brings the answer
+    /// out there, too, hangs less on how the question is put. None where no subject is named.
+    var retold: [(prompt: [Int], lookup: Int)] {
+        guard let subject, let last = prompt.last, subject.upperBound < prompt.count else { return [] }
+        let name = prompt[subject]
+        let rest = prompt[opening..<subject.lowerBound] + prompt[subject.upperBound...]
+        return [name + rest, name + [last]].map { (Array($0), name.count - 1) }
+    }
 
     /// What a report should say where there is no subject.
     var lookupNotes: [String] {

@@ -8,22 +8,22 @@ import SutureTensor
 /// from there by whatever asks for it (Meng et al., arXiv 2202.05262). So the neuron's key (`SelectiveKey`) answers 1 at the
 /// subject's last token, behind several openings, and as little as can be on reference texts, at the other tokens of the
 /// prompt, and where other names stand in the subject's place. Other wordings that name the subject get the answer, too,
-/// and other subjects do not. What it writes there is found by ``ValueSearch``, as ROME finds it.
+/// and other subjects do not. What it writes there is found by ``OddsSearch``.
 ///
 /// A failure that names no subject is not repaired.
 public struct SubjectRecruit: JointRepairMethod {
     public let name = "subject"
     /// How similar a subject must be, between 0 and 1: a name has many that are like it.
-    public var identity = 0.85
+    public var identity = 0.6
     /// How sharply both sides of that are told apart.
-    public var sharpness = 60.0
-    /// The first layer in which subjects are looked up; nil for a sixth of the depth.
+    public var sharpness = 30.0
+    /// The first layer in which subjects are looked up; nil for the one at 4/15 of the depth.
     public var layer: Int?
     /// Behind how many beginnings of reference texts what is said of a subject has to hold.
-    public var openings = 2
+    public var openings = 1
     /// The share of a layer's neurons, the least active ones, from which one is sampled.
     public var spread = 0.08
-    public var search = ValueSearch()
+    public var search = OddsSearch()
 
     /// The default settings.
     public init() {}
@@ -36,7 +36,7 @@ public struct SubjectRecruit: JointRepairMethod {
             .init(
                 "openings", "beginnings of reference texts behind which the answer has to hold", 0...1000, \.openings),
             .init("spread", "the share of neurons, the least active ones, from which one is sampled", 0...1, \.spread)
-        ] + ValueSearch.settings.map { $0.within(\SubjectRecruit.search) }
+        ] + OddsSearch.settings.map { $0.within(\SubjectRecruit.search) }
 
     /// What the layers read on reference texts, what stands before the prompt in turn, and the neurons that are left alone.
     public struct Preparation: Sendable {
@@ -97,7 +97,8 @@ public struct SubjectRecruit: JointRepairMethod {
         let effect = try prompt.square().max([0]).maximum(reads.peak) * reads.energy
         let neuron = try IdleNeurons(effect, in: layer).draw(spread, without: reserved.union(changed), by: failure)
 
-        let contexts = try EditContexts(run, behind: preparation.openings, capturing: [.mlpOut(layer)], from: layer)
+        let contexts = try EditContexts(
+            run, behind: preparation.openings, isRetold: true, capturing: [.residual(layer + 1)], from: layer)
         let inputs = try run.trace.mlpInput(layer).squeezed(0)
         var key = try SelectiveKey(
             to: inputs.selected(0, failure.lookup), apartFrom: reads, threshold: identity, sharpness: sharpness)
@@ -109,8 +110,8 @@ public struct SubjectRecruit: JointRepairMethod {
         if let names = try Self.names(run, layer) { try key.avoid(names) }
         try key.hold(contexts.mlpInputs(layer))
         let read = try model.storable(key.read(by: neuron, of: model), of: neuron)
-        let found = try search.run(contexts, at: .mlpOut(layer))
-        return (try NeuronEdit(neuron, of: model, reading: read, writing: found.delta), found.losses.count)
+        let found = try search.run(contexts, at: layer)
+        return (try NeuronEdit(neuron, of: model, reading: read, writing: found.delta), found.steps)
     }
 
     /// The first layer of which less than a quarter of the neurons is taken, or else the last one; and its neurons that
@@ -154,7 +155,7 @@ final class SubjectLayers: @unchecked Sendable {
             material.model, texts: material.texts, statistics: material.statistics, progress: material.progress)
         basis = try SemanticBasis(material.model)
         let depth = material.model.architecture.layers
-        let first = try material.model.editLayer(layer ?? depth / 6)
+        let first = try material.model.editLayer(layer ?? 4 * depth / 15)
         all = Array(first...max(first, depth / 3))
     }
 
