@@ -153,6 +153,49 @@ struct EditingMethodTests {
         #expect(try (published.output(keys.selected(0, 0)) - delta).abs().max().item() < 1e-3)
     }
 
+    @Test("the search by odds raises the answer's odds behind all its texts", arguments: models)
+    func odds(name: String) throws {
+        let model = try RepairTests.model(name)
+        let failure = TokenizedFailure(prompt: RepairTests.prompt, answer: [17, 64], subject: 3..<6)
+        let opening = try Array(RepairTests.texts(1)[0].prefix(10))
+        let contexts = try EditContexts(
+            TeacherForcedRun(failure, on: model), behind: [opening], isRetold: true, capturing: [.residual(1)], from: 0)
+        let prompt = failure.prompt
+        let retold = prompt[3..<6] + prompt[..<3] + prompt[6...]
+        let texts = [prompt, opening + prompt, opening + retold, opening + prompt[3..<6] + prompt.suffix(1)]
+        #expect(contexts.lookups == [5, 15, 12, 12])
+
+        /// The odds in full runs.
+        func odds(_ delta: Tensor) throws -> [[Double]] {
+            try zip(texts, contexts.lookups).map { text, lookup in
+                let push = Intervention(.mlpOut(0), at: .at([lookup]), .add(try delta.reshaped([1, 1, -1])))
+                let scores = try model.run([text + failure.answer.dropLast()], [push], logits: .all).logits.squeezed(0)
+                    .softmax()
+                return try failure.answer.enumerated().map { offset, token in
+                    let p = try scores.selected(0, text.count - 1 + offset).selected(0, token).item()
+                    return log(p / (1 - p))
+                }
+            }
+        }
+        var search = OddsSearch()
+        search.odds = 2
+        let found = try search.run(contexts, at: 0)
+        #expect(found.steps <= search.steps)
+        let (before, now) = (try odds(.zeros([model.architecture.width])), try odds(found.delta))
+        let rows = try found.delta.unsqueezed(0).expanded([texts.count, found.delta.count])
+        let own = try contexts.odds(adding: rows, at: .mlpOut(0))
+        for (row, wanted) in now.enumerated() {
+            let values = try own.selected(0, row).elements(as: Double.self)
+            #expect(zip(values, wanted).allSatisfy { abs($0 - $1) < 1e-2 })
+        }
+        #expect(now.map { $0.min() ?? 0 }.reduce(0, +) > before.map { $0.min() ?? 0 }.reduce(0, +))
+        // Once the odds are there, nothing is done.
+        search.odds = 0
+        search.steps = 50
+        let enough = try search.run(contexts, at: 0)
+        #expect(enough.steps == 50 || odds(enough.delta).joined().allSatisfy { $0 > -0.51 })
+    }
+
     @Test("the value search goes down the gradient, and stays within its bound", arguments: models)
     func values(name: String) throws {
         let model = try RepairTests.model(name)
