@@ -25,7 +25,7 @@ extension Report {
                     "Assembled: random transformers of two to four layers with a circuit put in by hand; a direction is "
                         + "illusory if less than half of its effect is read from and written to the channels by which the "
                         + "feature passes. Trained: small transformers that learned two questions, one that their MLP has to "
-                        + "compute and one that it was off for in half of the steps; a direction is illusory if the margin is there "
+                        + "compute and one in which its output was another prompt's, or nothing; a direction is illusory if the margin is there "
                         + "without the MLP. In both DAS learned the direction from a random start. Constructed: the networks and "
                         + "directions of `suture reproduce planted`. No check is told the truth."
                 ),

@@ -29,7 +29,7 @@ enum AssembledModel {
         let width = choice.pick([24, 32, 48])
         let shape = TinyTransformer(
             layers: 2 + choice.below(3), width: width, hiddenWidth: width * (2 + choice.below(3)), vocabulary: 40)
-        var weights = try shape.weights(random, gain: choice.between(0.1...0.4))
+        var weights = try shape.weights(random, gain: choice.between(0.05...0.25))
         // f, g, r, and what tells the last token: orthogonal, and free of all other embeddings.
         let axes = try random.normal([width, 4]).qr().q.transposed()
         let (f, g, r, own) = try (axes.selected(0, 0), axes.selected(0, 1), axes.selected(0, 2), axes.selected(0, 3))
@@ -91,8 +91,10 @@ enum AssembledModel {
 
         init(_ count: Int, _ kind: Kind, _ choice: inout SeededGenerator) {
             let order = choice.shuffled(Array(0..<count))
-            let uses = kind == .through || kind == .shared ? 3 + choice.below(6) : 0
-            let ends = [uses, uses + choice.below(count / 8 + 1), uses + count / 8 + choice.below(count / 8 + 1)]
+            let uses = kind == .through || kind == .shared ? 4 + choice.below(8) : 0
+            // Half of the networks that use the MLP alone have nothing planted beside.
+            let most = kind == .through && choice.below(2) == 0 ? 0 : count / 8
+            let ends = [uses, uses + choice.below(most + 1), uses + count / 8 + choice.below(most + 1)]
             used = Array(order[..<ends[0]])
             disconnected = [Bool](repeating: false, count: count)
             (reads, opens, writes) = (Self.zeros(count), Self.zeros(count), Self.zeros(count))
@@ -101,7 +103,7 @@ enum AssembledModel {
                 let sign = choice.sign()
                 reads[channel] = sign * choice.between(0.5...1)
                 opens[channel] = choice.between(0.5...1)
-                writes[channel] = sign * strength * choice.between(0.1...0.2)
+                writes[channel] = sign * strength * choice.between(0.2...0.5)
             }
             for channel in order[ends[0]..<ends[1]] {
                 disconnected[channel] = true
@@ -110,7 +112,7 @@ enum AssembledModel {
             }
             for channel in order[(uses + count / 8)..<ends[2]] {
                 opens[channel] = -choice.between(0.5...1)
-                writes[channel] = choice.sign() * choice.between(0.2...0.6)
+                writes[channel] = choice.sign() * choice.between(0.1...0.4)
             }
         }
 

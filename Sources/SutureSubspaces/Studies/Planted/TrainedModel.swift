@@ -4,8 +4,8 @@ import SutureTensor
 /// A transformer that was trained on two questions about the classes a and b of a prompt's first two tokens.
 ///
 /// One question asks for a xor b: no linear readout knows it, and the one MLP (layer 1) has to compute it. The other asks
-/// for a alone; on it the MLP was off in half of the steps, so that the answer may not depend on it: the feature passes
-/// around. Both questions end in the same place of the same network, and the MLP sees a in both.
+/// for a alone; on it the MLP's output was that of another prompt in half of the steps and nothing in the others, and was not
+/// trained: it could not help, and the feature passes around. Both questions end in the same place of the same network, and the MLP sees a in both.
 enum TrainedModel {
     private static let xor = 12
     private static let copy = 13
@@ -43,7 +43,8 @@ enum TrainedModel {
             _ = try optimizer.step { values in
                 let weights = weights(values)
                 let model = try shape.model(weights)
-                return try loss(model, asked) + loss(step % 2 == 0 ? model : off(weights), copied)
+                let strange = try step % 2 == 0 ? exchanged(model, copied.map(\.tokens)) : []
+                return try loss(model, asked) + loss(step % 2 == 0 ? model : off(weights), copied, strange)
             }
         }
         let trained = try weights(optimizer.parameters.map { try $0.detached().copied() })
@@ -76,8 +77,21 @@ enum TrainedModel {
         }
     }
 
-    private static func loss(_ model: LanguageModel, _ prompts: [(tokens: [Int], isYes: Bool)]) throws -> Tensor {
-        try model.run(prompts.map(\.tokens)).logits.crossEntropy(Tensor(prompts.map { $0.isYes ? yes : no }))
+    /// What the MLP writes for each prompt, put in for another.
+    private static func exchanged(_ model: LanguageModel, _ prompts: [[Int]]) throws -> [Intervention] {
+        try Tensor.withoutGradients {
+            let written = try model.run(prompts, capturing: [.mlpOut(1)], logits: .none)[.mlpOut(1)]
+            let length = written.shape[1]
+            let last = try written.narrowed(1, length - 1..<length)
+            let others = try last.indexSelected(0, at: Array(prompts.indices.reversed()))
+            return [Intervention(.mlpOut(1), at: .last, .replace(others))]
+        }
+    }
+
+    private static func loss(
+        _ model: LanguageModel, _ prompts: [(tokens: [Int], isYes: Bool)], _ changes: [Intervention] = []
+    ) throws -> Tensor {
+        try model.run(prompts.map(\.tokens), changes).logits.crossEntropy(Tensor(prompts.map { $0.isYes ? yes : no }))
     }
 
     /// Tokens 0..<6 are of one class, 6..<12 of the other; the third may be any.
