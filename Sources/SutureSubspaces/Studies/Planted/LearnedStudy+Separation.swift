@@ -29,9 +29,9 @@ extension LearnedStudy {
         return illusory.isEmpty || faithful.isEmpty ? nil : AUC.estimate(illusory, faithful)
     }
 
-    /// A threshold that was found on one half of the networks of a family, those of even seeds; the other half tests it.
+    /// A threshold that was found on one half of the networks of a family, by their seeds; the other half tests it.
     public func threshold(_ family: Family, _ value: (Direction) -> Double = { $0.score.value }) -> Double? {
-        let half = judged(family).filter { $0.seed % 2 == 0 }
+        let half = judged(family).filter { $0.isForThreshold }
         let values = half.map(value).sorted()
         let cuts = zip(values, values.dropFirst()).map { ($0 + $1) / 2 }
         let rights = cuts.map { Self.right(half, above: $0, value)?.value ?? 0 }
@@ -44,7 +44,7 @@ extension LearnedStudy {
     public func right(_ family: Family, above threshold: Double, _ value: (Direction) -> Double = { $0.score.value })
         -> Estimate?
     {
-        Self.right(judged(family).filter { $0.seed % 2 == 1 }, above: threshold, value)
+        Self.right(judged(family).filter { !$0.isForThreshold }, above: threshold, value)
     }
 
     private static func right(_ directions: [Direction], above threshold: Double, _ value: (Direction) -> Double)

@@ -33,6 +33,9 @@ public struct LearnedStudy: Sendable, Codable {
         /// What each check finds by itself: the higher, the more it speaks for an illusion.
         public var checks: [String: Double]
 
+        /// Which half of the networks it is of. Every second constructed one is illusory, so halves are of pairs of seeds.
+        var isForThreshold: Bool { (seed / 2) % 2 == 0 }
+
         /// What a check says, by itself.
         public func value(_ check: Check) -> Double { checks[check.rawValue] ?? 0 }
     }
