@@ -5,8 +5,8 @@ import Testing
 struct LearnedStudyTests {
     @Test("assembled and trained networks are what they say, and the evidence ranks the questions of a trained one")
     func learned() throws {
-        let study = try LearnedStudy(count: 1, seed: 1, families: [.assembled, .trained])
-        #expect(study.directions.count == 6)
+        let study = try LearnedStudy(count: 2, seed: 1, families: [.assembled, .trained])
+        #expect(study.directions.count == 12)
         #expect(study.kinds(.assembled).count == 4)
         for direction in study.directions where direction.family == .assembled {
             // Without used channels nothing passes there; where the MLP cannot see the feature, nothing controls it.
