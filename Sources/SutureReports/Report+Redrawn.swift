@@ -23,6 +23,7 @@ extension Report {
         case "suture.starts/1": try self.init(result.decoded(StartsReport.self))
         case "suture.facts/1": try self.init(result.decoded(FactReport.self))
         case "suture.planted/1": try self.init(result.decoded(PlantedStudy.self))
+        case "suture.planted-learned/1": try self.init(result.decoded(LearnedStudy.self))
         case "suture.signatures/1": try self.init(result.decoded(StudyResult.self))
         case "suture.sweep/1":
             let kept = try result.decoded(SweepMap.self)

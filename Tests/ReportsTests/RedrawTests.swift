@@ -9,7 +9,8 @@ struct RedrawTests {
     @Test(
         "a kept result is read whole: its page has the same JSON",
         arguments: [
-            "facts-smollm2", "illusion-smollm2", "starts-smollm2", "circuit-smollm2", "signatures-cnn",
+            "facts-smollm2", "illusion-smollm2", "planted-learned", "starts-smollm2", "circuit-smollm2",
+            "signatures-cnn",
             "signatures-cnn-half",
             "signatures-vgg11"
         ])
