@@ -188,12 +188,13 @@ struct EditingMethodTests {
             let values = try own.selected(0, row).elements(as: Double.self)
             #expect(zip(values, wanted).allSatisfy { abs($0 - $1) < 1e-2 })
         }
-        #expect(now.map { $0.min() ?? 0 }.reduce(0, +) > before.map { $0.min() ?? 0 }.reduce(0, +))
-        // Once the odds are there, nothing is done.
-        search.odds = 0
-        search.steps = 50
+        func least(_ odds: [[Double]]) -> Double { odds.reduce(0.0) { $0 + ($1.min() ?? 0) } }
+        #expect(least(now) > least(before))
+        // Where the odds are there already, nothing is done.
+        search.odds = -1000
         let enough = try search.run(contexts, at: 0)
-        #expect(enough.steps == 50 || odds(enough.delta).joined().allSatisfy { $0 > -0.51 })
+        let size = try enough.delta.norm().item()
+        #expect(enough.steps == 0 && size == 0)
     }
 
     @Test("the value search goes down the gradient, and stays within its bound", arguments: models)
