@@ -60,7 +60,9 @@ struct EvaluationTests {
         for repair in repairs.prefix(4) where repair.isFixed {
             let method = evaluation.methods[repair.method]
             let prepared = try method.prepared(
-                RepairMaterial(model, texts: Texts.reference.map { tokenizer.encode($0).ids }))
+                RepairMaterial(
+                    model, texts: Texts.reference.map { tokenizer.encode($0).ids },
+                    restated: Texts.restated(tokenizer)))
             let question = evaluation.tasks[0].questions[repair.question]
             let whole = try TokenizedFailure(question.failure, variedBy: tokenizer)
             let place = tokenizer.encode(asked[repair.question].prompt).ids.count - whole.prompt.count
