@@ -70,7 +70,7 @@ struct EndToEndTests {
         let place = try Workplace()
         let made = try place.done("statistics model --methods recruit,rome -o kept")
         #expect(made["schema"] as? String == "suture.statistics-made/1")
-        #expect((made["contents"] as? [[String: Any]])?.count == 2)
+        #expect((made["contents"] as? [[String: Any]])?.count == 3)
         let cache = URL(filePath: place.url.path + "-cache")
         try FileManager.default.removeItem(at: cache)
         for method in ["recruit", "rome"] {
