@@ -78,6 +78,7 @@ extension RepairEvaluation {
             let total = places.count * methods.count
             guard done < total else { continue }
             let matrix = try RuleMatrix(each.questions, model, tokenizer)
+            let restated = Texts.restated(tokenizer)
             for place in places {
                 let (rule, context) = (place / RuleMatrix.contexts, place % RuleMatrix.contexts)
                 guard rule < matrix.cells.count, context < matrix.cells[rule].count else { continue }
@@ -90,8 +91,7 @@ extension RepairEvaluation {
                 for method in open {
                     var record = try matrix.repair(
                         rule: rule, context: context, with: methods[method], texts: shared.referenceTexts,
-                        restated: Texts.restated(tokenizer),
-                        faulty: fault == nil ? nil : faulty, row: row, column: column)
+                        restated: restated, faulty: fault == nil ? nil : faulty, row: row, column: column)
                     (record.task, record.method, record.steps) = (task, method, fault?.steps ?? 0)
                     try log.append(record)
                     done += 1

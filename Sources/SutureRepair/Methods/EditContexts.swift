@@ -36,7 +36,10 @@ struct EditContexts {
         let body = Array(failure.prompt.dropFirst(failure.opening))
         let lookup = failure.lookup - failure.opening
         var behind = fitting.map { (opening: $0, prompt: body, lookup: lookup) }
-        if isRetold { behind += failure.retold.map { (fitting.last ?? [], $0.prompt, $0.lookup) } }
+        if isRetold {
+            let opening = fitting.last ?? Array(failure.prompt[..<failure.opening])
+            behind += failure.retold.map { (opening, $0.prompt, $0.lookup) }
+        }
         offsets = [0] + behind.map { [failure] in $0.opening.count + $0.prompt.count - failure.prompt.count }
         lookups = [failure.lookup] + behind.map { $0.opening.count + $0.lookup }
         let contexts =

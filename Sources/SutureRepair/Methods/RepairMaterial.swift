@@ -20,8 +20,7 @@ public struct RepairMaterial {
     /// depends on examples alone.
     public init(
         _ model: LanguageModel, texts: [[Int]] = [], restated: [(TokenizedFailure, TokenizedFailure)] = [],
-        reserved: Set<Neuron> = [],
-        statistics: (any StatisticsSource)? = nil,
+        reserved: Set<Neuron> = [], statistics: (any StatisticsSource)? = nil,
         progress: @escaping ProgressHandler = { _, _, _ in }
     ) {
         self.model = model

@@ -29,8 +29,7 @@ public final class StatisticsRecorder {
         try method.readStatistics(
             RepairMaterial(
                 material.model, texts: material.texts, restated: material.restated, reserved: material.reserved,
-                statistics: taking,
-                progress: material.progress))
+                statistics: taking, progress: material.progress))
         guard !taking.taken.isEmpty else { throw Self.nothing(for: method) }
         for taken in taking.taken where !entries.contains(where: { $0.entry == taken.entry }) { entries.append(taken) }
     }
